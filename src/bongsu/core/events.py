@@ -33,7 +33,7 @@ StateKey = tuple[str, str]  # (event type, state key)
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
-    """An event somebody wants to send: not yet permitted, placed or hashed. `content` is canonical JSON's data model."""
+    """An event somebody wants to send: not yet permitted, placed or hashed."""
 
     type: str
     sender: str

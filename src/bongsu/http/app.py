@@ -1,0 +1,162 @@
+"""The ASGI application: one function from request to response, with what every request passes in one visible order.
+
+OPTIONS → route → authenticate → rate limit → handler → errors in the protocol's form → CORS
+"""
+
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final, Protocol
+
+import structlog
+from prometheus_client import Counter, Histogram
+
+from bongsu.core import limits
+from bongsu.core.errors import Refusal
+from bongsu.http.request import ClientGone, Query, Receive, Request, Requester
+from bongsu.http.response import Response, refusal
+from bongsu.http.router import Auth, Route, Router
+
+log = structlog.get_logger(__name__)
+
+Scope = MutableMapping[str, Any]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+CORS: Final = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, DELETE, OPTIONS"),
+    (b"access-control-allow-headers", b"X-Requested-With, Content-Type, Authorization, Range, Idempotency-Key"),
+    (b"access-control-expose-headers", b"Retry-After, Content-Range, Accept-Ranges, ETag"),
+    (b"access-control-max-age", b"86400"),
+)
+
+REQUESTS: Final = Counter("bongsu_http_requests_total", "Requests answered", ["method", "route", "status"])
+SECONDS: Final = Histogram(
+    "bongsu_http_request_seconds",
+    "Time to answer, long polls left out",
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+_LONG_POLL: Final = "/sync"
+
+
+class Authenticator(Protocol):
+    """Turns an access token into who asks. Raises M_UNKNOWN_TOKEN."""
+
+    async def authenticate(self, token: str) -> Requester: ...
+
+
+class Limiter(Protocol):
+    """Raises M_LIMIT_EXCEEDED when the bucket of this person or address is empty."""
+
+    async def spend(self, bucket: str, requester: Requester | None, address: str) -> None: ...
+
+
+def _token(headers: dict[bytes, bytes], query: Query) -> str | None:
+    value = headers.get(b"authorization")
+    if value is not None:
+        scheme, _, token = value.decode("latin-1").partition(" ")
+        if scheme.lower() == "bearer" and token.strip():
+            return token.strip()
+        raise Refusal(401, "M_MISSING_TOKEN", "the Authorization header must be: Bearer <access token>")
+    return query.get("access_token")  # deprecated by the protocol, used by old clients
+
+
+class App:
+    """The whole server as one ASGI callable."""
+
+    def __init__(self, router: Router, authenticator: Authenticator, limiter: Limiter) -> None:
+        self._router = router
+        self._authenticator = authenticator
+        self._limiter = limiter
+        self._counters: dict[tuple[str, str, int], Any] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return  # the lifespan is main.py's
+        started = time.perf_counter()
+        template = "-"
+        try:
+            route, request = await self._prepare(scope, receive)
+            template = route.template
+            response = await route.handler(request)
+        except Refusal as error:
+            response = refusal(error)
+        except ClientGone:
+            return
+        except Exception:
+            log.exception("request_failed", method=scope["method"], route=template)
+            response = refusal(Refusal(500, "M_UNKNOWN", "something went wrong on this server; it was logged"))
+        self._count(scope["method"], template, response.status, started)
+        await self._send(response, scope["method"], send)
+
+    async def _prepare(self, scope: Scope, receive: Receive) -> tuple[Route, Request]:
+        method: str = scope["method"]
+        if method == "OPTIONS":
+            return _PREFLIGHT, _EMPTY
+        raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
+        if len(raw_path) > limits.PATH_BYTES_MAX or len(scope["query_string"]) > limits.QUERY_BYTES_MAX:
+            raise Refusal(414, "M_TOO_LARGE", "the address of this request is too long")
+        path = raw_path.decode("latin-1")
+        route, params = self._router.find(method, path)
+        query = Query(scope["query_string"])
+        headers = dict(scope["headers"])
+        client = scope["client"][0] if scope.get("client") else ""
+        requester = await self._authenticate(route, headers, query)
+        if route.bucket is not None:
+            await self._limiter.spend(route.bucket, requester, client)
+        return route, Request(
+            method=method,
+            path=path,
+            query=query,
+            headers=headers,
+            client=client,
+            receive=receive,
+            params=params,
+            requester=requester,
+        )
+
+    async def _authenticate(self, route: Route, headers: dict[bytes, bytes], query: Query) -> Requester | None:
+        if route.auth is Auth.NONE:
+            return None
+        token = _token(headers, query)
+        if token is None:
+            if route.auth is Auth.OPTIONAL:
+                return None
+            raise Refusal(401, "M_MISSING_TOKEN", "this needs an access token: sign in first")
+        return await self._authenticator.authenticate(token)
+
+    def _count(self, method: str, template: str, status: int, started: float) -> None:
+        key = (method if len(method) < 8 else "other", template, status)
+        counter = self._counters.get(key)
+        if counter is None:
+            counter = self._counters[key] = REQUESTS.labels(*key)
+        counter.inc()
+        if not template.endswith(_LONG_POLL):
+            SECONDS.observe(time.perf_counter() - started)
+
+    @staticmethod
+    async def _send(response: Response, method: str, send: Send) -> None:
+        headers = [(name.encode(), value.encode("latin-1")) for name, value in response.headers.items()]
+        headers.extend(CORS)
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        if isinstance(response.body, bytes):
+            await send({"type": "http.response.body", "body": b"" if method == "HEAD" else response.body})
+            return
+        async for piece in response.body:
+            if method == "HEAD":
+                break
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def _preflight(_: Request) -> Response:
+    return Response(b"", status=204)
+
+
+async def _nothing() -> dict[str, Any]:
+    return {"type": "http.disconnect"}
+
+
+_PREFLIGHT: Final = Route("OPTIONS", "-", _preflight, Auth.NONE)
+_EMPTY: Final = Request(
+    method="OPTIONS", path="", query=Query(b""), headers={}, client="", receive=_nothing, params={}, requester=None
+)

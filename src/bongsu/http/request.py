@@ -1,0 +1,188 @@
+"""One request, parsed once."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from bongsu.core import limits
+from bongsu.core.errors import Refusal, bad_json, invalid_param, missing_param, too_large
+from bongsu.core.json import JsonObject, parse_object
+
+T = TypeVar("T")
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+
+
+class Requester(msgspec.Struct, frozen=True):
+    """Who asks: the person and the device behind an access token."""
+
+    user_id: str
+    device_id: str
+    token_id: bytes = b""  # hash of the access token
+    is_guest: bool = False
+    is_admin: bool = False
+
+
+class ClientGone(Exception):
+    """The client hung up before the request was complete."""
+
+
+def convert(value: object, shape: type[T]) -> T:
+    """A parsed JSON value as a typed one. A missing member is M_MISSING_PARAM, a wrong type M_BAD_JSON."""
+    try:
+        return msgspec.convert(value, shape)
+    except msgspec.ValidationError as error:
+        if "missing required field" in str(error):
+            raise missing_param(str(error)) from None
+        raise bad_json(str(error)) from None
+
+
+class Query:
+    """The query string: the first value of each name, decoded; values() where a name may repeat."""
+
+    def __init__(self, raw: bytes) -> None:
+        self._pairs: list[tuple[str, str]] = []
+        if raw:
+            try:
+                self._pairs = parse_qsl(
+                    raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=100
+                )
+            except ValueError:
+                raise invalid_param("the query string is not percent-encoded UTF-8") from None
+
+    def get(self, name: str) -> str | None:
+        return next((value for key, value in self._pairs if key == name), None)
+
+    def values(self, name: str) -> list[str]:
+        return [value for key, value in self._pairs if key == name]
+
+    def need(self, name: str) -> str:
+        value = self.get(name)
+        if value is None:
+            raise missing_param(f"the query parameter {name} is missing")
+        return value
+
+    def integer(self, name: str, default: int, *, low: int = 0, high: int = limits.INTEGER_MAX) -> int:
+        """A whole number; below `low` is refused, above `high` is lowered to it."""
+        text = self.get(name)
+        if text is None:
+            return default
+        if not text.isascii() or not text.lstrip("-").isdigit() or len(text) > 17:
+            raise invalid_param(f"{name} must be a whole number")
+        if int(text) < low:
+            raise invalid_param(f"{name} must be at least {low}")
+        return min(int(text), high)
+
+    def flag(self, name: str, default: bool = False) -> bool:
+        text = self.get(name)
+        if text is None:
+            return default
+        if text not in ("true", "false"):
+            raise invalid_param(f"{name} must be true or false")
+        return text == "true"
+
+    def choice(self, name: str, choices: tuple[str, ...], default: str | None = None) -> str:
+        text = self.get(name) if default is not None else self.need(name)
+        if text is None:
+            assert default is not None
+            return default
+        if text not in choices:
+            raise invalid_param(f"{name} must be one of {', '.join(choices)}")
+        return text
+
+
+class Request:
+    """What a handler gets. `params` are the path's named segments, percent-decoded; `path` is as it came."""
+
+    __slots__ = ("_body", "_receive", "_requester", "client", "headers", "method", "params", "path", "query")
+
+    def __init__(
+        self,
+        *,
+        method: str,
+        path: str,
+        query: Query,
+        headers: Mapping[bytes, bytes],
+        client: str,
+        receive: Receive,
+        params: dict[str, str],
+        requester: Requester | None,
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.query = query
+        self.headers = headers
+        self.client = client
+        self.params = params
+        self._receive = receive
+        self._requester = requester
+        self._body: bytes | None = None
+
+    @property
+    def requester(self) -> Requester:
+        """Who asks. On a route that needs no token: M_MISSING_TOKEN when there is none."""
+        if self._requester is None:
+            raise Refusal(401, "M_MISSING_TOKEN", "this needs an access token: sign in first")
+        return self._requester
+
+    @property
+    def requester_or_none(self) -> Requester | None:
+        return self._requester
+
+    def header(self, name: str) -> str | None:
+        value = self.headers.get(name.encode())
+        return None if value is None else value.decode("latin-1")
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        """The body in pieces as they arrive. Raises ClientGone when the client hangs up before its end."""
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            if piece := message.get("body", b""):
+                yield piece
+            if not message.get("more_body", False):
+                return
+
+    async def body(self, bytes_max: int = limits.BODY_BYTES_MAX) -> bytes:
+        """The whole body, within a size and a time."""
+        if self._body is None:
+            declared = self.headers.get(b"content-length", b"0")
+            if declared.isdigit() and int(declared) > bytes_max:
+                raise too_large(f"the body may have at most {bytes_max} bytes")
+            try:
+                async with asyncio.timeout(limits.BODY_SECONDS_MAX):
+                    self._body = await self._read(bytes_max)
+            except TimeoutError:
+                raise Refusal(408, "M_UNKNOWN", "the body took too long to arrive") from None
+        return self._body
+
+    async def _read(self, bytes_max: int) -> bytes:
+        pieces: list[bytes] = []
+        size = 0
+        async for piece in self.stream():
+            size += len(piece)
+            if size > bytes_max:
+                raise too_large(f"the body may have at most {bytes_max} bytes")
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    async def json(self) -> JsonObject:
+        """The body as a JSON object; M_NOT_JSON, M_BAD_JSON or M_TOO_LARGE when it is none."""
+        return parse_object(await self.body())
+
+    async def json_or_empty(self) -> JsonObject:
+        """As json(), for the endpoints whose body may be left out."""
+        raw = await self.body()
+        return parse_object(raw) if raw else {}
+
+    async def read(self, shape: type[T]) -> T:
+        """The body as a typed value (msgspec)."""
+        return convert(await self.json_or_empty(), shape)
+
+    async def disconnected(self) -> None:
+        """Returns when the client has hung up. Only after the body has been read."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass

@@ -1,0 +1,184 @@
+"""Connections to PostgreSQL, and the rule that a commit is never cancelled.
+
+A COMMIT that waits for a second site becomes visible at once when it is cancelled, although one site alone holds it.
+So every write runs in a task of its own that nothing but its end can stop: the caller may leave, the commit goes on.
+The server says so with warning 01000 when a wait was cut short all the same; such a write has an unknown outcome and
+is never acknowledged.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+import asyncpg
+import structlog
+from asyncpg.pool import PoolConnectionProxy
+
+from bongsu.core.errors import Refusal
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+Record = asyncpg.Record
+Connection = asyncpg.Connection[Record] | PoolConnectionProxy[Record]
+UniqueViolation = asyncpg.UniqueViolationError
+
+_CANCELLED_WAIT = "01000"
+_SETTINGS = {"application_name": "bongsu", "jit": "off", "synchronous_commit": "on", "timezone": "UTC"}
+GONE = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError, TimeoutError)
+
+
+class OutcomeUnknown(Exception):
+    """A commit may or may not have reached two sites. Never acknowledge it, never tell anyone."""
+
+
+def unavailable() -> Refusal:
+    return Refusal(
+        503,
+        "M_UNKNOWN",
+        "the database cannot be reached; nothing was changed. Try again.",
+        headers={"retry-after": "1"},
+    )
+
+
+def unknown_outcome() -> Refusal:
+    return Refusal(
+        503,
+        "M_UNKNOWN",
+        "it is not known whether this was stored. Send it again: the same transaction id is never stored twice.",
+        headers={"retry-after": "1"},
+    )
+
+
+class Barrier:
+    """Listens on one connection for the warning that a commit's wait was cut short."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._cut = False
+        self._connection = connection
+        connection.add_log_listener(self._hear)
+
+    def _hear(self, _: object, message: Any) -> None:
+        if getattr(message, "sqlstate", "") == _CANCELLED_WAIT:
+            self._cut = True
+
+    def check(self) -> None:
+        """After COMMIT returned: raises OutcomeUnknown when it returned too early."""
+        if self._cut:
+            raise OutcomeUnknown
+
+    def remove(self) -> None:
+        self._connection.remove_log_listener(self._hear)
+
+
+async def commit(connection: Connection, work: Callable[[Connection], Awaitable[T]]) -> T:
+    """Runs `work` in a transaction and commits it behind the barrier. Must run in a task nobody cancels."""
+    barrier = Barrier(connection)
+    committing = False
+    transaction = connection.transaction()
+    try:
+        await transaction.start()
+        try:
+            result = await work(connection)
+        except BaseException:
+            if not connection.is_closed():
+                await transaction.rollback()
+            raise
+        committing = True
+        await transaction.commit()
+        barrier.check()
+    except GONE as error:
+        if committing:
+            raise OutcomeUnknown from error
+        raise
+    finally:
+        if not connection.is_closed():
+            barrier.remove()
+    return result
+
+
+class Database:
+    """A pool of connections. Reads go through fetch*, writes through write()."""
+
+    def __init__(self, dsn: str, *, connections_max: int = 10) -> None:
+        self.dsn = dsn
+        self._connections_max = connections_max
+        self._pool: asyncpg.Pool[Record] | None = None
+        self._writes: set[asyncio.Task[Any]] = set()
+
+    async def open(self) -> None:
+        self._pool = await asyncpg.create_pool(
+            self.dsn,
+            min_size=1,
+            max_size=self._connections_max,
+            server_settings=_SETTINGS,
+            command_timeout=None,
+            timeout=5,
+            max_inactive_connection_lifetime=300,
+        )
+
+    async def close(self) -> None:
+        """Waits for every commit under way, then closes."""
+        while self._writes:
+            await asyncio.wait(self._writes)
+        if self._pool is not None:
+            await self._pool.close()
+
+    async def connect(self) -> asyncpg.Connection[Record]:
+        """A connection of one's own, outside the pool (the committer's, the listener's)."""
+        return await asyncpg.connect(self.dsn, server_settings=_SETTINGS, timeout=5)
+
+    @property
+    def pool(self) -> "asyncpg.Pool[Record]":
+        assert self._pool is not None, "open() first"
+        return self._pool
+
+    async def fetch(self, sql: str, *args: Any) -> list[Record]:
+        return await self._read(lambda: self.pool.fetch(sql, *args))
+
+    async def fetchrow(self, sql: str, *args: Any) -> Record | None:
+        return await self._read(lambda: self.pool.fetchrow(sql, *args))
+
+    async def fetchval(self, sql: str, *args: Any) -> Any:
+        return await self._read(lambda: self.pool.fetchval(sql, *args))
+
+    async def _read(self, run: Callable[[], Awaitable[T]]) -> T:
+        """One more try for a read whose pooled connection had died; then 503."""
+        try:
+            return await run()
+        except GONE:
+            await asyncio.sleep(0.05)
+        try:
+            return await run()
+        except GONE as error:
+            log.warning("database_unavailable", error=repr(error))
+            raise unavailable() from error
+
+    async def write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Runs `work` in one transaction and returns after its commit passed the barrier.
+
+        A caller that is cancelled leaves; the transaction goes on to its end. Raises 503 refusals when the database
+        cannot be reached (nothing changed) or the outcome is unknown.
+        """
+        task = asyncio.ensure_future(self._write(work))
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
+        return await asyncio.shield(task)
+
+    async def _write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        try:
+            async with self.pool.acquire(timeout=5) as connection:
+                return await commit(connection, work)
+        except OutcomeUnknown as error:
+            log.warning("commit_outcome_unknown")
+            raise unknown_outcome() from error
+        except GONE as error:
+            log.warning("database_unavailable", error=repr(error))
+            raise unavailable() from error
+
+    async def execute(self, sql: str, *args: Any) -> str:
+        """One writing statement in a transaction of its own; returns its command tag ("UPDATE 1")."""
+        return await self.write(lambda connection: connection.execute(sql, *args))
+
+    async def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        await self.write(lambda connection: connection.executemany(sql, rows))
