@@ -51,3 +51,13 @@ INVITES_PER_CREATE_MAX = 100
 INITIAL_STATE_MAX = 100
 ALIASES_PER_ROOM_MAX = 100
 TYPING_MS_MAX = 120_000
+
+# --- push rules ---
+PUSH_RULES_MAX = 1_000  # own rules of one person; clients make one for each muted room or person, and for each keyword
+PUSH_RULES_BYTES_MAX = 262_144  # all that one person changed, as JSON: every change of it goes to every device
+PUSH_PATTERN_BYTES_MAX = 255  # one pattern, key or value of a condition; ids are the longest things worth naming
+PUSH_SEARCHES_MAX = 200  # conditions that search a text or a list; each costs up to 0.1 ms in the largest event
+PUSH_QUESTION_MARKS_BYTES_MAX = (
+    128  # all patterns with a "?": compared at every place of a text, 33 ms in the worst one
+)
+PUSH_TYPES_CACHED_MAX = 64  # event types (with rooms and senders that rules name) whose rules one ruleset keeps sorted

@@ -50,6 +50,15 @@ def unknown_outcome() -> Refusal:
     )
 
 
+def not_stored() -> Refusal:
+    return Refusal(
+        503,
+        "M_UNKNOWN",
+        "the database could not store this (it may be full); nothing was changed. Try again later.",
+        headers={"retry-after": "10"},
+    )
+
+
 class Barrier:
     """Listens on one connection for the warning that a commit's wait was cut short."""
 
@@ -95,6 +104,10 @@ async def commit(connection: Connection, work: Callable[[Connection], Awaitable[
         if not connection.is_closed():
             barrier.remove()
     return result
+
+
+def _snapshot_of(connection: Connection) -> Any:
+    return connection.transaction(isolation="repeatable_read", readonly=True)
 
 
 class Database:
@@ -153,6 +166,15 @@ class Database:
         except GONE as error:
             log.warning("database_unavailable", error=repr(error))
             raise unavailable() from error
+
+    async def snapshot(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Runs several reads on one unchanging view of the database."""
+
+        async def read() -> T:
+            async with self.pool.acquire(timeout=5) as connection, _snapshot_of(connection):
+                return await work(connection)
+
+        return await self._read(read)
 
     async def write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Runs `work` in one transaction and returns after its commit passed the barrier.

@@ -1,0 +1,172 @@
+"""What a new room begins with (client-server API, POST /createRoom), and what an upgraded room takes along."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from bongsu.core import events, ids, limits
+from bongsu.core.errors import Refusal, bad_json, invalid_param
+from bongsu.core.events import Draft
+from bongsu.core.json import JsonObject
+from bongsu.core.versions import RoomVersion
+
+
+class StateInput(msgspec.Struct, frozen=True):
+    """One entry of initial_state."""
+
+    type: str
+    content: JsonObject
+    state_key: str = ""
+
+
+class Options(msgspec.Struct, frozen=True):
+    """The body of POST /createRoom."""
+
+    visibility: str = "private"
+    room_alias_name: str | None = None
+    name: str | None = None
+    topic: str | None = None
+    invite: list[str] = []
+    invite_3pid: list[JsonObject] = []
+    room_version: str | None = None
+    creation_content: JsonObject = {}
+    initial_state: list[StateInput] = []
+    preset: str | None = None
+    is_direct: bool = False
+    power_level_content_override: JsonObject = {}
+
+
+_PRESETS: Final[dict[str, tuple[str, str, str]]] = {  # join rule, history visibility, guest access
+    "private_chat": ("invite", "shared", "can_join"),
+    "trusted_private_chat": ("invite", "shared", "can_join"),
+    "public_chat": ("public", "shared", "forbidden"),
+}
+
+
+def check(options: Options) -> None:
+    """Refuses what no room can begin with."""
+    if options.visibility not in ("private", "public"):
+        raise invalid_param("visibility must be private or public")
+    if options.preset is not None and options.preset not in _PRESETS:
+        raise invalid_param(f"preset must be one of {', '.join(_PRESETS)}")
+    if len(options.invite) > limits.INVITES_PER_CREATE_MAX:
+        raise invalid_param(f"at most {limits.INVITES_PER_CREATE_MAX} people can be invited at once")
+    if len(options.initial_state) > limits.INITIAL_STATE_MAX:
+        raise invalid_param(f"initial_state may hold at most {limits.INITIAL_STATE_MAX} events")
+    if options.invite_3pid:
+        raise Refusal(400, "M_THREEPID_NOT_FOUND", "this server cannot invite by mail address or phone number yet")
+    for user in options.invite:
+        ids.check_user_id(user)
+    for entry in options.initial_state:
+        if entry.type in (events.CREATE, events.MEMBER):
+            raise invalid_param(f"initial_state cannot hold {entry.type}")
+        ids.check_text(entry.type, "type")
+        ids.check_text(entry.state_key, "state_key")
+
+
+def preset_of(options: Options) -> str:
+    return options.preset or ("public_chat" if options.visibility == "public" else "private_chat")
+
+
+def create_draft(version: RoomVersion, options: Options, creator: str) -> Draft:
+    """The create event. In version 12 the invited of a trusted chat become creators too."""
+    content = {key: value for key, value in options.creation_content.items() if key not in ("creator", "room_version")}
+    content["room_version"] = version.name
+    if version.creator_in_content:
+        content["creator"] = creator
+    more = content.get("additional_creators", [])
+    if version.privileged_creators and preset_of(options) == "trusted_private_chat":
+        if not isinstance(more, list):
+            raise bad_json("additional_creators must be a list of user ids")
+        merged = list(dict.fromkeys([*more, *options.invite]))
+        if merged:
+            content["additional_creators"] = merged
+    return Draft(type=events.CREATE, sender=creator, content=content, state_key="")
+
+
+def drafts_after_join(
+    version: RoomVersion, options: Options, creator: str, create: Draft, alias: str | None
+) -> list[Draft]:
+    """What follows the creator's join, in the protocol's order, invitations left out."""
+    preset = preset_of(options)
+    join_rule, visibility, guests = _PRESETS[preset]
+    initial = {(entry.type, entry.state_key): entry.content for entry in options.initial_state}
+    state: dict[tuple[str, str], Any] = {
+        (events.POWER_LEVELS, ""): initial.pop((events.POWER_LEVELS, ""), None)
+        or _power_levels(version, options, creator, create)
+    }
+    if alias is not None:
+        state[events.CANONICAL_ALIAS, ""] = {"alias": alias}
+    state[events.JOIN_RULES, ""] = {"join_rule": join_rule}
+    state[events.HISTORY_VISIBILITY, ""] = {"history_visibility": visibility}
+    if guests != "forbidden":
+        state[events.GUEST_ACCESS, ""] = {"guest_access": guests}
+    state.update(initial)
+    if options.name:
+        state[events.NAME, ""] = {"name": options.name}
+    if options.topic:
+        text = {"m.text": [{"body": options.topic, "mimetype": "text/plain"}]}
+        state[events.TOPIC, ""] = {"topic": options.topic, "m.topic": text}
+    return [Draft(type=key[0], sender=creator, content=content, state_key=key[1]) for key, content in state.items()]
+
+
+def _power_levels(version: RoomVersion, options: Options, creator: str, create: Draft) -> JsonObject:
+    users = {} if version.privileged_creators else {creator: 100}
+    if preset_of(options) == "trusted_private_chat" and not version.privileged_creators:
+        users.update(dict.fromkeys(options.invite, 100))
+    tombstone = 150 if version.privileged_creators else 100
+    levels: JsonObject = {
+        "ban": 50,
+        "events": {
+            events.NAME: 50,
+            events.POWER_LEVELS: 100,
+            events.HISTORY_VISIBILITY: 100,
+            events.CANONICAL_ALIAS: 50,
+            events.AVATAR: 50,
+            events.TOMBSTONE: tombstone,
+            "m.room.server_acl": 100,
+            events.ENCRYPTION: 100,
+        },
+        "events_default": 0,
+        "invite": 50 if preset_of(options) == "public_chat" else 0,
+        "kick": 50,
+        "redact": 50,
+        "state_default": 50,
+        "users": users,
+        "users_default": 0,
+    }
+    return {**levels, **options.power_level_content_override}
+
+
+_COPIED: Final = (
+    events.JOIN_RULES,
+    events.NAME,
+    events.TOPIC,
+    events.AVATAR,
+    events.HISTORY_VISIBILITY,
+    events.GUEST_ACCESS,
+    events.ENCRYPTION,
+    "m.room.server_acl",
+    "m.room.related_groups",
+    "m.room.pinned_events",
+)
+
+
+def copied_state(
+    version: RoomVersion, creators: frozenset[str], upgrader: str, state: Mapping[events.StateKey, Any]
+) -> list[Draft]:
+    """The state an upgraded room takes from the old one; its power levels first, so that the rest is allowed."""
+    drafts = []
+    levels = state.get((events.POWER_LEVELS, ""))
+    content = dict(levels.content) if levels is not None else {}
+    if version.privileged_creators:
+        content["users"] = {user: level for user, level in content.get("users", {}).items() if user not in creators}
+        content["events"] = {**content.get("events", {}), events.TOMBSTONE: 150}
+    else:
+        content["users"] = {**content.get("users", {}), upgrader: 100}
+    drafts.append(Draft(type=events.POWER_LEVELS, sender=upgrader, content=content, state_key=""))
+    for (kind, key), event in state.items():
+        if (kind in _COPIED and key == "") or kind in ("m.space.child", "m.space.parent"):
+            drafts.append(Draft(type=kind, sender=upgrader, content=dict(event.content), state_key=key))
+    return drafts

@@ -1,0 +1,214 @@
+"""One batch of changes: operations decide on committed truth and on what the batch itself has added so far."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from bongsu.core import authorization, pdu, relations
+from bongsu.core.errors import not_found
+from bongsu.core.events import MEMBER, Draft, Event
+from bongsu.core.json import canonical
+from bongsu.core.versions import RoomVersion
+from bongsu.rooms.cache import Rooms
+from bongsu.rooms.room import WorkingRoom
+from bongsu.store import directory, streams
+from bongsu.store import events as event_table
+from bongsu.store import rooms as room_table
+from bongsu.store.batch import Rows
+from bongsu.store.database import Connection
+from bongsu.store.rows import Redacted, Relation, StoredEvent
+
+
+class Transaction(msgspec.Struct, frozen=True):
+    """A client's transaction id: a retry with the same one is answered with the first one's event."""
+
+    user_id: str
+    device_id: str
+    txn_id: str
+
+    def key(self, room_id: str, event_type: str) -> bytes:
+        """What the store dedupes on: (user, device, room, type, txn id), hashed to a fixed length."""
+        parts = "\x00".join((self.user_id, self.device_id, room_id, event_type, self.txn_id))
+        return hashlib.sha256(parts.encode()).digest()[:16]
+
+
+class Wanted(msgspec.Struct):
+    """What an operation will look at, so that a batch can read it all in three queries."""
+
+    room_ids: list[str] = []
+    members: list[tuple[str, str]] = []
+    txn_keys: list[bytes] = []
+
+
+class Change(Protocol):
+    """An operation on rooms: says what it will look at, then decides and adds rows."""
+
+    def wanted(self) -> Wanted: ...
+
+    async def run(self, batch: "RoomBatch") -> Any: ...
+
+
+class RoomBatch:
+    """What a Change decides on and writes to. Times are in milliseconds since the epoch."""
+
+    def __init__(self, rooms: Rooms, connection: Connection, pos: int, now_ms: int, server_name: str) -> None:
+        self.rows = Rows(pos)
+        self.now_ms = now_ms
+        self.server_name = server_name
+        self.connection = connection
+        self._rooms = rooms
+        self._working: dict[str, WorkingRoom] = {}
+        self._before: dict[str, WorkingRoom | None] = {}
+        self._sent: dict[bytes, str] = {}
+
+    async def prepare(self, operations: Sequence[Change]) -> None:
+        wanted = [operation.wanted() for operation in operations]
+        await self._rooms.know({room for want in wanted for room in want.room_ids}, reads=self.connection)
+        await self._know({pair for want in wanted for pair in want.members})
+        keys = [key for want in wanted for key in want.txn_keys]
+        if keys:
+            self._sent = await streams.events_by_txn_key(self.connection, keys)
+
+    async def decide(self, operation: Change) -> Any:
+        """Runs one operation; when it fails, everything it added is taken back."""
+        mark = self.rows.mark()
+        self._before = {}
+        try:
+            return await operation.run(self)
+        except BaseException:
+            self.rows.back_to(mark)
+            self._restore()
+            raise
+
+    def _restore(self) -> None:
+        for room_id, before in self._before.items():
+            if before is None:
+                del self._working[room_id]
+            else:
+                self._working[room_id] = before
+
+    # --- reading ---
+
+    async def room(self, room_id: str) -> WorkingRoom:
+        """The room as this batch leaves it so far. 404 for one that does not exist."""
+        working = self._working.get(room_id)
+        if working is None:
+            base = self._rooms.known(room_id)
+            if base is None:
+                await self._rooms.know([room_id], reads=self.connection)
+                base = self._rooms.known(room_id)
+            if base is None:
+                raise not_found("there is no such room")
+            working = self._working[room_id] = WorkingRoom(room_id, base.version, base)
+        return working
+
+    async def know_members(self, room: WorkingRoom, user_ids: Iterable[str]) -> None:
+        await self._know({(room.room_id, user) for user in user_ids if not room.knows_member(user)})
+
+    async def _know(self, pairs: set[tuple[str, str]]) -> None:
+        """Reads the members of committed rooms that are not in memory yet."""
+        unknown = []
+        for room_id, user_id in pairs:
+            room = self._rooms.known(room_id)
+            if room is not None and user_id not in room.members:
+                unknown.append((room_id, user_id))
+        if not unknown:
+            return
+        found = await room_table.members(self.connection, unknown)
+        for room_id, user_id in unknown:
+            room = self._rooms.known(room_id)
+            assert room is not None
+            room.members.setdefault(user_id, found.get((room_id, user_id)))
+
+    async def event(self, room: WorkingRoom, event_id: str) -> tuple[Event, bytes] | None:
+        """An event of the room with its PDU, be it committed or of this batch."""
+        for stored in self.rows.events:
+            if stored.event.event_id == event_id:
+                return (stored.event, stored.pdu) if stored.event.room_id == room.room_id else None
+        return await event_table.with_pdu(self.connection, room.room_id, event_id)
+
+    def sent(self, key: bytes) -> str | None:
+        """The event an earlier send with this transaction key made."""
+        return self._sent.get(key)
+
+    def claims_alias(self, alias: str) -> bool:
+        """Does another operation of this batch take the alias?"""
+        return any(sql == directory.SET_ALIAS and values[0] == alias for sql, values in self.rows.statements)
+
+    # --- writing ---
+
+    def create_room(self, room_version: RoomVersion, draft: Draft, room_id: str | None, directory: bool) -> WorkingRoom:
+        """Begins a room with its create event. room_id: for the versions whose ids are not hashes."""
+        authorization.authorize(room_version, draft, room_id, lambda *_: None)
+        built = pdu.build(
+            room_version, room_id=room_id, draft=draft, auth_events=[], prev_events=[], depth=1, ts_ms=self.now_ms
+        )
+        room = WorkingRoom(built.room_id, room_version, None)
+        self._before[room.room_id] = None
+        self._working[room.room_id] = room
+        event = self._store(room, draft, built, 1, None)
+        self.rows.rooms.append((room.room_id, room_version.name, event.pos, directory))
+        return room
+
+    async def append(self, room: WorkingRoom, draft: Draft, transaction: Transaction | None = None) -> Event:
+        """Authorizes, places and hashes one event. Refuses with M_FORBIDDEN what the room does not allow."""
+        keys = authorization.auth_event_keys(room.version, draft)
+        await self.know_members(room, [state_key for kind, state_key in keys if kind == MEMBER])
+        power = room.power
+        authorization.authorize(room.version, draft, room.room_id, room.get, power=power)
+        self._remember(room)
+        auth_events = [event.event_id for key in keys if (event := room.get(*key)) is not None]
+        built = pdu.build(
+            room.version,
+            room_id=room.room_id,
+            draft=draft,
+            auth_events=auth_events,
+            prev_events=[room.newest_id] if room.newest_id else [],
+            depth=room.depth + 1,
+            ts_ms=self.now_ms,
+        )
+        return self._store(room, draft, built, room.depth + 1, transaction)
+
+    def _remember(self, room: WorkingRoom) -> None:
+        """Keeps the room as it was before this operation first touched it."""
+        if room.room_id not in self._before:
+            self._before[room.room_id] = room.copy()
+
+    def _store(
+        self, room: WorkingRoom, draft: Draft, built: pdu.Built, depth: int, transaction: Transaction | None
+    ) -> Event:
+        event = Event(
+            pos=self.rows.next_pos(),
+            event_id=built.event_id,
+            room_id=built.room_id,
+            type=draft.type,
+            sender=draft.sender,
+            state_key=draft.state_key,
+            ts_ms=self.now_ms,
+            depth=depth,
+            content_json=built.content_json,
+            redacts=draft.redacts,
+            sender_device=transaction.device_id if transaction else None,
+            txn_id=transaction.txn_id if transaction else None,
+        )
+        key = transaction.key(room.room_id, draft.type) if transaction else None
+        if key is not None:
+            self._sent[key] = event.event_id
+        self.rows.events.append(StoredEvent(event, built.pdu, key))
+        room.add(event)
+        related = relations.relates_to(draft.content)
+        if related is not None and draft.state_key is None:
+            self.rows.relations.append(Relation(related.parent_id, related.rel_type, related.key, event))
+        return event
+
+    async def redact(
+        self, room: WorkingRoom, draft: Draft, target: tuple[Event, bytes], transaction: Transaction
+    ) -> Event:
+        """Appends a redaction and takes the target's content away."""
+        event = await self.append(room, draft, transaction)
+        original, raw = target
+        pruned = pdu.redact(room.version, msgspec.json.decode(raw))
+        self.rows.redacted.append(Redacted(original.event_id, canonical(pruned), event.event_id))
+        return event

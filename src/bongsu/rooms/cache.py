@@ -1,0 +1,109 @@
+"""The rooms this worker knows. Loaded on demand, kept true by the feed, forgotten when there are too many.
+
+While a room is being read, the feed goes on. What it tells of that room meanwhile is kept and applied after, so a room
+enters the cache without a gap. It is handed out only once the feed has reached the position at which it was read:
+nobody is shown a room from the future.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from itertools import count
+
+from bongsu.core import limits
+from bongsu.core.errors import not_found
+from bongsu.core.events import Event
+from bongsu.rooms.room import Room
+from bongsu.store import rooms as table
+from bongsu.store.database import Database
+from bongsu.store.feed import Feed
+from bongsu.store.rows import Segment
+
+
+class Rooms:
+    """get() one room, know() many; apply() is the feed's."""
+
+    def __init__(self, database: Database, feed: Feed) -> None:
+        self._database = database
+        self._feed = feed
+        self._rooms: dict[str, Room] = {}
+        self._loading: dict[str, list[Event]] = {}
+        self._loaded: dict[str, asyncio.Future[None]] = {}
+        self._clock = count(1)
+
+    def known(self, room_id: str) -> Room | None:
+        """The room if it is in memory and to be trusted."""
+        room = self._rooms.get(room_id)
+        if room is None or room.stale:
+            return None
+        room.used = next(self._clock)
+        return room
+
+    async def get(self, room_id: str) -> Room:
+        """The room, read if need be. 404 for one that does not exist."""
+        room = self.known(room_id)
+        if room is None:
+            await self.know([room_id])
+            room = self.known(room_id)
+            if room is None:
+                raise not_found("there is no such room")
+        return room
+
+    async def know(self, room_ids: Iterable[str], *, reads: table.Reads | None = None) -> None:
+        """Reads those that are not known. `reads`: the connection of the transaction that has the right to write."""
+        missing = [room_id for room_id in room_ids if self.known(room_id) is None]
+        if not missing:
+            return
+        if reads is not None:
+            self._enter(await table.load(reads, missing, limits.ROOM_TAIL_EVENTS_MAX), {})
+            return
+        under_way = [self._loaded[room_id] for room_id in missing if room_id in self._loaded]
+        await self._load([room_id for room_id in missing if room_id not in self._loaded])
+        if under_way:
+            await asyncio.wait(under_way)
+
+    async def _load(self, room_ids: Sequence[str]) -> None:
+        if not room_ids:
+            return
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        for room_id in room_ids:
+            self._loading[room_id] = []
+            self._loaded[room_id] = done
+        try:
+            records = await self._database.snapshot(
+                lambda connection: table.load(connection, room_ids, limits.ROOM_TAIL_EVENTS_MAX)
+            )
+            self._enter(records, self._loading)
+            await self._feed.reach(max((record.pos for record in records.values()), default=0))
+        finally:
+            done.set_result(None)
+            for room_id in room_ids:
+                del self._loading[room_id], self._loaded[room_id]
+
+    def _enter(self, records: dict[str, table.RoomRecord], meanwhile: dict[str, list[Event]]) -> None:
+        for room_id, record in records.items():
+            present = self.known(room_id)
+            if present is not None and present.pos >= record.pos:
+                continue
+            room = self._rooms[room_id] = Room(record)
+            room.used = next(self._clock)
+            for event in meanwhile.get(room_id, ()):
+                room.apply(event)
+        if len(self._rooms) > limits.ROOMS_CACHED_MAX:
+            self._forget_unused()
+
+    def _forget_unused(self) -> None:
+        by_use = sorted(self._rooms.values(), key=lambda room: room.used)
+        for room in by_use[: len(by_use) // 10]:
+            del self._rooms[room.room_id]
+
+    def apply(self, segment: Segment) -> None:
+        """The feed's: every committed event, in order."""
+        for event in segment.events:
+            room = self._rooms.get(event.room_id)
+            if room is not None:
+                room.apply(event)
+                if room.stale:
+                    del self._rooms[event.room_id]
+            waiting = self._loading.get(event.room_id)
+            if waiting is not None:
+                waiting.append(event)

@@ -1,0 +1,130 @@
+"""Making a room, and replacing one by its successor."""
+
+import msgspec
+
+from bongsu.core import creation, ids
+from bongsu.core.errors import Refusal, forbidden
+from bongsu.core.events import CREATE, MEMBER, POWER_LEVELS, TOMBSTONE, Draft
+from bongsu.core.json import JsonObject
+from bongsu.core.power import creators_of
+from bongsu.core.versions import RoomVersion
+from bongsu.rooms.batch import RoomBatch, Wanted
+from bongsu.rooms.membership import Invite
+from bongsu.rooms.room import WorkingRoom
+from bongsu.rooms.sending import visible_room
+from bongsu.store import directory, people
+
+
+class CreateRoom(msgspec.Struct, frozen=True):
+    """A room with all it begins with, in one commit or not at all. The result is its id.
+
+    room_id: a fresh one, for the versions whose ids are not hashes.
+    """
+
+    creator: str
+    version: RoomVersion
+    options: creation.Options
+    room_id: str | None
+
+    def wanted(self) -> Wanted:
+        return Wanted()
+
+    async def run(self, batch: RoomBatch) -> str:
+        alias = await self._alias(batch)
+        create = creation.create_draft(self.version, self.options, self.creator)
+        published = self.options.visibility == "public"
+        room = batch.create_room(self.version, create, self.room_id, published)
+        await join_creator(batch, room, self.creator)
+        for draft in creation.drafts_after_join(self.version, self.options, self.creator, create, alias):
+            await batch.append(room, draft)
+        if alias is not None:
+            batch.rows.statements.append((directory.SET_ALIAS, (alias, room.room_id, self.creator)))
+        for user in dict.fromkeys(self.options.invite):
+            await self._invite(batch, room, user)
+        return room.room_id
+
+    async def _alias(self, batch: RoomBatch) -> str | None:
+        name = self.options.room_alias_name
+        if name is None:
+            return None
+        alias = f"#{name}:{batch.server_name}"
+        if not ids.is_alias(alias) or ":" in name:
+            raise Refusal(400, "M_INVALID_PARAM", "room_alias_name must be the part between # and :, without them")
+        if await directory.room_of(batch.connection, alias) or batch.claims_alias(alias):
+            raise Refusal(400, "M_ROOM_IN_USE", f"{alias} is taken")
+        return alias
+
+    async def _invite(self, batch: RoomBatch, room: WorkingRoom, user: str) -> None:
+        if user != self.creator:
+            invite = Invite(room_id=room.room_id, sender=self.creator, target=user, is_direct=self.options.is_direct)
+            await invite.run(batch)
+
+
+async def join_creator(batch: RoomBatch, room: WorkingRoom, creator: str) -> None:
+    content = {"membership": "join", **await people.member_profile(batch.connection, creator)}
+    await batch.append(room, Draft(type=MEMBER, sender=creator, state_key=creator, content=content))
+
+
+class UpgradeRoom(msgspec.Struct, frozen=True):
+    """A new room of another version that continues an old one: state copied, aliases moved, the old one closed."""
+
+    room_id: str
+    user_id: str
+    version: RoomVersion
+    additional_creators: list[str]
+    new_room_id: str | None
+
+    def wanted(self) -> Wanted:
+        return Wanted([self.room_id], [(self.room_id, self.user_id)])
+
+    async def run(self, batch: RoomBatch) -> str:
+        old = await visible_room(batch, self.room_id, self.user_id)
+        assert old.power is not None
+        if not old.power.may_send(self.user_id, TOMBSTONE, True):
+            raise forbidden("closing this room needs a higher power level than yours")
+        new = await self._successor(batch, old)
+        tombstone = {"body": "This room has been replaced", "replacement_room": new.room_id}
+        await batch.append(old, Draft(type=TOMBSTONE, sender=self.user_id, state_key="", content=tombstone))
+        await self._close(batch, old)
+        batch.rows.statements.append((directory.MOVE_ALIASES, (old.room_id, new.room_id)))
+        if await directory.in_directory(batch.connection, old.room_id):
+            batch.rows.statements.append((directory.SET_DIRECTORY, (old.room_id, False)))
+            batch.rows.statements.append((directory.SET_DIRECTORY, (new.room_id, True)))
+        return new.room_id
+
+    async def _successor(self, batch: RoomBatch, old: WorkingRoom) -> WorkingRoom:
+        draft = self._create_draft(old)
+        new = batch.create_room(self.version, draft, self.new_room_id, False)
+        await join_creator(batch, new, self.user_id)
+        create = new.get(CREATE)
+        assert create is not None
+        for copied in creation.copied_state(self.version, creators_of(self.version, create), self.user_id, old.state):
+            await batch.append(new, copied)
+        return new
+
+    def _create_draft(self, old: WorkingRoom) -> Draft:
+        create = old.get(CREATE)
+        assert create is not None
+        dropped = ("creator", "room_version", "predecessor", "additional_creators")
+        content: JsonObject = {key: value for key, value in create.content.items() if key not in dropped}
+        content["room_version"] = self.version.name
+        content["predecessor"] = {"room_id": old.room_id}
+        if self.version.creator_in_content:
+            content["creator"] = self.user_id
+        if self.version.privileged_creators and self.additional_creators:
+            content["additional_creators"] = self.additional_creators
+        return Draft(type=CREATE, sender=self.user_id, content=content, state_key="")
+
+    async def _close(self, batch: RoomBatch, old: WorkingRoom) -> None:
+        """Nobody but moderators can write in the old room any more, where the upgrader may say so."""
+        levels = old.get(POWER_LEVELS)
+        content = dict(levels.content) if levels else {}
+        default = content.get("users_default", 0)
+        closed = max(50, default + 1 if isinstance(default, int) else 50)
+        content["events_default"] = max(closed, content.get("events_default", 0))
+        content["invite"] = max(closed, content.get("invite", 0))
+        try:
+            await batch.append(old, Draft(type=POWER_LEVELS, sender=self.user_id, state_key="", content=content))
+        except Refusal as refusal:
+            if refusal.status != 403:
+                raise

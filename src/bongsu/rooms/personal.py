@@ -1,0 +1,145 @@
+"""What belongs to a person: receipts, account data, typing, presence, sessions that end, profile changes in rooms.
+
+They share the stream and the commit with events, so one position says everything that a device has seen.
+"""
+
+import msgspec
+
+from bongsu.core.errors import Refusal, forbidden
+from bongsu.core.events import MEMBER, Draft
+from bongsu.core.json import JsonObject
+from bongsu.rooms.batch import RoomBatch, Wanted
+from bongsu.store import rooms as room_table
+from bongsu.store.rows import AccountData, Presence, Receipt, Revocation, Typing
+
+
+class SetReceipt(msgspec.Struct, frozen=True):
+    """A receipt of one kind. It never moves backwards within its thread.
+
+    thread_id: "" for none, "main" or a thread's root.
+    """
+
+    room_id: str
+    user_id: str
+    receipt_type: str
+    event_id: str
+    thread_id: str = ""
+
+    def wanted(self) -> Wanted:
+        return Wanted([self.room_id], [(self.room_id, self.user_id)])
+
+    async def run(self, batch: RoomBatch) -> None:
+        room = await batch.room(self.room_id)
+        await batch.know_members(room, [self.user_id])
+        if room.membership(self.user_id) != "join":
+            raise forbidden("you are not in this room")
+        found = await batch.event(room, self.event_id)
+        if found is None:
+            raise Refusal(404, "M_NOT_FOUND", "the room has no such event")
+        event_pos = found[0].pos
+        key = (self.room_id, self.user_id, self.receipt_type, self.thread_id)
+        if await self._is_behind(batch, key, event_pos):
+            return
+        row = Receipt(batch.rows.next_pos(), *key, self.event_id, event_pos, batch.now_ms)
+        batch.rows.add(key, row)
+
+    async def _is_behind(self, batch: RoomBatch, key: tuple[str, str, str, str], event_pos: int) -> bool:
+        queued = batch.rows.small.get(Receipt, {}).get(key)
+        if isinstance(queued, Receipt):
+            return queued.event_pos >= event_pos
+        return await room_table.receipt_pos(batch.connection, *key) >= event_pos
+
+
+class SetAccountData(msgspec.Struct, frozen=True):
+    """Account data of a room or, with room_id "", of the account. The content replaces what was there."""
+
+    user_id: str
+    room_id: str
+    type: str
+    content: bytes
+
+    def wanted(self) -> Wanted:
+        return Wanted()
+
+    async def run(self, batch: RoomBatch) -> None:
+        row = AccountData(batch.rows.next_pos(), self.user_id, self.room_id, self.type, self.content)
+        batch.rows.add((self.user_id, self.room_id, self.type), row)
+
+
+class SetTyping(msgspec.Struct, frozen=True):
+    """until_ms: when the typing ends by itself; 0 for an end now."""
+
+    room_id: str
+    user_id: str
+    until_ms: int
+
+    def wanted(self) -> Wanted:
+        return Wanted([self.room_id], [(self.room_id, self.user_id)])
+
+    async def run(self, batch: RoomBatch) -> None:
+        room = await batch.room(self.room_id)
+        await batch.know_members(room, [self.user_id])
+        if room.membership(self.user_id) != "join":
+            raise forbidden("you are not in this room")
+        key = (self.room_id, self.user_id)
+        batch.rows.add(key, Typing(batch.rows.next_pos(), *key, self.until_ms))
+
+
+class SetPresence(msgspec.Struct, frozen=True):
+    """state: online, unavailable or offline."""
+
+    user_id: str
+    state: str
+    status_msg: str | None
+    last_active_ms: int
+
+    def wanted(self) -> Wanted:
+        return Wanted()
+
+    async def run(self, batch: RoomBatch) -> None:
+        row = Presence(batch.rows.next_pos(), self.user_id, self.state, self.status_msg, self.last_active_ms)
+        batch.rows.add((self.user_id,), row)
+
+
+class Revoke(msgspec.Struct, frozen=True):
+    """Tells every worker that sessions have ended. The tokens themselves are deleted before, in the accounts' tables.
+
+    device_id None: every device of the person.
+    """
+
+    user_id: str
+    device_id: str | None = None
+
+    def wanted(self) -> Wanted:
+        return Wanted()
+
+    async def run(self, batch: RoomBatch) -> None:
+        row = Revocation(batch.rows.next_pos(), self.user_id, self.device_id)
+        batch.rows.add((row.pos,), row)
+
+
+class ShowProfile(msgspec.Struct, frozen=True):
+    """Puts the person's present name and picture into their membership of one room, if they differ from what stands.
+
+    profile: {"displayname": …, "avatar_url": …}, without what is not set.
+    """
+
+    room_id: str
+    user_id: str
+    profile: JsonObject
+
+    def wanted(self) -> Wanted:
+        return Wanted([self.room_id], [(self.room_id, self.user_id)])
+
+    async def run(self, batch: RoomBatch) -> None:
+        room = await batch.room(self.room_id)
+        await batch.know_members(room, [self.user_id])
+        present = room.get(MEMBER, self.user_id)
+        if present is None or room.membership(self.user_id) != "join":
+            return
+        kept = {
+            key: value for key, value in present.content.items() if key not in ("displayname", "avatar_url", "reason")
+        }
+        content = {**kept, **self.profile}
+        if content != present.content:
+            await batch.append(room, Draft(type=MEMBER, sender=self.user_id, state_key=self.user_id, content=content))

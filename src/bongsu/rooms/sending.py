@@ -1,0 +1,149 @@
+"""Sending into a room: messages, state, redactions. Each is an operation that a batch decides on."""
+
+import msgspec
+
+from bongsu.core import ids, relations
+from bongsu.core.authorization import authorize_redaction
+from bongsu.core.errors import Refusal, forbidden, invalid_param, not_found
+from bongsu.core.events import CANONICAL_ALIAS, MEMBER, REDACTION, Draft
+from bongsu.core.json import JsonObject, canonical
+from bongsu.core.relations import ANNOTATION, THREAD, RelatesTo
+from bongsu.rooms.batch import RoomBatch, Transaction, Wanted
+from bongsu.rooms.room import WorkingRoom
+from bongsu.store import directory
+from bongsu.store import relations as relation_table
+
+
+class SendEvent(msgspec.Struct, frozen=True):
+    """A message event. The result is its event id, or the id an earlier try with the same transaction id made."""
+
+    room_id: str
+    draft: Draft
+    transaction: Transaction
+
+    def wanted(self) -> Wanted:
+        key = self.transaction.key(self.room_id, self.draft.type)
+        return Wanted([self.room_id], [(self.room_id, self.draft.sender)], [key])
+
+    async def run(self, batch: RoomBatch) -> str:
+        sent = batch.sent(self.transaction.key(self.room_id, self.draft.type))
+        if sent is not None:
+            return sent
+        room = await visible_room(batch, self.room_id, self.draft.sender)
+        related = relations.relates_to(self.draft.content)
+        if related is not None:
+            await check_relation(batch, self.draft, related)
+        return (await batch.append(room, self.draft, self.transaction)).event_id
+
+
+class SendState(msgspec.Struct, frozen=True):
+    """A state event. Setting what is set already makes no event, so that a retry is not stored twice."""
+
+    room_id: str
+    draft: Draft
+
+    def wanted(self) -> Wanted:
+        return Wanted([self.room_id], [(self.room_id, self.draft.sender)])
+
+    async def run(self, batch: RoomBatch) -> str:
+        draft = self.draft
+        assert draft.state_key is not None
+        room = await visible_room(batch, self.room_id, draft.sender)
+        if draft.type == MEMBER:
+            draft = await _member_draft(batch, room, draft)
+        if draft.type == CANONICAL_ALIAS:
+            await _check_canonical_alias(batch, room, draft.content)
+        assert draft.state_key is not None
+        present = room.get(draft.type, draft.state_key)
+        if present is not None and present.sender == draft.sender and present.content_json == canonical(draft.content):
+            return present.event_id
+        return (await batch.append(room, draft)).event_id
+
+
+class Redact(msgspec.Struct, frozen=True):
+    """Takes an event's content away. `reason` is kept with the redaction."""
+
+    room_id: str
+    event_id: str
+    content: JsonObject
+    transaction: Transaction
+
+    def wanted(self) -> Wanted:
+        sender = self.transaction.user_id
+        return Wanted([self.room_id], [(self.room_id, sender)], [self.transaction.key(self.room_id, REDACTION)])
+
+    async def run(self, batch: RoomBatch) -> str:
+        sender = self.transaction.user_id
+        sent = batch.sent(self.transaction.key(self.room_id, REDACTION))
+        if sent is not None:
+            return sent
+        room = await visible_room(batch, self.room_id, sender)
+        target = await batch.event(room, self.event_id)
+        if target is None:
+            raise not_found("the room has no such event")
+        if room.power is not None:
+            authorize_redaction(sender, target[0], room.power)
+        content = {**self.content, "redacts": self.event_id} if room.version.redacts_in_content else self.content
+        draft = Draft(type=REDACTION, sender=sender, content=content, redacts=self.event_id)
+        return (await batch.redact(room, draft, target, self.transaction)).event_id
+
+
+async def visible_room(batch: RoomBatch, room_id: str, user_id: str) -> WorkingRoom:
+    """The room, for one of its members. To anybody else a room that exists looks like one that does not."""
+    try:
+        room = await batch.room(room_id)
+    except Refusal:
+        raise forbidden("you are not in this room") from None
+    await batch.know_members(room, [user_id])
+    if room.membership(user_id) != "join":
+        raise forbidden("you are not in this room")
+    return room
+
+
+async def check_relation(batch: RoomBatch, draft: Draft, related: RelatesTo) -> None:
+    """Refuses what the relation rules forbid: the same reaction twice, a thread begun on a related event."""
+    if related.rel_type == ANNOTATION and related.key is not None:
+        if await relation_table.has_annotation(batch.connection, related, draft.type, draft.sender):
+            raise Refusal(400, "M_DUPLICATE_ANNOTATION", "you have reacted with this already")
+    elif related.rel_type == THREAD and await relation_table.is_related(batch.connection, related.parent_id):
+        raise Refusal(400, "M_UNKNOWN", "a thread cannot begin on an event that itself relates to another")
+
+
+async def _member_draft(batch: RoomBatch, room: WorkingRoom, draft: Draft) -> Draft:
+    """A membership set as state. Who vouched for a restricted join is for this server to say, not for a client."""
+    if not ids.is_user_id(draft.state_key):
+        raise invalid_param("the state key of m.room.member must be a user id")
+    assert draft.state_key is not None
+    await batch.know_members(room, [draft.state_key])
+    content = dict(draft.content)
+    content.pop("join_authorised_via_users_server", None)
+    present = room.get(MEMBER, draft.state_key)
+    if present is not None and content.get("membership") == "join" == present.content.get("membership"):
+        via = present.content.get("join_authorised_via_users_server")
+        content.update({"join_authorised_via_users_server": via} if via else {})
+    return msgspec.structs.replace(draft, content=content)
+
+
+async def _check_canonical_alias(batch: RoomBatch, room: WorkingRoom, content: JsonObject) -> None:
+    """Every alias that is newly named must be an alias of this room."""
+    present = room.get(CANONICAL_ALIAS)
+    before = _aliases(dict(present.content)) if present else set()
+    for alias in _aliases(content) - before:
+        if not ids.is_alias(alias):
+            raise invalid_param(f"{str(alias)[:100]!r} is not an alias; one looks like #name:server")
+        found = await directory.room_of(batch.connection, alias)
+        if found is None or found[0] != room.room_id:
+            raise Refusal(400, "M_BAD_ALIAS", f"{alias} is not an alias of this room")
+
+
+def _aliases(content: JsonObject) -> set[str]:
+    named = [content.get("alias"), *_list(content.get("alt_aliases"))]
+    return {alias for alias in named if alias is not None and isinstance(alias, str)}
+
+
+def _list(value: object) -> list[object]:
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
+        raise invalid_param("alt_aliases must be a list of aliases")
+    return value

@@ -1,0 +1,101 @@
+"""The rows of one commit."""
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from bongsu.store import streams
+from bongsu.store.database import Connection
+from bongsu.store.rows import (
+    AccountData,
+    Presence,
+    Receipt,
+    Redacted,
+    Relation,
+    Revocation,
+    Segment,
+    StoredEvent,
+    Typing,
+)
+
+SmallRow = Receipt | AccountData | Typing | Presence | Revocation
+
+
+class Rows:
+    """Gathers what operations add; hands out positions; can be taken back to a mark when an operation is refused."""
+
+    def __init__(self, pos: int) -> None:
+        self.pos = pos
+        self.events: list[StoredEvent] = []
+        self.rooms: list[tuple[str, str, int, bool]] = []
+        self.relations: list[Relation] = []
+        self.redacted: list[Redacted] = []
+        self.small: dict[type[Any], dict[tuple[Any, ...], SmallRow]] = {}
+        self.statements: list[tuple[str, Sequence[Any]]] = []
+
+    def next_pos(self) -> int:
+        self.pos += 1
+        return self.pos
+
+    def add(self, key: tuple[Any, ...], row: SmallRow) -> None:
+        """A row of a small table; within one commit a later row with the same key replaces the earlier."""
+        rows = self.small.setdefault(type(row), {})
+        rows.pop(key, None)
+        rows[key] = row
+
+    def mark(self) -> tuple[int, ...]:
+        return (
+            self.pos,
+            len(self.events),
+            len(self.rooms),
+            len(self.relations),
+            len(self.redacted),
+            len(self.statements),
+        )
+
+    def back_to(self, mark: tuple[int, ...]) -> None:
+        """Takes back what was added since the mark. Small rows are added last by every operation, so none is there."""
+        self.pos = mark[0]
+        lists: tuple[list[Any], ...] = (self.events, self.rooms, self.relations, self.redacted, self.statements)
+        for rows, length in zip(lists, mark[1:], strict=True):
+            del rows[length:]
+
+    async def write(self, connection: Connection, writer_id: uuid.UUID, batch: int) -> None:
+        await streams.write_batch(connection, writer_id, batch, self.pos, self.events)
+        if self.rooms:
+            await streams.write_rooms(connection, self.rooms)
+        state_events = [stored.event for stored in self.events if stored.event.state_key is not None]
+        if state_events:
+            await streams.write_state(connection, state_events)
+        if self.relations:
+            await streams.write_relations(connection, self.relations)
+        if self.redacted:
+            await streams.write_redacted(connection, self.redacted)
+        for rows in self.small.values():
+            await streams.write_rows(connection, list(rows.values()))
+        for sql, arguments in self.statements:
+            await connection.execute(sql, *arguments)
+
+    def segment(self, after: int) -> Segment:
+        """What the feed tells of this commit, once it is one."""
+
+        def of(kind: type[Any]) -> list[Any]:
+            return sorted(self.small.get(kind, {}).values(), key=_position)
+
+        return Segment(
+            after,
+            self.pos,
+            [stored.event for stored in self.events],
+            of(Receipt),
+            of(AccountData),
+            of(Typing),
+            of(Presence),
+            of(Revocation),
+        )
+
+
+def _position(row: msgspec.Struct) -> int:
+    pos: int = row.pos  # type: ignore[attr-defined]
+    return pos

@@ -1,0 +1,225 @@
+"""Group commit: whatever is queued while one commit is in flight forms the next batch.
+
+One committer a worker, one transaction at a time. The transaction takes the right to write (the stream's row), brings
+this worker's knowledge up to that position, lets every operation decide on it, writes all rows and commits. Holding
+the row until the commit is done, its wait for a second site included, is what makes positions commit-ordered, and what
+makes a worker's caches the truth at the moment of the decision: nobody else can have written since.
+
+A commit whose outcome is unknown (connection lost, or warning 01000) is not guessed at: each batch has a number that is
+written with it. On a new connection the committer takes the right to write, which the lost transaction must have
+given back by ending, and reads its number: present means committed, absent means it is run again. Finding it present
+is itself behind a commit that writes, so the acknowledgement still waits for the second site.
+"""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol, TypeVar
+
+import asyncpg
+import structlog
+from prometheus_client import Counter, Histogram
+
+from bongsu.core import limits
+from bongsu.core.errors import Refusal, limit_exceeded
+from bongsu.store import streams
+from bongsu.store.batch import Rows
+from bongsu.store.database import GONE, Connection, Database, OutcomeUnknown, commit, not_stored, unknown_outcome
+from bongsu.store.feed import Feed
+from bongsu.store.rows import Segment
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+BATCH_SIZE: Final = Histogram(
+    "bongsu_commit_batch_size", "Writes in one commit", buckets=(1, 2, 5, 10, 50, 100, 500, 1000)
+)
+COMMIT_SECONDS: Final = Histogram(
+    "bongsu_commit_seconds",
+    "One group commit, from lock to acknowledgement",
+    buckets=(0.001, 0.005, 0.02, 0.1, 0.5, 2, 10),
+)
+UNKNOWN: Final = Counter("bongsu_commit_unknown_total", "Commits whose outcome had to be looked up")
+
+
+class Operation(Protocol):
+    """Something to decide and write. `run` is called once or, if a commit failed, again from the start."""
+
+    async def run(self, batch: Any) -> Any: ...
+
+
+class Batch(Protocol):
+    """What operations decide on: this worker's knowledge at the locked position, and the rows they add."""
+
+    rows: Rows
+
+    async def prepare(self, operations: Sequence[Any]) -> None: ...
+
+    async def decide(self, operation: Any) -> Any: ...
+
+
+MakeBatch = Callable[[Connection, int], Batch]
+_Waiting = tuple[Operation, "asyncio.Future[Any]"]
+_Outcome = tuple["asyncio.Future[Any]", Any]
+
+
+class Committer:
+    """submit() an operation; it returns when the commit that holds it has passed the barrier."""
+
+    def __init__(self, database: Database, feed: Feed, make_batch: MakeBatch) -> None:
+        self._database = database
+        self._feed = feed
+        self._make_batch = make_batch
+        self._writer_id = uuid.uuid4()
+        self._batch_number = 0
+        self._queue: list[_Waiting] = []
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="committer")
+
+    async def stop(self) -> None:
+        """Commits everything that was submitted, then stops."""
+        self._stopping = True
+        self._wake.set()
+        if self._task is not None:
+            await self._task
+
+    async def submit(self, operation: Operation) -> Any:
+        """The operation's result, or its refusal. The caller may be cancelled; the operation is not."""
+        if len(self._queue) >= limits.COMMIT_QUEUE_MAX:
+            raise limit_exceeded(1_000)
+        if self._stopping:
+            raise Refusal(
+                503, "M_UNKNOWN", "this server is shutting down; nothing was changed", headers={"retry-after": "1"}
+            )
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._queue.append((operation, future))
+        self._wake.set()
+        return await asyncio.shield(future)
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._queue:
+                waiting = self._queue[: limits.COMMIT_BATCH_MAX]
+                del self._queue[: limits.COMMIT_BATCH_MAX]
+                await self._commit_until_known(waiting)
+            if self._stopping:
+                break
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def _commit_until_known(self, waiting: list[_Waiting]) -> None:
+        """Runs one batch to a known end, over lost connections and changes of primary."""
+        self._batch_number += 1
+        give_up_at = time.monotonic() + limits.COMMIT_UNKNOWN_SECONDS_MAX
+        pending: tuple[list[_Outcome], Segment] | None = None
+        while True:
+            try:
+                started = time.perf_counter()
+                attempt = _Attempt(self._feed, self._make_batch, self._writer_id, self._batch_number)
+                await commit(await self._connected(), lambda c: attempt.run(c, waiting, pending))  # noqa: B023
+                COMMIT_SECONDS.observe(time.perf_counter() - started)
+                BATCH_SIZE.observe(len(waiting))
+                assert attempt.done is not None
+                self._finish(*attempt.done)
+                return
+            except OutcomeUnknown:
+                UNKNOWN.inc()
+                log.warning("commit_outcome_unknown", batch=self._batch_number, writes=len(waiting))
+                pending = attempt.done or pending
+            except GONE as error:
+                log.warning("committer_lost_connection", error=repr(error))
+            except Exception as error:  # the transaction was rolled back: nothing was changed
+                self._drop_connection()
+                await self._apart(waiting, error)
+                return
+            self._drop_connection()
+            if time.monotonic() > give_up_at:
+                self._fail(waiting, unknown_outcome())
+                return
+            await asyncio.sleep(0.1)
+
+    async def _apart(self, waiting: list[_Waiting], error: Exception) -> None:
+        """One write that the database refuses must not take the others with it: halve until it stands alone."""
+        if len(waiting) > 1:
+            middle = len(waiting) // 2
+            await self._commit_until_known(waiting[:middle])
+            await self._commit_until_known(waiting[middle:])
+            return
+        log.error("commit_failed", error=repr(error), operation=type(waiting[0][0]).__name__)
+        self._fail(waiting, not_stored())
+
+    async def _connected(self) -> Connection:
+        """The committer's connection. A new one passes the barrier before anything read on it is trusted."""
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await self._database.connect()
+            await commit(self._connection, streams.barrier_position)
+        return self._connection
+
+    def _drop_connection(self) -> None:
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+    def _finish(self, outcomes: list[_Outcome], segment: Segment) -> None:
+        """After the barrier: first everybody's knowledge, then the acknowledgements."""
+        self._feed.apply(segment)
+        for future, result in outcomes:
+            if future.done():
+                continue
+            if isinstance(result, Exception):
+                future.set_exception(result)
+            else:
+                future.set_result(result)
+
+    @staticmethod
+    def _fail(waiting: list[_Waiting], error: Exception) -> None:
+        for _, future in waiting:
+            if not future.done():
+                future.set_exception(error)
+
+
+class _Attempt:
+    """One transaction of one batch. `done` is set when everything is written and only COMMIT is left."""
+
+    def __init__(self, feed: Feed, make_batch: MakeBatch, writer_id: uuid.UUID, number: int) -> None:
+        self._feed = feed
+        self._make_batch = make_batch
+        self._writer_id = writer_id
+        self._number = number
+        self.done: tuple[list[_Outcome], Segment] | None = None
+
+    async def run(
+        self, connection: Connection, waiting: list[_Waiting], pending: tuple[list[_Outcome], Segment] | None
+    ) -> None:
+        pos = await streams.lock(connection)
+        if pending is not None and await streams.last_batch(connection, self._writer_id) == self._number:
+            await streams.write_batch(connection, self._writer_id, self._number, pos, [])
+            self.done = pending[0], Segment(self._feed.pos, self._feed.pos)
+            await self._feed.catch_up(connection, pos)
+            return
+        await self._feed.catch_up(connection, pos)
+        batch = self._make_batch(connection, pos)
+        await batch.prepare([operation for operation, _ in waiting])
+        outcomes = [(future, await self._decide(batch, operation)) for operation, future in waiting]
+        await batch.rows.write(connection, self._writer_id, self._number)
+        self.done = outcomes, batch.rows.segment(pos)
+
+    @staticmethod
+    async def _decide(batch: Batch, operation: Operation) -> Any:
+        try:
+            return await batch.decide(operation)
+        except Refusal as refusal:
+            return refusal
+        except (*GONE, asyncpg.PostgresError):
+            raise
+        except Exception as error:
+            log.exception("operation_failed", operation=type(operation).__name__)
+            return error

@@ -1,0 +1,62 @@
+"""Single events and stretches of history, as the table has them."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from bongsu.core.events import Event
+from bongsu.store.rooms import Reads
+from bongsu.store.streams import EVENT_COLUMNS, read_event
+
+_BY_ID: Final = f"SELECT {EVENT_COLUMNS} FROM events e WHERE e.event_id = ANY($1)"
+
+
+async def with_pdu(reads: Reads, room_id: str, event_id: str) -> tuple[Event, bytes] | None:
+    """An event of this room and its PDU; None if the room has no such event."""
+    rows = await reads.fetch(_BY_ID, [event_id])
+    if not rows or rows[0]["room_id"] != room_id:
+        return None
+    return read_event(rows[0]), rows[0]["pdu"]
+
+
+async def by_id(reads: Reads, event_ids: Sequence[str]) -> dict[str, Event]:
+    """Events by id, of whatever room."""
+    return {row["event_id"]: read_event(row) for row in await reads.fetch(_BY_ID, event_ids)}
+
+
+async def page(
+    reads: Reads, room_id: str, *, after: int, up_to: int, newest_first: bool, count: int, **conditions: Any
+) -> list[Event]:
+    """Events of a room in (after, up_to], at most `count`, in the order asked for.
+
+    conditions: types, not_types, senders, not_senders (lists of names, no wildcards).
+    """
+    where, arguments = _conditions(conditions, first=5)
+    order = "DESC" if newest_first else "ASC"
+    rows = await reads.fetch(
+        f"SELECT {EVENT_COLUMNS} FROM events e WHERE e.room_id = $1 AND e.pos > $2 AND e.pos <= $3 {where}"
+        f" ORDER BY e.pos {order} LIMIT $4",
+        room_id,
+        after,
+        up_to,
+        count,
+        *arguments,
+    )
+    return [read_event(row) for row in rows]
+
+
+_CONDITIONS: Final = {
+    "types": "AND e.type = ANY({})",
+    "not_types": "AND e.type <> ALL({})",
+    "senders": "AND e.sender = ANY({})",
+    "not_senders": "AND e.sender <> ALL({})",
+}
+
+
+def _conditions(given: dict[str, Any], first: int) -> tuple[str, list[Any]]:
+    clauses: list[str] = []
+    arguments: list[Any] = []
+    for name, value in given.items():
+        if value is not None:
+            clauses.append(_CONDITIONS[name].format(f"${first + len(arguments)}::text[]"))
+            arguments.append(value)
+    return " ".join(clauses), arguments

@@ -1,0 +1,114 @@
+"""The stream as this worker knows it: one gapless sequence of segments, its own commits and those of other workers.
+
+The table is the truth. A notification only says that it is worth looking; without one the feed looks every second.
+A position is shown to nobody before the commit that made it has passed the barrier: own commits are applied after
+COMMIT returned, rows of others are visible only after theirs did. A connection that is new passes the barrier itself
+(it commits a row) before what it reads is trusted, because a database that restarted shows commits whose wait for a
+second site was cut short.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
+
+import structlog
+from prometheus_client import Gauge
+
+from bongsu.store import streams
+from bongsu.store.database import GONE, Connection, Database, OutcomeUnknown, commit
+from bongsu.store.rows import Segment
+
+log = structlog.get_logger(__name__)
+
+CHANNEL: Final = "bongsu"
+_LOOK_EVERY_SECONDS: Final = 1.0
+_POSITION: Final = Gauge("bongsu_stream_position", "The newest position this worker shows")
+
+Apply = Callable[[Segment], None]
+
+
+class Feed:
+    """Applies segments in order to whoever follows: caches first, those who wait last."""
+
+    def __init__(self, database: Database) -> None:
+        self.pos = 0
+        self._database = database
+        self._followers: list[Apply] = []
+        self._hint = asyncio.Event()
+        self._pulling = asyncio.Lock()
+        self._task: asyncio.Task[None] | None = None
+
+    def follow(self, apply: Apply) -> None:
+        """`apply` is called with every segment, in order; it must not wait and must not fail."""
+        self._followers.append(apply)
+
+    async def start(self) -> None:
+        self.pos = await self._database.write(streams.barrier_position)
+        self._task = asyncio.create_task(self._listen_for_ever(), name="feed")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    def apply(self, segment: Segment) -> None:
+        """Takes a committed segment that begins at or before what is known; the known part is left out."""
+        if segment.to <= self.pos:
+            return
+        if segment.after > self.pos:
+            raise ValueError(f"a gap: {self.pos} is known, the segment begins after {segment.after}")
+        if segment.after < self.pos:
+            segment = segment.later_than(self.pos)
+        self.pos = segment.to
+        _POSITION.set(self.pos)
+        for follower in self._followers:
+            follower(segment)
+
+    async def catch_up(self, connection: Connection, to: int) -> None:
+        """Reads what lies between the known position and `to`, which must be committed, and applies it."""
+        while self.pos < to:
+            self.apply(await streams.read_segment(connection, self.pos, to))
+
+    async def reach(self, pos: int) -> None:
+        """Returns when everything up to `pos` has been applied here."""
+        if pos > self.pos:
+            async with self._pulling:
+                await self._pull()
+
+    async def _pull(self) -> None:
+        async with self._database.pool.acquire() as connection:
+            to = await connection.fetchval("SELECT pos FROM stream")
+            await self.catch_up(connection, to)
+
+    async def _listen_for_ever(self) -> None:
+        while True:
+            try:
+                await self._listen()
+            except (*GONE, OutcomeUnknown) as error:
+                log.warning("feed_interrupted", error=repr(error))
+            await asyncio.sleep(0.2)
+
+    async def _listen(self) -> None:
+        connection = await self._database.connect()
+        try:
+            await commit(connection, streams.barrier_position)
+            await connection.add_listener(CHANNEL, self._hear)
+            self._hint.set()
+            while not connection.is_closed():
+                await self._wait_for_hint()
+                to = await connection.fetchval("SELECT pos FROM stream", timeout=10)
+                await self.catch_up(connection, to)
+        finally:
+            connection.terminate()
+
+    def _hear(self, _connection: Any, _pid: int, _channel: str, payload: object) -> None:
+        if not (isinstance(payload, str) and payload.isdigit() and int(payload) <= self.pos):
+            self._hint.set()
+
+    async def _wait_for_hint(self) -> None:
+        try:
+            async with asyncio.timeout(_LOOK_EVERY_SECONDS):
+                await self._hint.wait()
+        except TimeoutError:
+            pass
+        self._hint.clear()

@@ -1,0 +1,22 @@
+"""What the room operations need of people: whether they exist, and the profile their membership shows."""
+
+from bongsu.core.json import JsonObject, decode
+from bongsu.store.rooms import Reads
+
+
+async def profile(reads: Reads, user_id: str) -> JsonObject:
+    """The whole profile; empty for somebody without one."""
+    rows = await reads.fetch("SELECT key_name, value FROM profiles WHERE user_id = $1 ORDER BY key_name", user_id)
+    return {row["key_name"]: decode(row["value"]) for row in rows}
+
+
+async def member_profile(reads: Reads, user_id: str) -> JsonObject:
+    """The part of the profile that an m.room.member event carries."""
+    whole = await profile(reads, user_id)
+    return {key: whole[key] for key in ("displayname", "avatar_url") if whole.get(key) is not None}
+
+
+async def exists(reads: Reads, user_id: str) -> bool:
+    """Is there such a person here, not deactivated?"""
+    rows = await reads.fetch("SELECT 1 FROM users WHERE user_id = $1 AND deactivated_at IS NULL", user_id)
+    return bool(rows)

@@ -1,0 +1,104 @@
+"""What one commit writes, and what the feed tells of it afterwards: the same rows."""
+
+import msgspec
+
+from bongsu.core.events import Event
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """thread_id: "" where the receipt is unthreaded. event_pos: the position of the event it points at."""
+
+    pos: int
+    room_id: str
+    user_id: str
+    receipt_type: str
+    thread_id: str
+    event_id: str
+    event_pos: int
+    ts_ms: int
+
+
+class AccountData(msgspec.Struct, frozen=True):
+    """room_id: "" where it is global. content: JSON as the client sent it."""
+
+    pos: int
+    user_id: str
+    room_id: str
+    type: str
+    content: bytes
+
+
+class Typing(msgspec.Struct, frozen=True):
+    """until_ms: 0 when the person stopped."""
+
+    pos: int
+    room_id: str
+    user_id: str
+    until_ms: int
+
+
+class Presence(msgspec.Struct, frozen=True):
+    pos: int
+    user_id: str
+    state: str
+    status_msg: str | None
+    last_active_ms: int
+
+
+class Revocation(msgspec.Struct, frozen=True):
+    """Sessions that ended. device_id None: every device of the user."""
+
+    pos: int
+    user_id: str
+    device_id: str | None
+
+
+class StoredEvent(msgspec.Struct, frozen=True):
+    """An event and what of it only the store needs: the whole PDU and the key its retries are recognised by."""
+
+    event: Event
+    pdu: bytes
+    txn_key: bytes | None = None
+
+
+class Relation(msgspec.Struct, frozen=True):
+    """`child` relates to `parent_id` (m.relates_to). key: of an annotation."""
+
+    parent_id: str
+    rel_type: str
+    key: str | None
+    child: Event
+
+
+class Redacted(msgspec.Struct, frozen=True):
+    """An event of before, in its redacted form."""
+
+    event_id: str
+    pdu: bytes
+    redacted_by: str
+
+
+class Segment(msgspec.Struct):
+    """Everything that happened in (after, to]: committed, complete, in order."""
+
+    after: int
+    to: int
+    events: list[Event] = []
+    receipts: list[Receipt] = []
+    account_data: list[AccountData] = []
+    typing: list[Typing] = []
+    presence: list[Presence] = []
+    revocations: list[Revocation] = []
+
+    def later_than(self, pos: int) -> "Segment":
+        """The part of it that lies after `pos`."""
+        return Segment(
+            pos,
+            self.to,
+            [row for row in self.events if row.pos > pos],
+            [row for row in self.receipts if row.pos > pos],
+            [row for row in self.account_data if row.pos > pos],
+            [row for row in self.typing if row.pos > pos],
+            [row for row in self.presence if row.pos > pos],
+            [row for row in self.revocations if row.pos > pos],
+        )

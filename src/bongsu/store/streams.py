@@ -1,0 +1,260 @@
+"""The stream in SQL: taking the right to write, writing a batch, reading a segment."""
+
+import uuid
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from bongsu.core import pdu
+from bongsu.core.events import MEMBER, REDACTION, Event
+from bongsu.store.database import Connection, Record
+from bongsu.store.rows import (
+    AccountData,
+    Presence,
+    Receipt,
+    Redacted,
+    Relation,
+    Revocation,
+    Segment,
+    StoredEvent,
+    Typing,
+)
+
+EVENT_COLUMNS: Final = (
+    "e.pos, e.event_id, e.room_id, e.type, e.sender, e.state_key, e.ts_ms, e.pdu, e.sender_device, e.txn_id,"
+    " e.redacted_by, (SELECT r.pdu FROM events r WHERE r.event_id = e.redacted_by) AS redacted_because"
+)
+_SEGMENT_EVENTS_MAX: Final = 5_000  # one read of a worker that fell far behind
+
+
+def _target(parsed: pdu.Pdu) -> str | None:
+    """What a redaction is about: at the top level or, since room version 11, in the content."""
+    if parsed.type != REDACTION:
+        return None
+    target = parsed.redacts or msgspec.json.decode(parsed.content).get("redacts")
+    return target if isinstance(target, str) else None
+
+
+def read_event(row: Record) -> Event:
+    """A row with EVENT_COLUMNS as an event."""
+    parsed = pdu.parse(row["pdu"])
+    event = Event(
+        pos=row["pos"],
+        event_id=row["event_id"],
+        room_id=row["room_id"],
+        type=row["type"],
+        sender=row["sender"],
+        state_key=row["state_key"],
+        ts_ms=row["ts_ms"],
+        depth=parsed.depth,
+        content_json=bytes(parsed.content),
+        redacts=_target(parsed),
+        sender_device=row["sender_device"],
+        txn_id=row["txn_id"],
+    )
+    if row["redacted_because"] is not None:
+        event.redacted_because = redaction_in_client_form(row["redacted_by"], row["room_id"], row["redacted_because"])
+    return event
+
+
+def redaction_in_client_form(event_id: str, room_id: str, raw: bytes) -> bytes:
+    """The redacting event as `unsigned.redacted_because` shows it."""
+    parsed = pdu.parse(raw)
+    redaction = Event(
+        pos=0,
+        event_id=event_id,
+        room_id=room_id,
+        type=parsed.type,
+        sender=parsed.sender,
+        state_key=parsed.state_key,
+        ts_ms=parsed.origin_server_ts,
+        depth=parsed.depth,
+        content_json=bytes(parsed.content),
+        redacts=_target(parsed),
+    )
+    return pdu.client_event(redaction, with_room_id=True)
+
+
+async def barrier_position(connection: Connection) -> int:
+    """The newest position, read by a transaction that writes, so that its commit waits as every other does."""
+    pos = await connection.fetchval("UPDATE stream SET pos = pos RETURNING pos")
+    assert isinstance(pos, int)
+    return pos
+
+
+async def lock(connection: Connection) -> int:
+    """Takes the right to write until the transaction ends; returns the newest position."""
+    pos = await connection.fetchval("SELECT pos FROM stream FOR UPDATE")
+    assert isinstance(pos, int)
+    return pos
+
+
+async def last_batch(connection: Connection, writer_id: uuid.UUID) -> int:
+    """The number of the last batch this worker committed; 0 for none."""
+    batch = await connection.fetchval("SELECT batch FROM writers WHERE writer_id = $1", writer_id)
+    return int(batch or 0)
+
+
+async def events_by_txn_key(connection: Connection, keys: Sequence[bytes]) -> dict[bytes, str]:
+    rows = await connection.fetch("SELECT txn_key, event_id FROM events WHERE txn_key = ANY($1)", keys)
+    return {row["txn_key"]: row["event_id"] for row in rows}
+
+
+_WRITE_EVENTS: Final = """
+WITH placed AS (UPDATE stream SET pos = $1 RETURNING 1),
+marked AS (
+    INSERT INTO writers (writer_id, batch, seen_at) VALUES ($2, $3, now())
+    ON CONFLICT (writer_id) DO UPDATE SET batch = excluded.batch, seen_at = excluded.seen_at RETURNING 1),
+written AS (
+    INSERT INTO events (pos, event_id, room_id, type, sender, state_key, ts_ms, pdu, sender_device, txn_id, txn_key)
+    SELECT * FROM unnest($4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bigint[],
+                         $11::bytea[], $12::text[], $13::text[], $14::bytea[]) RETURNING 1)
+SELECT pg_notify('bongsu', $1::text)
+"""
+
+
+async def write_batch(
+    connection: Connection, writer_id: uuid.UUID, batch: int, to: int, events: Sequence[StoredEvent]
+) -> None:
+    """Moves the position, marks the batch as this worker's, and writes its events: one round trip."""
+    columns: tuple[list[Any], ...] = tuple([] for _ in range(11))
+    for stored in events:
+        event = stored.event
+        values = (
+            event.pos,
+            event.event_id,
+            event.room_id,
+            event.type,
+            event.sender,
+            event.state_key,
+            event.ts_ms,
+            stored.pdu,
+            event.sender_device,
+            event.txn_id,
+            stored.txn_key,
+        )
+        for column, value in zip(columns, values, strict=True):
+            column.append(value)
+    await connection.fetchval(_WRITE_EVENTS, to, writer_id, batch, *columns)
+
+
+async def write_rooms(connection: Connection, rooms: Sequence[tuple[str, str, int, bool]]) -> None:
+    """rooms: (room_id, version, created_pos, in the directory)."""
+    await connection.executemany(
+        "INSERT INTO rooms (room_id, version, created_pos, directory) VALUES ($1, $2, $3, $4)", rooms
+    )
+
+
+_WRITE_STATE: Final = """
+INSERT INTO room_state (room_id, type, state_key, pos)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
+ON CONFLICT (room_id, type, state_key) DO UPDATE SET pos = excluded.pos
+"""
+_WRITE_MEMBERS: Final = """
+INSERT INTO members (user_id, room_id, membership, pos, joined_pos)
+SELECT user_id, room_id, membership, pos, CASE WHEN membership = 'join' THEN pos END
+FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) AS new (user_id, room_id, membership, pos)
+ON CONFLICT (user_id, room_id) DO UPDATE SET
+    membership = excluded.membership,
+    pos = excluded.pos,
+    joined_pos = CASE WHEN excluded.membership = 'join' AND members.membership <> 'join' THEN excluded.pos
+                      ELSE members.joined_pos END,
+    forgotten = false
+"""
+
+
+async def write_state(connection: Connection, state_events: Sequence[Event]) -> None:
+    """The newest event of each state key, in room_state or, for members, in members."""
+    newest: dict[tuple[str, str, str], Event] = {}
+    for event in state_events:
+        assert event.state_key is not None
+        newest[event.room_id, event.type, event.state_key] = event
+    others = [(*key, event.pos) for key, event in newest.items() if event.type != MEMBER]
+    members = [
+        (key[2], key[0], event.content["membership"], event.pos)
+        for key, event in newest.items()
+        if event.type == MEMBER
+    ]
+    if others:
+        await connection.execute(_WRITE_STATE, *map(list, zip(*others, strict=True)))
+    if members:
+        await connection.execute(_WRITE_MEMBERS, *map(list, zip(*members, strict=True)))
+
+
+async def write_relations(connection: Connection, relations: Sequence[Relation]) -> None:
+    await connection.executemany(
+        "INSERT INTO relations (room_id, parent_id, rel_type, key, pos, event_id, type, sender)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        [
+            (
+                r.child.room_id,
+                r.parent_id,
+                r.rel_type,
+                r.key,
+                r.child.pos,
+                r.child.event_id,
+                r.child.type,
+                r.child.sender,
+            )
+            for r in relations
+        ],
+    )
+
+
+async def write_redacted(connection: Connection, redacted: Sequence[Redacted]) -> None:
+    """A redacted event loses its content and its relation to others (room version redaction rules)."""
+    await connection.executemany(
+        "UPDATE events SET pdu = $2, redacted_by = $3 WHERE event_id = $1",
+        [(r.event_id, r.pdu, r.redacted_by) for r in redacted],
+    )
+    await connection.execute("DELETE FROM relations WHERE event_id = ANY($1)", [r.event_id for r in redacted])
+
+
+_UPSERTS: Final[dict[type[Any], str]] = {
+    Receipt: """
+        INSERT INTO receipts (pos, room_id, user_id, receipt_type, thread_id, event_id, event_pos, ts_ms)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        ON CONFLICT (room_id, user_id, receipt_type, thread_id) DO UPDATE SET pos = excluded.pos,
+            event_id = excluded.event_id, event_pos = excluded.event_pos, ts_ms = excluded.ts_ms""",
+    AccountData: """
+        INSERT INTO account_data (pos, user_id, room_id, type, content) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (user_id, room_id, type) DO UPDATE SET pos = excluded.pos, content = excluded.content""",
+    Typing: """
+        INSERT INTO typing (pos, room_id, user_id, until_ms) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (room_id, user_id) DO UPDATE SET pos = excluded.pos, until_ms = excluded.until_ms""",
+    Presence: """
+        INSERT INTO presence (pos, user_id, state, status_msg, last_active_ms) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (user_id) DO UPDATE SET pos = excluded.pos, state = excluded.state,
+            status_msg = excluded.status_msg, last_active_ms = excluded.last_active_ms""",
+    Revocation: "INSERT INTO revocations (pos, user_id, device_id) VALUES ($1, $2, $3)",
+}
+
+
+async def write_rows(connection: Connection, rows: Sequence[msgspec.Struct]) -> None:
+    """Rows of one of the small tables: receipts, account data, typing, presence, revocations."""
+    await connection.executemany(_UPSERTS[type(rows[0])], [msgspec.structs.astuple(row) for row in rows])
+
+
+_SMALL_TABLES: Final[tuple[tuple[str, str, type[Any]], ...]] = (
+    ("receipts", "pos, room_id, user_id, receipt_type, thread_id, event_id, event_pos, ts_ms", Receipt),
+    ("account_data", "pos, user_id, room_id, type, content", AccountData),
+    ("typing", "pos, room_id, user_id, until_ms", Typing),
+    ("presence", "pos, user_id, state, status_msg, last_active_ms", Presence),
+    ("revocations", "pos, user_id, device_id", Revocation),
+)
+
+
+async def read_segment(connection: Connection, after: int, to: int) -> Segment:
+    """Everything in (after, to], or in a shorter stretch from `after` when there is much; `to` must be committed."""
+    to = min(to, after + _SEGMENT_EVENTS_MAX)
+    rows = await connection.fetch(
+        f"SELECT {EVENT_COLUMNS} FROM events e WHERE pos > $1 AND pos <= $2 ORDER BY pos", after, to
+    )
+    segment = Segment(after, to, [read_event(row) for row in rows])
+    for table, columns, shape in _SMALL_TABLES:
+        found = await connection.fetch(
+            f"SELECT {columns} FROM {table} WHERE pos > $1 AND pos <= $2 ORDER BY pos", after, to
+        )
+        setattr(segment, table, [shape(*row.values()) for row in found])
+    return segment
