@@ -363,8 +363,7 @@ def _public_keys(content: Mapping[str, Any]) -> list[str]:
 def _check_sending(room: _Room, draft: Draft) -> None:
     state_key = draft.state_key
     needed = room.power.needed(draft.type, state_key is not None)
-    if room.power.of(draft.sender) < needed:
-        _check_level(room, draft.sender, needed, f"send {draft.type}")
+    _check_level(room, draft.sender, needed, f"send {draft.type}")
     if state_key is not None and state_key.startswith("@") and state_key != draft.sender:
         raise forbidden("state that is named after a person can be set by that person only")
 

@@ -63,6 +63,7 @@ class Event(msgspec.Struct, kw_only=True):
     sender_device: str | None = None
     txn_id: str | None = None
     _content: Mapping[str, Any] | None = None
+    _shown: bytes | None = None  # see shown_to_members
 
     @property
     def content(self) -> Mapping[str, Any]:

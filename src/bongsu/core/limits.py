@@ -27,11 +27,22 @@ PARKED_SYNCS_PER_DEVICE_MAX = 4  # a client has one; tabs and retries bring a fe
 TIMELINE_EVENTS_DEFAULT = 20  # of /sync without a filter
 PAGE_EVENTS_DEFAULT = 10  # of /messages, /context, /relations (the protocol's default)
 PAGE_EVENTS_MAX = 1_000  # more than a screen can show; a page is built in memory
+HISTORY_SCAN_MAX = 10_000  # rows one page of history may look at when its filter matches few; 10 to 30 ms
+FILTER_PATTERNS_IN_SQL_MAX = 50  # event types with "*"; a filter with more is applied after reading
+MEMBERS_AT_ONCE_MAX = 500  # members read and encoded before others get their turn: about 5 ms
+RELATIONS_DEPTH_MAX = 3  # of /relations with recurse (the protocol asks for at least 3)
+RELATIONS_RECURSED_MAX = 10_000  # related events looked at with recurse
+REFERENCES_BUNDLED_MAX = 100  # m.reference ids shown with an event; /relations gives the rest
 DIRECTORY_PAGE_MAX = 500
+DIRECTORY_PAGE_DEFAULT = 100
+DIRECTORY_SEARCHED_MAX = 5_000  # published rooms one search by type looks at
+SEARCH_TERM_BYTES_MAX = 255  # what is searched for in names and topics
 
 # --- caches of one worker ---
 ROOMS_CACHED_MAX = 20_000  # about 20 kB each with their tail
 ROOM_TAIL_EVENTS_MAX = 64  # newest events of a room kept in memory, more than a sync's timeline limit
+ROOM_RECEIPTS_MAX = 512  # newest receipts of a room kept in memory
+READER_CHANGES_MAX = 512  # newest changes kept per person: a sync from before them asks the tables
 READERS_CACHED_MAX = 50_000  # people who synced lately
 TOKENS_CACHED_MAX = 100_000
 
@@ -56,8 +67,82 @@ TYPING_MS_MAX = 120_000
 PUSH_RULES_MAX = 1_000  # own rules of one person; clients make one for each muted room or person, and for each keyword
 PUSH_RULES_BYTES_MAX = 262_144  # all that one person changed, as JSON: every change of it goes to every device
 PUSH_PATTERN_BYTES_MAX = 255  # one pattern, key or value of a condition; ids are the longest things worth naming
-PUSH_SEARCHES_MAX = 200  # conditions that search a text or a list; each costs up to 0.1 ms in the largest event
+PUSH_SEARCHES_MAX = 200  # conditions that search a text or a list; each costs up to 0.3 ms in the largest event
 PUSH_QUESTION_MARKS_BYTES_MAX = (
-    128  # all patterns with a "?": compared at every place of a text, 33 ms in the worst one
+    128  # all patterns with a "?": compared at every place of a text, 30 ms in the worst one
 )
 PUSH_TYPES_CACHED_MAX = 64  # event types (with rooms and senders that rules name) whose rules one ruleset keeps sorted
+PUSH_TEXTS_CACHED_MAX = 16  # texts made ready for searching: the readers of one message ask for it one after another
+PUSH_NAMES_CACHED_MAX = 4_096  # display names made ready for searching, at most about 1 kB each
+PUSH_PATHS_CACHED_MAX = 1_024  # keys of conditions; nearly all rules ask for the same few
+FILTER_TYPES_CACHED_MAX = 256  # answers that one filter remembers; rooms use a few dozen event types
+
+# --- sync ---
+UNREAD_EVENTS_MAX = 1_000  # counted when nothing is in memory; screens show "999+" at most
+PRESENCE_SHOWN_MAX = 500  # people whose presence a fresh sync tells
+
+# --- media ---
+UPLOAD_BYTES_MAX = 104_857_600  # one file: a few minutes of phone video; an operator may set another
+UPLOAD_SECONDS_MAX = 3_600.0  # one upload: the largest file at 30 kB/s; a trickle must not hold its place for ever
+UPLOADS_PER_USER_MAX = 16  # of one person under way in one worker; a browser opens six connections
+MEDIA_WAITING_PER_USER_MAX = 100  # ids created and not yet uploaded: an album chosen while the network is bad
+MEDIA_WAITING_SECONDS = 24 * 3_600  # how long such an id lives, as the protocol recommends
+MEDIA_WAITING_KEPT_SECONDS = 3_600  # and then its row, so that an upload that began in time can end
+MEDIA_TIMEOUT_MS_DEFAULT = 20_000  # how long a download waits for an upload under way (the protocol's default)
+MEDIA_TIMEOUT_MS_MAX = 60_000  # common proxies give up then
+DOWNLOADS_WAITING_MAX = 1_000  # downloads that wait for their upload in one worker; further ones are answered at once
+MEDIA_POLL_SECONDS = 0.5  # how often one worker asks for uploads that came in at another, in one query for all
+FILE_NAME_BYTES_MAX = 1_024  # no common file system allows longer ones (255 characters of four bytes)
+CONTENT_TYPE_BYTES_MAX = 255
+BLOB_CHUNK_BYTES = 262_144  # read and written at once: few trips to a thread, little memory for each transfer
+BLOB_THREADS_MAX = 8  # a disk gains nothing from more at once
+BLOB_TEMPORARY_SECONDS_MAX = 3_600  # a temporary file that nobody wrote for so long is left from a crash
+DISK_FREE_BYTES_MIN = 536_870_912  # uploads stop here, because the database needs room on the same disk for text
+THUMBNAIL_SOURCE_BYTES_MAX = 67_108_864  # held in the thumbnail worker's memory; phone photos have 2–20 MB
+THUMBNAIL_SOURCE_PIXELS_MAX = 50_000_000  # 200 MB when decoded; screens and scans have less
+THUMBNAIL_JPEG_PIXELS_MAX = 210_000_000  # the largest phone cameras; a JPEG is decoded at an eighth of its size
+THUMBNAIL_AS_IS_BYTES_MAX = 262_144  # a small picture is its own thumbnail; larger ones are made anew
+THUMBNAIL_BYTES_MAX = 4_194_304  # a result: the largest animated one, and ten times the largest still
+ANIMATION_FRAMES_MAX = 120  # longer ones get a still: a thumbnail is not a film
+ANIMATION_PIXELS_MAX = 40_000_000  # all frames of an animated source together, and of its result: seconds of work
+THUMBNAIL_WORKERS_MAX = 4  # processes, and never more than cores: text comes first
+THUMBNAIL_QUEUE_MAX = 64  # thumbnails waiting for a worker, about 10 s of photos
+THUMBNAIL_QUEUE_SECONDS_MAX = 20.0  # a client has gone or asks again by then
+THUMBNAIL_SECONDS_MAX = 10.0  # one thumbnail, from the first byte; a photo takes 0.1–0.5 s
+THUMBNAIL_CPU_SECONDS_MAX = 10  # the same, kept by the kernel should the server be unable to
+THUMBNAIL_MEMORY_BYTES_MAX = 805_306_368  # address space of a worker: 50 million pixels twice, and the file
+THUMBNAIL_IDLE_SECONDS_MAX = 60.0  # an unused worker ends and gives its memory back
+THUMBNAIL_REFUSED_SECONDS = 600.0  # how long a picture that cannot be done is not tried again
+THUMBNAIL_REFUSED_MAX = 1_000  # such pictures kept in mind
+
+# --- signing in ---
+USERNAME_BYTES_MAX = 1_024  # read before it is judged; a user id itself has 255
+PASSWORD_CHARACTERS_MIN = 8  # shorter ones are guessed within the rates below
+PASSWORD_THREADS = 2  # each hash takes a processor and 19 MiB for about 30 ms
+PASSWORDS_WAITING_MAX = 60  # about 1 s of work for the threads; whoever comes then is asked to try again
+ACCESS_TOKEN_SECONDS = 3_600  # of clients that can refresh; the others' do not expire
+TOKEN_BYTES_MAX = 64  # ours have 47; longer ones are not worth a query
+TOKEN_TRUSTED_SECONDS = 300  # a token in memory is looked up again after this: a lost notice of its end ends here
+SEEN_EVERY_SECONDS = 240  # how exact "last seen" is: the protocol allows some minutes
+SEEN_WRITE_SECONDS = 20  # how often a worker writes what it saw
+SEEN_WAITING_MAX = 20_000  # devices seen and not yet written; more are left out until the next round
+ADMIN_NONCE_SECONDS = 60  # between asking for a nonce and registering with it: a script does it at once
+SESSIONS_SWEPT_MAX = 100  # expired ones that a new one clears away, so that the table cannot grow
+LEAVES_AT_ONCE_MAX = 20  # rooms that a deactivated account leaves at the same time
+
+# --- rates: (a second, at once) for each person or address ---
+RATES = {
+    "login": (1.0, 100),  # an address: a whole office may sign in at nine; guessing is slowed by "account"
+    "account": (0.2, 20),  # passwords tried on one account, wherever from
+    "register": (0.5, 40),  # an address; each account takes two requests
+    "probe": (5.0, 60),  # an address that asks whether names or registration tokens exist; screens ask at every key
+    "send": (10.0, 60),  # a person; faster than anybody types, slow enough that one script cannot fill the disk
+    "write": (2.0, 60),  # a person: joins, invites, state, rooms
+    "media": (20.0, 300),  # a person: a screen of thumbnails at once
+    "search": (1.0, 20),  # a person
+}
+RATE_LEASE_SHARE = 10  # a worker takes a tenth of "at once" from the table and spends it in memory
+RATE_LEASE_MAX = 20
+RATE_KEYS_MAX = 50_000  # people and addresses remembered by one worker, about 300 bytes each
+RATE_LEASE_SECONDS_MAX = 1.0  # a table that takes longer to answer holds nobody back
+RATE_SWEEP_SECONDS = 300  # how often full buckets are cleared from the table

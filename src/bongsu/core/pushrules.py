@@ -49,7 +49,7 @@ def _predefined(rule_id: str, actions: Iterable[Any], *conditions: JsonObject, e
         "rule_id": rule_id,
         "default": True,
         "enabled": enabled,
-        "conditions": list(conditions),
+        "conditions": [dict(condition) for condition in conditions],
         "actions": [action if isinstance(action, str) else dict(action) for action in actions],
     }
 
@@ -70,12 +70,12 @@ def _override_defaults(user_id: str) -> list[JsonObject]:
         _predefined(MASTER, [], enabled=False),
         _predefined(".m.rule.suppress_notices", [], _event_match("content.msgtype", "m.notice")),
         _predefined(".m.rule.invite_for_me", [_NOTIFY, _SOUND], member, invite, _event_match("state_key", user_id)),
-        _predefined(".m.rule.member_event", [], dict(member)),
+        _predefined(".m.rule.member_event", [], member),
         _predefined(".m.rule.is_user_mention", [_NOTIFY, _SOUND, _HIGHLIGHT], mentioned),
         _predefined(".m.rule.is_room_mention", [_NOTIFY, _HIGHLIGHT], room_mentioned, may_notify_room),
         _predefined(".m.rule.tombstone", [_NOTIFY, _HIGHLIGHT], _event_match("type", "m.room.tombstone"), no_state_key),
         _predefined(".m.rule.reaction", [], _event_match("type", "m.reaction")),
-        _predefined(".m.rule.room.server_acl", [], _event_match("type", "m.room.server_acl"), dict(no_state_key)),
+        _predefined(".m.rule.room.server_acl", [], _event_match("type", "m.room.server_acl"), no_state_key),
         _predefined(".m.rule.suppress_edits", [], edit),
     ]
 
@@ -87,9 +87,9 @@ def _underride_defaults() -> list[JsonObject]:
     return [
         _predefined(".m.rule.call", [_NOTIFY, _RING], _event_match("type", "m.call.invite")),
         _predefined(".m.rule.encrypted_room_one_to_one", [_NOTIFY, _SOUND], two, encrypted),
-        _predefined(".m.rule.room_one_to_one", [_NOTIFY, _SOUND], dict(two), message),
-        _predefined(".m.rule.message", [_NOTIFY], dict(message)),
-        _predefined(".m.rule.encrypted", [_NOTIFY], dict(encrypted)),
+        _predefined(".m.rule.room_one_to_one", [_NOTIFY, _SOUND], two, message),
+        _predefined(".m.rule.message", [_NOTIFY], message),
+        _predefined(".m.rule.encrypted", [_NOTIFY], encrypted),
     ]
 
 
@@ -141,10 +141,10 @@ def ruleset(user_id: str, stored: JsonObject | None) -> JsonObject:
 def get_rule(user_id: str, stored: JsonObject | None, kind: str, rule_id: str) -> JsonObject:
     """One rule as clients see it; M_NOT_FOUND when there is none, M_INVALID_PARAM when there is no such kind."""
     _check_kind(kind)
-    for rule in ruleset(user_id, stored)[kind]:
-        if rule["rule_id"] == rule_id:
-            return dict(rule)
-    _no_such_rule()
+    found: JsonObject | None = next(
+        (rule for rule in ruleset(user_id, stored)[kind] if rule["rule_id"] == rule_id), None
+    )
+    return found or _no_such_rule()
 
 
 # --- edits ---
@@ -173,7 +173,13 @@ def _sealed(changes: JsonObject) -> JsonObject:
 
 
 def put_rule(
-    stored: JsonObject | None, kind: str, rule_id: str, body: JsonObject, before: str | None, after: str | None
+    stored: JsonObject | None,
+    kind: str,
+    rule_id: str,
+    body: JsonObject,
+    *,
+    before: str | None = None,
+    after: str | None = None,
 ) -> JsonObject:
     """Adds an own rule, or replaces it; whether it is enabled stays as it was.
 
@@ -373,17 +379,18 @@ def _check_limits(stored: JsonObject) -> None:
 # --- dotted paths and globs ---
 
 
-def _path(key: str) -> tuple[str, ...]:
+def property_path(key: str) -> tuple[str, ...]:
     r"""The names of a dot-separated path; "\." and "\\" stand for a dot and a backslash in a name."""
     return tuple(
         re.sub(r"\\([.\\])", r"\1", name) for name in re.findall(r"(?:^|\.)((?:\\[.\\]|[^.])*)", key, re.DOTALL)
     )
 
 
+_path: Final = lru_cache(limits.PUSH_PATHS_CACHED_MAX)(property_path)
+
+
 _EDGE: Final = "\udc00"  # marks both ends of a text, and its word boundaries; half a surrogate pair is in no JSON text
 _WORDS: Final = re.compile(r"[A-Za-z0-9_]+|[^A-Za-z0-9_]")
-_TEXTS_CACHED_MAX: Final = 16  # the readers of one message ask for the same text one after another
-_NAMES_CACHED_MAX: Final = 4_096
 
 
 def _cut(text: str) -> str:
@@ -391,12 +398,17 @@ def _cut(text: str) -> str:
     return _EDGE.join(_WORDS.findall(text)).casefold()
 
 
-@lru_cache(_TEXTS_CACHED_MAX)
+@lru_cache(limits.PUSH_TEXTS_CACHED_MAX)
 def _words_of(text: str) -> str:
     return _EDGE + _cut(text) + _EDGE
 
 
-@lru_cache(_NAMES_CACHED_MAX)
+@lru_cache(limits.PUSH_TEXTS_CACHED_MAX)
+def _whole_of(text: str) -> str:
+    return _EDGE + text.casefold() + _EDGE
+
+
+@lru_cache(limits.PUSH_NAMES_CACHED_MAX)
 def _name_as_words(name: str) -> str:
     return _EDGE + _cut(name) + _EDGE
 
@@ -418,7 +430,7 @@ class _Glob(msgspec.Struct, frozen=True):
     pieces: tuple[str | re.Pattern[str], ...]
 
     def matches(self, text: str) -> bool:
-        marked = _words_of(text) if self.words else _EDGE + text.casefold() + _EDGE
+        marked = _words_of(text) if self.words else _whole_of(text)
         place = 0
         for piece in self.pieces:
             if isinstance(piece, str):
@@ -520,7 +532,9 @@ class _Equals(_AboutProperty, frozen=True):
 
     def holds(self, event: JsonObject, room: RoomFacts, reader: str) -> bool:
         value = _at(event, self.path)
-        return isinstance(value, str) and value.casefold() == self.text
+        if not isinstance(value, str) or len(value) > len(self.text):
+            return False  # casefolding makes no text shorter, and of a large one it takes long
+        return value.casefold() == self.text
 
 
 class _EqualsReader(_AboutProperty, frozen=True):
@@ -541,26 +555,29 @@ class _Matches(_AboutProperty, frozen=True):
         return isinstance(value, str) and self.glob.matches(value)
 
 
-class _Is(_AboutProperty, frozen=True):
-    """event_property_is: the same value of the same type (true is not 1)."""
+class _AboutValue(_AboutProperty, frozen=True):
+    """type: of the value, since true and 1 are equal, here and between conditions."""
 
     value: str | int | bool | None
+    type: type
+
+
+class _Is(_AboutValue, frozen=True):
+    """event_property_is."""
 
     def holds(self, event: JsonObject, room: RoomFacts, reader: str) -> bool:
         value = _at(event, self.path)
-        return value == self.value and type(value) is type(self.value)
+        return value == self.value and type(value) is self.type
 
 
-class _Contains(_AboutProperty, frozen=True):
+class _Contains(_AboutValue, frozen=True):
     """event_property_contains."""
-
-    value: str | int | bool | None
 
     def holds(self, event: JsonObject, room: RoomFacts, reader: str) -> bool:
         values = _at(event, self.path)
         if not isinstance(values, list) or self.value not in values:
             return False
-        return any(value == self.value and type(value) is type(self.value) for value in values)
+        return any(value == self.value and type(value) is self.type for value in values)
 
 
 class _ContainsReader(_AboutProperty, frozen=True):
@@ -578,6 +595,8 @@ class _NamesReader(_Condition, frozen=True):
         body = _at(event, _BODY)
         if not isinstance(body, str) or not room.display_name:
             return False
+        if len(room.display_name) > limits.DISPLAY_NAME_BYTES_MAX:
+            return False  # nobody is called by such a name
         return _name_as_words(room.display_name) in _words_of(body)
 
 
@@ -626,9 +645,9 @@ def _compiled_condition(condition: object, reader: str) -> _Condition:
         case {"kind": "event_match", "key": str(key), "pattern": str(pattern)}:
             return _compiled_match(key, pattern, reader)
         case {"kind": "event_property_is", "key": str(key), "value": str() | int() | None as value}:
-            return _Is(_path(key), value)
+            return _Is(_path(key), value, type(value))
         case {"kind": "event_property_contains", "key": str(key), "value": str() | int() | None as value}:
-            return _ContainsReader(_path(key)) if value == reader else _Contains(_path(key), value)
+            return _ContainsReader(_path(key)) if value == reader else _Contains(_path(key), value, type(value))
         case {"kind": "contains_display_name"}:
             return _NamesReader()
         case {"kind": "room_member_count", "is": str(text)}:
@@ -664,9 +683,9 @@ def _compiled_conditions(kind: str, rule: JsonObject, reader: str) -> tuple[_Con
         case "content":
             return (_Matches(_BODY, _glob(rule["pattern"], words=True)),)
         case "room":
-            return (_Is(_ROOM, rule["rule_id"]),)
+            return (_Is(_ROOM, rule["rule_id"], str),)
         case "sender":
-            return (_Is(_SENDER, rule["rule_id"]),)
+            return (_Is(_SENDER, rule["rule_id"], str),)
     return tuple(_compiled_condition(condition, reader) for condition in rule.get("conditions", ()))
 
 
@@ -713,7 +732,7 @@ class _Index:
     def _sorted_out(
         self, event_type: str, room_id: str | None, sender: str | None
     ) -> Iterator[tuple[tuple[_Test, ...], Outcome]]:
-        known = {"type": event_type, "room_id": room_id, "sender": sender}
+        known = {"type": event_type, "room_id": room_id or _ABSENT, "sender": sender or _ABSENT}
         for rule in self.rules:
             decided = [condition for condition in rule.conditions if _is_decided(condition)]
             if all(condition.holds(known, _NOWHERE, "") for condition in decided):
@@ -723,7 +742,7 @@ class _Index:
 
 
 def _is_decided(condition: _Condition) -> bool:
-    """Can it be decided from the type, or from a room or sender that it names? The reader's own events never get here."""
+    """Can it be decided from the type alone, or from a room or sender that it names?"""
     match condition:
         case _Equals(path=path) | _Is(path=path):
             return path in (_TYPE, _ROOM, _SENDER)
@@ -760,7 +779,7 @@ class CompiledRules:
     __slots__ = ("_index", "_user_id", "needs_display_name")
 
     def __init__(self, rules: JsonObject, user_id: str) -> None:
-        """rules: as ruleset() gives them. Rules of a wrong shape never match."""
+        """rules: as ruleset() gives them."""
         self._user_id = user_id
         self._index = _shared_index(tuple(_compiled_rules(rules, user_id)))
         self.needs_display_name = self._index.needs_display_name

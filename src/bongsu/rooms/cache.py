@@ -16,7 +16,9 @@ from bongsu.rooms.room import Room
 from bongsu.store import rooms as table
 from bongsu.store.database import Database
 from bongsu.store.feed import Feed
-from bongsu.store.rows import Segment
+from bongsu.store.rows import Receipt, Segment, Typing
+
+Told = Event | Receipt | Typing
 
 
 class Rooms:
@@ -26,7 +28,7 @@ class Rooms:
         self._database = database
         self._feed = feed
         self._rooms: dict[str, Room] = {}
-        self._loading: dict[str, list[Event]] = {}
+        self._loading: dict[str, list[Told]] = {}
         self._loaded: dict[str, asyncio.Future[None]] = {}
         self._clock = count(1)
 
@@ -72,22 +74,22 @@ class Rooms:
             records = await self._database.snapshot(
                 lambda connection: table.load(connection, room_ids, limits.ROOM_TAIL_EVENTS_MAX)
             )
-            self._enter(records, self._loading)
             await self._feed.reach(max((record.pos for record in records.values()), default=0))
+            self._enter(records, self._loading)
         finally:
             done.set_result(None)
             for room_id in room_ids:
                 del self._loading[room_id], self._loaded[room_id]
 
-    def _enter(self, records: dict[str, table.RoomRecord], meanwhile: dict[str, list[Event]]) -> None:
+    def _enter(self, records: dict[str, table.RoomRecord], meanwhile: dict[str, list[Told]]) -> None:
         for room_id, record in records.items():
             present = self.known(room_id)
             if present is not None and present.pos >= record.pos:
                 continue
             room = self._rooms[room_id] = Room(record)
             room.used = next(self._clock)
-            for event in meanwhile.get(room_id, ()):
-                room.apply(event)
+            for told in meanwhile.get(room_id, ()):
+                _tell(room, told)
         if len(self._rooms) > limits.ROOMS_CACHED_MAX:
             self._forget_unused()
 
@@ -97,13 +99,28 @@ class Rooms:
             del self._rooms[room.room_id]
 
     def apply(self, segment: Segment) -> None:
-        """The feed's: every committed event, in order."""
-        for event in segment.events:
-            room = self._rooms.get(event.room_id)
-            if room is not None:
-                room.apply(event)
-                if room.stale:
-                    del self._rooms[event.room_id]
-            waiting = self._loading.get(event.room_id)
-            if waiting is not None:
-                waiting.append(event)
+        """The feed's: everything that was committed, in order."""
+        told: Told
+        for rows in (segment.events, segment.receipts, segment.typing):
+            for told in rows:
+                self._apply(told)
+
+    def _apply(self, told: Told) -> None:
+        room = self._rooms.get(told.room_id)
+        if room is not None:
+            _tell(room, told)
+            if room.stale:
+                del self._rooms[told.room_id]
+        waiting = self._loading.get(told.room_id)
+        if waiting is not None:
+            waiting.append(told)
+
+
+def _tell(room: Room, told: Told) -> None:
+    match told:
+        case Event():
+            room.apply(told)
+        case Receipt():
+            room.apply_receipt(told)
+        case Typing():
+            room.apply_typing(told)

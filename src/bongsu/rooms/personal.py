@@ -3,12 +3,16 @@
 They share the stream and the commit with events, so one position says everything that a device has seen.
 """
 
+from collections.abc import Callable
+from typing import Final
+
 import msgspec
 
 from bongsu.core.errors import Refusal, forbidden
 from bongsu.core.events import MEMBER, Draft
 from bongsu.core.json import JsonObject
 from bongsu.rooms.batch import RoomBatch, Wanted
+from bongsu.store import personal
 from bongsu.store import rooms as room_table
 from bongsu.store.rows import AccountData, Presence, Receipt, Revocation, Typing
 
@@ -66,6 +70,28 @@ class SetAccountData(msgspec.Struct, frozen=True):
         batch.rows.add((self.user_id, self.room_id, self.type), row)
 
 
+class EditAccountData(msgspec.Struct, frozen=True):
+    """A change to what is there, read and written in one commit. change: old content or None → new content."""
+
+    user_id: str
+    room_id: str
+    type: str
+    change: Callable[[bytes | None], bytes]
+
+    def wanted(self) -> Wanted:
+        return Wanted()
+
+    async def run(self, batch: RoomBatch) -> None:
+        key = (self.user_id, self.room_id, self.type)
+        queued = batch.rows.small.get(AccountData, {}).get(key)
+        present = (
+            queued.content if isinstance(queued, AccountData) else await personal.account_data(batch.connection, *key)
+        )
+        content = self.change(present)
+        if content != present:
+            batch.rows.add(key, AccountData(batch.rows.next_pos(), *key, content))
+
+
 class SetTyping(msgspec.Struct, frozen=True):
     """until_ms: when the typing ends by itself; 0 for an end now."""
 
@@ -85,19 +111,32 @@ class SetTyping(msgspec.Struct, frozen=True):
         batch.rows.add(key, Typing(batch.rows.next_pos(), *key, self.until_ms))
 
 
+class _Keep:
+    """A status message that stays what it is."""
+
+
+KEEP: Final = _Keep()
+
+
 class SetPresence(msgspec.Struct, frozen=True):
-    """state: online, unavailable or offline."""
+    """state: online, unavailable or offline. last_active_ms None: as it was."""
 
     user_id: str
     state: str
-    status_msg: str | None
-    last_active_ms: int
+    status_msg: str | None | _Keep
+    last_active_ms: int | None
 
     def wanted(self) -> Wanted:
         return Wanted()
 
     async def run(self, batch: RoomBatch) -> None:
-        row = Presence(batch.rows.next_pos(), self.user_id, self.state, self.status_msg, self.last_active_ms)
+        before = await personal.presence_of(batch.connection, self.user_id)
+        message = self.status_msg
+        if isinstance(message, _Keep):
+            message = before.status_msg if before else None
+        active_ms = self.last_active_ms if self.last_active_ms is not None else before.last_active_ms if before else 0
+        rooms = await room_table.joined_rooms(batch.connection, self.user_id)
+        row = Presence(batch.rows.next_pos(), self.user_id, self.state, message, active_ms, rooms)
         batch.rows.add((self.user_id,), row)
 
 

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Final
 
-from bongsu.core import limits, pdu
+from bongsu.core import limits, pdu, relations
 from bongsu.core.events import CREATE, JOIN_RULES, MEMBER, POWER_LEVELS, REDACTION, Event, StateKey, membership_of
 from bongsu.core.json import decode, encode
 from bongsu.core.power import PowerLevels
 from bongsu.core.versions import RoomVersion, version
 from bongsu.store.rooms import RoomRecord
+from bongsu.store.rows import Receipt, Typing
 
 _COUNTED: Final = ("join", "invite")
 
@@ -37,6 +38,7 @@ class Room:
 
     members: m.room.member events by user, as far as they are known (None: known to have none); tail: the newest
     events, oldest first; tail_after: every event of the room after this position is in the tail;
+    related: ids of tail events that others relate to; receipts: the newest, complete after `receipts_after`;
     stale: something happened that the counts could not follow, so the room must be read anew.
     """
 
@@ -50,8 +52,14 @@ class Room:
         self.tail_after = 0 if record.whole else record.tail[0].pos - 1
         self.joined_count = record.joined_count
         self.invited_count = record.invited_count
+        self.receipts: list[Receipt] = []
+        self.receipts_after = record.pos
+        self.typing = {row.user_id: row for row in record.typing}
+        self.related: set[str] = set()
         self.stale = False
         self.used = 0
+        for event in self.tail:
+            self._relate(event)
         self._power: PowerLevels | None = None
 
     @property
@@ -85,10 +93,30 @@ class Room:
             self._redact(event.redacts, event)
         if event.state_key is not None:
             self._set(event)
+        self._relate(event)
         self.tail.append(event)
         if len(self.tail) > 2 * limits.ROOM_TAIL_EVENTS_MAX:
             del self.tail[: -limits.ROOM_TAIL_EVENTS_MAX]
             self.tail_after = self.tail[0].pos - 1
+
+    def apply_receipt(self, receipt: Receipt) -> None:
+        if receipt.pos <= self.receipts_after:
+            return
+        self.receipts.append(receipt)
+        if len(self.receipts) > limits.ROOM_RECEIPTS_MAX:
+            dropped = self.receipts[: limits.ROOM_RECEIPTS_MAX // 2]
+            del self.receipts[: limits.ROOM_RECEIPTS_MAX // 2]
+            self.receipts_after = dropped[-1].pos
+
+    def apply_typing(self, row: Typing) -> None:
+        present = self.typing.get(row.user_id)
+        if present is None or present.pos < row.pos:
+            self.typing[row.user_id] = row
+
+    def _relate(self, event: Event) -> None:
+        related = relations.relates_to(event.content) if b"m.relates_to" in event.content_json else None
+        if related is not None:
+            self.related.add(related.parent_id)
 
     def _set(self, event: Event) -> None:
         assert event.state_key is not None

@@ -1,8 +1,16 @@
 """Aliases and the published room directory."""
 
+import re
 from collections.abc import Sequence
+from typing import Final
 
+import msgspec
+
+from bongsu.core import summary
+from bongsu.core.events import CANONICAL_ALIAS, NAME, TOPIC, Event
+from bongsu.core.json import encode
 from bongsu.store.rooms import Reads
+from bongsu.store.streams import EVENT_COLUMNS, read_event
 
 SET_ALIAS = "INSERT INTO aliases (alias, room_id, creator) VALUES ($1, $2, $3)"
 DELETE_ALIAS = "DELETE FROM aliases WHERE alias = $1"
@@ -27,12 +35,66 @@ async def in_directory(reads: Reads, room_id: str) -> bool | None:
     return rows[0]["directory"] if rows else None
 
 
-async def published(reads: Reads, after: str, count: int) -> Sequence[tuple[str, int]]:
-    """(room id, joined people) of published rooms, the fullest first."""
-    rows = await reads.fetch(
-        "SELECT r.room_id, (SELECT count(*) FROM members m WHERE m.room_id = r.room_id AND m.membership = 'join') AS n"
-        " FROM rooms r WHERE r.directory ORDER BY n DESC, r.room_id OFFSET $1 LIMIT $2",
-        int(after or 0),
-        count,
-    )
-    return [(row["room_id"], row["n"]) for row in rows]
+class Cursor(msgspec.Struct, frozen=True):
+    """A place in the directory, where the fullest rooms stand first: just after the room with so many people."""
+
+    people: int
+    room_id: str
+
+
+_MATCHING: Final = f"""
+r.directory AND ($1::text IS NULL OR EXISTS (
+    SELECT 1 FROM room_state s JOIN events e ON e.pos = s.pos
+    WHERE s.room_id = r.room_id AND s.type IN ('{NAME}', '{TOPIC}', '{CANONICAL_ALIAS}') AND s.state_key = ''
+      AND convert_from(e.pdu, 'UTF8') ILIKE $1))
+"""
+_PUBLISHED: Final = f"""
+SELECT room_id, people FROM (
+    SELECT r.room_id, (
+        SELECT count(*) FROM members m WHERE m.room_id = r.room_id AND m.membership = 'join') AS people
+    FROM rooms r WHERE {_MATCHING}
+) AS listed
+"""
+_AFTER: Final = """
+WHERE $2::bigint IS NULL OR people < $2 OR (people = $2 AND room_id > $3) ORDER BY people DESC, room_id LIMIT $4
+"""
+_BEFORE: Final = """
+WHERE people > $2 OR (people = $2 AND room_id < $3) ORDER BY people, room_id DESC LIMIT $4
+"""
+
+
+def _pattern(term: str | None) -> str | None:
+    """Finds the term in the JSON of an event, where it may stand in other places too: a candidate, not an answer."""
+    if term is None:
+        return None
+    written = encode(term).decode()[1:-1]
+    return "%" + re.sub(r"([\\%_])", r"\\\1", written) + "%"
+
+
+async def published(
+    reads: Reads, cursor: Cursor | None, count: int, *, term: str | None = None, backwards: bool = False
+) -> list[Cursor]:
+    """Published rooms after the cursor (or before it, nearest first); term: candidates for holding it."""
+    assert cursor is not None or not backwards
+    place = (cursor.people, cursor.room_id) if cursor else (None, "")
+    sql = _PUBLISHED + (_BEFORE if backwards else _AFTER)
+    return [Cursor(row["people"], row["room_id"]) for row in await reads.fetch(sql, _pattern(term), *place, count)]
+
+
+async def published_count(reads: Reads, term: str | None = None) -> int:
+    rows = await reads.fetch(f"SELECT count(*) AS rooms FROM rooms r WHERE {_MATCHING}", _pattern(term))
+    return int(rows[0]["rooms"])
+
+
+_FACTS: Final = f"""
+SELECT {EVENT_COLUMNS} FROM room_state s JOIN events e ON e.pos = s.pos
+WHERE s.room_id = ANY($1) AND s.type = ANY($2) AND s.state_key = ''
+"""
+
+
+async def facts_of(reads: Reads, room_ids: Sequence[str]) -> dict[str, dict[str, Event]]:
+    """The state that outsiders are told of, by room and event type."""
+    facts: dict[str, dict[str, Event]] = {room_id: {} for room_id in room_ids}
+    for row in await reads.fetch(_FACTS, room_ids, summary.TYPES):
+        facts[row["room_id"]][row["type"]] = read_event(row)
+    return facts

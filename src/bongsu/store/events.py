@@ -9,6 +9,8 @@ from bongsu.store.streams import EVENT_COLUMNS, read_event
 
 _BY_ID: Final = f"SELECT {EVENT_COLUMNS} FROM events e WHERE e.event_id = ANY($1)"
 
+_BY_POS: Final = f"SELECT {EVENT_COLUMNS} FROM events e WHERE e.pos = ANY($1)"
+
 
 async def with_pdu(reads: Reads, room_id: str, event_id: str) -> tuple[Event, bytes] | None:
     """An event of this room and its PDU; None if the room has no such event."""
@@ -21,6 +23,11 @@ async def with_pdu(reads: Reads, room_id: str, event_id: str) -> tuple[Event, by
 async def by_id(reads: Reads, event_ids: Sequence[str]) -> dict[str, Event]:
     """Events by id, of whatever room."""
     return {row["event_id"]: read_event(row) for row in await reads.fetch(_BY_ID, event_ids)}
+
+
+async def by_pos(reads: Reads, positions: Sequence[int]) -> dict[int, Event]:
+    """Events by position, of whatever room."""
+    return {row["pos"]: read_event(row) for row in await reads.fetch(_BY_POS, positions)}
 
 
 async def page(

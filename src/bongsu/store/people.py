@@ -1,6 +1,7 @@
 """What the room operations need of people: whether they exist, and the profile their membership shows."""
 
 from bongsu.core.json import JsonObject, decode
+from bongsu.store.database import Connection
 from bongsu.store.rooms import Reads
 
 
@@ -20,3 +21,17 @@ async def exists(reads: Reads, user_id: str) -> bool:
     """Is there such a person here, not deactivated?"""
     rows = await reads.fetch("SELECT 1 FROM users WHERE user_id = $1 AND deactivated_at IS NULL", user_id)
     return bool(rows)
+
+
+async def set_field(connection: Connection, user_id: str, key_name: str, value: bytes | None) -> None:
+    """One field of a profile; None takes it away."""
+    if value is None:
+        await connection.execute("DELETE FROM profiles WHERE user_id = $1 AND key_name = $2", user_id, key_name)
+        return
+    await connection.execute(
+        "INSERT INTO profiles (user_id, key_name, value) VALUES ($1, $2, $3)"
+        " ON CONFLICT (user_id, key_name) DO UPDATE SET value = excluded.value",
+        user_id,
+        key_name,
+        value,
+    )

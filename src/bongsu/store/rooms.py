@@ -7,6 +7,7 @@ import msgspec
 
 from bongsu.core.events import Event
 from bongsu.store.database import Record
+from bongsu.store.rows import Typing
 from bongsu.store.streams import EVENT_COLUMNS, read_event
 
 
@@ -21,17 +22,17 @@ class RoomRecord(msgspec.Struct):
 
     room_id: str
     version: str
-    in_directory: bool
     pos: int
     state: list[Event] = []
     tail: list[Event] = []
     whole: bool = False
     joined_count: int = 0
     invited_count: int = 0
+    typing: list[Typing] = []
 
 
 _ROOMS: Final = """
-SELECT room_id, version, directory, (SELECT pos FROM stream) AS pos FROM rooms WHERE room_id = ANY($1)
+SELECT room_id, version, (SELECT pos FROM stream) AS pos FROM rooms WHERE room_id = ANY($1)
 """
 _STATE: Final = f"""
 SELECT {EVENT_COLUMNS} FROM room_state s JOIN events e ON e.pos = s.pos WHERE s.room_id = ANY($1) ORDER BY e.pos
@@ -40,6 +41,7 @@ _COUNTS: Final = """
 SELECT room_id, membership, count(*) AS people FROM members
 WHERE room_id = ANY($1) AND membership IN ('join', 'invite') GROUP BY room_id, membership
 """
+_TYPING: Final = "SELECT pos, room_id, user_id, until_ms FROM typing WHERE room_id = ANY($1) AND until_ms > 0"
 _TAILS: Final = f"""
 SELECT e.* FROM unnest($1::text[]) AS wanted (id), LATERAL (
     SELECT {EVENT_COLUMNS} FROM events e WHERE e.room_id = wanted.id AND e.pos <= $3 ORDER BY e.pos DESC LIMIT $2
@@ -50,7 +52,7 @@ SELECT e.* FROM unnest($1::text[]) AS wanted (id), LATERAL (
 async def load(reads: Reads, room_ids: Sequence[str], tail_max: int) -> dict[str, RoomRecord]:
     """The rooms that exist, without their members. Run it inside one snapshot, or with the right to write."""
     rooms = {
-        row["room_id"]: RoomRecord(row["room_id"], row["version"], row["directory"], row["pos"])
+        row["room_id"]: RoomRecord(row["room_id"], row["version"], row["pos"])
         for row in await reads.fetch(_ROOMS, room_ids)
     }
     for row in await reads.fetch(_STATE, room_ids):
@@ -60,6 +62,8 @@ async def load(reads: Reads, room_ids: Sequence[str], tail_max: int) -> dict[str
             rooms[row["room_id"]].joined_count = row["people"]
         else:
             rooms[row["room_id"]].invited_count = row["people"]
+    for row in await reads.fetch(_TYPING, room_ids):
+        rooms[row["room_id"]].typing.append(Typing(*row.values()))
     for room_id, tail in (await tails(reads, list(rooms), tail_max)).items():
         rooms[room_id].tail = tail
         rooms[room_id].whole = len(tail) < tail_max
@@ -151,3 +155,8 @@ async def receipt_pos(reads: Reads, room_id: str, user_id: str, receipt_type: st
         thread_id,
     )
     return rows[0]["event_pos"] if rows else 0
+
+
+async def joined_rooms(reads: Reads, user_id: str) -> list[str]:
+    rows = await reads.fetch("SELECT room_id FROM members WHERE user_id = $1 AND membership = 'join'", user_id)
+    return [row["room_id"] for row in rows]

@@ -38,11 +38,14 @@ class Typing(msgspec.Struct, frozen=True):
 
 
 class Presence(msgspec.Struct, frozen=True):
+    """room_ids: where the person is, so that it is known whom it concerns."""
+
     pos: int
     user_id: str
     state: str
     status_msg: str | None
     last_active_ms: int
+    room_ids: list[str]
 
 
 class Revocation(msgspec.Struct, frozen=True):

@@ -224,7 +224,8 @@ _UPSERTS: Final[dict[type[Any], str]] = {
         INSERT INTO typing (pos, room_id, user_id, until_ms) VALUES ($1, $2, $3, $4)
         ON CONFLICT (room_id, user_id) DO UPDATE SET pos = excluded.pos, until_ms = excluded.until_ms""",
     Presence: """
-        INSERT INTO presence (pos, user_id, state, status_msg, last_active_ms) VALUES ($1, $2, $3, $4, $5)
+        INSERT INTO presence (pos, user_id, state, status_msg, last_active_ms)
+        SELECT $1::bigint, $2::text, $3::text, $4::text, $5::bigint WHERE $6::text[] IS NOT NULL
         ON CONFLICT (user_id) DO UPDATE SET pos = excluded.pos, state = excluded.state,
             status_msg = excluded.status_msg, last_active_ms = excluded.last_active_ms""",
     Revocation: "INSERT INTO revocations (pos, user_id, device_id) VALUES ($1, $2, $3)",
@@ -236,11 +237,14 @@ async def write_rows(connection: Connection, rows: Sequence[msgspec.Struct]) -> 
     await connection.executemany(_UPSERTS[type(rows[0])], [msgspec.structs.astuple(row) for row in rows])
 
 
+_ROOMS_OF: Final = (
+    "ARRAY(SELECT room_id FROM members m WHERE m.user_id = presence.user_id AND m.membership = 'join') AS room_ids"
+)
 _SMALL_TABLES: Final[tuple[tuple[str, str, type[Any]], ...]] = (
     ("receipts", "pos, room_id, user_id, receipt_type, thread_id, event_id, event_pos, ts_ms", Receipt),
     ("account_data", "pos, user_id, room_id, type, content", AccountData),
     ("typing", "pos, room_id, user_id, until_ms", Typing),
-    ("presence", "pos, user_id, state, status_msg, last_active_ms", Presence),
+    ("presence", f"pos, user_id, state, status_msg, last_active_ms, {_ROOMS_OF}", Presence),
     ("revocations", "pos, user_id, device_id", Revocation),
 )
 

@@ -78,6 +78,7 @@ CREATE TABLE relations (
     room_id text NOT NULL,
     parent_id text NOT NULL,
     rel_type text NOT NULL,
+    key text,  -- of an annotation
     pos bigint NOT NULL,
     event_id text NOT NULL,
     type text NOT NULL,

@@ -51,9 +51,12 @@ CREATE TABLE login_tokens (
     user_id text NOT NULL,
     expires_at timestamptz NOT NULL
 );
+CREATE INDEX login_tokens_expires ON login_tokens (expires_at);
 
+-- Kept as the hash of the session id; `request_hash` is keyed with the session id itself, so that passwords in a
+-- request cannot be guessed from it.
 CREATE TABLE uia_sessions (
-    session_id text PRIMARY KEY,
+    session_hash bytea PRIMARY KEY,
     purpose text NOT NULL,  -- method and path: a session opened for one thing authorises no other
     request_hash bytea NOT NULL,
     user_id text,
@@ -61,6 +64,7 @@ CREATE TABLE uia_sessions (
     facts jsonb NOT NULL DEFAULT '{}',
     expires_at timestamptz NOT NULL
 );
+CREATE INDEX uia_sessions_expires ON uia_sessions (expires_at);
 
 CREATE TABLE registration_tokens (
     token text PRIMARY KEY,

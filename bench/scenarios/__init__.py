@@ -1,0 +1,1 @@
+"""The scenarios, each with what it builds, what it measures and what is promised of it."""

@@ -1,0 +1,61 @@
+"""How much of everything: a quick run to see that nothing broke, a full run for figures to quote."""
+
+import msgspec
+
+
+class Sizes(msgspec.Struct, frozen=True):
+    rounds: int  # A, B, A, B: how often each server is measured; the median counts
+    group_members: int  # people in a chat room
+    senders: int  # connections of the durable-send scenario
+    send_rooms: int
+    send_seconds: float
+    warm_seconds: float
+    readers: int  # long-polling people in the chat scenario
+    chat_rates: tuple[int, ...]  # messages per second, rising
+    chat_seconds: float
+    heavy_rooms: int
+    heavy_events: int  # per room
+    town_members: int  # the one large room
+    town_joins_at_once: int
+    town_senders: int
+    parked: tuple[int, ...]  # parked readers, rising
+    starts: int
+
+
+QUICK = Sizes(
+    rounds=1,
+    group_members=10,
+    senders=100,
+    send_rooms=20,
+    send_seconds=5,
+    warm_seconds=1.5,
+    readers=200,
+    chat_rates=(5, 10, 50, 200, 500),
+    chat_seconds=5,
+    heavy_rooms=40,
+    heavy_events=20,
+    town_members=150,
+    town_joins_at_once=8,
+    town_senders=20,
+    parked=(200,),
+    starts=2,
+)
+
+FULL = Sizes(
+    rounds=3,
+    group_members=10,
+    senders=150,
+    send_rooms=30,
+    send_seconds=15,
+    warm_seconds=3,
+    readers=400,
+    chat_rates=(5, 10, 25, 50, 200, 500, 1000),
+    chat_seconds=20,
+    heavy_rooms=300,
+    heavy_events=30,
+    town_members=1000,
+    town_joins_at_once=8,
+    town_senders=20,
+    parked=(500, 2000),
+    starts=5,
+)

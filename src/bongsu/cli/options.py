@@ -1,0 +1,91 @@
+"""What the commands share: settings as options, and errors as one line."""
+
+import asyncio
+import functools
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import IO, Any, Final, TypeVar
+
+import click
+
+from bongsu import logs
+from bongsu.config import SETTINGS, ConfigError, Effective, Setting, resolve
+
+T = TypeVar("T")
+
+DATABASE: Final = ("data", "server_name", "dsn", "log_format", "log_level")  # of commands that only need the database
+
+
+class Stop(click.ClickException):
+    """Ends the command with one line: it could not be done."""
+
+    exit_code = 1
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"bongsu: {self.message}", file=file, err=file is None)
+
+
+class Wrong(Stop):
+    """Ends the command with one line: what was asked, or a setting, is wrong."""
+
+    exit_code = 2
+
+
+def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Gives a command options for these settings (none named: all) and the Effective settings as first argument."""
+    chosen = [SETTINGS[name] for name in names or SETTINGS]
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def run(*, config: Path | None, **options: Any) -> None:
+            given = {setting.name: options.pop(setting.name) for setting in chosen}
+            command(_resolved(given, config), **options)
+
+        decorated: Callable[..., None] = run
+        for setting in reversed(chosen):
+            decorated = _option(setting)(decorated)
+        path = click.Path(path_type=Path, dir_okay=False)
+        return click.option("--config", type=path, help="TOML file of settings [default: <data>/bongsu.toml]")(
+            decorated
+        )
+
+    return decorate
+
+
+def _resolved(given: dict[str, Any], config: Path | None) -> Effective:
+    try:
+        return resolve(given, config=config)
+    except ConfigError as error:
+        raise Wrong(str(error)) from None
+
+
+def _option(setting: Setting) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    help_text = setting.description
+    if setting.is_flag:
+        names = f"{setting.option}/--no-{setting.option.removeprefix('--')}"
+        return click.option(names, setting.name, default=None, help=f"{help_text} [default: {_word(setting.default)}]")
+    if setting.default not in (None, ()):
+        help_text += f" [default: {setting.default}]"
+    return click.option(setting.option, setting.name, metavar=setting.name.split("_")[-1].upper(), help=help_text)
+
+
+def _word(flag: bool) -> str:
+    return "yes" if flag else "no"
+
+
+def run_async(effective: Effective, work: Coroutine[Any, Any, T]) -> T:
+    """Runs `work` on uvloop with the log set up; what people can act on becomes one line."""
+    import uvloop
+
+    from bongsu.store.postgres_install import PostgresFailed
+
+    logs.configure(effective.settings.log_format, effective.settings.log_level)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(work)
+    except PostgresFailed as error:
+        raise Stop(str(error)) from None
+    except PermissionError as error:
+        if error.filename is None:
+            raise
+        raise Stop(f"{error.filename}: {error.strerror}") from None

@@ -1,0 +1,257 @@
+"""Every setting of Bongsu: its name, default, meaning, and where its value comes from.
+
+defaults < TOML file (--config, or <data>/bongsu.toml) < BONGSU_* environment < command line
+
+A name nobody knows or a value that cannot be is one clear line and no start. Nothing is guessed, nothing is ignored.
+"""
+
+import difflib
+import json
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, get_args, get_origin
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+
+from bongsu.core.ids import is_server_name
+
+PREFIX: Final = "BONGSU_"
+FILE_NAME: Final = "bongsu.toml"
+FILE_VARIABLE: Final = "BONGSU_CONFIG"
+_FOREIGN_PREFIXES: Final = ("BONGSU_TEST_", "BONGSU_BENCH_")  # settings of the tests and measurements, not the server's
+_SECRET: Final = {"secret": True}
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What one Bongsu process was told. Names are the same in the file, the environment and the command line."""
+
+    data: Annotated[Path, Meta(description="Folder of everything Bongsu keeps")] = Path("data")
+    host: Annotated[str, Meta(min_length=1, description="Address to listen on; 0.0.0.0 for all of IPv4")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes any free one")] = 8008
+    server_name: Annotated[str, Meta(description="The part after the colon in user ids; it can never change")] = (
+        "localhost"
+    )
+    dsn: Annotated[
+        str | None,
+        Meta(description="postgresql:// address of a database; without one Bongsu brings its own", extra=_SECRET),
+    ] = None
+    connections_max: Annotated[int, Meta(ge=2, le=1000, description="Connections to the database")] = 10
+    public_base_url: Annotated[
+        str | None, Meta(description="https:// address under which clients reach this server, if it is another")
+    ] = None
+    trusted_proxies: Annotated[
+        tuple[str, ...], Meta(description="Addresses of proxies whose X-Forwarded-For is believed; commas between")
+    ] = ()
+    open_registration: Annotated[bool, Meta(description="Anybody may make an account")] = False
+    registration_secret: Annotated[
+        str | None, Meta(description="Whoever knows this may make accounts", extra=_SECRET)
+    ] = None
+    rate_limits: Annotated[bool, Meta(description="Slow down whoever asks too often")] = True
+    presence: Annotated[bool, Meta(description="Show who is online")] = True
+    upload_bytes_max: Annotated[int, Meta(ge=1024, description="Largest file that may be uploaded, in bytes")] = (
+        100 * 1024 * 1024
+    )
+    drain_seconds: Annotated[
+        float, Meta(ge=0, le=600, description="Time that requests under way get when the server stops")
+    ] = 10.0
+    log_format: Annotated[
+        Literal["auto", "console", "json"], Meta(description="auto: console on a terminal, JSON elsewhere")
+    ] = "auto"
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="The least important lines to log")
+    ] = "info"
+
+
+class ConfigError(Exception):
+    """One line: which setting, from where, what was given, what is wanted."""
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """One member of Settings, for help texts and tables. `type` is what msgspec converts to."""
+
+    name: str
+    type: Any
+    default: Any
+    description: str
+    is_secret: bool
+
+    @property
+    def option(self) -> str:
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def is_flag(self) -> bool:
+        return _plain(self.type) is bool
+
+
+class Effective(msgspec.Struct, frozen=True):
+    """The settings and, for each name, where its value came from ("default", a file, a variable, an option)."""
+
+    settings: Settings
+    origins: dict[str, str]
+
+    def shown(self, name: str) -> Any:
+        """The value as people may see it: no secrets."""
+        value = getattr(self.settings, name)
+        if value is None or not SETTINGS[name].is_secret:
+            return str(value) if isinstance(value, Path) else value
+        return re.sub(r"(//[^:/@]*):[^@/]*@", r"\1:***@", value) if name == "dsn" else "***"
+
+
+def _setting(field: msgspec.structs.FieldInfo) -> Setting:
+    meta = next(part for part in get_args(field.type) if isinstance(part, Meta))
+    return Setting(field.name, field.type, field.default, meta.description or "", bool(meta.extra))
+
+
+def _plain(kind: Any) -> Any:
+    """The type without its annotation: int for Annotated[int, …]."""
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
+
+
+SETTINGS: Final = {field.name: _setting(field) for field in msgspec.structs.fields(Settings)}
+
+
+def _is_base_url(text: str) -> bool:
+    parts = urlsplit(text)
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and not (parts.query or parts.fragment)
+
+
+def _is_dsn(text: str) -> bool:
+    return text.startswith(("postgresql://", "postgres://"))
+
+
+_CHECKS: Final[dict[str, tuple[Callable[[str], bool], str]]] = {
+    "server_name": (is_server_name, 'a host name such as "chat.example.org", with a :port if need be'),
+    "public_base_url": (_is_base_url, 'an address such as "https://chat.example.org"'),
+    "registration_secret": (lambda text: len(text) >= 8, "a text of at least 8 characters"),
+    "dsn": (_is_dsn, 'an address such as "postgresql://name@host/database"'),
+}
+
+
+def resolve(
+    options: Mapping[str, Any] | None = None,
+    *,
+    config: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Effective:
+    """The effective settings. `options` are the command line's (None: not given). Raises ConfigError."""
+    given = {name: value for name, value in (options or {}).items() if value is not None}
+    environment = os.environ if environment is None else environment
+    values: dict[str, Any] = {}
+    origins = dict.fromkeys(SETTINGS, "default")
+    layers = [_from_environment(environment), _from_options(given)]
+    for layer in [_from_file(config, environment, layers), *layers]:
+        for name, (value, origin) in layer.items():
+            values[name], origins[name] = value, origin
+    return Effective(Settings(**values), origins)
+
+
+Layer = dict[str, tuple[Any, str]]
+
+
+def _from_options(given: Mapping[str, Any]) -> Layer:
+    return {name: (_parse(name, text, SETTINGS[name].option), _option(name, text)) for name, text in given.items()}
+
+
+def _option(name: str, value: Any) -> str:
+    return f"--no-{name.replace('_', '-')}" if value is False else SETTINGS[name].option
+
+
+def _from_environment(environment: Mapping[str, str]) -> Layer:
+    layer: Layer = {}
+    for variable, text in sorted(environment.items()):
+        if not variable.startswith(PREFIX) or variable.startswith(_FOREIGN_PREFIXES) or variable == FILE_VARIABLE:
+            continue
+        name = variable.removeprefix(PREFIX).lower()
+        if name not in SETTINGS or variable != PREFIX + name.upper():
+            raise ConfigError(f"{variable} (environment) is no setting of Bongsu{_like(name, PREFIX, str.upper)}")
+        if text != "":  # how a container says "not set"
+            layer[name] = (_parse(name, text, variable), variable)
+    return layer
+
+
+def _from_file(config: Path | None, environment: Mapping[str, str], layers: list[Layer]) -> Layer:
+    """The file that was named; else the one in the data folder, if it is there."""
+    named = config or environment.get(FILE_VARIABLE)
+    if named:
+        return _read(Path(named), set(SETTINGS))
+    data: Path = SETTINGS["data"].default
+    for layer in layers:
+        data = layer.get("data", (data, ""))[0]
+    path = data / FILE_NAME
+    return _read(path, set(SETTINGS) - {"data"}) if path.exists() else {}
+
+
+def _read(path: Path, allowed: set[str]) -> Layer:
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such file") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: {error}".replace("\n", " ")) from None
+    layer: Layer = {}
+    for name, value in table.items():
+        if name not in allowed:
+            raise ConfigError(_stranger(name, path))
+        layer[name] = (_parse(name, value, f"{name} in {path}", is_text=False), str(path))
+    return layer
+
+
+def _stranger(name: str, path: Path) -> str:
+    if name == "data":
+        return f"data in {path} cannot name the folder this file stands in; use --data, or --config for the file"
+    return f"{name} in {path} is no setting of Bongsu{_like(name.lower().replace('-', '_'))}"
+
+
+def _like(name: str, prefix: str = "", spell: Callable[[str], str] = str) -> str:
+    close = difflib.get_close_matches(name, SETTINGS, n=1, cutoff=0.6)
+    return f"; did you mean {prefix}{spell(close[0])}?" if close else ""
+
+
+def _parse(name: str, value: Any, source: str, *, is_text: bool = True) -> Any:
+    """One value as its setting's type. Text (environment, command line) may say "true" or "8008"."""
+    setting = SETTINGS[name]
+    if is_text and isinstance(value, str) and get_origin(_plain(setting.type)) is tuple:
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    try:
+        parsed = msgspec.convert(value, setting.type, strict=not is_text, dec_hook=_path)
+    except msgspec.ValidationError:
+        raise _wrong(setting, value, source, _wanted(setting.type)) from None
+    check, wanted = _CHECKS.get(name, (None, ""))
+    if check is not None and parsed is not None and not check(parsed):
+        raise _wrong(setting, value, source, wanted)
+    return parsed.rstrip("/") if name == "public_base_url" and parsed else parsed
+
+
+def _wrong(setting: Setting, value: Any, source: str, wanted: str) -> ConfigError:
+    given = "***" if setting.is_secret else json.dumps(value, ensure_ascii=False, default=str)
+    return ConfigError(f"{source} is {given}; it must be {wanted}")
+
+
+def _path(kind: type, value: Any) -> Any:
+    if kind is not Path or not isinstance(value, str) or not value or "\x00" in value:
+        raise NotImplementedError if kind is not Path else ValueError("a path must be text")
+    return Path(value).expanduser()
+
+
+def _wanted(kind: Any) -> str:
+    """What a type accepts, in words."""
+    plain = _plain(kind)
+    meta = next((part for part in get_args(kind) if isinstance(part, Meta)), Meta())
+    if get_origin(plain) is Literal:
+        return "one of " + ", ".join(get_args(plain))
+    if plain is bool:
+        return "true or false"
+    if plain in (int, float):
+        noun = "a whole number" if plain is int else "a number"
+        return f"{noun} from {meta.ge} to {meta.le}" if meta.le is not None else f"{noun} of at least {meta.ge}"
+    if get_origin(plain) is tuple:
+        return "a list of texts"
+    if plain is Path:
+        return "the path of a folder"
+    return f"a text of at least {meta.min_length} characters" if meta.min_length else "a text"

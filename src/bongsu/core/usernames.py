@@ -1,0 +1,21 @@
+"""Names that people type: the one they want to have, and the one they sign in with."""
+
+from bongsu.core import ids, limits
+from bongsu.core.errors import Refusal
+
+
+def new_user_id(username: str, server_name: str) -> str:
+    """The user id for a wanted name. Capitals become small, as phones write them; the rest must fit the grammar."""
+    if username.startswith("@") and username.endswith(f":{server_name}"):
+        username = ids.split(username)[0]
+    localpart = username.lower()
+    if len(username) > limits.USERNAME_BYTES_MAX or not ids.is_new_localpart(localpart, server_name):
+        raise Refusal(400, "M_INVALID_USERNAME", "a user name is made of a-z, 0-9 and . _ = - / +")
+    return ids.user_id(localpart, server_name)
+
+
+def known_user_id(user: str, server_name: str) -> str | None:
+    """The user id somebody means who types a user name or a whole user id. None: nobody's here."""
+    localpart, server = ids.split(user) if user.startswith("@") else (user, server_name)
+    user_id = ids.user_id(localpart.lower(), server_name)
+    return user_id if server == server_name and ids.is_user_id(user_id) else None

@@ -1,0 +1,325 @@
+"""The listening socket: connections, their deadlines, and a stop that lets requests under way finish.
+
+uvicorn's protocol speaks HTTP; this file adds what a public port needs. A head that is slow, too large or not HTTP is
+answered in the protocol's own form and ends its connection. No traceback, no log line: anybody could write our log
+full.
+"""
+
+import asyncio
+import contextlib
+import logging
+import resource
+import socket
+from asyncio import TimerHandle
+from collections.abc import Callable, Sequence
+from email.utils import formatdate
+from typing import Any, Final
+
+import httptools
+import msgspec
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from bongsu.core import limits
+from bongsu.core.json import encode
+
+KEEP_ALIVE_SECONDS_MAX: Final = 75  # longer than the 60 s of common proxies, so that the proxy is the one to close
+LINGER_SECONDS_MAX: Final = 2.0  # after a refusal we read on: closing at once would destroy the answer on its way
+BACKLOG_MAX: Final = 2048  # connections the kernel holds until they are accepted
+DESCRIPTORS_MAX: Final = 1_048_576  # more sockets than one process serves; some systems offer a thousand times more
+DESCRIPTORS_KEPT: Final = 128  # for the database, files and pipes, when connections take all the others
+
+_URL_BYTES_MAX: Final = limits.PATH_BYTES_MAX + 1 + limits.QUERY_BYTES_MAX
+_LINE_BYTES_MAX: Final = 64  # the longest method, two spaces, the version
+
+log = logging.getLogger("uvicorn.error")
+
+
+class Clocks(msgspec.Struct, frozen=True):
+    """How long a connection may take, in seconds: for a request's head, between requests, and after a refusal."""
+
+    head_seconds: float = limits.HEAD_SECONDS_MAX
+    keep_alive_seconds: int = KEEP_ALIVE_SECONDS_MAX
+    linger_seconds: float = LINGER_SECONDS_MAX
+
+
+class _Refused(Exception):
+    """Ends the parsing of a head; the answer is in Connection._answer."""
+
+
+_NOT_HTTP: Final = (400, "M_UNKNOWN", "this is not an HTTP request")
+_TOO_SLOW: Final = (408, "M_UNKNOWN", "the request took too long to arrive")
+_LONG_URL: Final = (414, "M_TOO_LARGE", "the address of this request is too long")
+_LONG_HEAD: Final = (431, "M_TOO_LARGE", f"the headers may have at most {limits.HEADERS_BYTES_MAX} bytes")
+
+
+class Connection(HttpToolsProtocol):
+    """One client's connection. `_deadline` runs whenever the client owes us the rest of something."""
+
+    def __init__(self, config: Config, state: ServerState, clocks: Clocks, connections_max: int) -> None:
+        super().__init__(config, state, {}, asyncio.get_running_loop())
+        self.access_log = False
+        self._clocks = clocks
+        self._connections_max = connections_max
+        self._deadline: TimerHandle | None = None
+        self._head_is_open = False  # some of a head has arrived, not all
+        self._head_bytes = 0  # of the open head, as far as they came in pieces
+        self._header_bytes = 0  # of the complete headers of the open head
+        self._body_is_open = False  # a head is complete and its body is not
+        self._answer = _NOT_HTTP
+        self._is_refused = False
+
+    # --- the connection ---
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > self._connections_max:
+            transport.abort()
+            return
+        if (sock := transport.get_extra_info("socket")) is not None and sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._await(self._clocks.head_seconds)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget_deadline()
+        self._unset_keepalive_if_required()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_refused:
+            return
+        self._unset_keepalive_if_required()
+        was_open = self._head_is_open
+        try:
+            self.parser.feed_data(data)
+            if was_open and self._head_is_open:
+                self._head_bytes += len(data)
+                self._check_open_head()
+        except httptools.HttpParserUpgrade as upgrade:
+            self._decline_upgrade(data[upgrade.args[0] :])
+            return
+        except (httptools.HttpParserError, _Refused):
+            self._refuse()
+            return
+        if not self._body_is_open and self._deadline is None and (self._head_is_open or self._is_idle()):
+            self._await(self._clocks.head_seconds)
+
+    def shutdown(self) -> None:
+        """The server stops: an idle connection closes now, a busy one after its answer."""
+        if not self._is_refused:
+            super().shutdown()
+
+    # --- the parser's calls ---
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head_is_open = True
+        self._head_bytes = self._header_bytes = 0
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        if len(self.url) > _URL_BYTES_MAX:
+            self._stop(_LONG_URL)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._header_bytes += len(name) + len(value) + 4
+        if self._header_bytes > limits.HEADERS_BYTES_MAX:
+            self._stop(_LONG_HEAD)
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                self._stop(_NOT_HTTP)
+            return
+        self._forget_deadline()
+        self._head_is_open = False
+        self._body_is_open = True
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return
+        self._body_is_open = False
+        self._forget_deadline()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._body_is_open and not self.transport.is_closing():
+            self._await(self._clocks.linger_seconds)  # answered before its body had come: nobody reads the rest
+
+    # --- what is not plain HTTP/1 ---
+
+    def _decline_upgrade(self, rest: bytes) -> None:
+        """Reads the request again without its wish to upgrade, because the parser takes its body for something else."""
+        head = [self.parser.get_method() + b" " + self.url + b" HTTP/1.1\r\n"]
+        head += [name + b": " + value + b"\r\n" for name, value in self.headers if name != b"upgrade"]
+        self.parser = httptools.HttpRequestParser(self)
+        self.data_received(b"".join(head) + b"\r\n" + rest)
+
+    # --- deadlines and refusals ---
+
+    def _is_idle(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _await(self, seconds: float) -> None:
+        self._forget_deadline()
+        self._deadline = self.loop.call_later(seconds, self._too_late)
+
+    def _forget_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _too_late(self) -> None:
+        self._deadline = None
+        if self._head_is_open and not self._is_refused:
+            self._answer = _TOO_SLOW
+            self._refuse()
+        elif not self.transport.is_closing():
+            self.transport.close()
+
+    def _check_open_head(self) -> None:
+        if self._head_bytes - len(self.url) - _LINE_BYTES_MAX > limits.HEADERS_BYTES_MAX:
+            self._stop(_LONG_HEAD)
+
+    def _stop(self, answer: tuple[int, str, str]) -> None:
+        self._answer = answer
+        raise _Refused
+
+    def _refuse(self) -> None:
+        """Answers and reads nothing more. An answer under way to an earlier request is not broken into."""
+        self._is_refused = True
+        self._head_is_open = False
+        self._forget_deadline()
+        if self._body_is_open and not self._is_idle():
+            self._give_up_request()
+        elif not self._is_idle():
+            self.cycle.keep_alive = False
+            return
+        if not self.transport.is_closing():
+            self.transport.write(self._refusal())
+            self.transport.write_eof()
+            self._await(self._clocks.linger_seconds)
+
+    def _give_up_request(self) -> None:
+        """The body of the newest request is broken: its handler is told that the client has gone."""
+        self.cycle.disconnected = True
+        self.cycle.message_event.set()
+        if self.cycle.response_started or self.pipeline:
+            self.transport.close()
+
+    def _refusal(self) -> bytes:
+        status, errcode, message = self._answer
+        body = encode({"errcode": errcode, "error": message})
+        headers = [
+            *self.server_state.default_headers,
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+            (b"access-control-allow-origin", b"*"),
+            (b"connection", b"close"),
+        ]
+        lines = [name + b": " + value + b"\r\n" for name, value in headers]
+        return b"".join([STATUS_LINE[status], *lines, b"\r\n", body])
+
+
+def raise_descriptor_limit() -> int:
+    """Lets this process hold as many sockets as the system allows; returns how many."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS_MAX if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS_MAX)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return DESCRIPTORS_MAX if soft == resource.RLIM_INFINITY else soft
+
+
+async def run(
+    app: Callable[..., Any],
+    *,
+    host: str,
+    port: int,
+    ready: Callable[[int], None] | None = None,
+    stop: asyncio.Event,
+    drain_seconds: float,
+    draining: Callable[[], None] | None = None,
+    trusted_proxies: Sequence[str] = (),
+    clocks: Clocks | None = None,
+) -> None:
+    """Serves `app` until `stop` is set, then lets requests under way finish.
+
+    port 0 takes any free one; `ready` is told the port once connections are accepted. `draining` is called when the
+    stop begins, so that long polls can answer. What has not finished after drain_seconds is cancelled.
+    X-Forwarded-For is believed from trusted_proxies alone. Raises OSError when the address cannot be had.
+    """
+    clocks = clocks or Clocks()
+    config = _config(app, clocks, trusted_proxies)
+    state = ServerState()
+    connections_max = max(raise_descriptor_limit() - DESCRIPTORS_KEPT, 16)
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Connection(config, state, clocks, connections_max), host, port, backlog=BACKLOG_MAX
+    )
+    clock = asyncio.create_task(_keep_date(state))
+    try:
+        if ready is not None:
+            ready(server.sockets[0].getsockname()[1])
+        await stop.wait()
+    finally:
+        server.close()
+        if draining is not None:
+            draining()
+        await _drain(state, drain_seconds)
+        clock.cancel()
+
+
+def _config(app: Callable[..., Any], clocks: Clocks, trusted_proxies: Sequence[str]) -> Config:
+    config = Config(
+        app,
+        http=Connection,
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=list(trusted_proxies),
+        timeout_keep_alive=clocks.keep_alive_seconds,
+    )
+    config.load()
+    return config
+
+
+async def _keep_date(state: ServerState) -> None:
+    """The Date header, made once a second for all answers."""
+    while True:
+        state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
+        await asyncio.sleep(1)
+
+
+async def _drain(state: ServerState, seconds: float) -> None:
+    for connection in list(state.connections):
+        connection.shutdown()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while state.tasks:
+                await asyncio.wait(state.tasks)
+    if state.tasks:
+        log.warning("%d requests were still under way and are cut off", len(state.tasks))
+        await _cut_off(state)
+    for connection in list(state.connections):
+        connection.transport.close()
+    await asyncio.sleep(0)
+
+
+async def _cut_off(state: ServerState) -> None:
+    level = log.level
+    log.setLevel(logging.CRITICAL)  # uvicorn reports every cancelled request with its traceback
+    try:
+        for task in state.tasks:
+            task.cancel()
+        await asyncio.wait(state.tasks, timeout=1)
+    finally:
+        log.setLevel(level)

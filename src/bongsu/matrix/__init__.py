@@ -1,0 +1,1 @@
+"""The client-server API, one file per endpoint family, each headed by its routes."""

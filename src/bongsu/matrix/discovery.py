@@ -1,0 +1,54 @@
+"""GET /_matrix/client/versions · GET /.well-known/matrix/client · GET /.well-known/matrix/support · GET capabilities"""
+
+from bongsu.core import versions
+from bongsu.core.errors import not_found
+from bongsu.http.request import Request
+from bongsu.http.response import Response, reply
+from bongsu.http.router import Auth, Route, client_routes
+
+_SPEC_VERSIONS = ["r0.6.1", *(f"v1.{minor}" for minor in range(1, 20))]
+
+
+class Discovery:
+    """What this server is and can do."""
+
+    def __init__(self, public_base_url: str | None) -> None:
+        self._public_base_url = public_base_url
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("GET", "/_matrix/client/versions", self.versions, Auth.OPTIONAL),
+            Route("GET", "/.well-known/matrix/client", self.well_known, Auth.NONE),
+            *client_routes("GET", "/capabilities", self.capabilities),
+        ]
+
+    async def versions(self, _: Request) -> Response:
+        return reply({"versions": _SPEC_VERSIONS, "unstable_features": {}})
+
+    async def well_known(self, request: Request) -> Response:
+        base_url = self._public_base_url or _base_url_of(request)
+        if base_url is None:
+            raise not_found("this server does not know its public address; set public_base_url")
+        return reply({"m.homeserver": {"base_url": base_url}})
+
+    async def capabilities(self, _: Request) -> Response:
+        available = dict.fromkeys(versions.SUPPORTED, "stable")
+        return reply(
+            {
+                "capabilities": {
+                    "m.change_password": {"enabled": True},
+                    "m.room_versions": {"default": versions.DEFAULT, "available": available},
+                    "m.set_displayname": {"enabled": True},
+                    "m.set_avatar_url": {"enabled": True},
+                    "m.profile_fields": {"enabled": True},
+                    "m.3pid_changes": {"enabled": False},
+                    "m.get_login_token": {"enabled": True},
+                }
+            }
+        )
+
+
+def _base_url_of(request: Request) -> str | None:
+    """Where no address is configured, the one the client used is as good as any."""
+    host = request.header("host")
+    return f"http://{host}" if host else None

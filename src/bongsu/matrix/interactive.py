@@ -1,0 +1,157 @@
+"""User-interactive authentication: the one gate of every request that needs more proof than an access token.
+
+A handler calls confirm() before it changes anything. It returns when one flow is complete; until then it refuses with
+the 401 that says what is missing. A session belongs to one method, path, person and body: proof given for one thing
+authorises no other. A request that brings all its proof at once needs no session and writes nothing.
+"""
+
+import secrets
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+
+from bongsu.core import limits, uia, usernames
+from bongsu.core.errors import Refusal, bad_json, forbidden, missing_param
+from bongsu.core.uia import Flows, Session
+from bongsu.http.request import Request, convert
+from bongsu.matrix.passwords import Passwords
+from bongsu.store.accounts import Accounts
+
+
+class UserIdentifier(msgspec.Struct):
+    """m.id.user, and the types nobody here has (m.id.thirdparty, m.id.phone)."""
+
+    type: str
+    user: str | None = None
+
+
+class AuthData(msgspec.Struct):
+    """The `auth` member of a request: one attempt at one stage. `user` is the old form of `identifier`."""
+
+    type: str | None = None
+    session: str | None = None
+    identifier: UserIdentifier | None = None
+    user: str | None = None
+    password: str | None = None
+    token: str | None = None
+
+
+class Completed(msgspec.Struct, frozen=True):
+    """A flow that was passed. facts: "registration_token" where one was given."""
+
+    stages: list[str]
+    facts: dict[str, str]
+
+
+class Interactive:
+    """confirm() for handlers. session_seconds: how long a person may take for all stages."""
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        passwords: Passwords,
+        server_name: str,
+        *,
+        session_seconds: float = limits.UIA_SESSION_SECONDS,
+    ) -> None:
+        self._accounts = accounts
+        self._passwords = passwords
+        self._server_name = server_name
+        self._session_seconds = session_seconds
+
+    async def confirm(
+        self, request: Request, body: Mapping[str, Any], flows: Flows, *, varying: Iterable[str] = ()
+    ) -> Completed:
+        """Returns when one of the flows is complete. varying: members of the body that may differ between tries.
+
+        The person is the request's, if it is signed in. Raises 401 with what is missing, 403 for a session of
+        something else, 429 for too many passwords.
+        """
+        auth = _auth(body)
+        wanted = _wanted(request, body, auth.session or secrets.token_urlsafe(24), varying)
+        stored = None if auth.session is None else await self._accounts.uia_session(auth.session, _hash(auth.session))
+        if stored is None:
+            session = _wanted(request, body, secrets.token_urlsafe(24), varying)
+        elif stored.belongs_to(wanted):
+            session = stored
+        else:
+            raise forbidden("this authentication was begun for another request")
+        failed = await self._attempt(auth, flows, session)
+        if not uia.is_done(flows, session.completed):
+            raise await self._ask(flows, session, failed, is_new=stored is None or failed is None)
+        if stored is not None:
+            await self._accounts.end_uia_session(_hash(session.session_id))
+        return Completed(session.completed, session.facts)
+
+    async def _attempt(self, auth: AuthData, flows: Flows, session: Session) -> Refusal | None:
+        """Tries the stage that was offered. What failed, if it did; the session knows what succeeded."""
+        if auth.type is None or auth.type in session.completed:
+            return None
+        if auth.type not in uia.open_stages(flows, session.completed):
+            return Refusal(401, "M_UNRECOGNIZED", "this stage is not asked for")
+        try:
+            await self._pass(auth.type, auth, session)
+        except Refusal as refusal:
+            if refusal.status != 403:
+                raise
+            return refusal
+        session.completed = [*session.completed, auth.type]
+        return None
+
+    async def _pass(self, stage: str, auth: AuthData, session: Session) -> None:
+        if stage == uia.PASSWORD:
+            await self._pass_password(auth, session)
+        elif stage == uia.REGISTRATION_TOKEN:
+            await self._pass_registration_token(auth, session)
+        else:
+            assert stage == uia.DUMMY, f"nobody can pass {stage}"
+
+    async def _pass_password(self, auth: AuthData, session: Session) -> None:
+        if auth.password is None:
+            raise missing_param("auth.password is missing")
+        typed = auth.user if auth.identifier is None else auth.identifier.user
+        whose = session.user_id if typed is None else usernames.known_user_id(typed, self._server_name)
+        if whose is None or whose != session.user_id:
+            raise forbidden("this password must be your own")
+        await self._passwords.prove(whose, auth.password)
+
+    async def _pass_registration_token(self, auth: AuthData, session: Session) -> None:
+        if auth.token is None:
+            raise missing_param("auth.token is missing")
+        if not await self._accounts.is_registration_token(auth.token):
+            raise forbidden("this registration token is not valid")
+        session.facts["registration_token"] = auth.token
+
+    async def _ask(self, flows: Flows, session: Session, failed: Refusal | None, *, is_new: bool) -> Refusal:
+        """The 401 answer. Without a failed stage it carries no error code: nothing is wrong yet."""
+        if is_new:
+            await self._accounts.put_uia_session(session, _hash(session.session_id), self._session_seconds)
+        errcode, message = ("", "") if failed is None else (failed.errcode, failed.message)
+        return Refusal(401, errcode, message, fields=uia.challenge(flows, session))
+
+
+def _auth(body: Mapping[str, Any]) -> AuthData:
+    given = body.get("auth")
+    if given is None:
+        return AuthData()
+    if not isinstance(given, dict):
+        raise bad_json("auth must be an object")
+    return convert(given, AuthData)
+
+
+def _wanted(request: Request, body: Mapping[str, Any], session_id: str, varying: Iterable[str]) -> Session:
+    """The session as it would have to be to authorise this request."""
+    requester = request.requester_or_none
+    return Session(
+        session_id,
+        f"{request.method} {unquote(request.path)}",
+        None if requester is None else requester.user_id,
+        uia.request_hash(session_id, body, varying),
+    )
+
+
+def _hash(session_id: str) -> bytes:
+    return sha256(session_id.encode()).digest()

@@ -1,0 +1,76 @@
+"""PUT rooms/{roomId}/send/{eventType}/{txnId} · PUT rooms/{roomId}/state/{eventType}/{stateKey} ·
+PUT rooms/{roomId}/redact/{eventId}/{txnId}
+"""
+
+from bongsu.core import ids, limits
+from bongsu.core.errors import forbidden, invalid_param
+from bongsu.core.events import REDACTION, Draft
+from bongsu.core.json import JsonObject, encode
+from bongsu.http.request import Request
+from bongsu.http.response import Response
+from bongsu.http.router import Route, client_routes
+from bongsu.rooms.batch import Transaction
+from bongsu.rooms.sending import Redact, SendEvent, SendState
+from bongsu.store.committer import Committer
+
+
+def check_room_id(request: Request) -> str:
+    """The room of the path. What cannot be a room looks like a room the person is not in."""
+    room_id = request.params["room_id"]
+    if not ids.is_room_id(room_id):
+        raise forbidden("you are not in this room")
+    return room_id
+
+
+def transaction_of(request: Request) -> Transaction:
+    txn_id = ids.check_text(request.params["txn_id"], "the transaction id", limits.TXN_ID_BYTES_MAX)
+    return Transaction(request.requester.user_id, request.requester.device_id, txn_id)
+
+
+class Sending:
+    """Each returns after its event is committed where it must be."""
+
+    def __init__(self, committer: Committer) -> None:
+        self._committer = committer
+
+    def routes(self) -> list[Route]:
+        return [
+            *client_routes("PUT", "/rooms/{room_id}/send/{event_type}/{txn_id}", self.send, bucket="send"),
+            *client_routes("PUT", "/rooms/{room_id}/state/{event_type}/{state_key}", self.set_state, bucket="write"),
+            *client_routes("PUT", "/rooms/{room_id}/state/{event_type}", self.set_state, bucket="write"),
+            *client_routes("PUT", "/rooms/{room_id}/redact/{event_id}/{txn_id}", self.redact, bucket="send"),
+        ]
+
+    async def send(self, request: Request) -> Response:
+        room_id = check_room_id(request)
+        content = await request.json()
+        event_type = ids.check_text(request.params["event_type"], "the event type")
+        transaction = transaction_of(request)
+        if event_type == REDACTION:
+            return await self._redact(room_id, str(content.pop("redacts", "")), content, transaction)
+        draft = Draft(type=event_type, sender=request.requester.user_id, content=content)
+        return _sent(await self._committer.submit(SendEvent(room_id, draft, transaction)))
+
+    async def set_state(self, request: Request) -> Response:
+        room_id = check_room_id(request)
+        draft = Draft(
+            type=ids.check_text(request.params["event_type"], "the event type"),
+            sender=request.requester.user_id,
+            content=await request.json(),
+            state_key=ids.check_text(request.params.get("state_key", ""), "the state key"),
+        )
+        return _sent(await self._committer.submit(SendState(room_id, draft)))
+
+    async def redact(self, request: Request) -> Response:
+        content = await request.json_or_empty()
+        event_id = request.params["event_id"]
+        return await self._redact(check_room_id(request), event_id, content, transaction_of(request))
+
+    async def _redact(self, room_id: str, event_id: str, content: JsonObject, transaction: Transaction) -> Response:
+        if not ids.is_event_id(event_id):
+            raise invalid_param("what is to be redacted must be an event id")
+        return _sent(await self._committer.submit(Redact(room_id, event_id, content, transaction)))
+
+
+def _sent(event_id: str) -> Response:
+    return Response(encode({"event_id": event_id}))

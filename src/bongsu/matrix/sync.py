@@ -1,0 +1,129 @@
+"""GET sync · POST user/{userId}/filter · GET user/{userId}/filter/{filterId}"""
+
+import hashlib
+from collections.abc import Callable
+
+from bongsu.core import filters, ids, limits
+from bongsu.core.errors import Refusal, forbidden, not_found
+from bongsu.core.filters import SyncFilter
+from bongsu.core.json import canonical, decode, encode, parse_object
+from bongsu.http.request import Request, Requester
+from bongsu.http.response import Response, reply
+from bongsu.http.router import Route, client_routes
+from bongsu.store import personal
+from bongsu.store.database import Database
+from bongsu.sync.service import Ask, Sync
+
+_PRESENCE = ("online", "offline", "unavailable")
+SeePerson = Callable[[str, str], None]
+
+
+class SyncEndpoints:
+    """saw: is told who is here, and with which presence."""
+
+    def __init__(self, database: Database, sync: Sync, saw: SeePerson | None) -> None:
+        self._database = database
+        self._sync = sync
+        self._saw = saw
+        self._parked: dict[tuple[str, str], int] = {}
+
+    def routes(self) -> list[Route]:
+        return [
+            *client_routes("GET", "/sync", self.sync),
+            *client_routes("POST", "/user/{user_id}/filter", self.define_filter),
+            *client_routes("GET", "/user/{user_id}/filter/{filter_id}", self.get_filter),
+        ]
+
+    async def sync(self, request: Request) -> Response:
+        ask = await self._ask(request)
+        presence = request.query.choice("set_presence", _PRESENCE, "online")
+        requester = request.requester
+        if self._saw is not None and presence != "offline":
+            self._saw(requester.user_id, presence)
+        if ask.timeout_ms == 0:
+            return Response(await self._sync.answer(requester, ask, request.disconnected))
+        with _Place(self._parked, requester):
+            return Response(await self._sync.answer(requester, ask, request.disconnected))
+
+    async def _ask(self, request: Request) -> Ask:
+        query = request.query
+        return Ask(
+            since=query.get("since"),
+            wanted=await self._filter(request.requester.user_id, query.get("filter")),
+            timeout_ms=query.integer("timeout", 0, high=limits.SYNC_TIMEOUT_MS_MAX),
+            full_state=query.flag("full_state"),
+            state_after=query.flag("use_state_after"),
+        )
+
+    async def _filter(self, user_id: str, text: str | None) -> SyncFilter:
+        """The filter a request names: JSON in place, or the id of a stored one."""
+        if text is None or text == "":
+            return _NO_FILTER
+        if text.startswith("{"):
+            return SyncFilter(filters.parse(parse_object(text.encode())))
+        stored = await personal.stored_filter(self._database, user_id, ids.check_text(text, "the filter id"))
+        if stored is None:
+            raise Refusal(400, "M_INVALID_PARAM", "there is no filter with this id")
+        return SyncFilter(filters.parse(decode(stored)))
+
+    async def define_filter(self, request: Request) -> Response:
+        _check_own(request)
+        body = await request.json()
+        filters.parse(body)
+        raw = encode(body)
+        if len(raw) > limits.FILTER_BYTES_MAX:
+            raise Refusal(413, "M_TOO_LARGE", f"a filter may have at most {limits.FILTER_BYTES_MAX} bytes")
+        filter_id = hashlib.sha256(_stable(body)).hexdigest()[:16]
+        await self._database.execute(personal.SET_FILTER, request.requester.user_id, filter_id, raw)
+        return reply({"filter_id": filter_id})
+
+    async def get_filter(self, request: Request) -> Response:
+        _check_own(request)
+        filter_id = ids.check_text(request.params["filter_id"], "the filter id")
+        stored = await personal.stored_filter(self._database, request.requester.user_id, filter_id)
+        if stored is None:
+            raise not_found("there is no filter with this id")
+        return Response(stored)
+
+
+_NO_FILTER = SyncFilter(filters.Filter())
+
+
+def _stable(body: dict[str, object]) -> bytes:
+    """The same filter has the same id, so that storing it again stores nothing."""
+    try:
+        return canonical(body)
+    except Refusal:  # a filter may hold fractions, canonical JSON may not
+        return encode(body)
+
+
+def _check_own(request: Request) -> None:
+    if request.params["user_id"] != request.requester.user_id:
+        raise forbidden("a filter is its owner's alone")
+
+
+class _Place:
+    """One parked sync of a device. A device that parks more and more is leaking them."""
+
+    def __init__(self, parked: dict[tuple[str, str], int], requester: Requester) -> None:
+        self._parked = parked
+        self._key = (requester.user_id, requester.device_id)
+
+    def __enter__(self) -> None:
+        count = self._parked.get(self._key, 0)
+        if count >= limits.PARKED_SYNCS_PER_DEVICE_MAX:
+            raise Refusal(
+                429,
+                "M_LIMIT_EXCEEDED",
+                "this device is waiting in several syncs already",
+                fields={"retry_after_ms": 1_000},
+                headers={"retry-after": "1"},
+            )
+        self._parked[self._key] = count + 1
+
+    def __exit__(self, *_: object) -> None:
+        left = self._parked[self._key] - 1
+        if left:
+            self._parked[self._key] = left
+        else:
+            del self._parked[self._key]

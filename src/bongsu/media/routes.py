@@ -1,0 +1,202 @@
+"""The content repository (client-server API, "Content repository").
+
+POST /_matrix/media/v3/upload                                                  a new file → content_uri
+POST /_matrix/media/v1/create                                                  an id for a file that comes later
+PUT  /_matrix/media/v3/upload/{server_name}/{media_id}                         that file
+GET  /_matrix/client/v1/media/config, /_matrix/media/v3/config                 how large a file may be
+GET  /_matrix/client/v1/media/download/{server_name}/{media_id}[/{file_name}]  a file, or a range of it
+GET  /_matrix/client/v1/media/thumbnail/{server_name}/{media_id}               a picture made small
+GET  /_matrix/media/v3/download/…, /_matrix/media/v3/thumbnail/…               the same without a token, if allowed
+
+The deprecated paths answer under /_matrix/media/r0 too.
+"""
+
+import secrets
+from collections.abc import AsyncIterator, Callable
+from typing import Final, cast
+
+import structlog
+
+from bongsu.core import ids, limits
+from bongsu.core.errors import Refusal, not_found
+from bongsu.http.request import Request
+from bongsu.http.response import Response, empty, reply
+from bongsu.http.router import Auth, Handler, Route
+from bongsu.media import rules
+from bongsu.media.arrivals import Arrivals
+from bongsu.media.blobs import Blobs, cannot_read
+from bongsu.media.rules import Method
+from bongsu.media.thumbnails import Thumbnails, Wish
+from bongsu.media.uploads import UploadRules, Uploads
+from bongsu.media.workers import Workers
+from bongsu.store.database import Database
+from bongsu.store.media import MediaRow, MediaStore
+
+log = structlog.get_logger(__name__)
+
+_BUCKET: Final = "media"
+_LEGACY: Final = ("/_matrix/media/v3", "/_matrix/media/r0")
+_AUTHENTICATED: Final = "/_matrix/client/v1/media"
+_ITEM: Final = "/{server_name}/{media_id}"
+
+
+def new_media_id() -> str:
+    """192 random bits, 32 characters: who has the id was given it."""
+    return secrets.token_urlsafe(24)
+
+
+class Media:
+    """The service. legacy_access: also serve files without a token, as servers did before version 1.11."""
+
+    def __init__(
+        self,
+        database: Database,
+        blobs: Blobs,
+        *,
+        server_name: str,
+        now_ms: Callable[[], int],
+        uploads: UploadRules | None = None,
+        workers: Workers | None = None,
+        legacy_access: bool = False,
+        new_id: Callable[[], str] = new_media_id,
+    ) -> None:
+        self._store = MediaStore(database)
+        self._blobs = blobs
+        self._server_name = server_name
+        self._now_ms = now_ms
+        self._legacy_access = legacy_access
+        self._settings = uploads or UploadRules()
+        self._arrivals = Arrivals(self._store)
+        self._uploads = Uploads(
+            self._store, blobs, self._arrivals, settings=self._settings, now_ms=now_ms, new_id=new_id
+        )
+        self._thumbnails = Thumbnails(self._store, blobs, workers or Workers(), now_ms)
+
+    def routes(self) -> list[Route]:
+        download = self._download if self._legacy_access else self._frozen
+        thumbnail = self._thumbnail if self._legacy_access else self._frozen
+        return [
+            Route("POST", "/_matrix/media/v1/create", self._create, bucket=_BUCKET),
+            Route("PUT", f"/_matrix/media/v3/upload{_ITEM}", self._fill, bucket=_BUCKET),
+            Route("GET", f"{_AUTHENTICATED}/config", self._config),
+            *_files(_AUTHENTICATED, self._download, self._thumbnail, Auth.REQUIRED),
+            *(Route("POST", f"{prefix}/upload", self._upload, bucket=_BUCKET) for prefix in _LEGACY),
+            *(Route("GET", f"{prefix}/config", self._config) for prefix in _LEGACY),
+            *(route for prefix in _LEGACY for route in _files(prefix, download, thumbnail, Auth.NONE)),
+        ]
+
+    def drain(self) -> None:
+        """The server stops: downloads that wait for an upload are answered now."""
+        self._arrivals.drain()
+
+    async def close(self) -> None:
+        await self._thumbnails.close()
+
+    # --- handlers ---
+
+    async def _upload(self, request: Request) -> Response:
+        return reply({"content_uri": self._uri(await self._uploads.upload(request))})
+
+    async def _create(self, request: Request) -> Response:
+        media_id, expires_ms = await self._uploads.create(request.requester)
+        return reply({"content_uri": self._uri(media_id), "unused_expires_at": expires_ms})
+
+    async def _fill(self, request: Request) -> Response:
+        await self._uploads.fill(self._media_id(request), request)
+        return empty()
+
+    async def _config(self, _: Request) -> Response:
+        return reply({"m.upload.size": self._settings.bytes_max})
+
+    async def _frozen(self, _: Request) -> Response:
+        raise not_found("files need an access token: use /_matrix/client/v1/media")
+
+    async def _download(self, request: Request) -> Response:
+        media, sha256 = await self._find(request)
+        name = rules.file_name(request.params.get("file_name")) or media.file_name
+        return await self._file(request, sha256, media.size, media.content_type, name)
+
+    async def _thumbnail(self, request: Request) -> Response:
+        size = _wanted_size(request)
+        animated = request.query.flag("animated")
+        media, sha256 = await self._find(request)
+        made = await self._thumbnails.get(Wish(sha256, size, animated), media.size)
+        name = f"thumbnail.{made.content_type.removeprefix('image/')}"
+        return await self._file(request, made.sha256, made.size, made.content_type, name)
+
+    # --- their parts ---
+
+    def _uri(self, media_id: str) -> str:
+        return f"mxc://{self._server_name}/{media_id}"
+
+    def _media_id(self, request: Request) -> str:
+        media_id = request.params["media_id"]
+        if request.params["server_name"] != self._server_name or not ids.is_media_id(media_id):
+            raise _no_such_file()
+        return media_id
+
+    async def _find(self, request: Request) -> tuple[MediaRow, bytes]:
+        """The file and its blob. Waits for an upload under way, as long as the client does."""
+        media_id = self._media_id(request)
+        timeout_ms = request.query.integer(
+            "timeout_ms", limits.MEDIA_TIMEOUT_MS_DEFAULT, high=limits.MEDIA_TIMEOUT_MS_MAX
+        )
+        media = await self._live(media_id)
+        if media.sha256 is None and timeout_ms:
+            await self._arrivals.wait(media_id, timeout_ms / 1000)
+            media = await self._live(media_id)
+        if media.sha256 is None:
+            raise Refusal(504, "M_NOT_YET_UPLOADED", "this file has not been uploaded yet")
+        return media, media.sha256
+
+    async def _live(self, media_id: str) -> MediaRow:
+        media = await self._store.find(media_id)
+        if media is None or (media.expires_ms is not None and media.expires_ms <= self._now_ms()):
+            raise _no_such_file()
+        return media
+
+    async def _file(self, request: Request, sha256: bytes, size: int, kind: str, name: str | None) -> Response:
+        tag = rules.entity_tag(sha256)
+        headers = {**rules.SAFE_HEADERS, "etag": tag, "content-disposition": rules.disposition(kind, name)}
+        if rules.is_known(request.header("if-none-match"), tag):
+            return _without_body(304, kind, headers)
+        if await self._blobs.size(sha256) != size:
+            log.error("blob_lost", sha256=sha256.hex())
+            raise cannot_read()
+        part = rules.span(request.header("range"), size) if request.method == "GET" else None
+        if part is not None:
+            headers["content-range"] = f"bytes {part.start}-{part.end - 1}/{size}"
+        start, end = (part.start, part.end) if part is not None else (0, size)
+        headers["content-length"] = str(end - start)
+        if request.method == "HEAD":
+            return _without_body(200, kind, headers)
+        body = self._blobs.read(sha256, start, end)
+        return Response(body, status=206 if part is not None else 200, content_type=kind, headers=headers)
+
+
+def _files(prefix: str, download: Handler, thumbnail: Handler, auth: Auth) -> list[Route]:
+    return [
+        Route("GET", f"{prefix}/download{_ITEM}", download, auth),
+        Route("GET", f"{prefix}/download{_ITEM}/{{file_name}}", download, auth),
+        Route("GET", f"{prefix}/thumbnail{_ITEM}", thumbnail, auth),
+    ]
+
+
+def _wanted_size(request: Request) -> rules.Size:
+    query = request.query
+    query.need("width"), query.need("height")
+    method = cast("Method", query.choice("method", ("crop", "scale"), default="scale"))
+    return rules.nearest(query.integer("width", 0, low=1), query.integer("height", 0, low=1), method)
+
+
+def _without_body(status: int, kind: str, headers: dict[str, str]) -> Response:
+    return Response(_nothing(), status=status, content_type=kind, headers=headers)
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    return
+    yield b""
+
+
+def _no_such_file() -> Refusal:
+    return not_found("there is no such file on this server")

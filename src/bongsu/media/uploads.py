@@ -1,0 +1,137 @@
+"""Taking files in. An upload is acknowledged when its bytes are on the disk and its row is committed."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from bongsu.core import limits
+from bongsu.core.errors import Refusal, forbidden, limit_exceeded, not_found
+from bongsu.http.request import Request, Requester
+from bongsu.media import rules
+from bongsu.media.arrivals import Arrivals
+from bongsu.media.blobs import Blobs, Stored, file_too_large
+from bongsu.store.media import MediaRow, MediaStore, NewFile
+
+
+class UploadRules(msgspec.Struct, frozen=True):
+    """What an operator or a test may set: bytes of a file, seconds an upload may be silent, waiting ids of a person."""
+
+    bytes_max: int = limits.UPLOAD_BYTES_MAX
+    idle_seconds: float = limits.UPLOAD_IDLE_SECONDS_MAX
+    waiting_max: int = limits.MEDIA_WAITING_PER_USER_MAX
+    waiting_seconds: float = limits.MEDIA_WAITING_SECONDS
+
+
+class Uploads:
+    """new_id makes a media id that nobody can guess; now_ms is the clock."""
+
+    def __init__(
+        self,
+        store: MediaStore,
+        blobs: Blobs,
+        arrivals: Arrivals,
+        *,
+        settings: UploadRules,
+        now_ms: Callable[[], int],
+        new_id: Callable[[], str],
+    ) -> None:
+        self._store = store
+        self._blobs = blobs
+        self._arrivals = arrivals
+        self._settings = settings
+        self._now_ms = now_ms
+        self._new_id = new_id
+        self._under_way: Counter[str] = Counter()
+
+    async def upload(self, request: Request) -> str:
+        """A new file; its media id."""
+        file = await self._receive(request)
+        media_id = self._new_id()
+        await self._store.add(media_id, file)
+        return media_id
+
+    async def create(self, requester: Requester) -> tuple[str, int]:
+        """An id whose file comes later; until when, in ms since the epoch."""
+        _check_may_upload(requester)
+        media_id, now_ms = self._new_id(), self._now_ms()
+        expires_ms = now_ms + round(self._settings.waiting_seconds * 1000)
+        made = await self._store.reserve(
+            media_id, requester.user_id, now_ms=now_ms, expires_ms=expires_ms, waiting_max=self._settings.waiting_max
+        )
+        if not made:
+            raise limit_exceeded(60_000)
+        return media_id, expires_ms
+
+    async def fill(self, media_id: str, request: Request) -> None:
+        """The file of an id that create() made. What can be refused is refused before a byte is read."""
+        _check_waits_for(await self._store.find(media_id), request.requester.user_id, self._now_ms())
+        if not await self._store.fill(media_id, await self._receive(request)):
+            raise _cannot_overwrite()
+        self._arrivals.announce(media_id)
+
+    async def _receive(self, request: Request) -> NewFile:
+        """Stores the body. What the uploader says of it (type, name) is made safe here."""
+        kind = rules.content_type(request.header("content-type"))
+        name = rules.file_name(request.query.get("filename"))
+        blob = await self._stored(request)
+        return NewFile(request.requester.user_id, blob.sha256, blob.size, kind, name)
+
+    async def _stored(self, request: Request) -> Stored:
+        _check_may_upload(request.requester)
+        length = request.header("content-length") or "0"
+        if not length.isdigit() or len(length) > 18 or int(length) > self._settings.bytes_max:
+            raise file_too_large(self._settings.bytes_max)
+        with self._place(request.requester.user_id):
+            pieces = in_time(request.stream(), self._settings.idle_seconds, limits.UPLOAD_SECONDS_MAX)
+            return await self._blobs.put(pieces, self._settings.bytes_max)
+
+    @contextmanager
+    def _place(self, user_id: str) -> Iterator[None]:
+        if self._under_way[user_id] >= limits.UPLOADS_PER_USER_MAX:
+            raise limit_exceeded(5_000)
+        self._under_way[user_id] += 1
+        try:
+            yield
+        finally:
+            self._under_way[user_id] -= 1
+            if not self._under_way[user_id]:
+                del self._under_way[user_id]
+
+
+async def in_time(stream: AsyncIterator[bytes], idle_seconds: float, seconds: float) -> AsyncIterator[bytes]:
+    """The stream, as long as each piece comes within idle_seconds and all of them within `seconds`; else 408."""
+    clock = asyncio.get_running_loop()
+    end = clock.time() + seconds
+    while True:
+        try:
+            async with asyncio.timeout(min(idle_seconds, max(0.0, end - clock.time()))):
+                piece = await anext(stream, None)
+        except TimeoutError:
+            raise Refusal(408, "M_UNKNOWN", "the upload stood still or took too long; nothing was stored") from None
+        if piece is None:
+            return
+        yield piece
+
+
+def _check_may_upload(requester: Requester) -> None:
+    if requester.is_guest:
+        raise Refusal(403, "M_GUEST_ACCESS_FORBIDDEN", "guests cannot upload files")
+
+
+def _check_waits_for(media: MediaRow | None, user_id: str, now_ms: int) -> None:
+    """Does this id wait for an upload of this person?"""
+    if media is None:
+        raise not_found("there is no such media id")
+    if media.user_id != user_id:
+        raise forbidden("somebody else made this media id")
+    if media.sha256 is not None:
+        raise _cannot_overwrite()
+    if media.expires_ms is not None and media.expires_ms <= now_ms:
+        raise not_found("this media id has expired; make a new one")
+
+
+def _cannot_overwrite() -> Refusal:
+    return Refusal(409, "M_CANNOT_OVERWRITE_MEDIA", "this media id has its file already")

@@ -1,0 +1,1 @@
+"""This site: its health, its front page, its figures for monitoring."""

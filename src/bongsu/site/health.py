@@ -1,0 +1,53 @@
+"""GET /health/live · GET /health/ready · GET /metrics"""
+
+import asyncio
+from collections.abc import Callable
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from bongsu.http.request import Request
+from bongsu.http.response import Response, reply
+from bongsu.http.router import Auth, Route
+from bongsu.store.database import Database
+from bongsu.store.feed import Feed
+
+_READY_SECONDS_MAX = 2.0  # a database that takes longer to say 1 does not serve people
+
+
+class Health:
+    """live: this process runs and answers; ready: it can read and write. is_draining: it is about to stop."""
+
+    def __init__(self, database: Database, feed: Feed, is_draining: Callable[[], bool]) -> None:
+        self._database = database
+        self._feed = feed
+        self._is_draining = is_draining
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("GET", "/health/live", self.live, Auth.NONE),
+            Route("GET", "/health/ready", self.ready, Auth.NONE),
+            Route("GET", "/metrics", self.metrics, Auth.NONE),
+        ]
+
+    async def live(self, _: Request) -> Response:
+        return reply({"live": True})
+
+    async def ready(self, _: Request) -> Response:
+        reason = await self.why_not_ready()
+        if reason is not None:
+            return reply({"ready": False, "reason": reason}, status=503)
+        return reply({"ready": True, "position": self._feed.pos})
+
+    async def why_not_ready(self) -> str | None:
+        """None when all is well."""
+        if self._is_draining():
+            return "stopping"
+        try:
+            async with asyncio.timeout(_READY_SECONDS_MAX):
+                pos = await self._database.fetchval("SELECT pos FROM stream WHERE NOT pg_is_in_recovery()")
+        except Exception:
+            return "the database does not answer"
+        return None if pos is not None else "the database cannot be written to"
+
+    async def metrics(self, _: Request) -> Response:
+        return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)

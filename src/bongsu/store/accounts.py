@@ -1,0 +1,515 @@
+"""People, their devices and how they sign in.
+
+Whatever changes the tokens of a device holds the device's row, so two changes of one device never mix. A session that
+is opened shares the row of its person, so it is refused or ended by a deactivation or a new password, never missed.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from bongsu.core import limits, uia
+from bongsu.core.errors import Refusal, forbidden, not_found
+from bongsu.store.database import Connection, Database
+
+_OF_DEVICE: Final = ("access_tokens", "refresh_tokens", "devices")  # tables whose rows go with their device
+
+
+class User(msgspec.Struct, frozen=True):
+    """password_hash: None where there is no password to sign in with, as after deactivation."""
+
+    user_id: str
+    password_hash: str | None
+    is_admin: bool
+    is_guest: bool
+    deactivated_at: datetime | None
+    created_at: datetime
+
+
+class NewUser(msgspec.Struct, frozen=True, kw_only=True):
+    """registration_token: the one that let the person in, which is used up by it."""
+
+    user_id: str
+    password_hash: str
+    is_admin: bool = False
+    display_name: str | None = None
+    registration_token: str | None = None
+
+
+class NewTokens(msgspec.Struct, frozen=True):
+    """Hashes of the tokens of one session. Access tokens without a refresh token do not expire."""
+
+    access_hash: bytes
+    refresh_hash: bytes | None = None
+    access_seconds: float | None = None
+
+
+class NewSession(msgspec.Struct, frozen=True, kw_only=True):
+    """proven_hash: of the password that was just given; the session is refused if it is no longer the person's."""
+
+    user_id: str
+    device_id: str
+    tokens: NewTokens
+    display_name: str | None = None
+    address: str | None = None
+    proven_hash: str | None = None
+
+
+class Device(msgspec.Struct, frozen=True):
+    device_id: str
+    display_name: str | None
+    seen_at: datetime | None
+    seen_address: str | None
+
+
+class Holder(msgspec.Struct, frozen=True):
+    """Whose an access token is. expires_in_ms: None for never, negative for past; first_use: of a refreshed one."""
+
+    user_id: str
+    device_id: str
+    is_guest: bool
+    is_admin: bool
+    expires_in_ms: int | None
+    first_use: bool
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """address: None where it is not known."""
+
+    user_id: str
+    device_id: str
+    at_ms: int
+    address: str | None
+
+
+class RegistrationToken(msgspec.Struct, frozen=True):
+    """uses_allowed, expires_at: None for no such limit."""
+
+    token: str
+    uses_allowed: int | None
+    used: int
+    expires_at: datetime | None
+
+
+_USER: Final = "SELECT user_id, password_hash, is_admin, is_guest, deactivated_at, created_at FROM users"
+_DEVICE: Final = "SELECT device_id, display_name, seen_at, seen_address FROM devices"
+_TOKEN_IS_GOOD: Final = "(uses_allowed IS NULL OR used < uses_allowed) AND (expires_at IS NULL OR expires_at > now())"
+_HOLDER: Final = """
+SELECT t.user_id, t.device_id, u.is_guest, u.is_admin,
+    (extract(epoch FROM t.expires_at - now()) * 1000)::bigint AS expires_in_ms,
+    t.expires_at IS NOT NULL AND EXISTS (
+        SELECT 1 FROM refresh_tokens mine JOIN refresh_tokens before ON before.next_token_hash = mine.token_hash
+            AND before.user_id = t.user_id AND before.device_id = t.device_id
+        WHERE mine.user_id = t.user_id AND mine.device_id = t.device_id AND mine.access_token_hash = t.token_hash
+    ) AS first_use
+FROM access_tokens t JOIN users u ON u.user_id = t.user_id
+WHERE t.token_hash = $1 AND u.deactivated_at IS NULL
+"""
+
+
+class Accounts:
+    """Every query about people, devices and tokens. Tokens come in as their hashes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # --- people ---
+
+    async def user(self, user_id: str) -> User | None:
+        row = await self._database.fetchrow(f"{_USER} WHERE user_id = $1", user_id)
+        return User(*row.values()) if row else None
+
+    async def list_users(self, after: str = "", count: int = 1_000) -> list[User]:
+        """A page of all users, sorted by id."""
+        rows = await self._database.fetch(f"{_USER} WHERE user_id > $1 ORDER BY user_id LIMIT $2", after, count)
+        return [User(*row.values()) for row in rows]
+
+    async def create_user(self, new: NewUser, session: NewSession | None = None) -> None:
+        """The person, the use of the registration token and the first session, all or nothing. Or M_USER_IN_USE."""
+
+        async def work(connection: Connection) -> None:
+            if new.registration_token is not None:
+                await _use_registration_token(connection, new.registration_token)
+            await _insert_user(connection, new)
+            if session is not None:
+                await _open_session(connection, session)
+
+        await self._database.write(work)
+
+    async def set_password(
+        self, user_id: str, password_hash: str, *, sign_out: bool, except_device: str | None = None
+    ) -> list[str]:
+        """Gives a new password and, if wanted, ends the other sessions. Returns the devices that were signed out."""
+
+        async def work(connection: Connection) -> list[str]:
+            changed = await connection.fetchval(
+                "UPDATE users SET password_hash = $2 WHERE user_id = $1 AND deactivated_at IS NULL RETURNING 1",
+                user_id,
+                password_hash,
+            )
+            if changed is None:
+                raise not_found("there is no such account, or it is deactivated")
+            if not sign_out:
+                return []
+            devices = await _lock_devices(connection, user_id)
+            ended = [device for device in devices if device != except_device]
+            await _delete_devices(connection, user_id, ended)
+            return ended
+
+        return await self._database.write(work)
+
+    async def renew_hash(self, user_id: str, old_hash: str, new_hash: str) -> None:
+        """The same password hashed at another cost; not if the password was changed meanwhile."""
+        await self._database.execute(
+            "UPDATE users SET password_hash = $3 WHERE user_id = $1 AND password_hash = $2", user_id, old_hash, new_hash
+        )
+
+    async def deactivate(self, user_id: str, *, erase: bool = False) -> None:
+        """Ends the account for ever: no password, no sessions; with `erase` nothing of the person but events."""
+
+        async def work(connection: Connection) -> None:
+            done = await connection.fetchval(
+                "UPDATE users SET password_hash = NULL, is_admin = false, deactivated_at = coalesce(deactivated_at,"
+                " now()) WHERE user_id = $1 RETURNING 1",
+                user_id,
+            )
+            if done is None:
+                raise not_found("there is no such account")
+            await _delete_devices(connection, user_id, await _lock_devices(connection, user_id))
+            for table in ("profiles", "account_data", "filters") if erase else ():
+                await connection.execute(f"DELETE FROM {table} WHERE user_id = $1", user_id)
+
+        await self._database.write(work)
+
+    async def deactivated_but_in_rooms(self) -> list[str]:
+        """Those whose leaving was interrupted."""
+        rows = await self._database.fetch(
+            "SELECT u.user_id FROM users u WHERE u.deactivated_at IS NOT NULL AND EXISTS (SELECT 1 FROM members m"
+            " WHERE m.user_id = u.user_id AND m.membership IN ('join', 'invite', 'knock'))"
+        )
+        return [row["user_id"] for row in rows]
+
+    # --- sessions ---
+
+    async def sign_in(self, session: NewSession) -> list[str]:
+        """Opens a session. Returns the devices on which earlier ones ended by it: its own, and any above the limit."""
+        return await self._database.write(lambda connection: _open_session(connection, session))
+
+    async def holder(self, access_hash: bytes) -> Holder | None:
+        row = await self._database.fetchrow(_HOLDER, access_hash)
+        return Holder(*row.values()) if row else None
+
+    async def confirm_use(self, holder: Holder, access_hash: bytes) -> bool:
+        """A refreshed access token is used for the first time: the refresh token it came from ends.
+
+        False: that refresh token was used again just before, so this access token is the one that ended.
+        """
+
+        async def work(connection: Connection) -> bool:
+            await _lock_device(connection, holder.user_id, holder.device_id)
+            await connection.execute(
+                "DELETE FROM refresh_tokens before USING refresh_tokens mine WHERE mine.access_token_hash = $3"
+                " AND before.next_token_hash = mine.token_hash AND before.user_id = $1 AND before.device_id = $2",
+                holder.user_id,
+                holder.device_id,
+                access_hash,
+            )
+            return bool(await connection.fetchval("SELECT 1 FROM access_tokens WHERE token_hash = $1", access_hash))
+
+        return await self._database.write(work)
+
+    async def refresh(self, refresh_hash: bytes, tokens: NewTokens) -> tuple[str, str] | None:
+        """New tokens for a refresh token, which stays good until one of them is used. (user id, device id), or None."""
+        sql = "SELECT user_id, device_id FROM refresh_tokens WHERE token_hash = $1"
+        row = await self._database.fetchrow(sql, refresh_hash)
+        if row is None:
+            return None
+        user_id, device_id = row.values()
+
+        async def work(connection: Connection) -> bool:
+            await _lock_device(connection, user_id, device_id)
+            sql = "SELECT access_token_hash FROM refresh_tokens WHERE token_hash = $1"
+            own_access = await connection.fetchval(sql, refresh_hash)
+            if own_access is None:
+                return False
+            await _supersede(connection, (user_id, device_id), refresh_hash, own_access)
+            await _insert_tokens(connection, user_id, device_id, tokens)
+            sql = "UPDATE refresh_tokens SET next_token_hash = $2 WHERE token_hash = $1"
+            await connection.execute(sql, refresh_hash, tokens.refresh_hash)
+            return True
+
+        return (user_id, device_id) if await self._database.write(work) else None
+
+    async def put_login_token(self, token_hash: bytes, user_id: str) -> None:
+        async def work(connection: Connection) -> None:
+            await connection.execute("DELETE FROM login_tokens WHERE expires_at < now()")
+            await connection.execute(
+                "INSERT INTO login_tokens (token_hash, user_id, expires_at)"
+                " VALUES ($1, $2, now() + $3 * interval '1 second')",
+                token_hash,
+                user_id,
+                limits.LOGIN_TOKEN_SECONDS,
+            )
+
+        await self._database.write(work)
+
+    async def take_login_token(self, token_hash: bytes) -> str | None:
+        """Whose it is. It can be taken once."""
+
+        async def work(connection: Connection) -> str | None:
+            found: str | None = await connection.fetchval(
+                "DELETE FROM login_tokens WHERE token_hash = $1 AND expires_at > now() RETURNING user_id", token_hash
+            )
+            return found
+
+        return await self._database.write(work)
+
+    # --- devices ---
+
+    async def devices(self, user_id: str) -> list[Device]:
+        rows = await self._database.fetch(f"{_DEVICE} WHERE user_id = $1 ORDER BY created_at, device_id", user_id)
+        return [Device(*row.values()) for row in rows]
+
+    async def device(self, user_id: str, device_id: str) -> Device | None:
+        row = await self._database.fetchrow(f"{_DEVICE} WHERE user_id = $1 AND device_id = $2", user_id, device_id)
+        return Device(*row.values()) if row else None
+
+    async def rename_device(self, user_id: str, device_id: str, display_name: str) -> bool:
+        done = await self._database.execute(
+            "UPDATE devices SET display_name = $3 WHERE user_id = $1 AND device_id = $2",
+            user_id,
+            device_id,
+            display_name,
+        )
+        return done == "UPDATE 1"
+
+    async def delete_devices(self, user_id: str, device_ids: Sequence[str] | None = None) -> None:
+        """Ends the sessions of these devices (None: of all) and forgets the devices."""
+
+        async def work(connection: Connection) -> None:
+            devices = await _lock_devices(connection, user_id)
+            ended = devices if device_ids is None else [device for device in devices if device in set(device_ids)]
+            await _delete_devices(connection, user_id, ended)
+
+        await self._database.write(work)
+
+    async def saw(self, rows: Sequence[Seen]) -> None:
+        """When and where devices were seen. Rows that somebody else is changing are left out until the next time."""
+        await self._database.execute(
+            "UPDATE devices d SET seen_at = to_timestamp(s.at_ms / 1000.0),"
+            " seen_address = coalesce(s.address, d.seen_address)"
+            " FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[]) AS s (user_id, device_id, at_ms, address)"
+            " WHERE (d.user_id, d.device_id) = (s.user_id, s.device_id) AND (d.user_id, d.device_id) IN ("
+            "SELECT user_id, device_id FROM devices WHERE (user_id, device_id) IN"
+            " (SELECT * FROM unnest($1::text[], $2::text[])) FOR UPDATE SKIP LOCKED)",
+            [row.user_id for row in rows],
+            [row.device_id for row in rows],
+            [row.at_ms for row in rows],
+            [row.address for row in rows],
+        )
+
+    # --- user-interactive authentication ---
+
+    async def uia_session(self, session_id: str, session_hash: bytes) -> uia.Session | None:
+        row = await self._database.fetchrow(
+            "SELECT purpose, user_id, request_hash, completed, facts::text FROM uia_sessions"
+            " WHERE session_hash = $1 AND expires_at > now()",
+            session_hash,
+        )
+        if row is None:
+            return None
+        purpose, user_id, request_hash, completed, facts = row.values()
+        return uia.Session(session_id, purpose, user_id, request_hash, completed, msgspec.json.decode(facts))
+
+    async def put_uia_session(self, session: uia.Session, session_hash: bytes, seconds: float) -> None:
+        """Keeps a session, and what a kept one has completed since. Its life is not made longer by that."""
+
+        async def work(connection: Connection) -> None:
+            await connection.execute(
+                "DELETE FROM uia_sessions WHERE session_hash IN"
+                " (SELECT session_hash FROM uia_sessions WHERE expires_at < now() LIMIT $1 FOR UPDATE SKIP LOCKED)",
+                limits.SESSIONS_SWEPT_MAX,
+            )
+            await connection.execute(
+                "INSERT INTO uia_sessions (session_hash, purpose, user_id, request_hash, completed, facts, expires_at)"
+                " VALUES ($1, $2, $3, $4, $5, $6::text::jsonb, now() + $7 * interval '1 second')"
+                " ON CONFLICT (session_hash) DO UPDATE SET facts = uia_sessions.facts || excluded.facts,"
+                " completed = ARRAY(SELECT DISTINCT unnest(uia_sessions.completed || excluded.completed))",
+                session_hash,
+                session.purpose,
+                session.user_id,
+                session.request_hash,
+                session.completed,
+                msgspec.json.encode(session.facts).decode(),
+                seconds,
+            )
+
+        await self._database.write(work)
+
+    async def end_uia_session(self, session_hash: bytes) -> bool:
+        """False: there is none, or it expired, or somebody else ended it."""
+
+        async def work(connection: Connection) -> bool:
+            sql = "DELETE FROM uia_sessions WHERE session_hash = $1 RETURNING expires_at > now()"
+            return bool(await connection.fetchval(sql, session_hash))
+
+        return await self._database.write(work)
+
+    # --- registration tokens ---
+
+    async def create_registration_token(
+        self, token: str, uses_allowed: int | None = None, expires_at: datetime | None = None
+    ) -> None:
+        made = await self._database.execute(
+            "INSERT INTO registration_tokens (token, uses_allowed, expires_at) VALUES ($1, $2, $3)"
+            " ON CONFLICT DO NOTHING",
+            token,
+            uses_allowed,
+            expires_at,
+        )
+        if made != "INSERT 0 1":
+            raise Refusal(400, "M_INVALID_PARAM", "there is such a registration token already")
+
+    async def list_registration_tokens(self) -> list[RegistrationToken]:
+        rows = await self._database.fetch(
+            "SELECT token, uses_allowed, used, expires_at FROM registration_tokens ORDER BY token"
+        )
+        return [RegistrationToken(*row.values()) for row in rows]
+
+    async def delete_registration_token(self, token: str) -> bool:
+        done = await self._database.execute("DELETE FROM registration_tokens WHERE token = $1", token)
+        return done == "DELETE 1"
+
+    async def is_registration_token(self, token: str) -> bool:
+        """May somebody register with it now?"""
+        sql = f"SELECT 1 FROM registration_tokens WHERE token = $1 AND {_TOKEN_IS_GOOD}"
+        return bool(await self._database.fetchval(sql, token))
+
+    async def has_registration_tokens(self) -> bool:
+        """May anybody register with a token now?"""
+        return bool(await self._database.fetchval(f"SELECT 1 FROM registration_tokens WHERE {_TOKEN_IS_GOOD} LIMIT 1"))
+
+
+async def _use_registration_token(connection: Connection, token: str) -> None:
+    sql = f"UPDATE registration_tokens SET used = used + 1 WHERE token = $1 AND {_TOKEN_IS_GOOD} RETURNING 1"
+    if await connection.fetchval(sql, token) is None:
+        raise forbidden("this registration token is used up or expired")
+
+
+async def _insert_user(connection: Connection, new: NewUser) -> None:
+    made = await connection.fetchval(
+        "INSERT INTO users (user_id, password_hash, is_admin) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING 1",
+        new.user_id,
+        new.password_hash,
+        new.is_admin,
+    )
+    if made is None:
+        raise Refusal(400, "M_USER_IN_USE", "this user name is taken")
+    if new.display_name is not None:
+        name = msgspec.json.encode(new.display_name)
+        await connection.execute("INSERT INTO profiles VALUES ($1, 'displayname', $2)", new.user_id, name)
+
+
+async def _open_session(connection: Connection, session: NewSession) -> list[str]:
+    await _check_person(connection, session)
+    await connection.execute(
+        "INSERT INTO devices (user_id, device_id, display_name, seen_at, seen_address) VALUES ($1, $2, $3, now(), $4)"
+        " ON CONFLICT (user_id, device_id) DO UPDATE SET seen_at = now(), seen_address = excluded.seen_address",
+        session.user_id,
+        session.device_id,
+        session.display_name,
+        session.address,
+    )
+    replaced = await _delete_tokens(connection, session.user_id, session.device_id)
+    await _insert_tokens(connection, session.user_id, session.device_id, session.tokens)
+    return [*([session.device_id] if replaced else []), *await _drop_oldest_devices(connection, session)]
+
+
+async def _check_person(connection: Connection, session: NewSession) -> None:
+    sql = "SELECT password_hash, deactivated_at FROM users WHERE user_id = $1 FOR SHARE"
+    row = await connection.fetchrow(sql, session.user_id)
+    if row is None or row["deactivated_at"] is not None:
+        raise Refusal(403, "M_USER_DEACTIVATED", "this account is deactivated")
+    if session.proven_hash not in (None, row["password_hash"]):
+        again = "the password was changed at this moment; sign in again"
+        raise Refusal(503, "M_UNKNOWN", again, headers={"retry-after": "1"})
+
+
+async def _drop_oldest_devices(connection: Connection, session: NewSession) -> list[str]:
+    """A script that signs in again and again loses the devices that were not used for longest."""
+    rows = await connection.fetch(
+        "SELECT device_id FROM devices WHERE user_id = $1 AND device_id <> $2"
+        " ORDER BY coalesce(seen_at, created_at) DESC OFFSET $3 FOR UPDATE",
+        session.user_id,
+        session.device_id,
+        limits.DEVICES_PER_USER_MAX - 1,
+    )
+    dropped = [row["device_id"] for row in rows]
+    if dropped:
+        await _delete_devices(connection, session.user_id, dropped)
+    return dropped
+
+
+async def _lock_device(connection: Connection, user_id: str, device_id: str) -> None:
+    sql = "SELECT 1 FROM devices WHERE user_id = $1 AND device_id = $2 FOR UPDATE"
+    await connection.execute(sql, user_id, device_id)
+
+
+async def _lock_devices(connection: Connection, user_id: str) -> list[str]:
+    sql = "SELECT device_id FROM devices WHERE user_id = $1 ORDER BY device_id FOR UPDATE"
+    return [row["device_id"] for row in await connection.fetch(sql, user_id)]
+
+
+async def _delete_devices(connection: Connection, user_id: str, device_ids: Sequence[str]) -> None:
+    for table in _OF_DEVICE:
+        await connection.execute(
+            f"DELETE FROM {table} WHERE user_id = $1 AND device_id = ANY($2)", user_id, list(device_ids)
+        )
+
+
+async def _delete_tokens(connection: Connection, user_id: str, device_id: str) -> bool:
+    """Ends what was signed in on the device before. True if something was."""
+    found = False
+    for table in ("refresh_tokens", "access_tokens"):
+        done = await connection.execute(
+            f"DELETE FROM {table} WHERE user_id = $1 AND device_id = $2", user_id, device_id
+        )
+        found = found or done != "DELETE 0"
+    return found
+
+
+async def _insert_tokens(connection: Connection, user_id: str, device_id: str, tokens: NewTokens) -> None:
+    await connection.execute(
+        "INSERT INTO access_tokens (token_hash, user_id, device_id, expires_at)"
+        " VALUES ($1, $2, $3, now() + $4::float8 * interval '1 second')",
+        tokens.access_hash,
+        user_id,
+        device_id,
+        tokens.access_seconds,
+    )
+    if tokens.refresh_hash is not None:
+        await connection.execute(
+            "INSERT INTO refresh_tokens (token_hash, user_id, device_id, access_token_hash) VALUES ($1, $2, $3, $4)",
+            tokens.refresh_hash,
+            user_id,
+            device_id,
+            tokens.access_hash,
+        )
+
+
+async def _supersede(connection: Connection, device: Sequence[str], used: bytes, own_access: bytes) -> None:
+    """A refresh token is used: the one before it ends, and so does what an earlier use of it made, which nobody used.
+
+    Of the access tokens only its own stays, so that a client that loses the answer hears "refresh", not "sign in".
+    """
+    await connection.execute(
+        "DELETE FROM refresh_tokens WHERE user_id = $1 AND device_id = $2 AND (next_token_hash = $3"
+        " OR token_hash = (SELECT next_token_hash FROM refresh_tokens WHERE token_hash = $3))",
+        *device,
+        used,
+    )
+    await connection.execute(
+        "DELETE FROM access_tokens WHERE user_id = $1 AND device_id = $2 AND token_hash <> $3", *device, own_access
+    )

@@ -1,0 +1,74 @@
+"""What a first sync needs of many rooms, each in one query however many rooms there are."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from bongsu.core.events import HISTORY_VISIBILITY, MEMBER, Event, StateKey
+from bongsu.core.visibility import Visibility, value_of
+from bongsu.store.rooms import Reads
+from bongsu.store.streams import EVENT_COLUMNS, read_event
+
+_CHANGES: Final = f"""
+SELECT {EVENT_COLUMNS} FROM events e WHERE e.room_id = ANY($1) AND (
+    (e.type = '{MEMBER}' AND e.state_key = $2) OR (e.type = '{HISTORY_VISIBILITY}' AND e.state_key = ''))
+ORDER BY e.pos
+"""
+
+
+async def visibilities(reads: Reads, room_ids: Sequence[str], user_id: str) -> dict[str, Visibility]:
+    """What a person may see of each of these rooms."""
+    memberships: dict[str, list[tuple[int, str]]] = {room_id: [] for room_id in room_ids}
+    values: dict[str, list[tuple[int, str]]] = {room_id: [] for room_id in room_ids}
+    for row in await reads.fetch(_CHANGES, room_ids, user_id):
+        event = read_event(row)
+        if event.type == MEMBER:
+            memberships[event.room_id].append((event.pos, str(event.content.get("membership"))))
+        else:
+            values[event.room_id].append((event.pos, value_of(event.content.get("history_visibility"))))
+    return {room_id: Visibility(memberships[room_id], values[room_id]) for room_id in room_ids}
+
+
+async def all_members(reads: Reads, room_ids: Sequence[str]) -> list[Event]:
+    """Every current m.room.member event of these rooms."""
+    rows = await reads.fetch(
+        f"SELECT {EVENT_COLUMNS} FROM members m JOIN events e ON e.pos = m.pos WHERE m.room_id = ANY($1)", room_ids
+    )
+    return [read_event(row) for row in rows]
+
+
+_HEROES: Final = """
+SELECT r.room_id, h.user_id FROM unnest($1::text[]) AS r (room_id), LATERAL (
+    SELECT user_id, membership, pos FROM members m WHERE m.room_id = r.room_id AND m.user_id <> $2
+    ORDER BY membership NOT IN ('join', 'invite'), pos LIMIT $3) AS h
+ORDER BY h.membership NOT IN ('join', 'invite'), h.pos
+"""
+
+
+async def heroes(reads: Reads, room_ids: Sequence[str], user_id: str, count: int) -> dict[str, list[str]]:
+    """Per room the people it is called after when it has no name: the first who are in or invited, else who were."""
+    found: dict[str, list[str]] = {room_id: [] for room_id in room_ids}
+    for row in await reads.fetch(_HEROES, room_ids, user_id, count) if room_ids else ():
+        found[row["room_id"]].append(row["user_id"])
+    return found
+
+
+_BEFORE: Final = f"""
+SELECT {EVENT_COLUMNS} FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) AS k (room_id, type, state_key, at),
+LATERAL (SELECT * FROM events o WHERE o.room_id = k.room_id AND o.type = k.type AND o.state_key = k.state_key
+         AND o.pos <= k.at ORDER BY o.pos DESC LIMIT 1) AS e
+"""
+
+
+async def state_before(reads: Reads, events: Sequence[tuple[Event, int]]) -> dict[tuple[str, str, str], Event]:
+    """What stood under the key of each state event at a position, by (room id, type, state key)."""
+    if not events:
+        return {}
+    keys: list[StateKey] = [event.key for event, _ in events if event.key is not None]
+    rows = await reads.fetch(
+        _BEFORE,
+        [event.room_id for event, _ in events],
+        [kind for kind, _ in keys],
+        [state_key for _, state_key in keys],
+        [at for _, at in events],
+    )
+    return {(row["room_id"], row["type"], row["state_key"]): read_event(row) for row in rows}

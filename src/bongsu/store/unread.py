@@ -1,0 +1,29 @@
+"""Events that somebody may not have read, as the tables have them. Oldest first."""
+
+from typing import Final
+
+from bongsu.core import limits
+from bongsu.core.events import Event
+from bongsu.core.relations import THREAD
+from bongsu.store import events
+from bongsu.store.rooms import Reads
+from bongsu.store.streams import EVENT_COLUMNS, read_event
+
+
+async def newest(reads: Reads, room_id: str, after: int, up_to: int) -> list[Event]:
+    """The newest events in (after, up_to], at most UNREAD_EVENTS_MAX."""
+    count = limits.UNREAD_EVENTS_MAX
+    found = await events.page(reads, room_id, after=after, up_to=up_to, newest_first=True, count=count)
+    return found[::-1]
+
+
+_THREADED: Final = f"""
+SELECT {EVENT_COLUMNS} FROM relations r JOIN events e ON e.pos = r.pos
+WHERE r.room_id = $1 AND r.rel_type = '{THREAD}' AND r.pos > $2 AND r.pos <= $3 ORDER BY r.pos DESC LIMIT $4
+"""
+
+
+async def threaded(reads: Reads, room_id: str, after: int, up_to: int) -> list[Event]:
+    """Answers in threads in (after, up_to]."""
+    rows = await reads.fetch(_THREADED, room_id, after, up_to, limits.UNREAD_EVENTS_MAX)
+    return [read_event(row) for row in reversed(rows)]

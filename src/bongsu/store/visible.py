@@ -1,0 +1,44 @@
+"""Who may see a room's past, read from the two lists of changes that decide it."""
+
+from typing import Any, Final
+
+import msgspec
+
+from bongsu.core.events import HISTORY_VISIBILITY, MEMBER
+from bongsu.core.visibility import Visibility, value_of
+from bongsu.store.rooms import Reads
+
+
+class _Said(msgspec.Struct):
+    membership: Any = None
+    history_visibility: Any = None
+
+
+class _Pdu(msgspec.Struct):
+    content: _Said
+
+
+_said: Final = msgspec.json.Decoder(_Pdu)
+
+_VISIBILITY: Final = f"""
+SELECT pos, type, pdu, (SELECT m.forgotten FROM members m WHERE m.user_id = $2 AND m.room_id = $1) AS forgotten
+FROM (
+    SELECT pos, type, pdu FROM events WHERE room_id = $1 AND type = '{MEMBER}' AND state_key = $2
+    UNION ALL
+    SELECT pos, type, pdu FROM events WHERE room_id = $1 AND type = '{HISTORY_VISIBILITY}' AND state_key = ''
+) AS changes ORDER BY pos
+"""
+
+
+async def load(reads: Reads, room_id: str, user_id: str) -> Visibility:
+    """What this person may see of the room. Who has forgotten the room is a stranger to it."""
+    memberships: list[tuple[int, str]] = []
+    values: list[tuple[int, str]] = []
+    for row in await reads.fetch(_VISIBILITY, room_id, user_id):
+        content = _said.decode(row["pdu"]).content
+        if row["type"] == HISTORY_VISIBILITY:
+            values.append((row["pos"], value_of(content.history_visibility)))
+        elif not row["forgotten"]:
+            stated = content.membership
+            memberships.append((row["pos"], stated if isinstance(stated, str) else "leave"))
+    return Visibility(memberships, values)

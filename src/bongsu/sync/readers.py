@@ -1,0 +1,276 @@
+"""The people who sync on this worker: where they are, what touched them lately, and who of them waits.
+
+A Reader is loaded from the tables at some position and from then on kept true by the feed, as rooms are
+(rooms/cache.py). Its list of touches makes an incremental sync cost what changed, not how many rooms a person has.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from itertools import count
+
+import msgspec
+
+from bongsu.core import limits
+from bongsu.core.events import MEMBER, Event, membership_of
+from bongsu.core.json import decode
+from bongsu.core.pushrules import CompiledRules, ruleset
+from bongsu.store import personal as table
+from bongsu.store import rooms as room_table
+from bongsu.store.database import Connection, Database
+from bongsu.store.feed import Feed
+from bongsu.store.rooms import Membership
+from bongsu.store.rows import AccountData, Presence, Receipt, Segment
+
+PUSH_RULES = "m.push_rules"
+
+
+class Unread(msgspec.Struct):
+    """What a person has not read in a room. up_to: counted so far; threads: by root, (notify, highlight).
+
+    read_at: positions up to which was read, by thread ("" for an unthreaded receipt, "main" outside threads).
+    """
+
+    up_to: int
+    read_at: dict[str, int]
+    notify: int = 0
+    highlight: int = 0
+    threads: dict[str, list[int]] = {}
+
+
+class Reader:
+    """One person. touches: (position, room id) of what happened, newest last, complete after `touched_after`."""
+
+    def __init__(self, user_id: str, pos: int) -> None:
+        self.user_id = user_id
+        self.pos = pos
+        self.memberships: dict[str, Membership] = {}
+        self.touches: list[tuple[int, str]] = []
+        self.touched_after = pos
+        self.account_data: list[AccountData] = []
+        self.account_data_after = pos
+        self.presence: list[Presence] = []
+        self.presence_after = pos
+        self.newest = 0
+        self.unread: dict[str, Unread] = {}
+        self.rules = CompiledRules(ruleset(user_id, None), user_id)
+        self.waiting: set[asyncio.Future[None]] = set()
+        self.used = 0
+
+    def rooms_where(self, *kinds: str) -> list[str]:
+        return [m.room_id for m in self.memberships.values() if m.membership in kinds]
+
+    def is_joined(self, room_id: str) -> bool:
+        membership = self.memberships.get(room_id)
+        return membership is not None and membership.membership == "join"
+
+    def touched(self, after: int, up_to: int) -> set[str] | None:
+        """Rooms in which something happened in (after, up_to]; None when it is not known that far back."""
+        if after < self.touched_after:
+            return None
+        rooms = set()
+        for pos, room_id in reversed(self.touches):
+            if pos <= after:
+                break
+            if pos <= up_to:
+                rooms.add(room_id)
+        return rooms
+
+    def wake(self) -> None:
+        for future in self.waiting:
+            if not future.done():
+                future.set_result(None)
+
+    # --- what the feed tells ---
+
+    def touch(self, pos: int, room_id: str) -> None:
+        if pos <= self.pos:
+            return
+        self.newest = pos
+        self.touches.append((pos, room_id))
+        if len(self.touches) > limits.READER_CHANGES_MAX:
+            half = limits.READER_CHANGES_MAX // 2
+            self.touched_after = self.touches[half - 1][0]
+            del self.touches[:half]
+
+    def see_member(self, event: Event) -> None:
+        """The person's own membership changed."""
+        before = self.memberships.get(event.room_id)
+        if before is not None and before.pos >= event.pos:
+            return
+        membership = membership_of(event)
+        joined_pos = before.joined_pos if before else None
+        if membership == "join" and (before is None or before.membership != "join"):
+            joined_pos = event.pos
+        self.memberships[event.room_id] = Membership(event.room_id, membership, event.pos, joined_pos, False)
+
+    def see_account_data(self, row: AccountData) -> None:
+        if row.pos <= self.pos:
+            return
+        self.newest = row.pos
+        self.account_data.append(row)
+        if len(self.account_data) > limits.READER_CHANGES_MAX:
+            self.account_data_after = self.account_data.pop(0).pos
+        if row.type == PUSH_RULES and not row.room_id:
+            self.rules = CompiledRules(ruleset(self.user_id, decode(row.content)), self.user_id)
+            self.unread.clear()
+
+    def see_presence(self, row: Presence) -> None:
+        if row.pos <= self.pos:
+            return
+        self.newest = row.pos
+        self.presence.append(row)
+        if len(self.presence) > limits.READER_CHANGES_MAX:
+            self.presence_after = self.presence.pop(0).pos
+
+    def see_receipt(self, row: Receipt) -> None:
+        """One of the person's own receipts: what is unread must be counted anew."""
+        self.unread.pop(row.room_id, None)
+
+
+class Readers:
+    """get() a reader; apply() is the feed's."""
+
+    def __init__(self, database: Database, feed: Feed) -> None:
+        self._database = database
+        self._feed = feed
+        self._readers: dict[str, Reader] = {}
+        self._in_room: dict[str, set[Reader]] = {}
+        self._loading: dict[str, tuple[list[Segment], asyncio.Future[None]]] = {}
+        self._clock = count(1)
+
+    async def get(self, user_id: str) -> Reader:
+        while (reader := self._readers.get(user_id)) is None:
+            under_way = self._loading.get(user_id)
+            if under_way is not None:
+                await asyncio.wait([under_way[1]])
+            else:
+                await self._load(user_id)
+        reader.used = next(self._clock)
+        return reader
+
+    async def _load(self, user_id: str) -> None:
+        meanwhile: list[Segment] = []
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._loading[user_id] = meanwhile, done
+        try:
+            reader = await self._database.snapshot(lambda connection: _read(connection, user_id))
+            await self._feed.reach(reader.pos)
+            self._enter(reader)
+            for segment in meanwhile:
+                self._tell(segment, only=reader)
+        finally:
+            del self._loading[user_id]
+            done.set_result(None)
+
+    def _enter(self, reader: Reader) -> None:
+        self._readers[reader.user_id] = reader
+        for room_id in reader.rooms_where("join"):
+            self._in_room.setdefault(room_id, set()).add(reader)
+        if len(self._readers) > limits.READERS_CACHED_MAX:
+            self._forget_unused()
+
+    def _forget_unused(self) -> None:
+        idle = sorted((r for r in self._readers.values() if not r.waiting), key=lambda reader: reader.used)
+        for reader in idle[: len(idle) // 10]:
+            del self._readers[reader.user_id]
+            for room_id in list(reader.memberships):
+                self._leave(reader, room_id)
+
+    def _leave(self, reader: Reader, room_id: str) -> None:
+        inside = self._in_room.get(room_id)
+        if inside is not None:
+            inside.discard(reader)
+            if not inside:
+                del self._in_room[room_id]
+
+    def wake_all(self) -> None:
+        for reader in self._readers.values():
+            reader.wake()
+
+    def apply(self, segment: Segment) -> None:
+        """The feed's: who is touched by this, and who need not wait any longer."""
+        for meanwhile, _ in self._loading.values():
+            meanwhile.append(segment)
+        for reader in self._tell(segment):
+            reader.wake()
+
+    def _tell(self, segment: Segment, only: Reader | None = None) -> set[Reader]:
+        """Tells readers what happened and returns those it touched. only: the one who came in while it happened."""
+        told: set[Reader] = set()
+        for event in segment.events:
+            told.update(self._tell_event(event, only))
+        for receipt in segment.receipts:
+            told.update(self._tell_receipt(receipt, only))
+        for typing in segment.typing:
+            told.update(self._tell_room(typing.pos, typing.room_id, only))
+        for data in segment.account_data:
+            for reader in self._named(data.user_id, only):
+                reader.see_account_data(data)
+                if data.room_id:
+                    reader.touch(data.pos, data.room_id)
+                told.add(reader)
+        for row in segment.presence:
+            told.update(self._tell_presence(row, only))
+        return told
+
+    def _named(self, user_id: str, only: Reader | None) -> list[Reader]:
+        reader = self._readers.get(user_id)
+        return [reader] if reader is not None and only in (None, reader) else []
+
+    def _inside(self, room_id: str, only: Reader | None) -> Iterable[Reader]:
+        inside = self._in_room.get(room_id, ())
+        return inside if only is None else [only] if only in inside else []
+
+    def _tell_room(self, pos: int, room_id: str, only: Reader | None) -> Iterable[Reader]:
+        inside = self._inside(room_id, only)
+        for reader in inside:
+            reader.touch(pos, room_id)
+        return inside
+
+    def _tell_event(self, event: Event, only: Reader | None) -> Iterable[Reader]:
+        inside = set(self._tell_room(event.pos, event.room_id, only))
+        if event.type == MEMBER and event.state_key is not None:
+            for reader in self._named(event.state_key, only):
+                self._tell_member(event, reader)
+                inside.add(reader)
+        return inside
+
+    def _tell_member(self, event: Event, reader: Reader) -> None:
+        reader.see_member(event)
+        if event.room_id not in reader.memberships:
+            return
+        if reader not in self._in_room.get(event.room_id, ()):
+            reader.touch(event.pos, event.room_id)
+        if reader.is_joined(event.room_id):
+            self._in_room.setdefault(event.room_id, set()).add(reader)
+        else:
+            self._leave(reader, event.room_id)
+
+    def _tell_receipt(self, receipt: Receipt, only: Reader | None) -> Iterable[Reader]:
+        own = self._named(receipt.user_id, only)
+        for reader in own:
+            reader.see_receipt(receipt)
+        if receipt.receipt_type == "m.read.private":
+            for reader in own:
+                reader.touch(receipt.pos, receipt.room_id)
+            return own
+        return self._tell_room(receipt.pos, receipt.room_id, only)
+
+    def _tell_presence(self, row: Presence, only: Reader | None) -> Iterable[Reader]:
+        concerned = set(self._named(row.user_id, only))
+        for room_id in row.room_ids:
+            concerned.update(self._inside(room_id, only))
+        for reader in concerned:
+            reader.see_presence(row)
+        return concerned
+
+
+async def _read(connection: Connection, user_id: str) -> Reader:
+    reader = Reader(user_id, await connection.fetchval("SELECT pos FROM stream"))
+    for membership in await room_table.memberships(connection, user_id):
+        if not membership.forgotten:
+            reader.memberships[membership.room_id] = membership
+    stored = await table.account_data(connection, user_id, "", PUSH_RULES)
+    if stored is not None:
+        reader.rules = CompiledRules(ruleset(user_id, decode(stored)), user_id)
+    return reader

@@ -1,0 +1,166 @@
+"""A sync, said in bytes. Events keep the bytes they have; an ordinary message is encoded once for all its readers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from bongsu.core import pdu, tokens
+from bongsu.core.events import Event
+from bongsu.core.filters import SyncFilter, WantedFields
+from bongsu.core.json import JsonObject, encode
+from bongsu.http.request import Requester
+from bongsu.rooms import clientform
+from bongsu.rooms.cache import Rooms
+from bongsu.rooms.clientform import Previous
+from bongsu.store import history
+from bongsu.store.database import Database
+from bongsu.store.rows import AccountData
+from bongsu.sync.slices import RoomSlice, Sections
+
+_INSIDE: Final = b'{"membership":"join"}'
+_NO_DEVICES: Final[JsonObject] = {"to_device": {"events": []}, "device_one_time_keys_count": {}}
+
+
+def shown_to_members(event: Event) -> bytes:
+    """An event as everybody in the room sees it, the sending device excepted. Encoded once, kept with the event."""
+    if event._shown is None:
+        event._shown = pdu.with_unsigned(pdu.client_event(event, with_room_id=False), _INSIDE)
+    return event._shown
+
+
+def _is_plain(event: Event, requester: Requester) -> bool:
+    """Does everybody in the room see the same bytes of it?"""
+    return (
+        event.state_key is None
+        and event.redacted_because is None
+        and (event.txn_id is None or event.sender_device != requester.device_id or event.sender != requester.user_id)
+    )
+
+
+class Speaker:
+    """Turns sections into the body of a reply."""
+
+    def __init__(self, database: Database, rooms: Rooms) -> None:
+        self._database = database
+        self._rooms = rooms
+
+    async def say(self, sections: Sections, requester: Requester, wanted: SyncFilter) -> bytes:
+        slices = [*sections.joined, *sections.left]
+        replaced = await self._replaced(slices)
+        related = await self._related(slices, requester)
+        voice = _Voice(requester, wanted.fields, replaced, related)
+        return encode(_body(sections, voice))
+
+    async def _replaced(self, slices: Sequence[RoomSlice]) -> dict[int, Event]:
+        changes = [event for part in slices for event in part.timeline if event.state_key is not None]
+        return await history.replaced(self._database, changes) if changes else {}
+
+    async def _related(self, slices: Sequence[RoomSlice], requester: Requester) -> dict[str, bytes]:
+        """Bundled aggregations of timeline events that others relate to."""
+        found: dict[str, bytes] = {}
+        for part in slices:
+            parents = self._parents(part)
+            if parents:
+                found.update(
+                    await clientform.bundles(self._database, parents, requester, part.visibility, with_room_id=False)
+                )
+        return found
+
+    def _parents(self, part: RoomSlice) -> list[Event]:
+        """Events that others may relate to. The room in memory knows of those in its tail."""
+        room = self._rooms.known(part.room_id)
+        if room is None or (part.timeline and part.timeline[0].pos <= room.tail_after):
+            return part.timeline
+        if not room.related:
+            return []
+        return [event for event in part.timeline if event.event_id in room.related]
+
+
+class _Voice:
+    """Says events of one reply."""
+
+    def __init__(
+        self,
+        requester: Requester,
+        fields: WantedFields | None,
+        replaced: Mapping[int, Event],
+        related: Mapping[str, bytes],
+    ) -> None:
+        self._requester = requester
+        self._fields = fields
+        self._replaced = replaced
+        self._related = related
+
+    def timeline(self, part: RoomSlice) -> list[msgspec.Raw]:
+        return [self._raw(self._event(event, part)) for event in part.timeline]
+
+    def state(self, part: RoomSlice) -> list[msgspec.Raw]:
+        return [self._raw(event) for event in clientform.plain_events(part.state, with_room_id=False)]
+
+    def _event(self, event: Event, part: RoomSlice) -> bytes:
+        membership = part.visibility.membership_at(event.pos)
+        relations = self._related.get(event.event_id)
+        if membership == "join" and relations is None and _is_plain(event, self._requester):
+            return shown_to_members(event)
+        before = self._replaced.get(event.pos)
+        return clientform.with_unsigned_of(
+            event,
+            self._requester,
+            membership=membership,
+            relations=relations,
+            prev=None if before is None else Previous(before, part.visibility.may_see(before)),
+            with_room_id=False,
+        )
+
+    def _raw(self, event: bytes) -> msgspec.Raw:
+        return msgspec.Raw(event if self._fields is None else self._fields.prune_encoded(event))
+
+
+def _body(sections: Sections, voice: _Voice) -> JsonObject:
+    """Empty parts are left out, as the protocol allows, but for the containers that old clients expect."""
+    rooms: JsonObject = {}
+    if sections.joined:
+        rooms["join"] = {part.room_id: _joined(part, voice) for part in sections.joined}
+    if sections.left:
+        rooms["leave"] = {part.room_id: _room(part, voice) for part in sections.left}
+    if sections.invited:
+        rooms["invite"] = {room: {"invite_state": {"events": state}} for room, state in sections.invited.items()}
+    if sections.knocked:
+        rooms["knock"] = {room: {"knock_state": {"events": state}} for room, state in sections.knocked.items()}
+    body: JsonObject = {"next_batch": tokens.format(sections.next_batch), **_NO_DEVICES}
+    if rooms:
+        body["rooms"] = rooms
+    if sections.account_data:
+        body["account_data"] = {"events": sections.account_data}
+    if sections.presence:
+        body["presence"] = {"events": sections.presence}
+    return body
+
+
+def _room(part: RoomSlice, voice: _Voice) -> JsonObject:
+    said: JsonObject = {
+        "timeline": {
+            "events": voice.timeline(part),
+            "limited": part.limited,
+            "prev_batch": tokens.format(part.prev_batch),
+        },
+        "state_after" if part.after else "state": {"events": voice.state(part)},
+    }
+    if part.account_data:
+        said["account_data"] = {"events": [account_data_event(row) for row in part.account_data]}
+    return said
+
+
+def _joined(part: RoomSlice, voice: _Voice) -> JsonObject:
+    return {
+        **_room(part, voice),
+        "ephemeral": {"events": part.ephemeral},
+        "account_data": {"events": [account_data_event(row) for row in part.account_data]},
+        "summary": part.summary,
+        **part.unread,
+    }
+
+
+def account_data_event(row: AccountData) -> dict[str, Any]:
+    return {"type": row.type, "content": msgspec.Raw(row.content)}

@@ -1,0 +1,212 @@
+"""One /sync: find what changed since the token; if nothing did, wait until something does or time is over."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from bongsu.core import limits, tokens
+from bongsu.core.filters import SyncFilter
+from bongsu.core.json import JsonObject, decode
+from bongsu.core.pushrules import ruleset
+from bongsu.http.request import Requester
+from bongsu.rooms.cache import Rooms
+from bongsu.store import personal
+from bongsu.store.database import Database
+from bongsu.store.feed import Feed
+from bongsu.store.rooms import Membership
+from bongsu.store.rows import AccountData, Presence
+from bongsu.sync.assemble import Assembler, Span
+from bongsu.sync.fresh import Fresh
+from bongsu.sync.readers import PUSH_RULES, Reader, Readers
+from bongsu.sync.say import Speaker, account_data_event
+from bongsu.sync.slices import Sections
+from bongsu.sync.unread import Counter
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """What a client asked. since None: a first sync. timeout_ms: how long it is ready to wait."""
+
+    since: str | None
+    wanted: SyncFilter
+    timeout_ms: int = 0
+    full_state: bool = False
+    state_after: bool = False
+
+
+class Sync:
+    """Answers syncs, and parks those that have nothing to be told."""
+
+    def __init__(
+        self, database: Database, feed: Feed, rooms: Rooms, readers: Readers, now_ms: Callable[[], int]
+    ) -> None:
+        counter = Counter(database)
+        self._database = database
+        self._feed = feed
+        self._readers = readers
+        self._assembler = Assembler(database, rooms, counter)
+        self._fresh = Fresh(database, rooms, counter)
+        self._speaker = Speaker(database, rooms)
+        self._now_ms = now_ms
+        self._draining = False
+
+    def drain(self) -> None:
+        """Answers every parked sync now, and parks no more: this worker is about to stop."""
+        self._draining = True
+        self._readers.wake_all()
+
+    async def answer(self, requester: Requester, ask: Ask, gone: Callable[[], Awaitable[None]]) -> bytes:
+        """The body of the reply. gone: returns when the client has hung up, and with it the waiting ends."""
+        reader = await self._readers.get(requester.user_id)
+        since = await self._position(ask.since)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + ask.timeout_ms / 1000
+        hung_up: asyncio.Future[None] | None = None
+        try:
+            while True:
+                sections = await self._sections(reader, since, ask)
+                left = deadline - loop.time()
+                if not sections.is_empty or since is None or ask.full_state or left <= 0 or self._draining:
+                    return await self._speaker.say(sections, requester, ask.wanted)
+                hung_up = hung_up or asyncio.ensure_future(gone())
+                await self._wait(reader, sections.next_batch, left, hung_up)
+                if hung_up.done():
+                    return b""
+        finally:
+            if hung_up is not None:
+                hung_up.cancel()
+
+    async def _position(self, since: str | None) -> int | None:
+        """Where to begin. A token from a future that this server does not have (yet) begins anew."""
+        if since is None:
+            return None
+        pos = tokens.parse(since)
+        await self._feed.reach(pos)
+        return pos if pos <= self._feed.pos else None
+
+    async def _wait(self, reader: Reader, known: int, seconds: float, hung_up: asyncio.Future[None]) -> None:
+        """Returns when the reader was touched after `known`, the time is over, or the client has hung up."""
+        if reader.newest > known:
+            return
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        reader.waiting.add(woken)
+        try:
+            await asyncio.wait((woken, hung_up), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            reader.waiting.discard(woken)
+
+    # --- what there is to tell ---
+
+    async def _sections(self, reader: Reader, since: int | None, ask: Ask) -> Sections:
+        up_to = self._feed.pos
+        span = Span(since or 0, up_to, ask.wanted, ask.state_after, self._now_ms())
+        memberships = await self._memberships(reader, since, span, ask)
+        sections = Sections(up_to)
+        await self._rooms(reader, memberships, since, span, ask, sections)
+        sections.account_data = await self._account_data(reader, since, span)
+        sections.presence = await self._presence(reader, since, span)
+        return sections
+
+    async def _memberships(self, reader: Reader, since: int | None, span: Span, ask: Ask) -> list[Membership]:
+        """The rooms that this sync may have to speak of."""
+        if since is None or ask.full_state:
+            candidates = set(reader.memberships)
+        else:
+            touched = reader.touched(since, span.up_to)
+            if touched is None:
+                room_ids = list(reader.memberships)
+                touched = await personal.touched(self._database, reader.user_id, room_ids, since, span.up_to)
+            candidates = touched
+        found = (reader.memberships.get(room_id) for room_id in candidates)
+        return [m for m in found if m is not None and m.pos <= span.up_to and span.wanted.includes_room(m.room_id)]
+
+    async def _rooms(
+        self,
+        reader: Reader,
+        memberships: list[Membership],
+        since: int | None,
+        span: Span,
+        ask: Ask,
+        sections: Sections,
+    ) -> None:
+        whole: list[Membership] = []
+        for membership in memberships:
+            kind = membership.membership
+            is_new = since is None or membership.pos > since
+            if kind == "join":
+                if since is None or ask.full_state or (membership.joined_pos or 0) > since:
+                    whole.append(membership)
+                elif (part := await self._assembler.continued(reader, membership.room_id, span)) is not None:
+                    sections.joined.append(part)
+            elif kind == "invite" and is_new:
+                sections.invited[membership.room_id] = await self._assembler.stripped(reader, membership)
+            elif kind == "knock" and is_new:
+                sections.knocked[membership.room_id] = await self._assembler.stripped(reader, membership)
+            elif kind in ("leave", "ban"):
+                if since is None and span.wanted.include_leave and membership.joined_pos is not None:
+                    whole.append(membership)
+                elif since is not None and is_new:
+                    sections.left.append(await self._assembler.left(reader, membership, span))
+        inside = [membership for membership in whole if membership.membership == "join"]
+        outside = [membership for membership in whole if membership.membership != "join"]
+        sections.joined += await self._fresh.rooms(reader, inside, span)
+        sections.left += await self._fresh.rooms(reader, outside, span)
+
+    async def _account_data(self, reader: Reader, since: int | None, span: Span) -> list[JsonObject]:
+        if since is not None and since >= reader.account_data_after:
+            rows = [row for row in reader.account_data if since < row.pos <= span.up_to and not row.room_id]
+        else:
+            rows = await personal.account_data_since(self._database, reader.user_id, span.since, span.up_to, [""])
+        newest = {row.type: row for row in rows}
+        said = [_said(reader, row) for row in newest.values()]
+        if since is None and PUSH_RULES not in newest:
+            said.append(push_rules_event(reader.user_id, None))
+        return [event for event in said if span.wanted.account_data.matches(event["type"], "", "", {})]
+
+    async def _presence(self, reader: Reader, since: int | None, span: Span) -> list[JsonObject]:
+        if span.wanted.presence.nothing:
+            return []
+        if since is not None and since >= reader.presence_after:
+            rows = [row for row in reader.presence if since < row.pos <= span.up_to]
+        else:
+            rows = await personal.presence_since(
+                self._database,
+                reader.user_id,
+                span.since,
+                span.up_to,
+                offline_too=since is not None,
+                count=limits.PRESENCE_SHOWN_MAX,
+            )
+        newest = {row.user_id: row for row in rows}
+        matcher = span.wanted.presence
+        return [
+            presence_event(row, span.now_ms)
+            for row in newest.values()
+            if matcher.matches("m.presence", row.user_id, "", {})
+        ]
+
+
+def push_rules_event(user_id: str, stored: bytes | None) -> JsonObject:
+    """The person's whole ruleset, as account data shows it."""
+    rules = ruleset(user_id, None if stored is None else decode(stored))
+    return {"type": PUSH_RULES, "content": {"global": rules}}
+
+
+def _said(reader: Reader, row: AccountData) -> JsonObject:
+    if row.type == PUSH_RULES:
+        return push_rules_event(reader.user_id, row.content)
+    return account_data_event(row)
+
+
+def presence_event(row: Presence, now_ms: int) -> JsonObject:
+    return {"type": "m.presence", "sender": row.user_id, "content": presence_content(row, now_ms)}
+
+
+def presence_content(row: Presence, now_ms: int) -> JsonObject:
+    """presence, last_active_ago (ms), currently_active where online, status_msg if set."""
+    content: JsonObject = {"presence": row.state, "last_active_ago": max(0, now_ms - row.last_active_ms)}
+    if row.state == "online":
+        content["currently_active"] = True
+    if row.status_msg:
+        content["status_msg"] = row.status_msg
+    return content

@@ -1,0 +1,119 @@
+"""Unread counts: push rules evaluated lazily, for those who look, on what they have not read.
+
+Counting at the reader's next sync instead of at every send makes a message cost nothing for people who are away, and
+a count survives everything, because it follows from receipts, rules and events alone.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from bongsu.core.events import Event
+from bongsu.core.json import JsonObject
+from bongsu.core.pushrules import RoomFacts
+from bongsu.core.timeline import thread_of
+from bongsu.rooms.room import Room
+from bongsu.store import personal as table
+from bongsu.store import unread as history
+from bongsu.store.database import Database
+from bongsu.store.rows import Receipt
+from bongsu.sync.readers import Reader, Unread
+
+_MAIN = "main"
+
+
+def facts_of(room: Room, reader: Reader) -> RoomFacts:
+    member = room.members.get(reader.user_id) if reader.rules.needs_display_name else None
+    name = member.content.get("displayname") if member is not None else None
+    return RoomFacts(
+        joined_count=room.joined_count,
+        power_of=room.power.of,
+        notification_levels={"room": room.power.notification("room")},
+        display_name=name if isinstance(name, str) else None,
+        room_id=room.room_id,
+    )
+
+
+def read_positions(receipts: Iterable[Receipt]) -> dict[str, int]:
+    """How far a person has read, by thread ("" for unthreaded); a private receipt counts as a public one."""
+    read_at: dict[str, int] = {}
+    for row in receipts:
+        read_at[row.thread_id] = max(read_at.get(row.thread_id, 0), row.event_pos)
+    return read_at
+
+
+def count(reader: Reader, room: Room, unread: Unread, events: Iterable[Event], up_to: int) -> None:
+    """Adds the events in (unread.up_to, up_to] to the count."""
+    facts = facts_of(room, reader)
+    everywhere = unread.read_at.get("", 0)
+    for event in events:
+        if event.pos <= unread.up_to or event.pos > up_to or event.redacted_because is not None:
+            continue
+        thread = thread_of(event)
+        if event.pos <= max(everywhere, unread.read_at.get(thread or _MAIN, 0)):
+            continue
+        outcome = reader.rules.evaluate(event.type, event.sender, event.state_key, event.content, facts)
+        if not outcome.notify:
+            continue
+        if thread is None:
+            unread.notify += 1
+            unread.highlight += outcome.highlight
+        else:
+            counts = unread.threads.setdefault(thread, [0, 0])
+            counts[0] += 1
+            counts[1] += outcome.highlight
+    unread.up_to = up_to
+
+
+class Counter:
+    """Keeps the counts of readers up to date, from memory where the tail reaches, else from the tables."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def of(self, reader: Reader, room: Room, up_to: int) -> Unread:
+        """The count of one room at `up_to`."""
+        unread = reader.unread.get(room.room_id)
+        if unread is not None and unread.up_to > up_to:
+            unread = None  # somebody counted further: this sync wants an earlier answer
+        if unread is None:
+            receipts = await table.own_receipts(self._database, reader.user_id, [room.room_id])
+            unread = begin(reader, room.room_id, read_positions(receipts))
+        if unread.up_to >= room.tail_after:
+            count(reader, room, unread, room.tail, up_to)
+        else:
+            count(reader, room, unread, await self._events(room, unread, up_to), up_to)
+        reader.unread[room.room_id] = unread
+        return unread
+
+    async def _events(self, room: Room, unread: Unread, up_to: int) -> Sequence[Event]:
+        """What may be unread: everything after the main timeline was read, and answers in threads before that."""
+        after = max(unread.up_to, unread.read_at.get(_MAIN, 0))
+        events = await history.newest(self._database, room.room_id, after, up_to)
+        if after > unread.up_to:
+            events = [*await history.threaded(self._database, room.room_id, unread.up_to, after), *events]
+        return events
+
+
+def begin(reader: Reader, room_id: str, read_at: dict[str, int]) -> Unread:
+    """Nothing counted yet: from where the person came in, or read everything."""
+    membership = reader.memberships.get(room_id)
+    joined_pos = membership.joined_pos or 0 if membership else 0
+    return Unread(up_to=max(read_at.get("", 0), joined_pos), read_at=read_at)
+
+
+def say(unread: Unread, *, by_thread: bool) -> JsonObject:
+    """unread_notifications and, where threads are counted by themselves, unread_thread_notifications."""
+    counts = [unread.notify, unread.highlight]
+    said: JsonObject = {}
+    if by_thread:
+        threads = {root: _counts(*pair) for root, pair in unread.threads.items()}
+        if threads:
+            said["unread_thread_notifications"] = threads
+    else:
+        for notify, highlight in unread.threads.values():
+            counts = [counts[0] + notify, counts[1] + highlight]
+    said["unread_notifications"] = _counts(*counts)
+    return said
+
+
+def _counts(notify: int, highlight: int) -> JsonObject:
+    return {"notification_count": notify, "highlight_count": highlight}
