@@ -51,6 +51,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     registration_secret: Annotated[
         str | None, Meta(description="Whoever knows this may make accounts", extra=_SECRET)
     ] = None
+    password_hashing: Annotated[
+        Literal["strong", "fast"], Meta(description="fast is for tests and measurements: it protects nobody")
+    ] = "strong"
     rate_limits: Annotated[bool, Meta(description="Slow down whoever asks too often")] = True
     presence: Annotated[bool, Meta(description="Show who is online")] = True
     upload_bytes_max: Annotated[int, Meta(ge=1024, description="Largest file that may be uploaded, in bytes")] = (

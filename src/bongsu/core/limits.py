@@ -61,6 +61,7 @@ FILTER_BYTES_MAX = 65_536
 INVITES_PER_CREATE_MAX = 100
 INITIAL_STATE_MAX = 100
 ALIASES_PER_ROOM_MAX = 100
+ALLOWED_ROOMS_MAX = 100  # rooms named by a restricted join rule that are looked at
 TYPING_MS_MAX = 120_000
 
 # --- push rules ---

@@ -12,9 +12,9 @@ import msgspec
 
 from bongsu.core.json import JsonObject
 
-PASSWORD: Final = "m.login.password"
+PASSWORD: Final = "m.login.password"  # noqa: S105 - a stage's name
 DUMMY: Final = "m.login.dummy"
-REGISTRATION_TOKEN: Final = "m.login.registration_token"
+REGISTRATION_TOKEN: Final = "m.login.registration_token"  # noqa: S105 - a stage's name
 
 Flow = tuple[str, ...]
 Flows = Sequence[Flow]

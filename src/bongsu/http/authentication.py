@@ -88,7 +88,9 @@ class Tokens:
             raise unknown_token(soft_logout=False)
         hashed = token_hash(token)
         now_ms = self._now_ms()
-        known = self._remembered(hashed, now_ms) or await asyncio.shield(self._load(hashed))
+        known = self._remembered(hashed, now_ms)
+        if known is None:
+            known = await asyncio.shield(self._load(hashed))
         if known.expires_ms is not None and known.expires_ms <= now_ms:
             raise unknown_token(soft_logout=True)
         self._note_seen(known, address, now_ms)

@@ -61,7 +61,7 @@ def whence(address: str) -> str:
 class _Bucket:
     """What this worker holds of one: leased and unspent, or the time (ms) before which asking again is useless."""
 
-    __slots__ = ("empty_until_ms", "left", "leasing")
+    __slots__ = ("empty_until_ms", "leasing", "left")
 
     def __init__(self) -> None:
         self.left = 0

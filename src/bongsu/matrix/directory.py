@@ -122,31 +122,35 @@ class Directory:
             raise not_found("this server lists its own rooms only")
 
     async def _listed(self, asked: _Asked) -> JsonObject:
-        found, more = await self._find(asked)
+        found, rest = await self._find(asked)
+        page = found[::-1] if asked.backwards else found
         said: JsonObject = {
-            "chunk": [entry for _, entry in found],
+            "chunk": [entry for _, entry in page],
             "total_room_count_estimate": await table.published_count(self._database, asked.term),
         }
-        if found and (more or asked.backwards):
-            said["next_batch"] = _token("n", found[-1][0])
-        if found and (more if asked.backwards else asked.cursor is not None):
-            said["prev_batch"] = _token("p", found[0][0])
+        following = (page[-1][0] if page else None) if asked.backwards else rest
+        preceding = rest if asked.backwards else (page[0][0] if page and asked.cursor else None)
+        if following is not None:
+            said["next_batch"] = _token("n", following)
+        if preceding is not None:
+            said["prev_batch"] = _token("p", preceding)
         return said
 
-    async def _find(self, asked: _Asked) -> tuple[Sequence[tuple[Cursor, JsonObject]], bool]:
-        """The rooms of one page, fullest first, and whether there are more in the direction asked for."""
+    async def _find(self, asked: _Asked) -> tuple[Sequence[tuple[Cursor, JsonObject]], Cursor | None]:
+        """The rooms of one page in the direction asked for, and where to go on; None where nothing follows."""
         found: list[tuple[Cursor, JsonObject]] = []
         cursor, looked_at, count = asked.cursor, 0, asked.limit + 1
-        while len(found) <= asked.limit and looked_at < limits.DIRECTORY_SEARCHED_MAX:
+        while looked_at < limits.DIRECTORY_SEARCHED_MAX:
             places = await table.published(self._database, cursor, count, term=asked.term, backwards=asked.backwards)
             entries = await self._entries(places)
             found += [(place, entry) for place, entry in zip(places, entries, strict=True) if asked.admits(entry)]
-            looked_at += len(places)
+            if len(found) > asked.limit:
+                return found[: asked.limit], found[asked.limit - 1][0]
             if len(places) < count:
-                break
+                return found, None
             cursor = places[-1]
-        page = found[: asked.limit]
-        return page[::-1] if asked.backwards else page, len(found) > asked.limit
+            looked_at += len(places)
+        return found, cursor
 
     async def _entries(self, places: Sequence[Cursor]) -> Sequence[JsonObject]:
         facts = await table.facts_of(self._database, [place.room_id for place in places])

@@ -71,20 +71,28 @@ class Interactive:
         something else, 429 for too many passwords.
         """
         auth = _auth(body)
-        wanted = _wanted(request, body, auth.session or secrets.token_urlsafe(24), varying)
-        stored = None if auth.session is None else await self._accounts.uia_session(auth.session, _hash(auth.session))
-        if stored is None:
-            session = _wanted(request, body, secrets.token_urlsafe(24), varying)
-        elif stored.belongs_to(wanted):
-            session = stored
-        else:
-            raise forbidden("this authentication was begun for another request")
+        stored = await self._stored(request, body, auth.session, varying)
+        session = stored or _wanted(request, body, secrets.token_urlsafe(24), varying)
+        before = session.completed
         failed = await self._attempt(auth, flows, session)
-        if not uia.is_done(flows, session.completed):
-            raise await self._ask(flows, session, failed, is_new=stored is None or failed is None)
-        if stored is not None:
-            await self._accounts.end_uia_session(_hash(session.session_id))
-        return Completed(session.completed, session.facts)
+        if uia.is_done(flows, session.completed):
+            if stored is not None:
+                await self._accounts.end_uia_session(_hash(session.session_id))
+            return Completed(session.completed, session.facts)
+        if stored is None or session.completed != before:
+            await self._accounts.put_uia_session(session, _hash(session.session_id), self._session_seconds)
+        raise _asked(flows, session, failed)
+
+    async def _stored(
+        self, request: Request, body: Mapping[str, Any], session_id: str | None, varying: Iterable[str]
+    ) -> Session | None:
+        """The session a client goes on with; None for one that never was or is over: the client starts again."""
+        if session_id is None:
+            return None
+        stored = await self._accounts.uia_session(session_id, _hash(session_id))
+        if stored is not None and not stored.belongs_to(_wanted(request, body, session_id, varying)):
+            raise forbidden("this authentication was begun for another request")
+        return stored
 
     async def _attempt(self, auth: AuthData, flows: Flows, session: Session) -> Refusal | None:
         """Tries the stage that was offered. What failed, if it did; the session knows what succeeded."""
@@ -125,13 +133,6 @@ class Interactive:
             raise forbidden("this registration token is not valid")
         session.facts["registration_token"] = auth.token
 
-    async def _ask(self, flows: Flows, session: Session, failed: Refusal | None, *, is_new: bool) -> Refusal:
-        """The 401 answer. Without a failed stage it carries no error code: nothing is wrong yet."""
-        if is_new:
-            await self._accounts.put_uia_session(session, _hash(session.session_id), self._session_seconds)
-        errcode, message = ("", "") if failed is None else (failed.errcode, failed.message)
-        return Refusal(401, errcode, message, fields=uia.challenge(flows, session))
-
 
 def _auth(body: Mapping[str, Any]) -> AuthData:
     given = body.get("auth")
@@ -140,6 +141,12 @@ def _auth(body: Mapping[str, Any]) -> AuthData:
     if not isinstance(given, dict):
         raise bad_json("auth must be an object")
     return convert(given, AuthData)
+
+
+def _asked(flows: Flows, session: Session, failed: Refusal | None) -> Refusal:
+    """The 401 answer. Without a failed stage it carries no error code: nothing is wrong yet."""
+    errcode, message = ("", "") if failed is None else (failed.errcode, failed.message)
+    return Refusal(401, errcode, message, fields=uia.challenge(flows, session))
 
 
 def _wanted(request: Request, body: Mapping[str, Any], session_id: str, varying: Iterable[str]) -> Session:

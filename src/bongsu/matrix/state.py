@@ -32,7 +32,7 @@ _MEMBERSHIPS = ("join", "invite", "knock", "leave", "ban")
 _JOINED = ("join",)
 
 
-class RoomState:
+class State:
     """Serves the present state, and to those who left the state of then."""
 
     def __init__(self, database: Database, rooms: Rooms) -> None:

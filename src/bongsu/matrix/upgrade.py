@@ -18,7 +18,7 @@ class _Upgrade(msgspec.Struct):
     additional_creators: list[str] = []
 
 
-class RoomUpgrade:
+class Upgrades:
     """Replaces a room by one of another version. new_room_id: makes a fresh id, where ids are not hashes."""
 
     def __init__(self, committer: Committer, new_room_id: Callable[[], str]) -> None:

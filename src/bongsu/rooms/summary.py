@@ -2,13 +2,11 @@
 
 from collections.abc import Mapping
 
-from bongsu.core import summary
+from bongsu.core import limits, summary
 from bongsu.core.events import Event, membership_of
 from bongsu.rooms.room import Room
 from bongsu.store import rooms as room_table
 from bongsu.store.rooms import Reads
-
-_ALLOWED_ROOMS_MAX = 100  # rooms of a restricted join rule that are looked at
 
 
 def facts_of(room: Room) -> Mapping[str, Event]:
@@ -23,6 +21,6 @@ async def may_know(reads: Reads, facts: Mapping[str, Event], user_id: str | None
         return True
     if user_id is None or membership == "ban":
         return False
-    allowed = [(room_id, user_id) for room_id in summary.allowed_room_ids(facts)[:_ALLOWED_ROOMS_MAX]]
+    allowed = [(room_id, user_id) for room_id in summary.allowed_room_ids(facts)[: limits.ALLOWED_ROOMS_MAX]]
     inside = await room_table.members(reads, allowed) if allowed else {}
     return any(membership_of(event) == "join" for event in inside.values())

@@ -95,7 +95,7 @@ class RegistrationToken(msgspec.Struct, frozen=True):
 
 _USER: Final = "SELECT user_id, password_hash, is_admin, is_guest, deactivated_at, created_at FROM users"
 _DEVICE: Final = "SELECT device_id, display_name, seen_at, seen_address FROM devices"
-_TOKEN_IS_GOOD: Final = "(uses_allowed IS NULL OR used < uses_allowed) AND (expires_at IS NULL OR expires_at > now())"
+_USABLE: Final = "(uses_allowed IS NULL OR used < uses_allowed) AND (expires_at IS NULL OR expires_at > now())"
 _HOLDER: Final = """
 SELECT t.user_id, t.device_id, u.is_guest, u.is_admin,
     (extract(epoch FROM t.expires_at - now()) * 1000)::bigint AS expires_in_ms,
@@ -384,16 +384,16 @@ class Accounts:
 
     async def is_registration_token(self, token: str) -> bool:
         """May somebody register with it now?"""
-        sql = f"SELECT 1 FROM registration_tokens WHERE token = $1 AND {_TOKEN_IS_GOOD}"
+        sql = f"SELECT 1 FROM registration_tokens WHERE token = $1 AND {_USABLE}"
         return bool(await self._database.fetchval(sql, token))
 
     async def has_registration_tokens(self) -> bool:
         """May anybody register with a token now?"""
-        return bool(await self._database.fetchval(f"SELECT 1 FROM registration_tokens WHERE {_TOKEN_IS_GOOD} LIMIT 1"))
+        return bool(await self._database.fetchval(f"SELECT 1 FROM registration_tokens WHERE {_USABLE} LIMIT 1"))
 
 
 async def _use_registration_token(connection: Connection, token: str) -> None:
-    sql = f"UPDATE registration_tokens SET used = used + 1 WHERE token = $1 AND {_TOKEN_IS_GOOD} RETURNING 1"
+    sql = f"UPDATE registration_tokens SET used = used + 1 WHERE token = $1 AND {_USABLE} RETURNING 1"
     if await connection.fetchval(sql, token) is None:
         raise forbidden("this registration token is used up or expired")
 

@@ -76,7 +76,7 @@ class Committer:
         self._queue: list[_Waiting] = []
         self._wake = asyncio.Event()
         self._stopping = False
-        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+        self._connection: "asyncpg.Connection[asyncpg.Record] | None" = None
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:

@@ -8,7 +8,7 @@ is never acknowledged.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
 import structlog
@@ -20,7 +20,10 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 Record = asyncpg.Record
-Connection = asyncpg.Connection[Record] | PoolConnectionProxy[Record]
+if TYPE_CHECKING:  # the classes take a type argument in their stubs alone
+    Connection = asyncpg.Connection[Record] | PoolConnectionProxy[Record]
+else:
+    Connection = asyncpg.Connection
 UniqueViolation = asyncpg.UniqueViolationError
 
 _CANCELLED_WAIT = "01000"
@@ -137,7 +140,7 @@ class Database:
         if self._pool is not None:
             await self._pool.close()
 
-    async def connect(self) -> asyncpg.Connection[Record]:
+    async def connect(self) -> "asyncpg.Connection[Record]":
         """A connection of one's own, outside the pool (the committer's, the listener's)."""
         return await asyncpg.connect(self.dsn, server_settings=_SETTINGS, timeout=5)
 

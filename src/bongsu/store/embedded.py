@@ -263,19 +263,20 @@ class EmbeddedPostgres:
 
     def _is_postmaster(self, pid: int) -> bool:
         """Is this process a living PostgreSQL in our folder? Process ids come again, above all in containers."""
-        proc = Path("/proc") / str(pid)
         try:
-            os.kill(pid, 0)
-            if not proc.parent.joinpath("self").exists():
-                return True  # no /proc (macOS): PostgreSQL itself will look closer
-            name, _, rest = (proc / "stat").read_text().partition("(")[2].rpartition(")")
-            if name != "postgres" or rest.split()[0] in "ZX":
-                return False
-            return os.path.samestat((proc / "cwd").stat(), self._cluster.stat())
-        except PermissionError:
-            return True  # a living `postgres` whose folder we may not see
+            if not Path("/proc/self").exists():
+                os.kill(pid, 0)  # macOS: alive is all we learn; PostgreSQL itself will look closer
+                return True
+            name, _, rest = Path(f"/proc/{pid}/stat").read_text().partition("(")[2].rpartition(")")
+            return name == "postgres" and rest.split()[0] not in "ZX" and self._works_here(pid)
         except OSError:
             return False
+
+    def _works_here(self, pid: int) -> bool:
+        try:
+            return os.path.samestat(os.stat(f"/proc/{pid}/cwd"), self._cluster.stat())
+        except PermissionError:
+            return True  # root without all its rights, in a container: the name must do
 
     def _clear_remains(self) -> None:
         """After kill -9: processes without their server end, and a pid file that names a stranger goes."""
@@ -297,10 +298,9 @@ class EmbeddedPostgres:
         return [int(name) for name in os.listdir("/proc") if name.isdigit() and self._is_orphan(int(name))]
 
     def _is_orphan(self, pid: int) -> bool:
-        try:
+        with contextlib.suppress(OSError):
             return os.path.samestat(os.stat(f"/proc/{pid}/cwd"), self._cluster.stat()) and self._is_postmaster(pid)
-        except OSError:
-            return False
+        return False
 
     def _launch(self, progress: Progress) -> None:
         who = run_as(self._cluster)
@@ -394,6 +394,9 @@ class EmbeddedPostgres:
                 break
             log.warning("postgres_does_not_stop", signal=number.name)
         self._child = self._postmaster = None
+        if Path(found.socket_dir) != self._data / "run":
+            with contextlib.suppress(OSError):
+                Path(found.socket_dir).rmdir()  # it stands in /tmp
 
     def _ended(self, pid: int, seconds: float) -> bool:
         until = time.monotonic() + seconds

@@ -1,0 +1,88 @@
+# The only entry points: run, test, check, bench, lock.
+# The first run fetches what the lock files name, checked against their hashes; after that no network is needed.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help run test check format bench lock clean
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+PYTHON ?=
+PORT ?= 8008
+ARGS ?=
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --require-virtualenv
+JS := tests/clients/js
+
+help:
+	@echo "make run     start Bongsu with demo data on http://127.0.0.1:$(PORT)  (PORT=8009, ARGS=\"--log-level debug\")"
+	@echo "make test    everything that must hold: check, then all tests  (ARGS=\"tests/unit -k sync\")"
+	@echo "make check   style and types"
+	@echo "make bench   measurements"
+	@echo "make lock    the lock files again, from pyproject.toml"
+
+run: .venv/.run
+	@exec $(BIN)/bongsu serve --data data --port $(PORT) --demo $(ARGS)
+
+test: check $(JS)/node_modules/.package-lock.json
+	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+check: .venv/.test
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: .venv/.test
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: .venv/.test
+	$(BIN)/python -m bench $(ARGS)
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache build $(JS)/node_modules
+
+# --- installing: a stamp inside .venv says what is there ---
+
+.venv/.python:
+	@python="$(PYTHON)"; \
+	for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+	  [ -n "$$python" ] && break; \
+	  "$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && python="$$name" || true; \
+	done; \
+	[ -n "$$python" ] || { echo "Bongsu needs Python 3.11 or newer. Name one: make run PYTHON=/path/to/python3.12" >&2; exit 1; }; \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Bongsu needs Python 3.11 or newer; $$python is $$("$$python" --version)" >&2; exit 1; }; \
+	"$$python" -c 'import ensurepip, venv' 2>/dev/null \
+	  || { echo "$$python has no venv module; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }; \
+	echo "Making .venv with $$("$$python" --version)"; \
+	"$$python" -m venv .venv
+	@touch $@
+
+.venv/.run: .venv/.python requirements.lock pyproject.toml
+	@echo "Installing what Bongsu needs (once)"
+	@$(PIP) --require-hashes --only-binary :all: -r requirements.lock
+	@$(PIP) --quiet --no-index --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.test: .venv/.run requirements-dev.lock
+	@echo "Installing what the tests need (once)"
+	@$(PIP) --require-hashes --only-binary :all: -r requirements-dev.lock
+	@touch $@
+
+$(JS)/node_modules/.package-lock.json: $(wildcard $(JS)/package-lock.json)
+	@if [ ! -f $(JS)/package-lock.json ]; then :; \
+	elif ! command -v npm >/dev/null; then echo "npm is missing: the tests with JavaScript clients are left out" >&2; \
+	else cd $(JS) && npm ci --no-audit --no-fund --ignore-scripts && touch node_modules/.package-lock.json; fi
+
+# --- the lock files: every version and hash, for Python 3.11 and newer on all platforms, and no registry's address ---
+
+COMPILE := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+
+lock:
+	@command -v uv >/dev/null || { echo "make lock needs uv: https://docs.astral.sh/uv" >&2; exit 1; }
+	echo "setuptools>=77" | $(COMPILE) - --output-file requirements.lock
+	echo "setuptools>=77" | $(COMPILE) - --extra dev --constraints requirements.lock --output-file requirements-dev.lock
+	@! grep -nE '://|^--|^-f' requirements.lock requirements-dev.lock

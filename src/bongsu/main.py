@@ -1,0 +1,275 @@
+"""Everything is put together here, in one visible place: what there is, who needs whom, what starts and stops when."""
+
+import asyncio
+import gc
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+
+from bongsu.config import Settings
+from bongsu.http import server
+from bongsu.http.app import App
+from bongsu.http.authentication import Tokens
+from bongsu.http.ratelimit import RateLimiter
+from bongsu.http.router import Route, Router
+from bongsu.matrix.account import Account
+from bongsu.matrix.account_data import AccountDataEndpoints
+from bongsu.matrix.admin_register import AdminRegistration
+from bongsu.matrix.administration import Administration
+from bongsu.matrix.aliases import Aliases
+from bongsu.matrix.create_room import RoomCreation
+from bongsu.matrix.deactivation import Deactivation
+from bongsu.matrix.devices import Devices
+from bongsu.matrix.directory import Directory
+from bongsu.matrix.discovery import Discovery
+from bongsu.matrix.ephemeral import Ephemeral, TypingEnds
+from bongsu.matrix.history import History
+from bongsu.matrix.interactive import Interactive
+from bongsu.matrix.login import Login
+from bongsu.matrix.membership import Membership
+from bongsu.matrix.passwords import Passwords
+from bongsu.matrix.profile import Profiles
+from bongsu.matrix.pushrules import PushRules
+from bongsu.matrix.register import Registration
+from bongsu.matrix.relations import Relations
+from bongsu.matrix.sending import Sending
+from bongsu.matrix.sessions import Sessions
+from bongsu.matrix.state import State
+from bongsu.matrix.sync import SyncEndpoints
+from bongsu.matrix.upgrade import Upgrades
+from bongsu.media.blobs import BlobFolder
+from bongsu.media.routes import Media
+from bongsu.media.uploads import UploadRules
+from bongsu.rooms.batch import RoomBatch
+from bongsu.rooms.cache import Rooms
+from bongsu.site.front import FrontPage
+from bongsu.site.health import Health
+from bongsu.store import facts
+from bongsu.store.accounts import Accounts
+from bongsu.store.committer import Committer
+from bongsu.store.database import Connection, Database
+from bongsu.store.embedded import EmbeddedPostgres
+from bongsu.store.feed import Feed
+from bongsu.store.migrations import migrate as migrate_database
+from bongsu.store.rate_limits import RateLimits
+from bongsu.sync.attendance import Attendance
+from bongsu.sync.readers import Readers
+from bongsu.sync.service import Sync
+
+Announce = Callable[[str], None]
+People = Sequence[tuple[str, str]]  # (user id, password) of the demo's people
+
+
+def now_ms() -> int:
+    """The clock of the whole program: milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+class Worker:
+    """One serving process: its knowledge of the database, and the endpoints."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self.settings = settings
+        self.database = database
+        self.feed = Feed(database)
+        self.rooms = Rooms(database, self.feed)
+        self.readers = Readers(database, self.feed)
+        self.committer = Committer(database, self.feed, self._make_batch)
+        self.limiter = RateLimiter(RateLimits(database), now_ms, enabled=settings.rate_limits)
+        accounts = Accounts(database)
+        self.tokens = Tokens(accounts, now_ms)
+        self.passwords = Passwords(accounts, self.limiter, settings.password_hashing)
+        self.sessions = Sessions(accounts, self.committer, settings.server_name)
+        self.deactivation = Deactivation(database, accounts, self.sessions, self.committer)
+        self.accounts = Administration(
+            accounts, self.sessions, self.passwords, self.deactivation, settings.server_name
+        )
+        self.sync = Sync(database, self.feed, self.rooms, self.readers, now_ms)
+        self.attendance = Attendance(database, self.committer, now_ms)
+        self.typing_ends = TypingEnds(database, self.committer, now_ms)
+        self.blobs = BlobFolder(settings.data / "blobs")
+        self.media = Media(
+            database,
+            self.blobs,
+            server_name=settings.server_name,
+            now_ms=now_ms,
+            uploads=UploadRules(bytes_max=settings.upload_bytes_max),
+        )
+        self.is_draining = False
+        self._sweeps: list[asyncio.Task[None]] = []
+        routes = [*self._account_routes(accounts), *self._room_routes(), *self._site_routes()]
+        self.app = App(Router(routes), self.tokens, self.limiter)
+
+    def _make_batch(self, connection: Connection, pos: int) -> RoomBatch:
+        return RoomBatch(self.rooms, connection, pos, now_ms(), self.settings.server_name)
+
+    def _new_room_id(self) -> str:
+        return f"!{secrets.token_urlsafe(18)}:{self.settings.server_name}"
+
+    # --- the one list of everything that answers ---
+
+    def _account_routes(self, accounts: Accounts) -> list[Route]:
+        settings, sessions, passwords = self.settings, self.sessions, self.passwords
+        name = settings.server_name
+        interactive = Interactive(accounts, passwords, name)
+        families = (
+            Login(sessions, passwords, interactive, name),
+            Registration(accounts, sessions, passwords, interactive, name, is_open=settings.open_registration),
+            AdminRegistration(accounts, sessions, passwords, name, settings.registration_secret),
+            Account(accounts, sessions, passwords, interactive, self.deactivation),
+            Devices(accounts, sessions, interactive),
+        )
+        return [route for family in families for route in family.routes()]
+
+    def _room_routes(self) -> list[Route]:
+        database, committer, rooms, name = self.database, self.committer, self.rooms, self.settings.server_name
+        families = (
+            Sending(committer),
+            RoomCreation(committer, self._new_room_id),
+            Membership(database, committer),
+            Upgrades(committer, self._new_room_id),
+            State(database, rooms),
+            History(database, rooms),
+            Relations(database, rooms),
+            Aliases(database, rooms, committer, name),
+            Directory(database, rooms, committer, name),
+            Ephemeral(database, committer, now_ms),
+            AccountDataEndpoints(database, committer),
+            PushRules(database, committer),
+            Profiles(database, committer),
+            SyncEndpoints(database, self.sync, self.attendance.saw if self.settings.presence else None),
+        )
+        return [route for family in families for route in family.routes()]
+
+    def _site_routes(self) -> list[Route]:
+        settings, database = self.settings, self.database
+        families = (
+            Health(database, self.feed, lambda: self.is_draining),
+            FrontPage(database, self.feed, settings, now_ms),
+            Discovery(settings.public_base_url),
+            self.media,
+        )
+        return [route for family in families for route in family.routes()]
+
+    async def start(self) -> None:
+        """Order matters: who follows the feed is named before it flows; caches follow before those who wait."""
+        self.feed.follow(self.tokens.apply)
+        self.feed.follow(self.rooms.apply)
+        self.feed.follow(self.attendance.apply)
+        self.feed.follow(self.readers.apply)
+        await self.blobs.open()
+        await self.feed.start()
+        self.committer.start()
+        self.tokens.start()
+        self.limiter.start()
+        self._sweeps = [asyncio.create_task(self.attendance.run()), asyncio.create_task(self.typing_ends.run())]
+
+    def drain(self) -> None:
+        """The server stops: parked syncs answer, nobody new is told that all is well."""
+        self.is_draining = True
+        self.sync.drain()
+
+    async def stop(self) -> None:
+        """Everything submitted is committed before the connections close."""
+        for task in self._sweeps:
+            task.cancel()
+        await asyncio.wait(self._sweeps)
+        await self.limiter.stop()
+        await self.tokens.stop()
+        await self.committer.stop()
+        await self.feed.stop()
+        await self.media.close()
+        self.blobs.close()
+        self.passwords.close()
+
+
+@asynccontextmanager
+async def open_database(settings: Settings, announce: Announce) -> AsyncIterator[Database]:
+    """The database of the settings, at this version's schema; the embedded one is started and watched over."""
+    embedded = None if settings.dsn else EmbeddedPostgres(settings.data)
+    watching: asyncio.Task[None] | None = None
+    dsn = settings.dsn
+    if embedded is not None:
+        dsn = await embedded.start(announce)
+        watching = asyncio.create_task(embedded.supervise(), name="embedded PostgreSQL")
+    assert dsn is not None
+    database = Database(dsn, connections_max=settings.connections_max)
+    try:
+        await database.open()
+        await migrate_database(database)
+        await facts.check_server_name(database, settings.server_name)
+        yield database
+    finally:
+        await database.close()
+        if watching is not None and embedded is not None:
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
+            await embedded.stop()
+
+
+@asynccontextmanager
+async def open_worker(settings: Settings, announce: Announce) -> AsyncIterator[Worker]:
+    """A worker that knows and writes, but does not listen: for `serve`, and for commands that change rooms."""
+    async with open_database(settings, announce) as database:
+        worker = Worker(settings, database)
+        await worker.start()
+        try:
+            yield worker
+        finally:
+            await worker.stop()
+
+
+@asynccontextmanager
+async def open_store(settings: Settings) -> AsyncIterator[Worker]:
+    """For commands about accounts."""
+    async with open_worker(settings, lambda _: None) as worker:
+        yield worker
+
+
+async def serve(
+    settings: Settings,
+    *,
+    announce: Announce,
+    ready: Callable[[str, People], None],
+    stop: asyncio.Event,
+    demo: bool = False,
+) -> None:
+    """Serves until `stop` is set."""
+    async with open_worker(settings, announce) as worker:
+        people: People = await _fill(worker, announce) if demo else ()
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 50)
+
+        def listening(port: int) -> None:
+            host = f"[{settings.host}]" if ":" in settings.host else settings.host
+            ready(settings.public_base_url or f"http://{host}:{port}", people)
+
+        await server.run(
+            worker.app,
+            host=settings.host,
+            port=settings.port,
+            ready=listening,
+            stop=stop,
+            drain_seconds=settings.drain_seconds,
+            draining=worker.drain,
+            trusted_proxies=settings.trusted_proxies,
+        )
+
+
+async def _fill(worker: Worker, announce: Announce) -> People:
+    from bongsu import demo
+
+    return await demo.fill(worker, announce)
+
+
+async def fill_demo(settings: Settings, *, announce: Announce) -> People:
+    async with open_worker(settings, announce) as worker:
+        return await _fill(worker, announce)
+
+
+async def migrate(settings: Settings, *, contract: bool = False) -> None:
+    async with open_database(settings, lambda _: None) as database:
+        await migrate_database(database, contract=contract)

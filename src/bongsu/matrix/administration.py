@@ -1,0 +1,54 @@
+"""What the command line does with accounts."""
+
+from typing import Any
+
+import msgspec
+
+from bongsu.core import usernames
+from bongsu.matrix.deactivation import Deactivation
+from bongsu.matrix.passwords import Passwords
+from bongsu.matrix.sessions import Sessions
+from bongsu.store.accounts import Accounts, NewUser
+
+
+class Administration:
+    """Adds, lists and closes accounts in somebody else's name."""
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        sessions: Sessions,
+        passwords: Passwords,
+        deactivation: Deactivation,
+        server_name: str,
+    ) -> None:
+        self._accounts = accounts
+        self._sessions = sessions
+        self._passwords = passwords
+        self._deactivation = deactivation
+        self._server_name = server_name
+
+    async def add(self, username: str, password: str, *, is_admin: bool = False) -> str:
+        """Makes an account and returns its user id."""
+        user_id = usernames.new_user_id(username, self._server_name)
+        password_hash = await self._passwords.hash(password)
+        await self._accounts.create_user(NewUser(user_id=user_id, password_hash=password_hash, is_admin=is_admin))
+        return user_id
+
+    async def list_all(self) -> list[dict[str, Any]]:
+        """All accounts by id: user_id, is_admin, is_guest, deactivated_at, created_at."""
+        people: list[dict[str, Any]] = []
+        while page := await self._accounts.list_users(people[-1]["user_id"] if people else ""):
+            for user in page:
+                shown = msgspec.structs.asdict(user)
+                del shown["password_hash"]
+                people.append(shown)
+        return people
+
+    async def deactivate(self, user_id: str) -> None:
+        await self._deactivation.deactivate(user_id)
+
+    async def reset_password(self, user_id: str, password: str, *, keep_devices: bool = False) -> None:
+        password_hash = await self._passwords.hash(password)
+        ended = await self._accounts.set_password(user_id, password_hash, sign_out=not keep_devices)
+        await self._sessions.tell(user_id, ended)

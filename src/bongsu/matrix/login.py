@@ -1,0 +1,116 @@
+"""Signing in and out.
+
+GET  /login
+POST /login
+POST /_matrix/client/v1/login/get_token
+POST /refresh
+POST /logout
+POST /logout/all
+"""
+
+from typing import Final
+
+import msgspec
+
+from bongsu.core import limits, uia, usernames
+from bongsu.core.errors import Refusal, missing_param
+from bongsu.core.json import JsonObject
+from bongsu.http.request import Request
+from bongsu.http.response import Response, empty, reply
+from bongsu.http.router import Auth, Route, client_routes
+from bongsu.matrix.interactive import Interactive, UserIdentifier
+from bongsu.matrix.passwords import Passwords
+from bongsu.matrix.sessions import Sessions, Wish
+
+BY_TOKEN: Final = "m.login.token"  # noqa: S105 - a type's name
+_IDENTIFIERS: Final = ("m.id.user", "m.id.thirdparty", "m.id.phone")
+
+
+class LoginBody(Wish, kw_only=True):
+    """`user` is the old form of `identifier`; `token` goes with m.login.token."""
+
+    type: str
+    identifier: UserIdentifier | None = None
+    user: str | None = None
+    password: str | None = None
+    token: str | None = None
+
+
+class RefreshBody(msgspec.Struct):
+    refresh_token: str
+
+
+class Login:
+    """Passwords and login tokens in, sessions out."""
+
+    def __init__(self, sessions: Sessions, passwords: Passwords, interactive: Interactive, server_name: str) -> None:
+        self._sessions = sessions
+        self._passwords = passwords
+        self._interactive = interactive
+        self._server_name = server_name
+
+    def routes(self) -> list[Route]:
+        return [
+            *client_routes("GET", "/login", self.flows, Auth.NONE),
+            *client_routes("POST", "/login", self.sign_in, Auth.NONE, "login"),
+            Route("POST", "/_matrix/client/v1/login/get_token", self.get_token, bucket="login"),
+            *client_routes("POST", "/refresh", self.refresh, Auth.NONE, "login"),
+            *client_routes("POST", "/logout", self.sign_out),
+            *client_routes("POST", "/logout/all", self.sign_out_everywhere),
+        ]
+
+    async def flows(self, _: Request) -> Response:
+        return reply({"flows": [{"type": uia.PASSWORD}, {"type": BY_TOKEN, "get_login_token": True}]})
+
+    async def sign_in(self, request: Request) -> Response:
+        body = await request.read(LoginBody)
+        body.check()
+        if body.type == uia.PASSWORD:
+            return reply(await self._with_password(body, request.client))
+        if body.type == BY_TOKEN:
+            return reply(await self._with_token(body, request.client))
+        raise Refusal(400, "M_UNKNOWN", f"sign in with {uia.PASSWORD} or {BY_TOKEN}")
+
+    async def _with_password(self, body: LoginBody, address: str) -> JsonObject:
+        if body.password is None:
+            raise missing_param("password is missing")
+        user = await self._passwords.prove(self._user_id(body), body.password)
+        answer = await self._sessions.sign_in(user.user_id, body, address, user.password_hash)
+        await self._passwords.renew(user, body.password)
+        return answer
+
+    def _user_id(self, body: LoginBody) -> str | None:
+        """Whom the client means; None for somebody who cannot be here."""
+        if body.identifier is not None and body.identifier.type not in _IDENTIFIERS:
+            raise Refusal(400, "M_UNKNOWN", "identifier.type must be m.id.user")
+        if body.identifier is not None and body.identifier.type != "m.id.user":
+            return None
+        user = body.user if body.identifier is None else body.identifier.user
+        if user is None:
+            raise missing_param("identifier.user is missing")
+        return usernames.known_user_id(user, self._server_name)
+
+    async def _with_token(self, body: LoginBody, address: str) -> JsonObject:
+        if body.token is None:
+            raise missing_param("token is missing")
+        user_id = await self._sessions.take_login_token(body.token)
+        return await self._sessions.sign_in(user_id, body, address)
+
+    async def get_token(self, request: Request) -> Response:
+        """A login token for another device of the person, who proves again each time that it is them."""
+        user_id = request.requester.user_id
+        await self._interactive.confirm(request, await request.json_or_empty(), uia.ASK_PASSWORD)
+        token = await self._sessions.login_token(user_id)
+        return reply({"login_token": token, "expires_in_ms": limits.LOGIN_TOKEN_SECONDS * 1_000})
+
+    async def refresh(self, request: Request) -> Response:
+        body = await request.read(RefreshBody)
+        return reply(await self._sessions.refresh(body.refresh_token))
+
+    async def sign_out(self, request: Request) -> Response:
+        await self._sessions.end(request.requester.user_id, [request.requester.device_id])
+        return empty()
+
+    async def sign_out_everywhere(self, request: Request) -> Response:
+        await self._sessions.end_all(request.requester.user_id)
+        return empty()

@@ -1,0 +1,106 @@
+"""Making an account.
+
+POST /register
+GET  /register/available
+GET  /_matrix/client/v1/register/m.login.registration_token/validity
+"""
+
+import secrets
+from typing import Final
+
+from bongsu.core import uia, usernames
+from bongsu.core.errors import Refusal, forbidden, missing_param
+from bongsu.core.ids import user_id as make_user_id
+from bongsu.core.passwords import check_new
+from bongsu.core.uia import Flow
+from bongsu.http.request import Request, convert
+from bongsu.http.response import Response, reply
+from bongsu.http.router import Auth, Route, client_routes
+from bongsu.matrix.interactive import Interactive
+from bongsu.matrix.passwords import Passwords
+from bongsu.matrix.sessions import Sessions, Wish
+from bongsu.store.accounts import Accounts, NewUser
+
+_VARYING: Final = ("initial_device_display_name",)  # some clients add it only to the last try
+
+
+class RegisterBody(Wish, kw_only=True):
+    username: str | None = None
+    password: str | None = None
+    inhibit_login: bool = False
+
+
+class Registration:
+    """Accounts for everybody (open), or for those with a registration token that was handed out."""
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        sessions: Sessions,
+        passwords: Passwords,
+        interactive: Interactive,
+        server_name: str,
+        *,
+        is_open: bool,
+    ) -> None:
+        self._accounts = accounts
+        self._sessions = sessions
+        self._passwords = passwords
+        self._interactive = interactive
+        self._server_name = server_name
+        self._is_open = is_open
+
+    def routes(self) -> list[Route]:
+        validity = "/_matrix/client/v1/register/m.login.registration_token/validity"
+        return [
+            *client_routes("POST", "/register", self.register, Auth.NONE, "register"),
+            *client_routes("GET", "/register/available", self.available, Auth.NONE, "probe"),
+            Route("GET", validity, self.token_validity, Auth.NONE, "probe"),
+        ]
+
+    async def register(self, request: Request) -> Response:
+        if request.query.choice("kind", ("user", "guest"), "user") == "guest":
+            raise Refusal(403, "M_GUEST_ACCESS_FORBIDDEN", "this server has no guests")
+        flows = await self._flows()
+        asked = await request.json_or_empty()
+        body = convert(asked, RegisterBody)
+        user_id = await self._wanted_user_id(body)
+        completed = await self._interactive.confirm(request, asked, flows, varying=_VARYING)
+        new = await self._new_user(user_id, body, completed.facts.get("registration_token"))
+        return reply(await self._sessions.sign_up(new, None if body.inhibit_login else body, request.client))
+
+    async def _flows(self) -> list[Flow]:
+        flows: list[Flow] = [(uia.DUMMY,)] if self._is_open else []
+        if await self._accounts.has_registration_tokens():
+            flows.append((uia.REGISTRATION_TOKEN,))
+        if not flows:
+            raise forbidden("registration is closed")
+        return flows
+
+    async def _wanted_user_id(self, body: RegisterBody) -> str:
+        """The protocol wants the name judged before the person has to prove anything; so is the password."""
+        body.check()
+        if body.password is not None:
+            check_new(body.password)
+        if not body.username:
+            return make_user_id(f"u{secrets.token_hex(6)}", self._server_name)
+        return await self._free_user_id(body.username)
+
+    async def _free_user_id(self, username: str) -> str:
+        user_id = usernames.new_user_id(username, self._server_name)
+        if await self._accounts.user(user_id) is not None:
+            raise Refusal(400, "M_USER_IN_USE", "this user name is taken")
+        return user_id
+
+    async def _new_user(self, user_id: str, body: RegisterBody, registration_token: str | None) -> NewUser:
+        if body.password is None:
+            raise missing_param("password is missing")
+        password_hash = await self._passwords.hash(body.password)
+        return NewUser(user_id=user_id, password_hash=password_hash, registration_token=registration_token)
+
+    async def available(self, request: Request) -> Response:
+        await self._free_user_id(request.query.need("username"))
+        return reply({"available": True})
+
+    async def token_validity(self, request: Request) -> Response:
+        return reply({"valid": await self._accounts.is_registration_token(request.query.need("token"))})

@@ -1,0 +1,34 @@
+"""What every folder of tests may use: one server for the whole run."""
+
+import os
+from collections.abc import Generator, Iterator
+
+import pytest
+
+from tests.server import Server, data_folder, running
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """One worker on a new data folder, shared by all tests that do not harm it."""
+    with data_folder() as data_dir:
+        yield Server.start(data_dir)
+
+
+@pytest.fixture(scope="session")
+def base_url(request: pytest.FixtureRequest) -> str:
+    """Where the server answers. BONGSU_TEST_BASE_URL names one that already runs; then none is started."""
+    outside = os.environ.get("BONGSU_TEST_BASE_URL")
+    if outside:
+        return outside.rstrip("/")
+    server: Server = request.getfixturevalue("server")
+    return server.base_url
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed test shows the newest lines of every running server's log."""
+    report = yield
+    if report.failed:
+        report.sections += [(f"log of {server.base_url}", server.log_tail()) for server in running]
+    return report
