@@ -82,9 +82,7 @@ class Worker:
         self.passwords = Passwords(accounts, self.limiter, settings.password_hashing)
         self.sessions = Sessions(accounts, self.committer, settings.server_name)
         self.deactivation = Deactivation(database, accounts, self.sessions, self.committer)
-        self.accounts = Administration(
-            accounts, self.sessions, self.passwords, self.deactivation, settings.server_name
-        )
+        self.accounts = Administration(accounts, self.sessions, self.passwords, self.deactivation, settings.server_name)
         self.sync = Sync(database, self.feed, self.rooms, self.readers, now_ms)
         self.attendance = Attendance(database, self.committer, now_ms)
         self.typing_ends = TypingEnds(database, self.committer, now_ms)

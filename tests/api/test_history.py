@@ -113,7 +113,7 @@ async def test_page_of_nothing(alice: Talker) -> None:
         ({"dir": "b", "filter": '{"types":1}'}, "M_BAD_JSON"),
     ],
 )
-async def test_malformed_questions(alice: Talker, query: dict[str, str], errcode: str) -> None:
+async def test_malformed_questions(alice: Talker, query: dict[str, Any], errcode: str) -> None:
     room_id = await alice.make_room()
     assert await alice.refused("GET", f"{room(room_id)}/messages", **query) == (400, errcode)
 

@@ -1,6 +1,7 @@
 """What the commands share: settings as options, and errors as one line."""
 
 import asyncio
+import errno
 import functools
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -77,15 +78,39 @@ def run_async(effective: Effective, work: Coroutine[Any, Any, T]) -> T:
     """Runs `work` on uvloop with the log set up; what people can act on becomes one line."""
     import uvloop
 
-    from bongsu.store.postgres_install import PostgresFailed
-
     logs.configure(effective.settings.log_format, effective.settings.log_level)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(work)
-    except PostgresFailed as error:
-        raise Stop(str(error)) from None
-    except PermissionError as error:
-        if error.filename is None:
+    except Exception as error:
+        line = _explained(error, effective)
+        if line is None:
             raise
-        raise Stop(f"{error.filename}: {error.strerror}") from None
+        raise Stop(line) from None
+
+
+def _explained(error: Exception, effective: Effective) -> str | None:
+    """One line about an error that is not ours, None for one that is."""
+    from bongsu.core.errors import Refusal
+    from bongsu.store.database import GONE
+    from bongsu.store.postgres_install import PostgresFailed
+
+    settings = effective.settings
+    if isinstance(error, Refusal):
+        return error.message
+    if isinstance(error, PostgresFailed):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in _LISTENING and error.filename is None:
+        return f"cannot listen on {settings.host} port {settings.port}: {_LISTENING[error.errno]}"
+    if isinstance(error, PermissionError):
+        return f"{error.filename}: {error.strerror}"
+    if settings.dsn is not None and isinstance(error, GONE):
+        return f"the database {effective.shown('dsn')} cannot be used: {error}"
+    return None
+
+
+_LISTENING: Final = {
+    errno.EADDRINUSE: "another program does; choose another --port",
+    errno.EADDRNOTAVAIL: "this machine has no such address; choose another --host",
+    errno.EACCES: "only root may use this port; choose another --port",
+}

@@ -1,7 +1,6 @@
 """bongsu serve"""
 
 import asyncio
-import errno
 import os
 import signal
 import sys
@@ -11,7 +10,7 @@ from typing import Final
 import click
 import structlog
 
-from bongsu.cli.options import Stop, run_async, with_settings
+from bongsu.cli.options import run_async, with_settings
 from bongsu.config import Effective, Settings
 
 log = structlog.get_logger("bongsu")
@@ -24,20 +23,7 @@ Accounts = Sequence[tuple[str, str]]  # (user id, password) of the demo's people
 @click.option("--demo", is_flag=True, help="Fill an empty server with people, rooms and messages to look at.")
 def command(effective: Effective, demo: bool) -> None:
     """Start the server, with a PostgreSQL of its own unless --dsn names one."""
-    settings = effective.settings
-    try:
-        run_async(effective, _serve(settings, demo))
-    except OSError as error:
-        if error.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES):
-            raise
-        raise Stop(f"cannot listen on {settings.host} port {settings.port}: {_reason(error)}") from None
-
-
-def _reason(error: OSError) -> str:
-    return {
-        errno.EADDRINUSE: "another program does; choose another --port",
-        errno.EADDRNOTAVAIL: "this machine has no such address; choose another --host",
-    }.get(error.errno or 0, os.strerror(error.errno or 0))
+    run_async(effective, _serve(effective.settings, demo))
 
 
 async def _serve(settings: Settings, demo: bool) -> None:

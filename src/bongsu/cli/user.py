@@ -7,10 +7,9 @@ from typing import Any, TypeVar
 
 import click
 
-from bongsu.cli.options import DATABASE, Stop, Wrong, run_async, with_settings
+from bongsu.cli.options import DATABASE, Wrong, run_async, with_settings
 from bongsu.config import Effective
 from bongsu.core import ids
-from bongsu.core.errors import Refusal
 
 T = TypeVar("T")
 
@@ -78,10 +77,7 @@ def _with_accounts(effective: Effective, work: Callable[[Any], Awaitable[T]]) ->
         async with main.open_store(effective.settings) as store:
             return await work(store.accounts)
 
-    try:
-        return run_async(effective, run())
-    except Refusal as error:
-        raise Stop(error.message) from None
+    return run_async(effective, run())
 
 
 def _user_id(effective: Effective, user: str) -> str:

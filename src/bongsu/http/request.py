@@ -152,12 +152,17 @@ class Request:
             declared = self.headers.get(b"content-length", b"0")
             if declared.isdigit() and int(declared) > bytes_max:
                 raise too_large(f"the body may have at most {bytes_max} bytes")
-            try:
-                async with asyncio.timeout(limits.BODY_SECONDS_MAX):
-                    self._body = await self._read(bytes_max)
-            except TimeoutError:
-                raise Refusal(408, "M_UNKNOWN", "the body took too long to arrive") from None
+            self._body = await self._read_in_time(bytes_max)
         return self._body
+
+    async def _read_in_time(self, bytes_max: int) -> bytes:
+        if b"content-length" not in self.headers and b"transfer-encoding" not in self.headers:
+            return b""
+        try:
+            async with asyncio.timeout(limits.BODY_SECONDS_MAX):
+                return await self._read(bytes_max)
+        except TimeoutError:
+            raise Refusal(408, "M_UNKNOWN", "the body took too long to arrive") from None
 
     async def _read(self, bytes_max: int) -> bytes:
         pieces: list[bytes] = []

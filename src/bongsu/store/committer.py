@@ -90,7 +90,7 @@ class Committer:
             await self._task
 
     async def submit(self, operation: Operation) -> Any:
-        """The operation's result, or its refusal. The caller may be cancelled; the operation is not."""
+        """The operation's result, or its refusal. The caller may be cancelled; the operation, once queued, is not."""
         if len(self._queue) >= limits.COMMIT_QUEUE_MAX:
             raise limit_exceeded(1_000)
         if self._stopping:
@@ -100,7 +100,7 @@ class Committer:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._queue.append((operation, future))
         self._wake.set()
-        return await asyncio.shield(future)
+        return await future
 
     async def _run(self) -> None:
         while True:

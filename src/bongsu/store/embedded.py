@@ -276,7 +276,7 @@ class EmbeddedPostgres:
         try:
             return os.path.samestat(os.stat(f"/proc/{pid}/cwd"), self._cluster.stat())
         except PermissionError:
-            return True  # root without all its rights, in a container: the name must do
+            return os.stat(f"/proc/{pid}").st_uid == self._cluster.stat().st_uid  # root without all rights (containers)
 
     def _clear_remains(self) -> None:
         """After kill -9: processes without their server end, and a pid file that names a stranger goes."""

@@ -1,0 +1,28 @@
+"""One private PostgreSQL for the tests that speak to the store itself."""
+
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bongsu.store.database import Database
+from bongsu.store.embedded import EmbeddedPostgres
+from bongsu.store.migrations import migrate
+
+
+@pytest.fixture(scope="session")
+async def dsn() -> AsyncIterator[str]:
+    """A database with Bongsu's tables, alone in a folder of its own."""
+    with tempfile.TemporaryDirectory(prefix="bongsu-") as folder:
+        Path(folder).chmod(0o755)  # the database may run as another user than the tests
+        postgres = EmbeddedPostgres(Path(folder) / "data")
+        try:
+            address = await postgres.start()
+            database = Database(address)
+            await database.open()
+            await migrate(database)
+            await database.close()
+            yield address
+        finally:
+            await postgres.stop()
