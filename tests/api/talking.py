@@ -1,4 +1,4 @@
-"""Somebody who talks to the server in plain HTTP, for the tests of rooms, and the fixtures that make them."""
+"""Somebody who talks to the server in plain HTTP, for the tests of rooms."""
 
 import itertools
 import secrets
@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 import aiohttp
+from yarl import URL
 
 Json = dict[str, Any]
 V3 = "/_matrix/client/v3"
@@ -128,9 +129,8 @@ async def ask(
         return answer.status, await answer.json()
 
 
-def _as_it_is(http: aiohttp.ClientSession, path: str) -> Any:
-    from yarl import URL
-
+def _as_it_is(http: aiohttp.ClientSession, path: str) -> URL:
+    """The address with its percent-encoding left alone."""
     assert http._base_url is not None
     return URL(str(http._base_url.origin()) + path, encoded=True)
 

@@ -2,29 +2,12 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
 import pytest
 from tests.api.talking import V1, V3, Talker, ask, room, segment, sign_up
 from tests.server import SERVER_NAME
-
-
-@pytest.fixture
-async def http(base_url: str) -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(base_url, timeout=aiohttp.ClientTimeout(60)) as session:
-        yield session
-
-
-@pytest.fixture
-async def alice(http: aiohttp.ClientSession) -> Talker:
-    return await sign_up(http, "alice")
-
-
-@pytest.fixture
-async def bob(http: aiohttp.ClientSession) -> Talker:
-    return await sign_up(http, "bob")
 
 
 def new_alias(name: str = "room") -> str:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -11,22 +10,6 @@ from tests.api.talking import V1, V3, Talker, room, segment, sign_up
 
 PAGES_MAX = 60
 VISIBILITY = "m.room.history_visibility"
-
-
-@pytest.fixture
-async def http(base_url: str) -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(base_url, timeout=aiohttp.ClientTimeout(60)) as session:
-        yield session
-
-
-@pytest.fixture
-async def alice(http: aiohttp.ClientSession) -> Talker:
-    return await sign_up(http, "alice")
-
-
-@pytest.fixture
-async def bob(http: aiohttp.ClientSession) -> Talker:
-    return await sign_up(http, "bob")
 
 
 def with_visibility(value: str) -> dict[str, Any]:
@@ -272,6 +255,20 @@ async def test_gaps_between_stays_stay_closed(alice: Talker, bob: Talker) -> Non
     assert bodies(await pages(bob, room_id, "f", limit=2)) == expected
     assert bodies(await pages(bob, room_id, "b", limit=2)) == expected[::-1]
     assert len(bodies(await pages(alice, room_id))) == 7
+
+
+async def test_very_many_gaps_stay_closed(alice: Talker, bob: Talker) -> None:
+    room_id = await alice.make_room(**with_visibility("joined"))
+    expected = []
+    for n in range(52):
+        await alice.set_state(room_id, VISIBILITY, {"history_visibility": "world_readable"})
+        expected.append(await alice.say(room_id, f"open {n}"))
+        await alice.set_state(room_id, VISIBILITY, {"history_visibility": "joined"})
+        await alice.say(room_id, f"closed {n}")
+    await alice.set_state(room_id, VISIBILITY, {"history_visibility": "world_readable"})
+    back = await pages(bob, room_id, "b", limit=30)
+    assert [event["event_id"] for event in back if event["type"] == "m.room.message"] == expected[::-1]
+    assert len(bodies(await pages(bob, room_id, "f", limit=30))) == 52
 
 
 # --- single events ---

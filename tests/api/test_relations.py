@@ -1,6 +1,5 @@
 """Edits, threads, references and reactions through HTTP: bundled with their parents, and asked for."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -8,22 +7,6 @@ import pytest
 from tests.api.talking import V1, Json, Talker, relating, room, segment, sign_up
 
 MESSAGE = "m.room.message"
-
-
-@pytest.fixture
-async def http(base_url: str) -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(base_url, timeout=aiohttp.ClientTimeout(60)) as session:
-        yield session
-
-
-@pytest.fixture
-async def alice(http: aiohttp.ClientSession) -> Talker:
-    return await sign_up(http, "alice")
-
-
-@pytest.fixture
-async def bob(http: aiohttp.ClientSession) -> Talker:
-    return await sign_up(http, "bob")
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ async def saw(base_url: str, tmp_path_factory: pytest.TempPathFactory) -> Saw:
     steps = {line["step"]: line for line in lines}
 
     def saw(step: str) -> Any:
+        assert step in steps, f"{step} was not reported\n{errors}"
         assert "error" not in steps[step], f"{steps[step]['error']}\n{errors}"
         return steps[step]["saw"]
 

@@ -29,12 +29,16 @@ PAGE_EVENTS_DEFAULT = 10  # of /messages, /context, /relations (the protocol's d
 PAGE_EVENTS_MAX = 1_000  # more than a screen can show; a page is built in memory
 HISTORY_SCAN_MAX = 10_000  # rows one page of history may look at when its filter matches few; 10 to 30 ms
 FILTER_PATTERNS_IN_SQL_MAX = 50  # event types with "*"; a filter with more is applied after reading
+VISIBLE_RANGES_IN_SQL_MAX = 50  # stays and changes of visibility; what is more patchy is sorted out after reading
 MEMBERS_AT_ONCE_MAX = 500  # members read and encoded before others get their turn: about 5 ms
 RELATIONS_DEPTH_MAX = 3  # of /relations with recurse (the protocol asks for at least 3)
 RELATIONS_RECURSED_MAX = 10_000  # related events looked at with recurse
 REFERENCES_BUNDLED_MAX = 100  # m.reference ids shown with an event; /relations gives the rest
 DIRECTORY_PAGE_MAX = 500
 DIRECTORY_PAGE_DEFAULT = 100
+HIERARCHY_PAGE_MAX = 50  # rooms of a space on one page
+HIERARCHY_DEPTH_MAX = 10  # spaces in spaces that are walked into
+HIERARCHY_ROOMS_MAX = 1_000  # rooms one walk through a space looks at
 DIRECTORY_SEARCHED_MAX = 5_000  # published rooms one search by type looks at
 SEARCH_TERM_BYTES_MAX = 255  # what is searched for in names and topics
 

@@ -67,8 +67,12 @@ class Visibility:
         return self.state_pos is not None or (self.membership == "invite" and self.value == INVITED)
 
     def may_see(self, event: Event) -> bool:
-        index = bisect_right(self._firsts, event.pos) - 1
-        return index >= 0 and event.pos <= self.ranges[index][1]
+        return self.shows(event.pos)
+
+    def shows(self, pos: int) -> bool:
+        """May the event at this position be seen?"""
+        index = bisect_right(self._firsts, pos) - 1
+        return index >= 0 and pos <= self.ranges[index][1]
 
     def membership_at(self, pos: int) -> str:
         """The person's membership just after the event at this position."""

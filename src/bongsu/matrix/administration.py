@@ -1,10 +1,13 @@
 """What the command line does with accounts."""
 
+import secrets
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from bongsu.core import usernames
+from bongsu.core.errors import not_found
 from bongsu.matrix.deactivation import Deactivation
 from bongsu.matrix.passwords import Passwords
 from bongsu.matrix.sessions import Sessions
@@ -52,3 +55,19 @@ class Administration:
         password_hash = await self._passwords.hash(password)
         ended = await self._accounts.set_password(user_id, password_hash, sign_out=not keep_devices)
         await self._sessions.tell(user_id, ended)
+
+    async def add_registration_token(
+        self, *, uses_allowed: int | None = None, expires_at: datetime | None = None
+    ) -> str:
+        """A token that lets so many people (None: any number) make accounts, although registration is closed."""
+        token = secrets.token_hex(8)
+        await self._accounts.create_registration_token(token, uses_allowed, expires_at)
+        return token
+
+    async def list_registration_tokens(self) -> list[dict[str, Any]]:
+        """All of them: token, uses_allowed, used, expires_at."""
+        return [msgspec.structs.asdict(token) for token in await self._accounts.list_registration_tokens()]
+
+    async def delete_registration_token(self, token: str) -> None:
+        if not await self._accounts.delete_registration_token(token):
+            raise not_found("there is no such registration token")

@@ -12,6 +12,7 @@ from bongsu.rooms.batch import RoomBatch, Wanted
 from bongsu.rooms.room import WorkingRoom
 from bongsu.store import people
 from bongsu.store import rooms as room_table
+from bongsu.store.rows import Forgotten
 
 _RESTRICTED = ("restricted", "knock_restricted")
 
@@ -140,7 +141,7 @@ class Forget(msgspec.Struct, frozen=True):
         await batch.know_members(room, [self.user_id])
         if room.membership(self.user_id) in ("join", "invite", "knock"):
             raise Refusal(400, "M_UNKNOWN", "leave the room first, then forget it")
-        batch.rows.statements.append((room_table.FORGET, (self.user_id, self.room_id)))
+        batch.rows.add((self.room_id, self.user_id), Forgotten(batch.rows.next_pos(), self.room_id, self.user_id))
 
 
 async def _known_room(batch: RoomBatch, room_id: str) -> WorkingRoom:

@@ -10,6 +10,7 @@ from bongsu.store import streams
 from bongsu.store.database import Connection
 from bongsu.store.rows import (
     AccountData,
+    Forgotten,
     Presence,
     Receipt,
     Redacted,
@@ -20,7 +21,7 @@ from bongsu.store.rows import (
     Typing,
 )
 
-SmallRow = Receipt | AccountData | Typing | Presence | Revocation
+SmallRow = Receipt | AccountData | Typing | Presence | Revocation | Forgotten
 
 
 class Rows:
@@ -93,6 +94,7 @@ class Rows:
             of(Typing),
             of(Presence),
             of(Revocation),
+            of(Forgotten),
         )
 
 

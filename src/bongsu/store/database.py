@@ -28,7 +28,17 @@ UniqueViolation = asyncpg.UniqueViolationError
 
 _CANCELLED_WAIT = "01000"
 _SETTINGS = {"application_name": "bongsu", "jit": "off", "synchronous_commit": "on", "timezone": "UTC"}
-GONE = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError, TimeoutError)
+GONE = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the server said goodbye, and the driver has not yet closed the connection
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+)
 
 
 class OutcomeUnknown(Exception):

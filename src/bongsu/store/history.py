@@ -45,7 +45,7 @@ async def page(
     visible: Visibility,
     wanted: RoomEventFilter = NOTHING_FILTERED,
 ) -> Page:
-    """At most `count` visible events of (after, up_to] that the filter lets through.
+    """At most `count` (from 1) visible events of (after, up_to] that the filter lets through.
 
     contains_url is only narrowed down here: ask an EventMatcher too. A filter that matches little ends the page after
     HISTORY_SCAN_MAX rows, wherever that is.
@@ -61,9 +61,9 @@ async def page(
         f" ORDER BY pos {order} LIMIT $4) AS e {_where(clauses)} ORDER BY e.pos {order} LIMIT $5",
         *arguments,
     )
-    events = [read_event(row) for row in rows[:count]]
+    events = [read_event(row) for row in rows[:count] if visible.shows(row["pos"])]
     if len(rows) > count:
-        return Page(events, events[-1].pos if events else None)
+        return Page(events, rows[count - 1]["pos"])
     return Page(events, await _scanned_to(reads, room_id, after, up_to, order) if clauses else None)
 
 
@@ -84,8 +84,8 @@ def _where(clauses: Sequence[str]) -> str:
 
 
 def _visible(visible: Visibility, arguments: _Arguments) -> list[str]:
-    """Nothing to ask where what is visible is one stretch: the page's bounds say it."""
-    if len(visible.ranges) == 1:
+    """Nothing to ask where what is visible is one stretch (the page's bounds say it), or where it is very many."""
+    if not 1 < len(visible.ranges) <= limits.VISIBLE_RANGES_IN_SQL_MAX:
         return []
     firsts = arguments.add([first for first, _ in visible.ranges], "bigint[]")
     lasts = arguments.add([last for _, last in visible.ranges], "bigint[]")
@@ -151,12 +151,12 @@ async def nearest(
     clauses = ["e.pos >= $4", "e.pos <= $5", *_visible(visible, arguments)]
     sign, order = (">=", "ASC") if later else ("<=", "DESC")
     rows = await reads.fetch(
-        f"SELECT event_id, ts_ms FROM (SELECT pos, event_id, ts_ms FROM events WHERE room_id = $1 AND ts_ms {sign} $2"
-        f" ORDER BY ts_ms {order}, pos {order} LIMIT $3) AS e {_where(clauses)} ORDER BY ts_ms {order}, pos {order}"
-        " LIMIT 1",
+        f"SELECT pos, event_id, ts_ms FROM (SELECT pos, event_id, ts_ms FROM events WHERE room_id = $1"
+        f" AND ts_ms {sign} $2 ORDER BY ts_ms {order}, pos {order} LIMIT $3) AS e"
+        f" {_where(clauses)} ORDER BY ts_ms {order}, pos {order} LIMIT 100",
         *arguments,
     )
-    return (rows[0]["event_id"], rows[0]["ts_ms"]) if rows else None
+    return next(((row["event_id"], row["ts_ms"]) for row in rows if visible.shows(row["pos"])), None)
 
 
 # --- state as it was ---

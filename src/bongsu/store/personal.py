@@ -71,6 +71,19 @@ async def presence_since(
     return [Presence(*row.values()) for row in await reads.fetch(_PRESENCE, user_id, after, up_to, offline_too, count)]
 
 
+_AMONG: Final = """
+SELECT pos, user_id, state, status_msg, last_active_ms, ARRAY[]::text[] FROM presence
+WHERE state <> 'offline' AND pos <= $3 AND (user_id = ANY($1) OR user_id IN (
+    SELECT user_id FROM members WHERE room_id = ANY($2) AND membership = 'join'))
+LIMIT 500
+"""
+
+
+async def presence_among(reads: Reads, user_ids: Sequence[str], room_ids: Sequence[str], up_to: int) -> list[Presence]:
+    """The presence of these people, and of those in these rooms, unless offline."""
+    return [Presence(*row.values()) for row in await reads.fetch(_AMONG, user_ids, room_ids, up_to)]
+
+
 async def presence_of(reads: Reads, user_id: str) -> Presence | None:
     rows = await reads.fetch(
         "SELECT pos, user_id, state, status_msg, last_active_ms, ARRAY[]::text[] FROM presence WHERE user_id = $1",

@@ -100,12 +100,12 @@ class Membership(msgspec.Struct, frozen=True):
     membership: str
     pos: int
     joined_pos: int | None
-    forgotten: bool
 
 
 async def memberships(reads: Reads, user_id: str) -> list[Membership]:
+    """Where a person is, was and is invited, but for rooms they have forgotten."""
     rows = await reads.fetch(
-        "SELECT room_id, membership, pos, joined_pos, forgotten FROM members WHERE user_id = $1", user_id
+        "SELECT room_id, membership, pos, joined_pos FROM members WHERE user_id = $1 AND forgotten_pos IS NULL", user_id
     )
     return [Membership(*row.values()) for row in rows]
 
@@ -140,9 +140,6 @@ async def state_at(
     """The state of a room as it stood at `pos`; with `after`, only what was set since then."""
     rows = await reads.fetch(_STATE_AT, room_id, pos, types, state_keys, not_types, after)
     return [read_event(row) for row in rows]
-
-
-FORGET: Final = "UPDATE members SET forgotten = true WHERE user_id = $1 AND room_id = $2"
 
 
 async def receipt_pos(reads: Reads, room_id: str, user_id: str, receipt_type: str, thread_id: str) -> int:

@@ -56,6 +56,14 @@ class Revocation(msgspec.Struct, frozen=True):
     device_id: str | None
 
 
+class Forgotten(msgspec.Struct, frozen=True):
+    """Somebody does not want to see a room again that they left."""
+
+    pos: int
+    room_id: str
+    user_id: str
+
+
 class StoredEvent(msgspec.Struct, frozen=True):
     """An event and what of it only the store needs: the whole PDU and the key its retries are recognised by."""
 
@@ -92,6 +100,7 @@ class Segment(msgspec.Struct):
     typing: list[Typing] = []
     presence: list[Presence] = []
     revocations: list[Revocation] = []
+    forgotten: list[Forgotten] = []
 
     def later_than(self, pos: int) -> "Segment":
         """The part of it that lies after `pos`."""
@@ -104,4 +113,5 @@ class Segment(msgspec.Struct):
             [row for row in self.typing if row.pos > pos],
             [row for row in self.presence if row.pos > pos],
             [row for row in self.revocations if row.pos > pos],
+            [row for row in self.forgotten if row.pos > pos],
         )

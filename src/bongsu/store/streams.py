@@ -11,6 +11,7 @@ from bongsu.core.events import MEMBER, REDACTION, Event
 from bongsu.store.database import Connection, Record
 from bongsu.store.rows import (
     AccountData,
+    Forgotten,
     Presence,
     Receipt,
     Redacted,
@@ -160,7 +161,7 @@ ON CONFLICT (user_id, room_id) DO UPDATE SET
     pos = excluded.pos,
     joined_pos = CASE WHEN excluded.membership = 'join' AND members.membership <> 'join' THEN excluded.pos
                       ELSE members.joined_pos END,
-    forgotten = false
+    forgotten_pos = NULL
 """
 
 
@@ -228,24 +229,35 @@ _UPSERTS: Final[dict[type[Any], str]] = {
         SELECT $1::bigint, $2::text, $3::text, $4::text, $5::bigint WHERE $6::text[] IS NOT NULL
         ON CONFLICT (user_id) DO UPDATE SET pos = excluded.pos, state = excluded.state,
             status_msg = excluded.status_msg, last_active_ms = excluded.last_active_ms""",
+    Forgotten: """
+        UPDATE members SET forgotten_pos = $1
+        WHERE room_id = $2 AND user_id = $3 AND membership IN ('leave', 'ban')""",
     Revocation: "INSERT INTO revocations (pos, user_id, device_id) VALUES ($1, $2, $3)",
 }
 
 
 async def write_rows(connection: Connection, rows: Sequence[msgspec.Struct]) -> None:
-    """Rows of one of the small tables: receipts, account data, typing, presence, revocations."""
+    """Rows of one of the small tables: receipts, account data, typing, presence, revocations, rooms forgotten."""
     await connection.executemany(_UPSERTS[type(rows[0])], [msgspec.structs.astuple(row) for row in rows])
 
 
 _ROOMS_OF: Final = (
     "ARRAY(SELECT room_id FROM members m WHERE m.user_id = presence.user_id AND m.membership = 'join') AS room_ids"
 )
-_SMALL_TABLES: Final[tuple[tuple[str, str, type[Any]], ...]] = (
-    ("receipts", "pos, room_id, user_id, receipt_type, thread_id, event_id, event_pos, ts_ms", Receipt),
-    ("account_data", "pos, user_id, room_id, type, content", AccountData),
-    ("typing", "pos, room_id, user_id, until_ms", Typing),
-    ("presence", f"pos, user_id, state, status_msg, last_active_ms, {_ROOMS_OF}", Presence),
-    ("revocations", "pos, user_id, device_id", Revocation),
+# (rows of the segment, columns, table, the column of the position, shape)
+_SMALL: Final[tuple[tuple[str, str, str, str, type[Any]], ...]] = (
+    (
+        "receipts",
+        "pos, room_id, user_id, receipt_type, thread_id, event_id, event_pos, ts_ms",
+        "receipts",
+        "pos",
+        Receipt,
+    ),
+    ("account_data", "pos, user_id, room_id, type, content", "account_data", "pos", AccountData),
+    ("typing", "pos, room_id, user_id, until_ms", "typing", "pos", Typing),
+    ("presence", f"pos, user_id, state, status_msg, last_active_ms, {_ROOMS_OF}", "presence", "pos", Presence),
+    ("revocations", "pos, user_id, device_id", "revocations", "pos", Revocation),
+    ("forgotten", "forgotten_pos, room_id, user_id", "members", "forgotten_pos", Forgotten),
 )
 
 
@@ -256,9 +268,9 @@ async def read_segment(connection: Connection, after: int, to: int) -> Segment:
         f"SELECT {EVENT_COLUMNS} FROM events e WHERE pos > $1 AND pos <= $2 ORDER BY pos", after, to
     )
     segment = Segment(after, to, [read_event(row) for row in rows])
-    for table, columns, shape in _SMALL_TABLES:
+    for name, columns, table, pos, shape in _SMALL:
         found = await connection.fetch(
-            f"SELECT {columns} FROM {table} WHERE pos > $1 AND pos <= $2 ORDER BY pos", after, to
+            f"SELECT {columns} FROM {table} WHERE {pos} > $1 AND {pos} <= $2 ORDER BY {pos}", after, to
         )
-        setattr(segment, table, [shape(*row.values()) for row in found])
+        setattr(segment, name, [shape(*row.values()) for row in found])
     return segment

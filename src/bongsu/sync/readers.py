@@ -19,7 +19,7 @@ from bongsu.store import rooms as room_table
 from bongsu.store.database import Connection, Database
 from bongsu.store.feed import Feed
 from bongsu.store.rooms import Membership
-from bongsu.store.rows import AccountData, Presence, Receipt, Segment
+from bongsu.store.rows import AccountData, Forgotten, Presence, Receipt, Segment
 
 PUSH_RULES = "m.push_rules"
 
@@ -63,6 +63,11 @@ class Reader:
         membership = self.memberships.get(room_id)
         return membership is not None and membership.membership == "join"
 
+    def came_in(self, room_id: str) -> int:
+        """Where the present stay in a room began; 0 for none."""
+        membership = self.memberships.get(room_id)
+        return membership.joined_pos or 0 if membership is not None else 0
+
     def touched(self, after: int, up_to: int) -> set[str] | None:
         """Rooms in which something happened in (after, up_to]; None when it is not known that far back."""
         if after < self.touched_after:
@@ -101,7 +106,12 @@ class Reader:
         joined_pos = before.joined_pos if before else None
         if membership == "join" and (before is None or before.membership != "join"):
             joined_pos = event.pos
-        self.memberships[event.room_id] = Membership(event.room_id, membership, event.pos, joined_pos, False)
+        self.memberships[event.room_id] = Membership(event.room_id, membership, event.pos, joined_pos)
+
+    def forget(self, row: Forgotten) -> None:
+        membership = self.memberships.get(row.room_id)
+        if membership is not None and membership.pos < row.pos and membership.membership in ("leave", "ban"):
+            del self.memberships[row.room_id]
 
     def see_account_data(self, row: AccountData) -> None:
         if row.pos <= self.pos:
@@ -209,6 +219,9 @@ class Readers:
                 if data.room_id:
                     reader.touch(data.pos, data.room_id)
                 told.add(reader)
+        for forgotten in segment.forgotten:
+            for reader in self._named(forgotten.user_id, only):
+                reader.forget(forgotten)
         for row in segment.presence:
             told.update(self._tell_presence(row, only))
         return told
@@ -268,8 +281,7 @@ class Readers:
 async def _read(connection: Connection, user_id: str) -> Reader:
     reader = Reader(user_id, await connection.fetchval("SELECT pos FROM stream"))
     for membership in await room_table.memberships(connection, user_id):
-        if not membership.forgotten:
-            reader.memberships[membership.room_id] = membership
+        reader.memberships[membership.room_id] = membership
     stored = await table.account_data(connection, user_id, "", PUSH_RULES)
     if stored is not None:
         reader.rules = CompiledRules(ruleset(user_id, decode(stored)), user_id)

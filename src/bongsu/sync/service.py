@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from bongsu.core import limits, tokens
+from bongsu.core.events import MEMBER, membership_of
 from bongsu.core.filters import SyncFilter
 from bongsu.core.json import JsonObject, decode
 from bongsu.core.pushrules import ruleset
@@ -104,7 +105,10 @@ class Sync:
         sections = Sections(up_to)
         await self._rooms(reader, memberships, since, span, ask, sections)
         sections.account_data = await self._account_data(reader, since, span)
-        sections.presence = await self._presence(reader, since, span)
+        rows = await self._presence(reader, since, span)
+        if since is not None:
+            rows += await self._presence_of_new(reader, sections, span)
+        sections.presence = self._presence_said(rows, span)
         return sections
 
     async def _memberships(self, reader: Reader, since: int | None, span: Span, ask: Ask) -> list[Membership]:
@@ -163,21 +167,37 @@ class Sync:
             said.append(push_rules_event(reader.user_id, None))
         return [event for event in said if span.wanted.account_data.matches(event["type"], "", "", {})]
 
-    async def _presence(self, reader: Reader, since: int | None, span: Span) -> list[JsonObject]:
+    async def _presence(self, reader: Reader, since: int | None, span: Span) -> list[Presence]:
+        """Presence that changed in the span, of people who share a room with this one."""
         if span.wanted.presence.nothing:
             return []
         if since is not None and since >= reader.presence_after:
-            rows = [row for row in reader.presence if since < row.pos <= span.up_to]
-        else:
-            rows = await personal.presence_since(
-                self._database,
-                reader.user_id,
-                span.since,
-                span.up_to,
-                offline_too=since is not None,
-                count=limits.PRESENCE_SHOWN_MAX,
-            )
-        newest = {row.user_id: row for row in rows}
+            return [row for row in reader.presence if since < row.pos <= span.up_to]
+        return await personal.presence_since(
+            self._database,
+            reader.user_id,
+            span.since,
+            span.up_to,
+            offline_too=since is not None,
+            count=limits.PRESENCE_SHOWN_MAX,
+        )
+
+    async def _presence_of_new(self, reader: Reader, sections: Sections, span: Span) -> list[Presence]:
+        """The presence of people with whom the person shares a room only since this span."""
+        entered = [part.room_id for part in sections.joined if reader.came_in(part.room_id) > span.since]
+        people = {
+            event.state_key or ""
+            for part in sections.joined
+            for event in (*part.state, *part.timeline)
+            if event.type == MEMBER and event.pos > span.since and membership_of(event) == "join"
+        }
+        if span.wanted.presence.nothing or not (entered or people):
+            return []
+        return await personal.presence_among(self._database, list(people), entered, span.up_to)
+
+    @staticmethod
+    def _presence_said(rows: list[Presence], span: Span) -> list[JsonObject]:
+        newest = {row.user_id: row for row in sorted(rows, key=lambda row: row.pos)}
         matcher = span.wanted.presence
         return [
             presence_event(row, span.now_ms)

@@ -62,16 +62,18 @@ CREATE TABLE room_state (
 );
 
 -- Current state of members; `pos` is the place of the m.room.member event, `joined_pos` of the first of the joins
--- that belong to the present (or last) stay. `forgotten`: the person asked not to see the room again.
+-- that belong to the present (or last) stay. `forgotten_pos`: where the
+-- person asked not to see the left room again.
 CREATE TABLE members (
     user_id text NOT NULL,
     room_id text NOT NULL,
     membership text NOT NULL,
     pos bigint NOT NULL,
     joined_pos bigint,
-    forgotten boolean NOT NULL DEFAULT false,
+    forgotten_pos bigint,
     PRIMARY KEY (user_id, room_id)
 );
+CREATE INDEX members_forgotten ON members (forgotten_pos) WHERE forgotten_pos IS NOT NULL;
 CREATE INDEX members_room ON members (room_id, membership, user_id);
 
 CREATE TABLE relations (
