@@ -53,7 +53,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
     password_hashing: Annotated[
         Literal["strong", "fast"], Meta(description="fast is for tests and measurements: it protects nobody")
-    ] = "strong"
+    ] = "strong"  # noqa: S105 - the name of a cost
     rate_limits: Annotated[bool, Meta(description="Slow down whoever asks too often")] = True
     presence: Annotated[bool, Meta(description="Show who is online")] = True
     upload_bytes_max: Annotated[int, Meta(ge=1024, description="Largest file that may be uploaded, in bytes")] = (

@@ -35,6 +35,7 @@ from bongsu.matrix.register import Registration
 from bongsu.matrix.relations import Relations
 from bongsu.matrix.sending import Sending
 from bongsu.matrix.sessions import Sessions
+from bongsu.matrix.spaces import Spaces
 from bongsu.matrix.state import State
 from bongsu.matrix.sync import SyncEndpoints
 from bongsu.matrix.upgrade import Upgrades
@@ -99,8 +100,9 @@ class Worker:
         routes = [*self._account_routes(accounts), *self._room_routes(), *self._site_routes()]
         self.app = App(Router(routes), self.tokens, self.limiter)
 
-    def _make_batch(self, connection: Connection, pos: int) -> RoomBatch:
-        return RoomBatch(self.rooms, connection, pos, now_ms(), self.settings.server_name)
+    def _make_batch(self, connection: Connection, pos: int, sent: dict[bytes, str]) -> RoomBatch:
+        name = self.settings.server_name
+        return RoomBatch(self.rooms, connection, pos, sent, now_ms=now_ms(), server_name=name)
 
     def _new_room_id(self) -> str:
         return f"!{secrets.token_urlsafe(18)}:{self.settings.server_name}"
@@ -130,6 +132,7 @@ class Worker:
             State(database, rooms),
             History(database, rooms),
             Relations(database, rooms),
+            Spaces(database, rooms),
             Aliases(database, rooms, committer, name),
             Directory(database, rooms, committer, name),
             Ephemeral(database, committer, now_ms),

@@ -11,7 +11,7 @@ from typing import Any
 
 import asyncpg
 
-from bongsu.store.batch import Rows
+from bongsu.store.batch import Rows, Wanted
 from bongsu.store.committer import Committer
 from bongsu.store.database import Connection, Database
 from bongsu.store.feed import Feed
@@ -26,6 +26,9 @@ class Note:
         self.runs = 0
         self._sql = sql
 
+    def wanted(self) -> Wanted:
+        return Wanted()
+
     async def run(self, batch: "Notes") -> int:
         self.runs += 1
         if self._sql is not None:
@@ -38,11 +41,11 @@ class Note:
 class Notes:
     """A batch of notes."""
 
-    def __init__(self, connection: Connection, pos: int) -> None:
+    def __init__(self, connection: Connection, pos: int, sent: dict[bytes, str]) -> None:
         self.rows = Rows(pos)
         self.connection = connection
 
-    async def prepare(self, operations: Sequence[Note]) -> None:
+    async def prepare(self, wanted: Sequence[Wanted]) -> None:
         pass
 
     async def decide(self, operation: Note) -> Any:

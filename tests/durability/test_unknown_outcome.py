@@ -46,9 +46,7 @@ async def _slow_commits(dsn: str, seconds: str) -> AsyncIterator[None]:
 # --- the connection breaks ---
 
 
-@pytest.mark.parametrize(
-    ("break_", "runs"), [(Break.BEFORE, 2), (Break.AFTER, 1), (Break.MEANWHILE, 1)], ids=lambda value: str(value)
-)
+@pytest.mark.parametrize(("break_", "runs"), [(Break.BEFORE, 2), (Break.AFTER, 1), (Break.MEANWHILE, 1)], ids=str)
 async def test_a_lost_commit_is_looked_up_and_only_what_is_absent_runs_again(
     dsn: str, break_: Break, runs: int
 ) -> None:
@@ -106,9 +104,55 @@ async def test_a_terminated_session_is_a_lost_connection(dsn: str) -> None:
 
 
 _TERMINATE_COMMITTING = """
-SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'bongsu' AND query = 'COMMIT;'
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'bongsu' AND query LIKE 'COMMIT%'
     AND state = 'active'
 """
+
+
+async def test_a_look_up_that_cannot_connect_neither_doubles_nor_denies(dsn: str) -> None:
+    """The commit took place, its answer is lost, and for a while the database lets nobody in (too many clients)."""
+    names = [f"@shut-out-{number}" for number in range(5)]
+    async with wire_to(dsn) as wire, worker(dsn, wire.dsn) as ours, superuser(dsn) as admin:
+        await _submit(ours, Note("@shut-out-first"))
+        await admin.execute("ALTER ROLE bongsu CONNECTION LIMIT 0")
+        try:
+            wire.plan.append(Break.AFTER)
+            answers = asyncio.gather(*(_submit(ours, Note(name)) for name in names))
+            await asyncio.sleep(0.4)
+        finally:
+            await admin.execute("ALTER ROLE bongsu CONNECTION LIMIT -1")
+        await asyncio.wait([answers])
+    found = await stored(dsn, "@shut-out-")
+    assert [found[name] for name in names] == [[pos] for pos in answers.result()]
+
+
+async def test_one_note_that_the_database_refuses_does_not_take_the_others_along(dsn: str) -> None:
+    """A refusal at COMMIT, right after a lost one: who is refused is told so, everybody else is stored once."""
+    names = [f"@refuse-{number}" for number in range(8)]
+    async with wire_to(dsn) as wire, worker(dsn, wire.dsn) as ours, _refused_at_commit(dsn, names[3]):
+        await _submit(ours, Note("@refuse-first"))
+        wire.plan.append(Break.BEFORE)
+        outcomes = await asyncio.gather(*(_submit(ours, Note(name)) for name in names), return_exceptions=True)
+    assert isinstance(outcomes.pop(3), Refusal)
+    del names[3]
+    found = await stored(dsn, "@refuse-")
+    assert [found.pop(name) for name in names] == [[pos] for pos in outcomes]
+    assert list(found) == ["@refuse-first"]
+
+
+@asynccontextmanager
+async def _refused_at_commit(dsn: str, name: str) -> AsyncIterator[None]:
+    """A deferred check that fails for one note, as a full disk or a broken index would."""
+    async with superuser(dsn) as admin:
+        await admin.execute(f"""
+            CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql
+                AS $$ BEGIN IF NEW.user_id = '{name}' THEN RAISE disk_full; END IF; RETURN NULL; END $$;
+            CREATE CONSTRAINT TRIGGER refused AFTER INSERT ON revocations DEFERRABLE INITIALLY DEFERRED
+                FOR EACH ROW EXECUTE FUNCTION refuse()""")
+        try:
+            yield
+        finally:
+            await admin.execute("DROP TRIGGER refused ON revocations; DROP FUNCTION refuse()")
 
 
 # --- a storm ---
@@ -121,10 +165,12 @@ async def test_a_storm_of_terminated_sessions_loses_and_doubles_nothing(
     async with _slow_commits(dsn, "random() * 0.01"), worker(dsn) as ours, worker(dsn) as theirs:
         storm = asyncio.create_task(_end_sessions(dsn))
         until = time.monotonic() + STORM_SECONDS
-        crowd = [_send_until(until, target, f"@storm-{who}-{id(target)}") for target in (ours, theirs) for who in "abcd"]
+        crowd = [
+            _send_until(until, target, f"@storm-{who}-{id(target)}") for target in (ours, theirs) for who in "abcd"
+        ]
         outcomes = {name: outcome for part in await asyncio.gather(*crowd) for name, outcome in part.items()}
         storm.cancel()
-        ended = sum([await task for task in (storm,)])
+        ended = await storm
         await ours.feed.reach(await _newest(dsn))
         await theirs.feed.reach(await _newest(dsn))
         shown = [[pair for pair in w.shown if pair[1].startswith("@storm-")] for w in (ours, theirs)]
@@ -219,7 +265,7 @@ async def test_a_commit_that_no_second_site_has_is_neither_acknowledged_nor_show
     assert await stored(dsn, note.name) == {note.name: [pos]}
 
 
-_WAITING = "FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND application_name = 'bongsu' AND query = 'COMMIT;'"
+_WAITING = "FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND application_name = 'bongsu' AND query LIKE 'COMMIT%'"
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
 
 _SOCKET_NAME = ".s.PGSQL.5432"
-_COMMIT = b"COMMIT;"
+_COMMIT = b"COMMIT"
 _PIECE_BYTES_MAX = 65_536
 
 

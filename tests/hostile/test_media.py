@@ -487,9 +487,9 @@ def _webp(width: int, height: int) -> bytes:
     return small[:21] + packed + small[25:]
 
 
-def _gif(frames: int) -> bytes:
-    """Each frame of 1x1 costs 18 bytes in the file and a whole screen of 1000x1000 in memory."""
-    head = b"GIF89a" + struct.pack("<HHBBB", 1000, 1000, 0xF0, 0, 0) + bytes(3) + b"\xff" * 3
+def _gif(frames: int, side: int) -> bytes:
+    """Each frame of 1x1 costs 23 bytes in the file and a whole screen of side x side in memory."""
+    head = b"GIF89a" + struct.pack("<HHBBB", side, side, 0xF0, 0, 0) + bytes(3) + b"\xff" * 3
     one = b"\x21\xf9\x04\x04\x05\x00\x00\x00," + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01\x00"
     return head + one * frames + b";"
 
@@ -546,26 +546,38 @@ async def test_random_damage(serve: Serve) -> None:
                 assert status == 200 or json.loads(body)["errcode"] in ("M_UNKNOWN", "M_TOO_LARGE"), body
 
 
-async def test_a_film_of_thousands_of_frames(serve: Serve) -> None:
-    data = _gif(40_000)
+@pytest.mark.parametrize(
+    ("frames", "side", "moves"),
+    [
+        (limits.ANIMATION_FRAMES_MAX, 100, True),
+        (limits.ANIMATION_FRAMES_MAX + 1, 100, False),
+        (limits.ANIMATION_PIXELS_MAX // 10**6, 1000, True),
+        (limits.ANIMATION_PIXELS_MAX // 10**6 + 1, 1000, False),
+        (40_000, 1000, False),
+    ],
+)
+async def test_long_films(serve: Serve, frames: int, side: int, moves: bool) -> None:
     async with serve() as served:
-        item = await served.upload(data, "image/gif")
-        for query in ({"animated": "true"}, {}):
-            status, _, body = await served.thumbnail(item, **query)
-            assert status == 200, body
-            assert getattr(Image.open(io.BytesIO(body)), "n_frames", 1) == 1
+        item = await served.upload(_gif(frames, side), "image/gif")
+        status, headers, _ = await served.thumbnail(item, animated="true")
+        assert (status, headers["Content-Type"]) == (200, "image/webp" if moves else "image/jpeg")
+        assert (await served.thumbnail(item))[1]["Content-Type"] == "image/jpeg"
 
 
-async def test_a_picture_that_takes_too_long(serve: Serve) -> None:
+async def test_a_picture_that_takes_too_long(serve: Serve, tmp_path: Path) -> None:
     """The worker is killed; the picture is remembered, so the next who asks does not start another."""
-    async with serve(workers=Workers(count=1, clocks=Clocks(job_seconds=0.001))) as served:
+    started = tmp_path / "started"
+    command = ("/bin/sh", "-c", f"echo >> {started}; exec sleep 60")
+    async with serve(workers=Workers(count=1, clocks=Clocks(job_seconds=0.3), command=command)) as served:
         item = await served.upload(picture(3000, 2000, "JPEG"))
-        refusal(await served.thumbnail(item), 413, "M_TOO_LARGE")
+        for _ in range(3):
+            refusal(await served.thumbnail(item), 413, "M_TOO_LARGE")
+        assert started.read_text() == "\n"
         assert served.workers.pids == []
-        began = time.monotonic()
-        refusal(await served.thumbnail(item), 413, "M_TOO_LARGE")
-        assert time.monotonic() - began < 0.1
         assert (await served.ask("GET", f"{MEDIA}/download/{item}"))[0] == 200
+        served.ahead_ms = round(limits.THUMBNAIL_REFUSED_SECONDS * 1000) + 1
+        refusal(await served.thumbnail(item), 413, "M_TOO_LARGE")
+        assert started.read_text() == "\n\n"
 
 
 async def test_a_worker_that_dies(serve: Serve) -> None:

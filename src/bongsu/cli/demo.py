@@ -14,7 +14,7 @@ def command(effective: Effective) -> None:
 
 
 async def _fill(settings: Settings) -> None:
-    from bongsu import main
+    from bongsu.main import fill_demo
 
-    for user_id, password in await main.fill_demo(settings, announce=lambda text: click.echo(text, err=True)):
+    for user_id, password in await fill_demo(settings, announce=lambda text: click.echo(text, err=True)):
         click.echo(f"{user_id}  {password}")

@@ -13,7 +13,7 @@ _TOKEN: Final = re.compile(r"s(0|[1-9][0-9]{0,17})")
 START: Final = 0
 
 
-def format(pos: int) -> str:  # noqa: A001 - read as tokens.format
+def format(pos: int) -> str:
     return f"s{pos}"
 
 

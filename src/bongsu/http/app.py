@@ -15,6 +15,7 @@ from bongsu.core.errors import Refusal
 from bongsu.http.request import ClientGone, Query, Receive, Request, Requester
 from bongsu.http.response import Response, refusal
 from bongsu.http.router import Auth, Route, Router
+from bongsu.http.server import WHEN_LOST
 
 log = structlog.get_logger(__name__)
 
@@ -112,6 +113,7 @@ class App:
             receive=receive,
             params=params,
             requester=requester,
+            when_lost=scope.get(WHEN_LOST),
         )
 
     async def _authenticate(self, route: Route, headers: dict[bytes, bytes], query: Query) -> Requester | None:

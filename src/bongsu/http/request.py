@@ -96,7 +96,18 @@ class Query:
 class Request:
     """What a handler gets. `params` are the path's named segments, percent-decoded; `path` is as it came."""
 
-    __slots__ = ("_body", "_receive", "_requester", "client", "headers", "method", "params", "path", "query")
+    __slots__ = (
+        "_body",
+        "_receive",
+        "_requester",
+        "_when_lost",
+        "client",
+        "headers",
+        "method",
+        "params",
+        "path",
+        "query",
+    )
 
     def __init__(
         self,
@@ -109,6 +120,7 @@ class Request:
         receive: Receive,
         params: dict[str, str],
         requester: Requester | None,
+        when_lost: list[Callable[[], None]] | None = None,
     ) -> None:
         self.method = method
         self.path = path
@@ -119,6 +131,7 @@ class Request:
         self._receive = receive
         self._requester = requester
         self._body: bytes | None = None
+        self._when_lost = when_lost
 
     @property
     def requester(self) -> Requester:
@@ -187,7 +200,7 @@ class Request:
         """The body as a typed value (msgspec)."""
         return convert(await self.json_or_empty(), shape)
 
-    async def disconnected(self) -> None:
-        """Returns when the client has hung up. Only after the body has been read."""
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+    def when_lost(self, tell: Callable[[], None]) -> None:
+        """`tell` is called when the client hangs up while this request is being answered."""
+        if self._when_lost is not None:
+            self._when_lost.append(tell)

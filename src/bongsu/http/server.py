@@ -36,6 +36,10 @@ _LINE_BYTES_MAX: Final = 64  # the longest method, two spaces, the version
 log = logging.getLogger("uvicorn.error")
 
 
+# In the scope: a list of calls to make when the client hangs up. A parked request need not keep a task for that.
+WHEN_LOST: Final = "bongsu.when_lost"
+
+
 class Clocks(msgspec.Struct, frozen=True):
     """How long a connection may take, in seconds: for a request's head, between requests, and after a refusal."""
 
@@ -69,6 +73,7 @@ class Connection(HttpToolsProtocol):
         self._body_is_open = False  # a head is complete and its body is not
         self._answer = _NOT_HTTP
         self._is_refused = False
+        self._when_lost: list[Callable[[], None]] = []
 
     # --- the connection ---
 
@@ -85,6 +90,8 @@ class Connection(HttpToolsProtocol):
         self._forget_deadline()
         self._unset_keepalive_if_required()
         super().connection_lost(exc)
+        for tell in self._when_lost:
+            tell()
 
     def data_received(self, data: bytes) -> None:
         if self._is_refused:
@@ -136,6 +143,8 @@ class Connection(HttpToolsProtocol):
         self._forget_deadline()
         self._head_is_open = False
         self._body_is_open = True
+        self._when_lost = []
+        self.scope[WHEN_LOST] = self._when_lost
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:

@@ -41,9 +41,9 @@ class SyncEndpoints:
         if self._saw is not None and presence != "offline":
             self._saw(requester.user_id, presence)
         if ask.timeout_ms == 0:
-            return Response(await self._sync.answer(requester, ask, request.disconnected))
+            return Response(await self._sync.answer(requester, ask, request.when_lost))
         with _Place(self._parked, requester):
-            return Response(await self._sync.answer(requester, ask, request.disconnected))
+            return Response(await self._sync.answer(requester, ask, request.when_lost))
 
     async def _ask(self, request: Request) -> Ask:
         query = request.query

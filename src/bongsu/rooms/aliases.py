@@ -6,10 +6,11 @@ from bongsu.core import limits
 from bongsu.core.errors import Refusal, forbidden, not_found
 from bongsu.core.events import CANONICAL_ALIAS, Draft
 from bongsu.core.json import JsonObject
-from bongsu.rooms.batch import RoomBatch, Wanted
+from bongsu.rooms.batch import RoomBatch
 from bongsu.rooms.room import WorkingRoom
 from bongsu.rooms.sending import visible_room
 from bongsu.store import directory
+from bongsu.store.batch import Wanted
 
 
 class SetAlias(msgspec.Struct, frozen=True):

@@ -13,10 +13,10 @@ from bongsu.core.json import canonical
 from bongsu.core.versions import RoomVersion
 from bongsu.rooms.cache import Rooms
 from bongsu.rooms.room import WorkingRoom
-from bongsu.store import directory, streams
+from bongsu.store import directory
 from bongsu.store import events as event_table
 from bongsu.store import rooms as room_table
-from bongsu.store.batch import Rows
+from bongsu.store.batch import Rows, Wanted
 from bongsu.store.database import Connection
 from bongsu.store.rows import Redacted, Relation, StoredEvent
 
@@ -34,14 +34,6 @@ class Transaction(msgspec.Struct, frozen=True):
         return hashlib.sha256(parts.encode()).digest()[:16]
 
 
-class Wanted(msgspec.Struct):
-    """What an operation will look at, so that a batch can read it all in three queries."""
-
-    room_ids: list[str] = []
-    members: list[tuple[str, str]] = []
-    txn_keys: list[bytes] = []
-
-
 class Change(Protocol):
     """An operation on rooms: says what it will look at, then decides and adds rows."""
 
@@ -53,7 +45,10 @@ class Change(Protocol):
 class RoomBatch:
     """What a Change decides on and writes to. Times are in milliseconds since the epoch."""
 
-    def __init__(self, rooms: Rooms, connection: Connection, pos: int, now_ms: int, server_name: str) -> None:
+    def __init__(
+        self, rooms: Rooms, connection: Connection, pos: int, sent: dict[bytes, str], *, now_ms: int, server_name: str
+    ) -> None:
+        """sent: the events that earlier tries made, by transaction key."""
         self.rows = Rows(pos)
         self.now_ms = now_ms
         self.server_name = server_name
@@ -61,15 +56,11 @@ class RoomBatch:
         self._rooms = rooms
         self._working: dict[str, WorkingRoom] = {}
         self._before: dict[str, WorkingRoom | None] = {}
-        self._sent: dict[bytes, str] = {}
+        self._sent = sent
 
-    async def prepare(self, operations: Sequence[Change]) -> None:
-        wanted = [operation.wanted() for operation in operations]
+    async def prepare(self, wanted: Sequence[Wanted]) -> None:
         await self._rooms.know({room for want in wanted for room in want.room_ids}, reads=self.connection)
         await self._know({pair for want in wanted for pair in want.members})
-        keys = [key for want in wanted for key in want.txn_keys]
-        if keys:
-            self._sent = await streams.events_by_txn_key(self.connection, keys)
 
     async def decide(self, operation: Change) -> Any:
         """Runs one operation; when it fails, everything it added is taken back."""

@@ -8,11 +8,12 @@ from bongsu.core.events import CREATE, MEMBER, POWER_LEVELS, TOMBSTONE, Draft
 from bongsu.core.json import JsonObject
 from bongsu.core.power import creators_of
 from bongsu.core.versions import RoomVersion
-from bongsu.rooms.batch import RoomBatch, Wanted
+from bongsu.rooms.batch import RoomBatch
 from bongsu.rooms.membership import Invite
 from bongsu.rooms.room import WorkingRoom
 from bongsu.rooms.sending import visible_room
 from bongsu.store import directory, people
+from bongsu.store.batch import Wanted
 
 
 class CreateRoom(msgspec.Struct, frozen=True):

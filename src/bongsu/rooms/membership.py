@@ -8,10 +8,11 @@ from bongsu.core import ids
 from bongsu.core.errors import Refusal, forbidden, not_found
 from bongsu.core.events import JOIN_RULES, MEMBER, POWER_LEVELS, Draft
 from bongsu.core.json import JsonObject
-from bongsu.rooms.batch import RoomBatch, Wanted
+from bongsu.rooms.batch import RoomBatch
 from bongsu.rooms.room import WorkingRoom
 from bongsu.store import people
 from bongsu.store import rooms as room_table
+from bongsu.store.batch import Wanted
 from bongsu.store.rows import Forgotten
 
 _RESTRICTED = ("restricted", "knock_restricted")

@@ -11,9 +11,10 @@ import msgspec
 from bongsu.core.errors import Refusal, forbidden
 from bongsu.core.events import MEMBER, Draft
 from bongsu.core.json import JsonObject
-from bongsu.rooms.batch import RoomBatch, Wanted
+from bongsu.rooms.batch import RoomBatch
 from bongsu.store import personal
 from bongsu.store import rooms as room_table
+from bongsu.store.batch import Wanted
 from bongsu.store.rows import AccountData, Presence, Receipt, Revocation, Typing
 
 
@@ -123,7 +124,7 @@ class SetPresence(msgspec.Struct, frozen=True):
 
     user_id: str
     state: str
-    status_msg: str | None | _Keep
+    status_msg: str | _Keep | None
     last_active_ms: int | None
 
     def wanted(self) -> Wanted:

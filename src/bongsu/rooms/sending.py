@@ -8,10 +8,11 @@ from bongsu.core.errors import Refusal, forbidden, invalid_param, not_found
 from bongsu.core.events import CANONICAL_ALIAS, MEMBER, REDACTION, Draft
 from bongsu.core.json import JsonObject, canonical
 from bongsu.core.relations import ANNOTATION, THREAD, RelatesTo
-from bongsu.rooms.batch import RoomBatch, Transaction, Wanted
+from bongsu.rooms.batch import RoomBatch, Transaction
 from bongsu.rooms.room import WorkingRoom
 from bongsu.store import directory
 from bongsu.store import relations as relation_table
+from bongsu.store.batch import Wanted
 
 
 class SendEvent(msgspec.Struct, frozen=True):

@@ -24,6 +24,14 @@ from bongsu.store.rows import (
 SmallRow = Receipt | AccountData | Typing | Presence | Revocation | Forgotten
 
 
+class Wanted(msgspec.Struct):
+    """What an operation will look at, so that a batch can read it all in a few queries."""
+
+    room_ids: list[str] = []
+    members: list[tuple[str, str]] = []
+    txn_keys: list[bytes] = []
+
+
 class Rows:
     """Gathers what operations add; hands out positions; can be taken back to a mark when an operation is refused."""
 

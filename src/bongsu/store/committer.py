@@ -24,8 +24,17 @@ from prometheus_client import Counter, Histogram
 from bongsu.core import limits
 from bongsu.core.errors import Refusal, limit_exceeded
 from bongsu.store import streams
-from bongsu.store.batch import Rows
-from bongsu.store.database import GONE, Connection, Database, OutcomeUnknown, commit, not_stored, unknown_outcome
+from bongsu.store.batch import Rows, Wanted
+from bongsu.store.database import (
+    GONE,
+    Connection,
+    Database,
+    OutcomeUnknown,
+    commit,
+    not_stored,
+    unavailable,
+    unknown_outcome,
+)
 from bongsu.store.feed import Feed
 from bongsu.store.rows import Segment
 
@@ -46,6 +55,8 @@ UNKNOWN: Final = Counter("bongsu_commit_unknown_total", "Commits whose outcome h
 class Operation(Protocol):
     """Something to decide and write. `run` is called once or, if a commit failed, again from the start."""
 
+    def wanted(self) -> Wanted: ...
+
     async def run(self, batch: Any) -> Any: ...
 
 
@@ -54,12 +65,12 @@ class Batch(Protocol):
 
     rows: Rows
 
-    async def prepare(self, operations: Sequence[Any]) -> None: ...
+    async def prepare(self, wanted: Sequence[Wanted]) -> None: ...
 
     async def decide(self, operation: Any) -> Any: ...
 
 
-MakeBatch = Callable[[Connection, int], Batch]
+MakeBatch = Callable[[Connection, int, dict[bytes, str]], Batch]
 _Waiting = tuple[Operation, "asyncio.Future[Any]"]
 _Outcome = tuple["asyncio.Future[Any]", Any]
 
@@ -76,7 +87,7 @@ class Committer:
         self._queue: list[_Waiting] = []
         self._wake = asyncio.Event()
         self._stopping = False
-        self._connection: "asyncpg.Connection[asyncpg.Record] | None" = None
+        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -124,7 +135,8 @@ class Committer:
             try:
                 started = time.perf_counter()
                 attempt = _Attempt(self._feed, self._make_batch, self._writer_id, self._batch_number)
-                await commit(await self._connected(), lambda c: attempt.run(c, waiting, pending))  # noqa: B023
+                connection = await self._connected()
+                await commit(connection, lambda c: attempt.run(c, waiting, pending), begin=streams.LOCK)  # noqa: B023
                 COMMIT_SECONDS.observe(time.perf_counter() - started)
                 BATCH_SIZE.observe(len(waiting))
                 assert attempt.done is not None
@@ -143,6 +155,8 @@ class Committer:
             self._drop_connection()
             if time.monotonic() > give_up_at:
                 self._fail(waiting, unknown_outcome())
+                self._fail(self._queue, unavailable())
+                self._queue.clear()
                 return
             await asyncio.sleep(0.1)
 
@@ -167,6 +181,7 @@ class Committer:
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None
+        self._feed.expect(0)
 
     def _finish(self, outcomes: list[_Outcome], segment: Segment) -> None:
         """After the barrier: first everybody's knowledge, then the acknowledgements."""
@@ -199,17 +214,19 @@ class _Attempt:
     async def run(
         self, connection: Connection, waiting: list[_Waiting], pending: tuple[list[_Outcome], Segment] | None
     ) -> None:
-        pos = await streams.lock(connection)
+        wanted = [operation.wanted() for operation, _ in waiting]
+        pos, sent = await streams.begin_batch(connection, [key for want in wanted for key in want.txn_keys])
         if pending is not None and await streams.last_batch(connection, self._writer_id) == self._number:
             await streams.write_batch(connection, self._writer_id, self._number, pos, [])
             self.done = pending[0], Segment(self._feed.pos, self._feed.pos)
             await self._feed.catch_up(connection, pos)
             return
         await self._feed.catch_up(connection, pos)
-        batch = self._make_batch(connection, pos)
-        await batch.prepare([operation for operation, _ in waiting])
+        batch = self._make_batch(connection, pos, sent)
+        await batch.prepare(wanted)
         outcomes = [(future, await self._decide(batch, operation)) for operation, future in waiting]
         await batch.rows.write(connection, self._writer_id, self._number)
+        self._feed.expect(batch.rows.pos)
         self.done = outcomes, batch.rows.segment(pos)
 
     @staticmethod

@@ -33,6 +33,7 @@ class Feed:
     def __init__(self, database: Database) -> None:
         self.pos = 0
         self._database = database
+        self._expected = 0
         self._followers: list[Apply] = []
         self._hint = asyncio.Event()
         self._pulling = asyncio.Lock()
@@ -63,6 +64,10 @@ class Feed:
         _POSITION.set(self.pos)
         for follower in self._followers:
             follower(segment)
+
+    def expect(self, pos: int) -> None:
+        """This worker is about to commit up to `pos`: no need to look for that in the table."""
+        self._expected = pos
 
     async def catch_up(self, connection: Connection, to: int) -> None:
         """Reads what lies between the known position and `to`, which must be committed, and applies it."""
@@ -102,7 +107,7 @@ class Feed:
             connection.terminate()
 
     def _hear(self, _connection: Any, _pid: int, _channel: str, payload: object) -> None:
-        if not (isinstance(payload, str) and payload.isdigit() and int(payload) <= self.pos):
+        if not (isinstance(payload, str) and payload.isdigit() and int(payload) <= max(self.pos, self._expected)):
             self._hint.set()
 
     async def _wait_for_hint(self) -> None:

@@ -53,7 +53,8 @@ async def heroes(reads: Reads, room_ids: Sequence[str], user_id: str, count: int
 
 
 _BEFORE: Final = f"""
-SELECT {EVENT_COLUMNS} FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) AS k (room_id, type, state_key, at),
+SELECT {EVENT_COLUMNS}
+FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) AS k (room_id, type, state_key, at),
 LATERAL (SELECT * FROM events o WHERE o.room_id = k.room_id AND o.type = k.type AND o.state_key = k.state_key
          AND o.pos <= k.at ORDER BY o.pos DESC LIMIT 1) AS e
 """

@@ -34,7 +34,8 @@ async def receipts_since(reads: Reads, user_id: str, room_ids: Sequence[str], af
     """Receipts set in (after, up_to] in these rooms, other people's private ones left out."""
     rows = await reads.fetch(
         "SELECT pos, room_id, user_id, receipt_type, thread_id, event_id, event_pos, ts_ms FROM receipts"
-        " WHERE room_id = ANY($1) AND pos > $2 AND pos <= $3 AND (receipt_type = 'm.read' OR user_id = $4) ORDER BY pos",
+        " WHERE room_id = ANY($1) AND pos > $2 AND pos <= $3 AND (receipt_type = 'm.read' OR user_id = $4)"
+        " ORDER BY pos",
         room_ids,
         after,
         up_to,

@@ -84,22 +84,24 @@ async def barrier_position(connection: Connection) -> int:
     return pos
 
 
-async def lock(connection: Connection) -> int:
-    """Takes the right to write until the transaction ends; returns the newest position."""
-    pos = await connection.fetchval("SELECT pos FROM stream FOR UPDATE")
-    assert isinstance(pos, int)
-    return pos
+LOCK: Final = "BEGIN; SELECT FROM stream FOR UPDATE"  # takes the right to write until the transaction ends
+
+# A statement of its own, after the lock: its snapshot must see what the holder before us committed.
+_BEGIN_BATCH: Final = """
+SELECT s.pos, e.txn_key, e.event_id FROM stream s LEFT JOIN events e ON e.txn_key = ANY($1)
+"""
+
+
+async def begin_batch(connection: Connection, txn_keys: Sequence[bytes]) -> tuple[int, dict[bytes, str]]:
+    """With the right to write: the newest position, and which of the transactions made an event before."""
+    rows = await connection.fetch(_BEGIN_BATCH, txn_keys)
+    return rows[0]["pos"], {row["txn_key"]: row["event_id"] for row in rows if row["txn_key"] is not None}
 
 
 async def last_batch(connection: Connection, writer_id: uuid.UUID) -> int:
     """The number of the last batch this worker committed; 0 for none."""
     batch = await connection.fetchval("SELECT batch FROM writers WHERE writer_id = $1", writer_id)
     return int(batch or 0)
-
-
-async def events_by_txn_key(connection: Connection, keys: Sequence[bytes]) -> dict[bytes, str]:
-    rows = await connection.fetch("SELECT txn_key, event_id FROM events WHERE txn_key = ANY($1)", keys)
-    return {row["txn_key"]: row["event_id"] for row in rows}
 
 
 _WRITE_EVENTS: Final = """

@@ -21,7 +21,8 @@ class _Pdu(msgspec.Struct):
 _said: Final = msgspec.json.Decoder(_Pdu)
 
 _VISIBILITY: Final = f"""
-SELECT pos, type, pdu, (SELECT m.forgotten_pos IS NOT NULL FROM members m WHERE m.user_id = $2 AND m.room_id = $1) AS forgotten
+SELECT pos, type, pdu,
+    (SELECT m.forgotten_pos IS NOT NULL FROM members m WHERE m.user_id = $2 AND m.room_id = $1) AS forgotten
 FROM (
     SELECT pos, type, pdu FROM events WHERE room_id = $1 AND type = '{MEMBER}' AND state_key = $2
     UNION ALL

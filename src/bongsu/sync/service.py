@@ -1,7 +1,7 @@
 """One /sync: find what changed since the token; if nothing did, wait until something does or time is over."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import msgspec
 
@@ -56,26 +56,25 @@ class Sync:
         self._draining = True
         self._readers.wake_all()
 
-    async def answer(self, requester: Requester, ask: Ask, gone: Callable[[], Awaitable[None]]) -> bytes:
-        """The body of the reply. gone: returns when the client has hung up, and with it the waiting ends."""
+    async def answer(self, requester: Requester, ask: Ask, when_lost: Callable[[Callable[[], None]], None]) -> bytes:
+        """The body of the reply; empty when the client has hung up. when_lost: registers a call for that moment."""
         reader = await self._readers.get(requester.user_id)
         since = await self._position(ask.since)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + ask.timeout_ms / 1000
-        hung_up: asyncio.Future[None] | None = None
-        try:
-            while True:
-                sections = await self._sections(reader, since, ask)
-                left = deadline - loop.time()
-                if not sections.is_empty or since is None or ask.full_state or left <= 0 or self._draining:
-                    return await self._speaker.say(sections, requester, ask.wanted)
-                hung_up = hung_up or asyncio.ensure_future(gone())
-                await self._wait(reader, sections.next_batch, left, hung_up)
-                if hung_up.done():
-                    return b""
-        finally:
-            if hung_up is not None:
-                hung_up.cancel()
+        place: _Place | None = None
+        while True:
+            sections = await self._sections(reader, since, ask)
+            left = deadline - loop.time()
+            if not sections.is_empty or since is None or ask.full_state or left <= 0 or self._draining:
+                return await self._speaker.say(sections, requester, ask.wanted)
+            if place is None:
+                place = _Place(reader)
+                when_lost(place.leave)
+            if reader.newest <= sections.next_batch:
+                await place.wait(left)
+            if place.is_left:
+                return b""
 
     async def _position(self, since: str | None) -> int | None:
         """Where to begin. A token from a future that this server does not have (yet) begins anew."""
@@ -84,17 +83,6 @@ class Sync:
         pos = tokens.parse(since)
         await self._feed.reach(pos)
         return pos if pos <= self._feed.pos else None
-
-    async def _wait(self, reader: Reader, known: int, seconds: float, hung_up: asyncio.Future[None]) -> None:
-        """Returns when the reader was touched after `known`, the time is over, or the client has hung up."""
-        if reader.newest > known:
-            return
-        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        reader.waiting.add(woken)
-        try:
-            await asyncio.wait((woken, hung_up), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            reader.waiting.discard(woken)
 
     # --- what there is to tell ---
 
@@ -204,6 +192,36 @@ class Sync:
             for row in newest.values()
             if matcher.matches("m.presence", row.user_id, "", {})
         ]
+
+
+class _Place:
+    """Where one sync waits: until its reader is touched, the time is over, or the client has hung up."""
+
+    __slots__ = ("_future", "_reader", "is_left")
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._future: asyncio.Future[None] | None = None
+        self.is_left = False
+
+    async def wait(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._future = woken = loop.create_future()
+        timer = loop.call_later(seconds, self._wake)
+        self._reader.waiting.add(woken)
+        try:
+            await woken
+        finally:
+            timer.cancel()
+            self._reader.waiting.discard(woken)
+
+    def _wake(self) -> None:
+        if self._future is not None and not self._future.done():
+            self._future.set_result(None)
+
+    def leave(self) -> None:
+        self.is_left = True
+        self._wake()
 
 
 def push_rules_event(user_id: str, stored: bytes | None) -> JsonObject:
