@@ -164,12 +164,14 @@ class Worker:
         self.committer.start()
         self.tokens.start()
         self.limiter.start()
-        self._sweeps = [asyncio.create_task(self.attendance.run()), asyncio.create_task(self.typing_ends.run())]
+        sweeps = (self.attendance.run(), self.typing_ends.run(), self.deactivation.finish())
+        self._sweeps = [asyncio.create_task(sweep) for sweep in sweeps]
 
     def drain(self) -> None:
         """The server stops: parked syncs answer, nobody new is told that all is well."""
         self.is_draining = True
         self.sync.drain()
+        self.media.drain()
 
     async def stop(self) -> None:
         """Everything submitted is committed before the connections close."""

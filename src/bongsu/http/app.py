@@ -26,7 +26,7 @@ CORS: Final = (
     (b"access-control-allow-origin", b"*"),
     (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, DELETE, OPTIONS"),
     (b"access-control-allow-headers", b"X-Requested-With, Content-Type, Authorization, Range, Idempotency-Key"),
-    (b"access-control-expose-headers", b"Retry-After, Content-Range, Accept-Ranges, ETag"),
+    (b"access-control-expose-headers", b"Retry-After, Content-Range, Accept-Ranges, Content-Disposition, ETag"),
     (b"access-control-max-age", b"86400"),
 )
 
@@ -42,7 +42,7 @@ _LONG_POLL: Final = "/sync"
 class Authenticator(Protocol):
     """Turns an access token into who asks. Raises M_UNKNOWN_TOKEN."""
 
-    async def authenticate(self, token: str) -> Requester: ...
+    async def authenticate(self, token: str, address: str | None = None) -> Requester: ...
 
 
 class Limiter(Protocol):
@@ -101,7 +101,7 @@ class App:
         query = Query(scope["query_string"])
         headers = dict(scope["headers"])
         client = scope["client"][0] if scope.get("client") else ""
-        requester = await self._authenticate(route, headers, query)
+        requester = await self._authenticate(route, headers, query, client)
         if route.bucket is not None:
             await self._limiter.spend(route.bucket, requester, client)
         return route, Request(
@@ -116,7 +116,9 @@ class App:
             when_lost=scope.get(WHEN_LOST),
         )
 
-    async def _authenticate(self, route: Route, headers: dict[bytes, bytes], query: Query) -> Requester | None:
+    async def _authenticate(
+        self, route: Route, headers: dict[bytes, bytes], query: Query, address: str
+    ) -> Requester | None:
         if route.auth is Auth.NONE:
             return None
         token = _token(headers, query)
@@ -124,7 +126,7 @@ class App:
             if route.auth is Auth.OPTIONAL:
                 return None
             raise Refusal(401, "M_MISSING_TOKEN", "this needs an access token: sign in first")
-        return await self._authenticator.authenticate(token)
+        return await self._authenticator.authenticate(token, address)
 
     def _count(self, method: str, template: str, status: int, started: float) -> None:
         key = (method if len(method) < 8 else "other", template, status)

@@ -38,5 +38,7 @@ def empty() -> Response:
 
 
 def refusal(error: Refusal) -> Response:
-    body = {"errcode": error.errcode, "error": error.message, **error.fields}
+    """The error in the protocol's form. Interactive authentication's question is no error and carries no code."""
+    said = {"errcode": error.errcode, "error": error.message} if error.errcode else {}
+    body = {**said, **error.fields}
     return Response(encode(body), status=error.status, headers=error.headers)

@@ -144,7 +144,7 @@ class Connection(HttpToolsProtocol):
         self._head_is_open = False
         self._body_is_open = True
         self._when_lost = []
-        self.scope[WHEN_LOST] = self._when_lost
+        self.scope[WHEN_LOST] = self._when_lost  # type: ignore[typeddict-unknown-key]
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
