@@ -100,9 +100,9 @@ class Worker:
         routes = [*self._account_routes(accounts), *self._room_routes(), *self._site_routes()]
         self.app = App(Router(routes), self.tokens, self.limiter)
 
-    def _make_batch(self, connection: Connection, pos: int, sent: dict[bytes, str]) -> RoomBatch:
+    def _make_batch(self, connection: Connection, pos: int, sent: dict[bytes, str], has_lock: bool) -> RoomBatch:
         name = self.settings.server_name
-        return RoomBatch(self.rooms, connection, pos, sent, now_ms=now_ms(), server_name=name)
+        return RoomBatch(self.rooms, connection, pos, sent, has_lock=has_lock, now_ms=now_ms(), server_name=name)
 
     def _new_room_id(self) -> str:
         return f"!{secrets.token_urlsafe(18)}:{self.settings.server_name}"

@@ -314,10 +314,10 @@ class Crowd:
         self._talk: list[asyncio.Task[None]] = []
         self._reading: list[asyncio.Task[None]] = []
 
-    async def gather(self) -> None:
-        """Registers everybody and brings all of them into all rooms."""
+    async def gather(self, name: str = "p") -> None:
+        """Registers everybody (p0, p1, …) and brings all of them into all rooms."""
         senders, rooms, readers = self._counts
-        self._people = [await self._register(f"p{number}") for number in range(senders + readers)]
+        self._people = [await self._register(f"{name}{number}") for number in range(senders + readers)]
         owner = self._client(self._people[0])
         for _ in range(rooms):
             created = await owner.call("POST", "/createRoom", body={"preset": "public_chat"})
@@ -345,6 +345,11 @@ class Crowd:
 
     def _client(self, account: Account, place: int = 0, patience: float = 10.0) -> Client:
         return Client(self._http, self.doors, self.records, account, place, patience)
+
+    async def say(self) -> None:
+        """One message of the first person, acknowledged."""
+        account = self._people[0]
+        await self._client(account).deliver(self.records.begin(account.user_id, self.rooms[0], "said"))
 
     async def start(self) -> None:
         """Readers take their first sync, then everybody talks."""

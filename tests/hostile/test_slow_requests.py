@@ -16,14 +16,15 @@ from bongsu.core import limits
 from bongsu.http import server
 from bongsu.http.server import Clocks
 
-QUICK = Clocks(head_seconds=0.4, keep_alive_seconds=1, linger_seconds=0.3)
+QUICK = Clocks(head_seconds=0.4, keep_alive_seconds=1, linger_seconds=0.3, stall_seconds=0.4)
+BIG_BYTES = 20_000_000  # more than the kernel takes for a client that does not read
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 Reply = tuple[int, dict[str, str], bytes]
 
 
 async def _echo(scope: Any, receive: Any, send: Any) -> None:
-    """Reads the body and says how long it was; /early answers before reading, /park waits for the stop."""
+    """Reads the body and says how long it was; /early answers before reading, /big at length, /park at the stop."""
     size = 0
     if scope["path"] == "/slow":
         await asyncio.sleep(0.3)
@@ -36,7 +37,7 @@ async def _echo(scope: Any, receive: Any, send: Any) -> None:
         size += len(message.get("body", b""))
         if not message.get("more_body"):
             break
-    body = str(size).encode()
+    body = b"b" * BIG_BYTES if scope["path"] == "/big" else str(size).encode()
     await send(
         {"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(len(body)).encode())]}
     )
@@ -198,6 +199,33 @@ async def test_five_hundred_half_open_connections_delay_nobody(port: int) -> Non
     assert all(reply.startswith(b"HTTP/1.1 408 ") for reply in replies)
     for _, writer in connections:
         writer.close()
+
+
+@pytest.mark.parametrize("header", [b"", b"Connection: close\r\n"], ids=["kept alive", "to be closed"])
+async def test_an_answer_that_is_not_taken_does_not_keep_a_connection(port: int, header: bytes) -> None:
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.connect(("127.0.0.1", port))
+        sock.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\n" + header + b"\r\n")
+        await asyncio.sleep(2)
+        sock.settimeout(5)
+        taken = 0
+        with contextlib.suppress(ConnectionError):
+            while piece := sock.recv(1_000_000):
+                taken += len(piece)
+        assert taken < BIG_BYTES
+
+
+async def test_an_answer_that_is_taken_slowly_arrives(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=65536)
+    writer.write(b"GET /big HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    taken = 0
+    while piece := await asyncio.wait_for(reader.read(2_000_000), 5):
+        taken += len(piece)
+        if taken < 1_000_000:
+            await asyncio.sleep(0.05)
+    writer.close()
+    assert taken > BIG_BYTES
 
 
 # --- too much ---

@@ -169,8 +169,11 @@ def _run(*arguments: str, environment: dict[str, str | None] | None = None) -> t
 
 
 def test_config_check_says_good_or_one_line_and_2() -> None:
-    assert _run("config", "check") == (0, "The settings are good (0 of 16 are not the default).\n", "")
-    assert _run("config", "check", "--port", "9")[1] == "The settings are good (1 of 16 are not the default).\n"
+    assert _run("config", "check") == (0, f"The settings are good (0 of {len(SETTINGS)} are not the default).\n", "")
+    assert (
+        _run("config", "check", "--port", "9")[1]
+        == f"The settings are good (1 of {len(SETTINGS)} are not the default).\n"
+    )
     wrong = 'bongsu: --port is "x"; it must be a whole number from 0 to 65535\n'
     assert _run("config", "check", "--port", "x") == (2, "", wrong)
 

@@ -2,16 +2,17 @@
 
 import asyncio
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
-from typing import Final
+from pathlib import Path
 
 import click
 import structlog
 
 from bongsu.cli.options import run_async, with_settings
-from bongsu.config import Effective, Settings
+from bongsu.config import SETTINGS, Effective, Settings
 
 log = structlog.get_logger("bongsu")
 
@@ -61,10 +62,13 @@ def _announce(text: str) -> None:
         log.info("progress", what=text)
 
 
-_HINTS: Final = {
-    True: "Anybody who reaches this address may make an account.",
-    False: "Make an account: bongsu user add NAME",
-}
+def _hint(settings: Settings) -> str:
+    """How to get an account, in words that can be typed."""
+    if settings.open_registration:
+        return "Anybody who reaches this address may make an account."
+    program = sys.argv[0] if Path(sys.argv[0]).name == "bongsu" else "bongsu"
+    data = "" if settings.data == SETTINGS["data"].default else f" --data {shlex.quote(str(settings.data))}"
+    return f"Make an account: {program} user add NAME{data}"
 
 
 def _show_banner(settings: Settings, address: str, accounts: Accounts) -> None:
@@ -81,6 +85,6 @@ def _show_banner(settings: Settings, address: str, accounts: Accounts) -> None:
     for number, (user_id, password) in enumerate(accounts):
         rows.add_row("Sign in as" if number == 0 else "", f"{user_id}  password [bold]{password}[/]")
     if not accounts:
-        rows.add_row("", _HINTS[settings.open_registration])
+        rows.add_row("", _hint(settings))
     rows.add_row("Stop", "Ctrl-C")
     Console().print(Panel(rows, title="Bongsu is running", title_align="left", border_style="red", expand=False))

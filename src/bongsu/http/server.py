@@ -26,6 +26,7 @@ from bongsu.core.json import encode
 
 KEEP_ALIVE_SECONDS_MAX: Final = 75  # longer than the 60 s of common proxies, so that the proxy is the one to close
 LINGER_SECONDS_MAX: Final = 2.0  # after a refusal we read on: closing at once would destroy the answer on its way
+STALL_SECONDS_MAX: Final = 60.0  # a client that takes nothing of its answer for this long has gone, or means harm
 BACKLOG_MAX: Final = 2048  # connections the kernel holds until they are accepted
 DESCRIPTORS_MAX: Final = 1_048_576  # more sockets than one process serves; some systems offer a thousand times more
 DESCRIPTORS_KEPT: Final = 128  # for the database, files and pipes, when connections take all the others
@@ -41,11 +42,15 @@ WHEN_LOST: Final = "bongsu.when_lost"
 
 
 class Clocks(msgspec.Struct, frozen=True):
-    """How long a connection may take, in seconds: for a request's head, between requests, and after a refusal."""
+    """How long a connection may take, in seconds.
+
+    For a request's head; between requests; after a refusal; and to take the next part of an answer.
+    """
 
     head_seconds: float = limits.HEAD_SECONDS_MAX
     keep_alive_seconds: int = KEEP_ALIVE_SECONDS_MAX
     linger_seconds: float = LINGER_SECONDS_MAX
+    stall_seconds: float = STALL_SECONDS_MAX
 
 
 class _Refused(Exception):
@@ -67,6 +72,7 @@ class Connection(HttpToolsProtocol):
         self._clocks = clocks
         self._connections_max = connections_max
         self._deadline: TimerHandle | None = None
+        self._stall: TimerHandle | None = None
         self._head_is_open = False  # some of a head has arrived, not all
         self._head_bytes = 0  # of the open head, as far as they came in pieces
         self._header_bytes = 0  # of the complete headers of the open head
@@ -90,6 +96,19 @@ class Connection(HttpToolsProtocol):
         self._forget_deadline()
         self._unset_keepalive_if_required()
         super().connection_lost(exc)
+        self._forget_stall()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._forget_stall()
+        self._stall = self.loop.call_later(self._clocks.stall_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._forget_stall()
+
+    def timeout_keep_alive_handler(self) -> None:
+        self._end()
         for tell in self._when_lost:
             tell()
 
@@ -156,7 +175,9 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self._body_is_open and not self.transport.is_closing():
+        if self.transport.is_closing():
+            self._await(self._clocks.stall_seconds)  # closed when the client has taken all of the answer
+        elif self._body_is_open:
             self._await(self._clocks.linger_seconds)  # answered before its body had come: nobody reads the rest
 
     # --- what is not plain HTTP/1 ---
@@ -187,8 +208,20 @@ class Connection(HttpToolsProtocol):
         if self._head_is_open and not self._is_refused:
             self._answer = _TOO_SLOW
             self._refuse()
-        elif not self.transport.is_closing():
+        else:
+            self._end()
+
+    def _end(self) -> None:
+        """Closes, without waiting for a client that does not take what was written."""
+        if self.transport.is_closing() or self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
             self.transport.close()
+
+    def _forget_stall(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
 
     def _check_open_head(self) -> None:
         if self._head_bytes - len(self.url) - _LINE_BYTES_MAX > limits.HEADERS_BYTES_MAX:

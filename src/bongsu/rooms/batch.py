@@ -12,7 +12,7 @@ from bongsu.core.events import MEMBER, Draft, Event
 from bongsu.core.json import canonical
 from bongsu.core.versions import RoomVersion
 from bongsu.rooms.cache import Rooms
-from bongsu.rooms.room import WorkingRoom
+from bongsu.rooms.room import Room, WorkingRoom
 from bongsu.store import directory
 from bongsu.store import events as event_table
 from bongsu.store import rooms as room_table
@@ -46,20 +46,33 @@ class RoomBatch:
     """What a Change decides on and writes to. Times are in milliseconds since the epoch."""
 
     def __init__(
-        self, rooms: Rooms, connection: Connection, pos: int, sent: dict[bytes, str], *, now_ms: int, server_name: str
+        self,
+        rooms: Rooms,
+        connection: Connection,
+        pos: int,
+        sent: dict[bytes, str],
+        *,
+        has_lock: bool,
+        now_ms: int,
+        server_name: str,
     ) -> None:
-        """sent: the events that earlier tries made, by transaction key."""
+        """sent: the events that earlier tries made, by transaction key.
+
+        has_lock: nobody else can write meanwhile, so rooms are read on this connection. Without the right to write
+        they are read as for readers, and what is decided holds only if the position has not moved at its end.
+        """
         self.rows = Rows(pos)
         self.now_ms = now_ms
         self.server_name = server_name
         self.connection = connection
         self._rooms = rooms
+        self._reads = connection if has_lock else None
         self._working: dict[str, WorkingRoom] = {}
         self._before: dict[str, WorkingRoom | None] = {}
         self._sent = sent
 
     async def prepare(self, wanted: Sequence[Wanted]) -> None:
-        await self._rooms.know({room for want in wanted for room in want.room_ids}, reads=self.connection)
+        await self._rooms.know({room for want in wanted for room in want.room_ids}, reads=self._reads)
         await self._know({pair for want in wanted for pair in want.members})
 
     async def decide(self, operation: Change) -> Any:
@@ -88,7 +101,7 @@ class RoomBatch:
         if working is None:
             base = self._rooms.known(room_id)
             if base is None:
-                await self._rooms.know([room_id], reads=self.connection)
+                await self._rooms.know([room_id], reads=self._reads)
                 base = self._rooms.known(room_id)
             if base is None:
                 raise not_found("there is no such room")
@@ -96,22 +109,21 @@ class RoomBatch:
         return working
 
     async def know_members(self, room: WorkingRoom, user_ids: Iterable[str]) -> None:
-        await self._know({(room.room_id, user) for user in user_ids if not room.knows_member(user)})
+        unknown = [user for user in user_ids if not room.knows_member(user)]
+        if unknown and room.base is not None:
+            await self._read_members([(room.base, user) for user in unknown])
 
     async def _know(self, pairs: set[tuple[str, str]]) -> None:
         """Reads the members of committed rooms that are not in memory yet."""
-        unknown = []
-        for room_id, user_id in pairs:
-            room = self._rooms.known(room_id)
-            if room is not None and user_id not in room.members:
-                unknown.append((room_id, user_id))
-        if not unknown:
-            return
-        found = await room_table.members(self.connection, unknown)
-        for room_id, user_id in unknown:
-            room = self._rooms.known(room_id)
-            assert room is not None
-            room.members.setdefault(user_id, found.get((room_id, user_id)))
+        rooms = ((self._rooms.known(room_id), user) for room_id, user in pairs)
+        unknown = [(room, user) for room, user in rooms if room is not None and user not in room.members]
+        if unknown:
+            await self._read_members(unknown)
+
+    async def _read_members(self, unknown: Sequence[tuple[Room, str]]) -> None:
+        found = await room_table.members(self.connection, [(room.room_id, user) for room, user in unknown])
+        for room, user in unknown:
+            room.members.setdefault(user, found.get((room.room_id, user)))
 
     async def event(self, room: WorkingRoom, event_id: str) -> tuple[Event, bytes] | None:
         """An event of the room with its PDU, be it committed or of this batch."""

@@ -24,7 +24,8 @@ class SendEvent(msgspec.Struct, frozen=True):
 
     def wanted(self) -> Wanted:
         key = self.transaction.key(self.room_id, self.draft.type)
-        return Wanted([self.room_id], [(self.room_id, self.draft.sender)], [key])
+        is_plain = "m.relates_to" not in self.draft.content
+        return Wanted([self.room_id], [(self.room_id, self.draft.sender)], [key], is_plain)
 
     async def run(self, batch: RoomBatch) -> str:
         sent = batch.sent(self.transaction.key(self.room_id, self.draft.type))

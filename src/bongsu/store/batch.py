@@ -25,11 +25,15 @@ SmallRow = Receipt | AccountData | Typing | Presence | Revocation | Forgotten
 
 
 class Wanted(msgspec.Struct):
-    """What an operation will look at, so that a batch can read it all in a few queries."""
+    """What an operation will look at, so that a batch can read it all in a few queries.
+
+    is_plain: it adds events and nothing else, so that a batch of its like is one statement.
+    """
 
     room_ids: list[str] = []
     members: list[tuple[str, str]] = []
     txn_keys: list[bytes] = []
+    is_plain: bool = False
 
 
 class Rows:
@@ -70,6 +74,10 @@ class Rows:
         lists: tuple[list[Any], ...] = (self.events, self.rooms, self.relations, self.redacted, self.statements)
         for rows, length in zip(lists, mark[1:], strict=True):
             del rows[length:]
+
+    async def write_at_once(self, connection: Connection, writer_id: uuid.UUID, batch: int, after: int) -> bool:
+        """For plain events: commits them in one statement if the position is still `after`; False if it is not."""
+        return await streams.write_plain(connection, writer_id, batch, after, self.pos, self.events)
 
     async def write(self, connection: Connection, writer_id: uuid.UUID, batch: int) -> None:
         await streams.write_batch(connection, writer_id, batch, self.pos, self.events)

@@ -9,6 +9,9 @@ A commit whose outcome is unknown (connection lost, or warning 01000) is not gue
 written with it. On a new connection the committer takes the right to write, which the lost transaction must have
 given back by ending, and reads its number: present means committed, absent means it is run again. Finding it present
 is itself behind a commit that writes, so the acknowledgement still waits for the second site.
+
+A worker that nobody else writes beside spares the lock: it decides on what it knows, and one statement both checks that
+nobody has written since and commits. If somebody has, nothing is written, and the batch goes the long way.
 """
 
 import asyncio
@@ -30,7 +33,9 @@ from bongsu.store.database import (
     Connection,
     Database,
     OutcomeUnknown,
+    UniqueViolation,
     commit,
+    commit_at_once,
     not_stored,
     unavailable,
     unknown_outcome,
@@ -70,7 +75,7 @@ class Batch(Protocol):
     async def decide(self, operation: Any) -> Any: ...
 
 
-MakeBatch = Callable[[Connection, int, dict[bytes, str]], Batch]
+MakeBatch = Callable[[Connection, int, dict[bytes, str], bool], Batch]
 _Waiting = tuple[Operation, "asyncio.Future[Any]"]
 _Outcome = tuple["asyncio.Future[Any]", Any]
 
@@ -87,6 +92,7 @@ class Committer:
         self._queue: list[_Waiting] = []
         self._wake = asyncio.Event()
         self._stopping = False
+        self._is_alone = True  # nobody else was seen to write lately
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -130,22 +136,15 @@ class Committer:
         """Runs one batch to a known end, over lost connections and changes of primary."""
         self._batch_number += 1
         give_up_at = time.monotonic() + limits.COMMIT_UNKNOWN_SECONDS_MAX
-        pending: tuple[list[_Outcome], Segment] | None = None
+        attempt = _Attempt(self._feed, self._make_batch, self._writer_id, self._batch_number, waiting)
         while True:
             try:
-                started = time.perf_counter()
-                attempt = _Attempt(self._feed, self._make_batch, self._writer_id, self._batch_number)
-                connection = await self._connected()
-                await commit(connection, lambda c: attempt.run(c, waiting, pending), begin=streams.LOCK)  # noqa: B023
-                COMMIT_SECONDS.observe(time.perf_counter() - started)
-                BATCH_SIZE.observe(len(waiting))
-                assert attempt.done is not None
-                self._finish(*attempt.done)
+                await self._try(attempt)
                 return
             except OutcomeUnknown:
                 UNKNOWN.inc()
+                attempt.is_unknown = True
                 log.warning("commit_outcome_unknown", batch=self._batch_number, writes=len(waiting))
-                pending = attempt.done or pending
             except GONE as error:
                 log.warning("committer_lost_connection", error=repr(error))
             except Exception as error:  # the transaction was rolled back: nothing was changed
@@ -154,11 +153,31 @@ class Committer:
                 return
             self._drop_connection()
             if time.monotonic() > give_up_at:
-                self._fail(waiting, unknown_outcome())
+                self._fail(waiting, unknown_outcome() if attempt.is_unknown else unavailable())
                 self._fail(self._queue, unavailable())
                 self._queue.clear()
                 return
             await asyncio.sleep(0.1)
+
+    async def _try(self, attempt: "_Attempt") -> None:
+        started = time.perf_counter()
+        connection = await self._connected()
+        may_hurry = self._is_alone and attempt.is_plain and not attempt.is_unknown
+        if not (may_hurry and await self._at_once(connection, attempt)):
+            await commit(connection, attempt.run, begin=streams.LOCK)
+            self._is_alone = not attempt.met_others
+        COMMIT_SECONDS.observe(time.perf_counter() - started)
+        BATCH_SIZE.observe(len(attempt.waiting))
+        self._finish(attempt.outcomes, attempt.segment)
+
+    async def _at_once(self, connection: Connection, attempt: "_Attempt") -> bool:
+        """One round trip instead of four, for a worker that nobody else writes beside. False: take the lock instead."""
+        if not await attempt.decide(connection, self._feed.pos, {}, has_lock=False):
+            return False
+        try:
+            return await commit_at_once(connection, attempt.write_at_once)
+        except UniqueViolation:  # a retry: its first try stands in the table
+            return False
 
     async def _apart(self, waiting: list[_Waiting], error: Exception) -> None:
         """One write that the database refuses must not take the others with it: halve until it stands alone."""
@@ -202,41 +221,62 @@ class Committer:
 
 
 class _Attempt:
-    """One transaction of one batch. `done` is set when everything is written and only COMMIT is left."""
+    """One batch on its way into the database, as often as it takes. outcomes and segment are those of the last try.
 
-    def __init__(self, feed: Feed, make_batch: MakeBatch, writer_id: uuid.UUID, number: int) -> None:
+    is_unknown: a try may have been committed; met_others: other workers wrote since this one last did.
+    """
+
+    def __init__(
+        self, feed: Feed, make_batch: MakeBatch, writer_id: uuid.UUID, number: int, waiting: list[_Waiting]
+    ) -> None:
+        self.waiting = waiting
+        self.wanted = [operation.wanted() for operation, _ in waiting]
+        self.is_plain = all(want.is_plain for want in self.wanted)
+        self.is_unknown = False
+        self.met_others = False
+        self.outcomes: list[_Outcome] = []
+        self.segment = Segment(0, 0)
+        self._rows = Rows(0)
         self._feed = feed
         self._make_batch = make_batch
         self._writer_id = writer_id
         self._number = number
-        self.done: tuple[list[_Outcome], Segment] | None = None
 
-    async def run(
-        self, connection: Connection, waiting: list[_Waiting], pending: tuple[list[_Outcome], Segment] | None
-    ) -> None:
-        wanted = [operation.wanted() for operation, _ in waiting]
-        pos, sent = await streams.begin_batch(connection, [key for want in wanted for key in want.txn_keys])
-        if pending is not None and await streams.last_batch(connection, self._writer_id) == self._number:
-            await streams.write_batch(connection, self._writer_id, self._number, pos, [])
-            self.done = pending[0], Segment(self._feed.pos, self._feed.pos)
-            await self._feed.catch_up(connection, pos)
-            return
+    async def run(self, connection: Connection) -> None:
+        """With the right to write. COMMIT follows."""
+        keys = [key for want in self.wanted for key in want.txn_keys]
+        pos, sent = await streams.begin_batch(connection, keys)
+        self.met_others = pos > self._feed.pos
         await self._feed.catch_up(connection, pos)
-        batch = self._make_batch(connection, pos, sent)
-        await batch.prepare(wanted)
-        outcomes = [(future, await self._decide(batch, operation)) for operation, future in waiting]
-        await batch.rows.write(connection, self._writer_id, self._number)
-        self._feed.expect(batch.rows.pos)
-        self.done = outcomes, batch.rows.segment(pos)
+        if self.is_unknown and await streams.last_batch(connection, self._writer_id) == self._number:
+            await streams.write_batch(connection, self._writer_id, self._number, pos, [])
+            return
+        self.is_unknown = False
+        await self.decide(connection, pos, sent, has_lock=True)
+        self._feed.expect(self._rows.pos)
+        await self._rows.write(connection, self._writer_id, self._number)
 
-    @staticmethod
-    async def _decide(batch: Batch, operation: Operation) -> Any:
-        try:
-            return await batch.decide(operation)
-        except Refusal as refusal:
-            return refusal
-        except (*GONE, asyncpg.PostgresError):
-            raise
-        except Exception as error:
-            log.exception("operation_failed", operation=type(operation).__name__)
-            return error
+    async def decide(self, connection: Connection, pos: int, sent: dict[bytes, str], *, has_lock: bool) -> bool:
+        """Lets every operation decide on what is known at `pos`. False if that is not what the feed is at any more."""
+        batch = self._make_batch(connection, pos, sent, has_lock)
+        await batch.prepare(self.wanted)
+        self.outcomes = [(future, await _decide(batch, operation)) for operation, future in self.waiting]
+        self._rows = batch.rows
+        self.segment = batch.rows.segment(pos)
+        return pos == self._feed.pos
+
+    async def write_at_once(self, connection: Connection) -> bool:
+        self._feed.expect(self._rows.pos)
+        return await self._rows.write_at_once(connection, self._writer_id, self._number, self.segment.after)
+
+
+async def _decide(batch: Batch, operation: Operation) -> Any:
+    try:
+        return await batch.decide(operation)
+    except Refusal as refusal:
+        return refusal
+    except (*GONE, asyncpg.PostgresError):
+        raise
+    except Exception as error:
+        log.exception("operation_failed", operation=type(operation).__name__)
+        return error

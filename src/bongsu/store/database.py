@@ -121,6 +121,20 @@ async def commit(connection: Connection, work: Callable[[Connection], Awaitable[
     return result
 
 
+async def commit_at_once(connection: Connection, statement: Callable[[Connection], Awaitable[T]]) -> T:
+    """Runs one statement that is a transaction by itself, behind the barrier. Must run in a task nobody cancels."""
+    barrier = Barrier(connection)
+    try:
+        result = await statement(connection)
+        barrier.check()
+    except GONE as error:
+        raise OutcomeUnknown from error
+    finally:
+        if not connection.is_closed():
+            barrier.remove()
+    return result
+
+
 def _snapshot_of(connection: Connection) -> Any:
     return connection.transaction(isolation="repeatable_read", readonly=True)
 

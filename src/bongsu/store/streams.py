@@ -117,10 +117,40 @@ SELECT pg_notify('bongsu', $1::text)
 """
 
 
+_WRITE_PLAIN: Final = """
+WITH placed AS (UPDATE stream SET pos = $1 WHERE pos = $15 RETURNING 1),
+marked AS (
+    INSERT INTO writers (writer_id, batch, seen_at) SELECT $2, $3, now() FROM placed
+    ON CONFLICT (writer_id) DO UPDATE SET batch = excluded.batch, seen_at = excluded.seen_at RETURNING 1),
+written AS (
+    INSERT INTO events (pos, event_id, room_id, type, sender, state_key, ts_ms, pdu, sender_device, txn_id, txn_key)
+    SELECT e.* FROM placed, unnest($4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+        $10::bigint[], $11::bytea[], $12::text[], $13::text[], $14::bytea[]) AS e RETURNING 1)
+SELECT pg_notify('bongsu', $1::text) FROM placed
+"""
+
+
 async def write_batch(
     connection: Connection, writer_id: uuid.UUID, batch: int, to: int, events: Sequence[StoredEvent]
 ) -> None:
     """Moves the position, marks the batch as this worker's, and writes its events: one round trip."""
+    await connection.fetchval(_WRITE_EVENTS, to, writer_id, batch, *_columns(events))
+
+
+async def write_plain(
+    connection: Connection, writer_id: uuid.UUID, batch: int, after: int, to: int, events: Sequence[StoredEvent]
+) -> bool:
+    """As write_batch, but only if the position is still `after`; nothing is written, and False, if it is not.
+
+    The update waits for whoever has the right to write, and then compares: if it succeeds, nobody has written since
+    `after` was known, so what was decided on that knowledge holds. A transaction key that is there already raises
+    UniqueViolation.
+    """
+    rows = await connection.fetch(_WRITE_PLAIN, to, writer_id, batch, *_columns(events), after)
+    return bool(rows)
+
+
+def _columns(events: Sequence[StoredEvent]) -> tuple[list[Any], ...]:
     columns: tuple[list[Any], ...] = tuple([] for _ in range(11))
     for stored in events:
         event = stored.event
@@ -139,7 +169,7 @@ async def write_batch(
         )
         for column, value in zip(columns, values, strict=True):
             column.append(value)
-    await connection.fetchval(_WRITE_EVENTS, to, writer_id, batch, *columns)
+    return columns
 
 
 async def write_rooms(connection: Connection, rooms: Sequence[tuple[str, str, int, bool]]) -> None:
