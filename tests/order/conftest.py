@@ -1,6 +1,6 @@
 """Two workers of one server, shared by the tests of order."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 from tests.order.workers import Workers
@@ -8,7 +8,7 @@ from tests.server import Server, data_folder
 
 
 @pytest.fixture(scope="session")
-def workers() -> Iterator[Workers]:
+async def workers() -> AsyncIterator[Workers]:
     """Two processes on one database. Every test uses people and rooms of its own."""
     with data_folder() as data_dir:
         servers = [Server.start(data_dir, "--password-hashing", "fast") for _ in range(2)]
@@ -16,4 +16,4 @@ def workers() -> Iterator[Workers]:
         try:
             yield pair
         finally:
-            pair.close()
+            await pair.close()

@@ -21,11 +21,11 @@ _settings = {"deadline": None, "suppress_health_check": list(HealthCheck), "prin
 
 @settings(max_examples=EXAMPLES, **_settings)
 @given(devices=st.lists(phones, min_size=1, max_size=4), script=scripts(7))
-def test_one_after_the_other(workers: Workers, devices: list[Phone], script: list[Step]) -> None:
-    workers.run(one_after_the_other(workers, devices, script))
+async def test_one_after_the_other(workers: Workers, devices: list[Phone], script: list[Step]) -> None:
+    await one_after_the_other(workers, devices, script)
 
 
 @settings(max_examples=EXAMPLES // 2, **_settings)
 @given(devices=st.lists(phones, min_size=1, max_size=4), script=scripts(7), crowd=st.integers(2, 16))
-def test_all_at_once(workers: Workers, devices: list[Phone], script: list[Step], crowd: int) -> None:
-    workers.run(all_at_once(workers, devices, script, crowd))
+async def test_all_at_once(workers: Workers, devices: list[Phone], script: list[Step], crowd: int) -> None:
+    await all_at_once(workers, devices, script, crowd)

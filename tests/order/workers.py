@@ -1,20 +1,18 @@
 """Two workers on one database, people with devices, and the HTTP between them."""
 
-import asyncio
 import itertools
 import json
 import secrets
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import aiohttp
 from tests.api.talking import V3, ask, room, segment
 from tests.order.model import Json, Model, Told, position
 from tests.server import Server
 
-T = TypeVar("T")
 CAUGHT_UP_SECONDS_MAX = 10.0
 PAGES_MAX = 100
 _names = (f"{secrets.token_hex(4)}-{number}" for number in itertools.count())
@@ -22,30 +20,18 @@ _txn_ids = (f"o{number}" for number in itertools.count())
 
 
 class Workers:
-    """The workers, by number, and the one loop on which tests talk to them."""
+    """The workers, by number. Make it where a loop runs."""
 
     def __init__(self, servers: Sequence[Server]) -> None:
         self.servers = servers
-        self._runner = asyncio.Runner()
-        self._http: list[aiohttp.ClientSession] = self._runner.run(self._connect())
-
-    async def _connect(self) -> list[aiohttp.ClientSession]:
-        return [
+        self._http = [
             aiohttp.ClientSession(
                 server.base_url, timeout=aiohttp.ClientTimeout(60), connector=aiohttp.TCPConnector(limit=0)
             )
-            for server in self.servers
+            for server in servers
         ]
 
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Runs one test's work to its end."""
-        return self._runner.run(work)
-
-    def close(self) -> None:
-        self._runner.run(self._disconnect())
-        self._runner.close()
-
-    async def _disconnect(self) -> None:
+    async def close(self) -> None:
         for session in self._http:
             await session.close()
 

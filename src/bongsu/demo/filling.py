@@ -1,79 +1,70 @@
-"""Fills a server: accounts, pictures, rooms, and what of it has been read. A second time changes nothing."""
+"""Fills a server: accounts, pictures, rooms, and what of it has been read.
+
+Cut short, it can be begun again: passwords are on the disk before they are anybody's, and the rooms come in one commit.
+"""
 
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Final, Protocol
+from typing import Final
 
-from bongsu.config import Settings
+from bongsu import demo_accounts
 from bongsu.core import limits
 from bongsu.core.errors import Refusal
 from bongsu.core.ids import user_id
 from bongsu.core.json import encode
-from bongsu.demo import accounts as account_file
-from bongsu.demo import pictures, story
-from bongsu.demo.accounts import Account
-from bongsu.demo.people import PEOPLE
+from bongsu.demo import Worker, pictures, story
+from bongsu.demo.people import PEOPLE, Person
 from bongsu.demo.pictures import Picture
 from bongsu.demo.steps import File, RoomPlan
 from bongsu.demo.telling import TellStory, Told
-from bongsu.matrix.administration import Administration
-from bongsu.media.blobs import Blobs
+from bongsu.demo_accounts import DemoAccount
 from bongsu.rooms.personal import SetAccountData, SetReceipt
-from bongsu.store import directory, people
-from bongsu.store.committer import Committer
-from bongsu.store.database import Connection, Database
+from bongsu.store import people
+from bongsu.store.committer import Operation
+from bongsu.store.database import Connection
 from bongsu.store.media import MediaStore, NewFile
 
 Announce = Callable[[str], None]
 
-_LETTERS: Final = "abcdefghjkmnpqrstuvwxyz"  # without i, l and o: passwords are read from one screen and typed on another
+_LETTERS: Final = (
+    "abcdefghjkmnpqrstuvwxyz"  # without i, l and o: passwords are read from one screen and typed on another
+)
 _GROUPS: Final = 3
 _GROUP_LETTERS: Final = 4  # 12 letters of 23: 54 bits
 _MEDIA_ID_BYTES: Final = 24
 
 
-class Worker(Protocol):
-    """What of a serving process the demo uses."""
-
-    settings: Settings
-    database: Database
-    committer: Committer
-    accounts: Administration
-    blobs: Blobs
-
-
-async def tell(worker: Worker, announce: Announce, now_ms: int) -> Sequence[Account]:
+async def make(worker: Worker, announce: Announce, now_ms: int) -> None:
     """Makes what is missing. Raises a Refusal when somebody who is not of the demo has one of its names."""
     name = worker.settings.server_name
-    known = {account.user_id: account for account in account_file.read(worker.settings.data)}
-    ours = [user_id(person.localpart, name) for person in PEOPLE]
-    missing = await _missing(worker, ours, known)
-    accounts = [known.get(user) or Account(user, _new_password()) for user in ours]
+    known = {account.user_id: account for account in demo_accounts.read(worker.settings.data)}
+    accounts = [_account(person, name, known) for person in PEOPLE]
+    missing = await _missing(worker, accounts, known)
     announce("Making the demo: its people")
-    account_file.write(worker.settings.data, accounts)
-    for account in accounts:
-        if account.user_id in missing:
-            await worker.accounts.add(account.user_id, account.password)
+    demo_accounts.write(worker.settings.data, accounts)
+    for account in missing:
+        await worker.accounts.add(account.user_id, account.password)
     announce("Making the demo: its pictures")
-    files = await _files(worker, ours[0])
+    files = await _files(worker, accounts[0].user_id)
     await worker.database.write(lambda connection: _set_profiles(connection, name, files))
     announce("Making the demo: its rooms")
     told: list[Told] = await worker.committer.submit(TellStory(story.PLANS, files, now_ms))
     await _settle(worker, told)
-    return accounts
 
 
-async def is_told(database: Database, server_name: str) -> bool:
-    return await directory.room_of(database, f"#{story.SQUARE_ALIAS}:{server_name}") is not None
+def _account(person: Person, server_name: str, known: dict[str, DemoAccount]) -> DemoAccount:
+    user = user_id(person.localpart, server_name)
+    password = known[user].password if user in known else _new_password()
+    return DemoAccount(user, password, person.name, person.about)
 
 
-async def _missing(worker: Worker, ours: Sequence[str], known: dict[str, Account]) -> set[str]:
-    """Those who have no account yet. A filling that was cut short left some, with their passwords in the file."""
-    missing = {user for user in ours if not await people.exists(worker.database, user)}
-    strangers = [user for user in ours if user not in missing and user not in known]
-    if strangers:
-        raise Refusal(400, "M_USER_IN_USE", f"{strangers[0]} is somebody’s account and not the demo’s")
+async def _missing(worker: Worker, accounts: Sequence[DemoAccount], known: dict[str, DemoAccount]) -> list[DemoAccount]:
+    """Those that are not made yet. A filling that was cut short left some, with their passwords in the file."""
+    missing = [account for account in accounts if not await people.exists(worker.database, account.user_id)]
+    for account in accounts:
+        if account not in missing and account.user_id not in known:
+            raise Refusal(400, "M_USER_IN_USE", f"{account.user_id} is somebody’s account, and not the demo’s")
     return missing
 
 
@@ -125,18 +116,18 @@ async def _settle(worker: Worker, told: Sequence[Told]) -> None:
     """Who has read how far, which rooms are between two, which are kept on top."""
     name = worker.settings.server_name
     pairs = list(zip(story.PLANS, told, strict=True))
-    receipts = [
+    receipts: list[Operation] = [
         SetReceipt(room.room_id, user_id(read.who, name), "m.read", room.events[read.up_to])
         for plan, room in pairs
         for read in plan.reads
     ]
     favourite = encode({"tags": {"m.favourite": {"order": 0.5}}})
-    tags = [
+    tags: list[Operation] = [
         SetAccountData(user_id(who, name), room.room_id, "m.tag", favourite)
         for plan, room in pairs
         for who in plan.favourite_of
     ]
-    direct = [
+    direct: list[Operation] = [
         SetAccountData(user, "", "m.direct", encode(content)) for user, content in _direct_rooms(pairs, name).items()
     ]
     await asyncio.gather(*(worker.committer.submit(operation) for operation in (*receipts, *tags, *direct)))
@@ -146,8 +137,8 @@ def _direct_rooms(pairs: Sequence[tuple[RoomPlan, Told]], server_name: str) -> d
     """The content of m.direct for each person: whom they talk with alone, and where."""
     found: dict[str, dict[str, list[str]]] = {}
     for plan, room in pairs:
-        if plan.is_direct:
-            one, other = (user_id(who, server_name) for who in (plan.creator, plan.steps[0].who))
+        if plan.between:
+            one, other = user_id(plan.creator, server_name), user_id(plan.between, server_name)
             found.setdefault(one, {}).setdefault(other, []).append(room.room_id)
             found.setdefault(other, {}).setdefault(one, []).append(room.room_id)
     return found

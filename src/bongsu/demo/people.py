@@ -4,6 +4,8 @@ from typing import Final
 
 import msgspec
 
+SQUARE_ALIAS: Final = "bongsu-square"  # the room by which a demo is recognised
+
 
 class Person(msgspec.Struct, frozen=True):
     """localpart: of the user id; name: as shown in rooms; about: by language, for who chooses an account."""

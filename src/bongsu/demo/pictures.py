@@ -113,9 +113,9 @@ def _ridge(
     pen: ImageDraw.ImageDraw, size: tuple[int, int], base: float, height: float, seed: int, fill: Color
 ) -> list[Point]:
     """Draws a mountain ridge across the picture and returns its outline."""
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311
     waves = [(chance.uniform(0.7, 1.3), chance.uniform(0, math.tau)) for _ in range(5)]
-    outline = [(x, base - height * _wave(x / size[0], waves)) for x in range(0, size[0] + 8, 8)]
+    outline: list[Point] = [(x, base - height * _wave(x / size[0], waves)) for x in range(0, size[0] + 8, 8)]
     _shape(pen, [*outline, (size[0] + 8, size[1]), (0, size[1])], fill)
     return outline
 
@@ -230,8 +230,7 @@ def bread() -> Image.Image:
     _loaf(pen, 520, 470, 300, 150)
     _loaf(pen, 900, 535, 110, 76)
     _loaf(pen, 300, 560, 96, 62)
-    shine = image.filter(ImageFilter.GaussianBlur(2))
-    return shine
+    return image.filter(ImageFilter.GaussianBlur(2))
 
 
 def _loaf(pen: ImageDraw.ImageDraw, x: float, y: float, rx: float, ry: float) -> None:
@@ -250,7 +249,7 @@ def persimmon() -> Image.Image:
     _line(pen, [(-20, 240), (260, 300), (520, 250), (760, 330), (930, 300)], (74, 56, 46), 22)
     _line(pen, [(260, 300), (340, 480), (330, 620)], (74, 56, 46), 12)
     _line(pen, [(520, 250), (600, 430)], (74, 56, 46), 12)
-    chance = random.Random(12)
+    chance = random.Random(12)  # noqa: S311
     for x, y in ((330, 700), (600, 520), (180, 420), (760, 450), (470, 380)):
         radius = chance.uniform(74, 92)
         _disc(pen, x, y, radius, radius * 0.86, (214, 92, 30))
@@ -299,15 +298,15 @@ def chart_reading() -> Image.Image:
         y = 560 - level * 4
         _line(pen, [(90, y), (950, y)], (222, 222, 212), 1)
         _text(pen, (76, y), str(level), 18, _QUIET, "rm")
-    chance = random.Random(21)
+    chance = random.Random(21)  # noqa: S311
     values = [
         18 + 6 * math.sin(k / 4) + chance.uniform(0, 6) + (52 * math.exp(-(((k - 44) / 4) ** 2))) for k in range(60)
     ]
     points = [(100 + k * 14.2, 560 - value * 4) for k, value in enumerate(values)]
     _line(pen, points, _GREEN, 4)
-    x, y = min(points, key=lambda point: point[1])
-    _disc(pen, x, y, 9, 9, _RED)
-    _text(pen, (x, y - 16), "shift change", 20, _RED, "mb")
+    peak = min(points, key=lambda point: point[1])
+    _disc(pen, *peak, 9, 9, _RED)
+    _text(pen, (peak[0], peak[1] - 16), "shift change", 20, _RED, "mb")
     for number, day in enumerate(("12:00", "14:00", "16:00", "18:00", "20:00", "22:00")):
         _text(pen, (140 + number * 152, 576), day, 20, _QUIET, "ma")
     return image

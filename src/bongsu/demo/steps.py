@@ -238,7 +238,7 @@ class Read(msgspec.Struct, frozen=True):
 
 
 class RoomPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """A room and what happens in it. is_direct: between two people; favourite_of: who keeps it on top."""
+    """A room and what happens in it. between: who the creator talks with alone; favourite_of: who keeps it on top."""
 
     creator: str
     when: str
@@ -248,7 +248,7 @@ class RoomPlan(msgspec.Struct, frozen=True, kw_only=True):
     avatar: str | None = None
     join_rule: str = "invite"
     is_published: bool = False
-    is_direct: bool = False
+    between: str = ""
     favourite_of: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
     reads: tuple[Read, ...] = ()

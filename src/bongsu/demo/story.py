@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from bongsu.demo.people import SQUARE_ALIAS
 from bongsu.demo.steps import (
     Edit,
     Invite,
@@ -21,8 +22,6 @@ from bongsu.demo.steps import (
 _NURSE, _SENIOR, _DOCTOR = "demo-nurse", "demo-senior", "demo-doctor"
 _BAKER, _MUM, _DAD = "demo-baker", "demo-mum", "demo-dad"
 _ENGINEER, _DESIGNER = "demo-engineer", "demo-designer"
-
-SQUARE_ALIAS: Final = "bongsu-square"
 
 CHECKLIST: Final = """밤근무 점검표
 
@@ -137,8 +136,9 @@ _BAKERY: Final = RoomPlan(
 )
 
 _CODE: Final = (
-    "The whole rule, for whoever asks:\n\n```python\ndef is_loud(note):\n    return note.is_new and not note.is_read\n```",
-    "<p>The whole rule, for whoever asks:</p><pre><code class=\"language-python\">def is_loud(note):\n"
+    "The whole rule, for whoever asks:\n\n```python\n"
+    "def is_loud(note):\n    return note.is_new and not note.is_read\n```",
+    '<p>The whole rule, for whoever asks:</p><pre><code class="language-python">def is_loud(note):\n'
     "    return note.is_new and not note.is_read\n</code></pre>",
 )
 
@@ -152,13 +152,21 @@ _PROJECT: Final = RoomPlan(
     steps=(
         Join(_DESIGNER, "12d 10:02", _ENGINEER),
         Join(_NURSE, "11d 17:00", _ENGINEER),
-        Say(_ENGINEER, "5d 10:02", "Welcome. The board hangs by the door of the ward and shows what is new since you last passed."),
+        Say(
+            _ENGINEER,
+            "5d 10:02",
+            "Welcome. The board hangs by the door of the ward and shows what is new since you last passed.",
+        ),
         Show(_DESIGNER, "4d 11:20", "sketch-board.png", "First sketch: three notes, large, no white.", "sketch"),
         React((_ENGINEER, _NURSE), "4d 11:25", "sketch", "🔥"),
-        Say(_NURSE, "3d 07:30", "Tried it last night. The dark one is much better for our eyes.", "eyes", reply="sketch"),
+        Say(
+            _NURSE, "3d 07:30", "Tried it last night. The dark one is much better for our eyes.", "eyes", reply="sketch"
+        ),
         React((_DESIGNER,), "3d 07:45", "eyes", "💛"),
         Say(_DESIGNER, "3d 10:05", "Which colour should an unread note have?", "colour"),
-        Say(_ENGINEER, "3d 10:07", "Amber. Red is for alarms, and people stop looking at red.", "amber", thread="colour"),
+        Say(
+            _ENGINEER, "3d 10:07", "Amber. Red is for alarms, and people stop looking at red.", "amber", thread="colour"
+        ),
         Say(_NURSE, "3d 15:10", "Agreed. We have enough red here.", thread="colour"),
         Say(_DESIGNER, "3d 15:12", "Amber it is. I will also make it rounder.", reply="amber", thread="colour"),
         Say(_ENGINEER, "2d 14:00", _CODE[0], "code", html=_CODE[1]),
@@ -169,7 +177,13 @@ _PROJECT: Final = RoomPlan(
         Show(_ENGINEER, "1d 16:42", "beacon-notes.pdf", "Notes of the first week, one page.", "notes"),
         Pin(_ENGINEER, "1d 16:43", ("sketch", "notes")),
         React((_DESIGNER, _NURSE), "1d 17:00", "chart", "🎉"),
-        Say(_ENGINEER, "68m", "We show it on the ward at three. Demo Designer, can you bring the tablet?", "tablet", to=_DESIGNER),
+        Say(
+            _ENGINEER,
+            "68m",
+            "We show it on the ward at three. Demo Designer, can you bring the tablet?",
+            "tablet",
+            to=_DESIGNER,
+        ),
         Say(_DESIGNER, "61m", "Yes. Charged, and labelled.", reply="tablet"),
         Say(_ENGINEER, "12m", "Thank you. See you at the lift."),
     ),
@@ -182,7 +196,7 @@ _EVENINGS: Final = 40
 def _evening(days_ago: int) -> Say:
     """What the keepers of a beacon reported every evening. In fog they walked."""
     if days_ago % 9 == 4:
-        text = "저녁 봉수: 안개가 짙어 다음 봉수대까지 걸어가 전했습니다. 이상 없음. · Fog tonight: we walked. All is well."
+        text = "저녁 봉수: 안개가 짙어 걸어서 전했습니다. 이상 없음. · Fog tonight: we walked. All is well."
     elif days_ago % 9 == 7:
         text = "저녁 봉수: 비 그치고 한 줄기. 이상 없음. · After the rain, one fire. All is well."
     else:
@@ -191,7 +205,12 @@ def _evening(days_ago: int) -> Say:
 
 
 _TALK: Final[tuple[Step, ...]] = (
-    Say(_ENGINEER, "41d 12:05", "누구나 들어올 수 있는 방입니다. 인사부터 나눠요. · Everybody may come in. Say hello first.", "hello"),
+    Say(
+        _ENGINEER,
+        "41d 12:05",
+        "누구나 들어올 수 있는 방입니다. 인사부터 나눠요. · Everybody may come in. Say hello first.",
+        "hello",
+    ),
     Say(_BAKER, "38d 14:00", "안녕하세요. 빵 이야기는 단골방에서 합니다. 검색해서 문을 두드려 주세요 🍞"),
     Say(_DESIGNER, "35d 10:10", "Hello from next door. The evening notices are lovely."),
     Say(_SENIOR, "21d 08:30", "병동에서 인사드립니다. 밤에 창밖을 보면 정말 하나 켜져 있을 것 같네요."),
@@ -234,7 +253,7 @@ _SQUARE: Final = RoomPlan(
 _MUM_AND_NURSE: Final = RoomPlan(
     creator=_MUM,
     when="28d 20:00",
-    is_direct=True,
+    between=_NURSE,
     steps=(
         Join(_NURSE, "28d 20:01", _MUM),
         Say(_MUM, "1d 17:40", "밥은 먹었니?"),
@@ -250,10 +269,15 @@ _MUM_AND_NURSE: Final = RoomPlan(
 _ENGINEER_AND_DESIGNER: Final = RoomPlan(
     creator=_ENGINEER,
     when="12d 10:10",
-    is_direct=True,
+    between=_DESIGNER,
     steps=(
         Join(_DESIGNER, "12d 10:11", _ENGINEER),
-        Say(_ENGINEER, "1d 09:15", "Could you make the dots a little larger? I cannot tell them apart from the door.", "dots"),
+        Say(
+            _ENGINEER,
+            "1d 09:15",
+            "Could you make the dots a little larger? I cannot tell them apart from the door.",
+            "dots",
+        ),
         Say(_DESIGNER, "1d 09:40", "Done: 34 instead of 22.", reply="dots"),
         Say(_ENGINEER, "1d 09:41", "Perfect.", "perfect"),
         Say(_ENGINEER, "55m", "One more thing: where is the charger?"),
@@ -264,7 +288,7 @@ _ENGINEER_AND_DESIGNER: Final = RoomPlan(
 _DOCTOR_AND_NURSE: Final = RoomPlan(
     creator=_NURSE,
     when="5d 22:00",
-    is_direct=True,
+    between=_DOCTOR,
     steps=(
         Join(_DOCTOR, "5d 22:01", _NURSE),
         Say(_NURSE, "2d 23:58", "아까 펌프 고맙습니다. 빨리 와 주셔서요."),

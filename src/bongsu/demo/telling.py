@@ -120,10 +120,16 @@ def _options(plan: RoomPlan, files: dict[str, File]) -> Options:
         initial.append(StateInput(events.JOIN_RULES, {"join_rule": plan.join_rule}))
     return Options(
         visibility="public" if plan.is_published else "private",
-        preset="public_chat" if plan.join_rule == "public" else "trusted_private_chat" if plan.is_direct else "private_chat",
+        preset=_preset(plan),
         room_alias_name=plan.alias,
         name=plan.name,
         topic=plan.topic,
         initial_state=initial,
-        is_direct=plan.is_direct,
+        is_direct=bool(plan.between),
     )
+
+
+def _preset(plan: RoomPlan) -> str:
+    if plan.between:
+        return "trusted_private_chat"
+    return "public_chat" if plan.join_rule == "public" else "private_chat"

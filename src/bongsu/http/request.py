@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -12,6 +12,7 @@ from bongsu.core.errors import Refusal, bad_json, invalid_param, missing_param, 
 from bongsu.core.json import JsonObject, parse_object
 
 T = TypeVar("T")
+_FIELDS_MAX: Final = 100  # of a query string
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 
 
@@ -44,10 +45,14 @@ class Query:
 
     def __init__(self, raw: bytes) -> None:
         self._pairs: list[tuple[str, str]] = []
-        if raw:
+        if raw and b"%" not in raw and b"+" not in raw and raw.isascii():
+            for pair in raw.decode().split("&", _FIELDS_MAX):
+                name, _, value = pair.partition("=")
+                self._pairs.append((name, value))
+        elif raw:
             try:
                 self._pairs = parse_qsl(
-                    raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=100
+                    raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_FIELDS_MAX
                 )
             except ValueError:
                 raise invalid_param("the query string is not percent-encoded UTF-8") from None

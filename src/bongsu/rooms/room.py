@@ -72,6 +72,14 @@ class Room:
             self._power = PowerLevels(self.version, self.state[CREATE, ""], self.state.get((POWER_LEVELS, "")))
         return self._power
 
+    def after(self, pos: int) -> list[Event]:
+        """The events after a position that the tail reaches (tail_after), oldest first. Costs what it returns."""
+        tail = self.tail
+        index = len(tail)
+        while index and tail[index - 1].pos > pos:
+            index -= 1
+        return tail[index:]
+
     def get(self, event_type: str, state_key: str = "") -> Event | None:
         """A state event; a member must be known."""
         if event_type == MEMBER:

@@ -11,7 +11,7 @@ import json
 import re
 import time
 from asyncio import Lock
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from ipaddress import ip_address
 from pathlib import Path
@@ -21,12 +21,12 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from bongsu import __version__
+from bongsu import __version__, demo_accounts
 from bongsu.config import Settings
+from bongsu.core import ids
 from bongsu.core.errors import not_found
 from bongsu.core.json import encode
-from bongsu.demo import accounts as demo_accounts
-from bongsu.demo.people import PEOPLE, Person
+from bongsu.demo_accounts import DemoAccount
 from bongsu.http.request import Request
 from bongsu.http.response import Response
 from bongsu.http.router import Auth, Route
@@ -129,8 +129,7 @@ class FrontPage:
         language = _language(request)
         accounts = demo_accounts.read(self._settings.data)
         secret = bool(accounts) and self._may_show_passwords(request)
-        passwords = {account.user_id: account.password if secret else None for account in accounts}
-        body = self._template.substitute(self._fields(language, request, passwords)).encode()
+        body = self._template.substitute(self._fields(language, request, accounts, secret)).encode()
         headers = {
             "cache-control": "no-store" if secret else "no-cache",
             "content-language": language,
@@ -187,7 +186,7 @@ class FrontPage:
 
     # --- the page ---
 
-    def _fields(self, language: str, request: Request, passwords: Mapping[str, str | None]) -> dict[str, str]:
+    def _fields(self, language: str, request: Request, accounts: Sequence[DemoAccount], secret: bool) -> dict[str, str]:
         """What the template names. Everything but our own markup is escaped here."""
         texts = TEXTS[language]
         base_url = self._settings.public_base_url or _base_url(request, self._settings.server_name)
@@ -200,7 +199,7 @@ class FrontPage:
             "version_number": __version__,
             **{_variable(name): f"/assets/{name}?v={asset.tag}" for name, asset in self._assets.items()},
         }
-        user_id = next(iter(passwords), f"@name:{self._settings.server_name}")
+        user_id = accounts[0].user_id if accounts else f"@name:{self._settings.server_name}"
         return {
             **{name: escape(text) for name, text in plain.items()},
             **{f"current_{other}": ' aria-current="true"' if other == language else "" for other in LANGUAGES},
@@ -209,20 +208,19 @@ class FrontPage:
                 _client(client, base_url, user_id, is_open=number == 0)
                 for number, client in enumerate(CLIENTS[language])
             ),
-            "people": self._accounts(language, passwords),
+            "people": self._accounts(language, accounts, secret),
             "words": _words(language, live_address=self._settings.public_base_url is None),
         }
 
-    def _accounts(self, language: str, passwords: Mapping[str, str | None]) -> str:
+    def _accounts(self, language: str, accounts: Sequence[DemoAccount], secret: bool) -> str:
         """Whom to sign in as: the demo's people where there are any, else how to get an account."""
         texts = TEXTS[language]
-        if not passwords:
+        if not accounts:
             return _section("account", texts["account"], self._how_to_get_one(texts))
-        known = [(person, f"@{person.localpart}:{self._settings.server_name}") for person in PEOPLE]
-        cards = [_person(texts, language, person, passwords[name]) for person, name in known if name in passwords]
-        hidden = "" if any(passwords.values()) else f'<p class="hint">{escape(texts["people_hidden"])}</p>'
+        hidden = "" if secret else f'<p class="hint">{escape(texts["people_hidden"])}</p>'
+        cards = "".join(_person(texts, language, account, secret) for account in accounts)
         lead = f"<p>{escape(texts['people_lead'])}</p>"
-        return _section("people", texts["people"], f'{lead}{hidden}<ul class="persons">{"".join(cards)}</ul>')
+        return _section("people", texts["people"], f'{lead}{hidden}<ul class="persons">{cards}</ul>')
 
     def _how_to_get_one(self, texts: Mapping[str, str]) -> str:
         if self._settings.open_registration:
@@ -240,18 +238,19 @@ def _section(name: str, title: str, inside: str) -> str:
     )
 
 
-def _person(texts: Mapping[str, str], language: str, person: Person, password: str | None) -> str:
-    rows = f"<dt>{escape(texts['user_name'])}</dt><dd>{escape(person.localpart)}</dd>"
+def _person(texts: Mapping[str, str], language: str, account: DemoAccount, secret: bool) -> str:
+    localpart = ids.split(account.user_id)[0]
+    rows = f"<dt>{escape(texts['user_name'])}</dt><dd>{escape(localpart)}</dd>"
     button = ""
-    if password is not None:
-        place = f"password-{person.localpart}"
-        rows += f'<dt>{escape(texts["password"])}</dt><dd id="{place}">{escape(password)}</dd>'
-        label = escape(texts["copy_password"].format(name=person.name))
+    if secret:
+        place = f"password-{escape(localpart)}"
+        rows += f'<dt>{escape(texts["password"])}</dt><dd id="{place}">{escape(account.password)}</dd>'
+        label = escape(texts["copy_password"].format(name=account.name))
         button = f'<button type="button" data-copy="{place}" aria-label="{label}">{escape(texts["copy"])}</button>'
-    spoken = "en" if person.name.isascii() else "ko"
+    spoken = "en" if account.name.isascii() else "ko"
     return (
-        f'<li><strong lang="{spoken}">{escape(person.name)}</strong>'
-        f' <span class="about">{escape(person.about[language])}</span>'
+        f'<li><strong lang="{spoken}">{escape(account.name)}</strong>'
+        f' <span class="about">{escape(account.about.get(language, ""))}</span>'
         f'<div class="person"><dl>{rows}</dl>{button}</div></li>'
     )
 

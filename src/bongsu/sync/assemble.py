@@ -120,7 +120,7 @@ class Assembler:
         """Events of the room in (since, up_to]: all state changes, and at least as many others as can be shown."""
         end = span.up_to if up_to is None else up_to
         if span.since >= room.tail_after:
-            return [event for event in room.tail if span.since < event.pos <= end]
+            return [event for event in room.after(span.since) if event.pos <= end]
         count = limits.PAGE_EVENTS_MAX
         if span.wanted.timeline.everything:
             count = span.wanted.timeline_limit + 1

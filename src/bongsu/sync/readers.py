@@ -68,6 +68,10 @@ class Reader:
         membership = self.memberships.get(room_id)
         return membership.joined_pos or 0 if membership is not None else 0
 
+    def may_have_news(self, after: int) -> bool:
+        """Did anything touch this person after the position, as far as it is known here?"""
+        return self.newest > after or after < self.touched_after
+
     def touched(self, after: int, up_to: int) -> set[str] | None:
         """Rooms in which something happened in (after, up_to]; None when it is not known that far back."""
         if after < self.touched_after:

@@ -64,15 +64,18 @@ class Sync:
         deadline = loop.time() + ask.timeout_ms / 1000
         place: _Place | None = None
         while True:
-            sections = await self._sections(reader, since, ask)
             left = deadline - loop.time()
-            if not sections.is_empty or since is None or ask.full_state or left <= 0 or self._draining:
-                return await self._speaker.say(sections, requester, ask.wanted)
+            is_last = since is None or ask.full_state or left <= 0 or self._draining
+            if is_last or reader.may_have_news(since or 0):
+                sections = await self._sections(reader, since, ask)
+                if is_last or not sections.is_empty:
+                    return await self._speaker.say(sections, requester, ask.wanted)
+                since = sections.next_batch
+                continue
             if place is None:
                 place = _Place(reader)
                 when_lost(place.leave)
-            if reader.newest <= sections.next_batch:
-                await place.wait(left)
+            await place.wait(left)
             if place.is_left:
                 return b""
 

@@ -78,7 +78,7 @@ class Counter:
             receipts = await table.own_receipts(self._database, reader.user_id, [room.room_id])
             unread = begin(reader, room.room_id, read_positions(receipts))
         if unread.up_to >= room.tail_after:
-            count(reader, room, unread, room.tail, up_to)
+            count(reader, room, unread, room.after(unread.up_to), up_to)
         else:
             count(reader, room, unread, await self._events(room, unread, up_to), up_to)
         reader.unread[room.room_id] = unread
