@@ -149,7 +149,15 @@ class Database:
         self._writes: set[asyncio.Task[Any]] = set()
 
     async def open(self) -> None:
-        self._pool = await asyncpg.create_pool(
+        """Connects. Raises a 503 refusal that says why it could not."""
+        try:
+            self._pool = await self._create_pool()
+        except (asyncpg.PostgresError, *GONE) as error:
+            reason = str(error) or type(error).__name__
+            raise Refusal(503, "M_UNKNOWN", f"the database cannot be used: {reason}") from error
+
+    async def _create_pool(self) -> "asyncpg.Pool[Record]":
+        return await asyncpg.create_pool(
             self.dsn,
             min_size=1,
             max_size=self._connections_max,

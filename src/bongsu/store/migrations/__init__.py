@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 import structlog
 
+from bongsu.core.errors import Refusal
 from bongsu.store.database import Connection, Database
 
 log = structlog.get_logger(__name__)
@@ -65,7 +66,8 @@ async def _apply(
     checksum = applied.get((migration.name, migration.half))
     if checksum is not None:
         if checksum != migration.checksum:
-            raise RuntimeError(f"migration {migration.name}.{migration.half} was changed after it was applied")
+            name = f"{migration.name}.{migration.half}"
+            raise Refusal(500, "M_UNKNOWN", f"this database was made by another version: its {name} is not this one's")
         return False
     if migration.half == "contract" and not contract:
         return False
