@@ -5,7 +5,9 @@ Every answer comes soon, in the protocol's own form and with its CORS headers, a
 
 import asyncio
 import contextlib
+import itertools
 import json
+import secrets
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -13,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from tests.api.talking import Talker, segment
+from tests.api.talking import room, segment
 from tests.server import Server, running
 
 V3 = "/_matrix/client/v3"
 V1 = "/_matrix/client/v1"
 SECONDS_MAX = 1.0  # the slowest answer; a request that took longer on a busy machine gets a second chance
 WAIT_SECONDS_MAX = 20.0  # then the server hangs
+PASSWORD = "a password that is long"
 
 Json = Any
 Headers = Sequence[tuple[str, str]]
@@ -199,10 +202,57 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def token_of(talker: Talker) -> str:
-    return talker.access_token
+class Person(Attacker):
+    """Somebody signed in, who can also be honest: `does` gives the JSON of an answer that must be a success."""
+
+    def __init__(self, server: Server, signed_in: Json) -> None:
+        super().__init__(server, signed_in["access_token"])
+        self.user_id: str = signed_in["user_id"]
+        self.device_id: str = signed_in["device_id"]
+        self._txn_ids = itertools.count()
+
+    async def does(self, method: str, path: str, body: Json | bytes | None = None) -> Json:
+        answer = await self.ask(method, path, body)
+        assert answer.status == 200, f"{method} {path} → {answer.status} {answer.body[:300]!r}"
+        return answer.json
+
+    def own(self, rest: str) -> str:
+        """A path under /user/{userId}."""
+        return f"{V3}/user/{segment(self.user_id)}/{rest}"
+
+    async def makes_room(self, **options: Json) -> str:
+        room_id: str = (await self.does("POST", f"{V3}/createRoom", options))["room_id"]
+        return room_id
+
+    async def brings(self, room_id: str, *others: "Person") -> None:
+        for other in others:
+            await self.does("POST", f"{room(room_id)}/invite", {"user_id": other.user_id})
+            await other.does("POST", f"{room(room_id)}/join", {})
+
+    async def sends(self, room_id: str, content: Json, event_type: str = "m.room.message") -> str:
+        path = f"{room(room_id)}/send/{segment(event_type)}/{next(self._txn_ids)}"
+        event_id: str = (await self.does("PUT", path, content))["event_id"]
+        return event_id
+
+    async def says(self, room_id: str, text: str) -> str:
+        return await self.sends(room_id, {"msgtype": "m.text", "body": text})
+
+    async def sets(self, room_id: str, event_type: str, content: Json, state_key: str = "") -> str:
+        path = f"{room(room_id)}/state/{segment(event_type)}/{segment(state_key)}"
+        event_id: str = (await self.does("PUT", path, content))["event_id"]
+        return event_id
+
+    async def syncs(self, **query: Json) -> Json:
+        """Unseen, so that it writes nothing."""
+        pairs = "".join(f"&{name}={segment(str(value))}" for name, value in query.items())
+        return await self.does("GET", f"{V3}/sync?set_presence=offline{pairs}")
 
 
-def own(talker: Talker, rest: str) -> str:
-    """A path under /user/{userId}."""
-    return f"{V3}/user/{segment(talker.user_id)}/{rest}"
+async def sign_up(server: Server, name: str = "somebody", **options: Json) -> Person:
+    """Somebody new, whose name begins with this one."""
+    attacker = Attacker(server)
+    body = {"username": f"{name}-{secrets.token_hex(6)}", "password": PASSWORD, "auth": {"type": "m.login.dummy"}}
+    answer = await attacker.ask("POST", f"{V3}/register", {**body, **options})
+    attacker.close()
+    assert answer.status == 200, answer.body
+    return Person(server, answer.json)

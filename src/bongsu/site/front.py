@@ -51,7 +51,9 @@ _HEADERS: Final = {
 }
 _STATUS_SECONDS: Final = 1.0  # a status is shared for so long: many open pages ask the database no more than one
 _HOST: Final = re.compile(r"(?:[0-9A-Za-z.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
-_WORDS: Final = {  # what the script says, and the attribute it reads it from
+_WORDS: Final = {  # what the script says: the attribute it reads it from, and the text's key
+    "heading": "heading",
+    "heading-gone": "heading_gone",
     "well": "state_well",
     "well-why": "state_well_why",
     "trouble": "state_trouble",

@@ -134,9 +134,9 @@ const conversation = {
 
     async thread() {
         const root = await alice.say(roomId, "plans for the weekend");
-        const relation = { "m.relates_to": { rel_type: "m.thread", event_id: root, is_falling_back: true } };
+        alice.room(roomId).createThread(root, await alice.sees(roomId, root), [], true);
         const replies = [];
-        for (const body of ["fishing", "hiking"]) replies.push(await alice.say(roomId, body, relation));
+        for (const body of ["fishing", "hiking"]) replies.push(await alice.reply(roomId, root, body));
         const thread = await bob.until("the thread", () => {
             const thread = bob.room(roomId)?.getThread(root);
             return thread?.length === 2 && thread.replyToEvent?.getId() === replies[1] && thread;

@@ -102,6 +102,11 @@ export class Person {
         return this.send(roomId, "m.room.message", { msgtype: "m.text", body, ...more });
     }
 
+    /** Answers in the thread of this root, which the client must know already, as one has that shows it. */
+    async reply(roomId, root, body) {
+        return (await this.client.sendTextMessage(roomId, root, body)).event_id;
+    }
+
     edit(roomId, eventId, body) {
         return this.say(roomId, `* ${body}`, {
             "m.new_content": { msgtype: "m.text", body },

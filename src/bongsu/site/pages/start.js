@@ -23,6 +23,7 @@ function write(id, text) {
 
 function show(state, what, why) {
   root.dataset.state = state;
+  write("heading", state === "gone" ? words.headingGone : words.heading);
   write("what", what);
   write("why", why);
 }

@@ -1,0 +1,185 @@
+"""Every answer against the Matrix specification: its OpenAPI files, where they are at hand.
+
+The files are not part of this project. They are looked for where MATRIX_SPEC says, else in ../shared/matrix. An answer
+is checked when the specification documents its status for the operation, and every refusal must have the standard
+form whether or not its status is documented.
+"""
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urldefrag, urljoin, urlsplit
+
+import msgspec
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from jsonschema.validators import extend  # type: ignore[import-untyped]
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT202012
+
+ROOT = Path(__file__).parents[2]
+VARIABLE = "MATRIX_SPEC"
+_API = "api/client-server"
+_ERROR = f"{_API}/definitions/errors/error.yaml"
+
+# The specification says oneOf for the two forms of a state event, of which each answer fits both.
+_Validator = extend(Draft202012Validator, {"oneOf": Draft202012Validator.VALIDATORS["anyOf"]})
+
+
+class Misfit(AssertionError):
+    """An answer that is not what the specification says it is."""
+
+
+class _Operation(NamedTuple):
+    """One line of endpoints.tsv. template: the path's segments, those in braces being anything."""
+
+    method: str
+    template: tuple[str, ...]
+    file: str
+
+    def fits(self, segments: tuple[str, ...]) -> bool:
+        pairs = zip(self.template, segments, strict=True)
+        return all(named.startswith("{") or named == given for named, given in pairs)
+
+    @property
+    def fixed(self) -> int:
+        """How many segments are no names: where two templates fit, the one with more is meant."""
+        return sum(not segment.startswith("{") for segment in self.template)
+
+
+class Specification:
+    """The OpenAPI files of one folder, each read when it is first needed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.resolve()
+        self._operations: dict[tuple[str, int], list[_Operation]] = {}
+        self._registry: Registry[Any] = Registry(retrieve=_resource)
+        self._validators: dict[str, Any] = {}
+        for line in self.endpoints():
+            found = _Operation(line["method"], tuple(line["path"].split("/")), line["file"])
+            self._operations.setdefault((found.method, len(found.template)), []).append(found)
+
+    def endpoints(self) -> list[dict[str, str]]:
+        """method, path, file and the like of every operation."""
+        head, *lines = (self._folder / "endpoints.tsv").read_text("utf-8").splitlines()
+        return [dict(zip(head.split("\t"), line.split("\t"), strict=False)) for line in lines]
+
+    def check(self, method: str, path: str, status: int, answer: Any) -> bool:
+        """Raises Misfit for an answer of the wrong form. False where the specification says nothing about it."""
+        reference = self._schema_of(method, path, status)
+        if reference is None and status >= 400 and not _asks_for_proof(status, answer):
+            reference = self._uri(_ERROR)
+        if reference is None:
+            return False
+        faults = sorted(self._validator(reference).iter_errors(answer), key=lambda fault: len(fault.absolute_path))
+        if faults:
+            said = "; ".join(f"{fault.json_path}: {fault.message[:300]}" for fault in faults[:5])
+            raise Misfit(f"{method} {path} answered {status} against the specification: {said}")
+        return True
+
+    def _uri(self, file: str) -> str:
+        return (self._folder / file).as_uri()
+
+    def _validator(self, reference: str) -> Any:
+        validator = self._validators.get(reference)
+        if validator is None:
+            self._registry = self._registry.with_resources(_reachable(reference).items())
+            validator = self._validators[reference] = _Validator({"$ref": reference}, registry=self._registry)
+        return validator
+
+    def _schema_of(self, method: str, path: str, status: int) -> str | None:
+        """Where the schema of this answer stands; None where none does."""
+        operation = self._operation(method, urlsplit(path).path)
+        if operation is None:
+            return None
+        uri = self._uri(f"{_API}/{operation.file}")
+        pointer = _pointer_of(_document(uri), operation)
+        if pointer is None:
+            return None
+        for step in ("responses", str(status), "content", "application/json", "schema"):
+            uri, pointer, node = _follow(uri, pointer)
+            if step not in node:
+                return None
+            pointer = f"{pointer}/{_escaped(step)}"
+        return f"{uri}#{pointer}"
+
+    def _operation(self, method: str, path: str) -> _Operation | None:
+        for spelt in (path, path + "/"):  # the slash before an empty state key is optional
+            segments = tuple(spelt.split("/"))
+            fitting = [each for each in self._operations.get((method, len(segments)), ()) if each.fits(segments)]
+            if fitting:
+                return max(fitting, key=lambda each: each.fixed)
+        return None
+
+
+def _asks_for_proof(status: int, answer: Any) -> bool:
+    """The question of interactive authentication is no error and has no code."""
+    return status == 401 and isinstance(answer, dict) and "flows" in answer
+
+
+@cache
+def _document(uri: str) -> Any:
+    return msgspec.yaml.decode(Path(urlsplit(uri).path).read_bytes())
+
+
+def _resource(uri: str) -> Resource[Any]:
+    return Resource.from_contents(_document(uri), default_specification=DRAFT202012)
+
+
+def _reachable(reference: str) -> dict[str, Resource[Any]]:
+    """Every file that a schema refers to, and what those refer to."""
+    found: dict[str, Resource[Any]] = {}
+    waiting = [urldefrag(reference).url]
+    while waiting:
+        uri = waiting.pop()
+        if uri not in found:
+            found[uri] = _resource(uri)
+            waiting += [urljoin(uri, urldefrag(each).url) for each in _references(found[uri].contents)]
+    return found
+
+
+def _references(node: Any) -> list[str]:
+    """Examples are left out: what they refer to says nothing."""
+    if isinstance(node, list):
+        return [each for inner in node for each in _references(inner)]
+    if not isinstance(node, Mapping):
+        return []
+    own = [node["$ref"]] if isinstance(node.get("$ref"), str) and "/examples/" not in node["$ref"] else []
+    return own + [each for key, inner in node.items() if key != "examples" for each in _references(inner)]
+
+
+def _escaped(step: str) -> str:
+    return step.replace("~", "~0").replace("/", "~1").replace("%", "%25").replace(" ", "%20")
+
+
+def _pointer_of(document: Any, operation: _Operation) -> str | None:
+    """Where an operation stands in its file, whose paths begin after the server's."""
+    path = "/".join(operation.template)
+    for key, methods in document["paths"].items():
+        if path.endswith(key.strip()) and operation.method.lower() in methods:
+            return f"/paths/{_escaped(key)}/{operation.method.lower()}"
+    return None
+
+
+def _follow(uri: str, pointer: str) -> tuple[str, str, Any]:
+    """What stands at a place, and where it really stands when the place refers to another one."""
+    resolved = _registry_of(uri).resolver().lookup(f"{uri}#{pointer}")
+    node = resolved.contents
+    while isinstance(node, Mapping) and "$ref" in node:
+        target, fragment = urldefrag(urljoin(uri, node["$ref"]))
+        uri, pointer = target, fragment
+        node = _registry_of(uri).resolver().lookup(f"{uri}#{pointer}").contents
+    return uri, pointer, node
+
+
+@cache
+def _registry_of(uri: str) -> "Registry[Any]":
+    return Registry().with_resource(uri, _resource(uri))
+
+
+@cache
+def specification() -> Specification | None:
+    """The specification, if it is at hand."""
+    folder = Path(os.environ.get(VARIABLE) or ROOT.parent / "shared" / "matrix")
+    return Specification(folder) if (folder / "endpoints.tsv").is_file() else None
