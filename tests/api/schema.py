@@ -6,7 +6,7 @@ form whether or not its status is documented.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +22,8 @@ ROOT = Path(__file__).parents[2]
 VARIABLE = "MATRIX_SPEC"
 _API = "api/client-server"
 _ERROR = f"{_API}/definitions/errors/error.yaml"
+_EVENTS = "event-schemas/schema"
+_MADE_HERE = ("m.receipt", "m.typing", "m.presence", "m.push_rules", "m.fully_read", "m.tag")  # not by clients
 
 # The specification says oneOf for the two forms of a state event, of which each answer fits both.
 _Validator = extend(Draft202012Validator, {"oneOf": Draft202012Validator.VALIDATORS["anyOf"]})
@@ -54,7 +56,7 @@ class Specification:
     def __init__(self, folder: Path) -> None:
         self._folder = folder.resolve()
         self._operations: dict[tuple[str, int], list[_Operation]] = {}
-        self._registry: Registry[Any] = Registry(retrieve=_resource)
+        self._registry: Registry[Any] = Registry()
         self._validators: dict[str, Any] = {}
         for line in self.endpoints():
             found = _Operation(line["method"], tuple(line["path"].split("/")), line["file"])
@@ -67,16 +69,22 @@ class Specification:
 
     def check(self, method: str, path: str, status: int, answer: Any) -> bool:
         """Raises Misfit for an answer of the wrong form. False where the specification says nothing about it."""
-        reference = self._schema_of(method, path, status)
+        reference = self.schema_of(method, path, status)
         if reference is None and status >= 400 and not _asks_for_proof(status, answer):
             reference = self._uri(_ERROR)
         if reference is None:
             return False
-        faults = sorted(self._validator(reference).iter_errors(answer), key=lambda fault: len(fault.absolute_path))
-        if faults:
-            said = "; ".join(f"{fault.json_path}: {fault.message[:300]}" for fault in faults[:5])
-            raise Misfit(f"{method} {path} answered {status} against the specification: {said}")
+        self._hold(reference, answer, f"{method} {path} answered {status}")
+        if urlsplit(path).path.endswith("/sync") and status == 200:
+            for event in _made_here(answer):
+                self._hold(self._uri(f"{_EVENTS}/{event['type']}.yaml"), event, f"{method} {path} told {event}")
         return True
+
+    def _hold(self, reference: str, said: Any, what: str) -> None:
+        faults = sorted(self._validator(reference).iter_errors(said), key=lambda fault: len(fault.absolute_path))
+        if faults:
+            told = "; ".join(f"{fault.json_path}: {fault.message[:300]}" for fault in faults[:5])
+            raise Misfit(f"{what} against the specification: {told}")
 
     def _uri(self, file: str) -> str:
         return (self._folder / file).as_uri()
@@ -88,7 +96,7 @@ class Specification:
             validator = self._validators[reference] = _Validator({"$ref": reference}, registry=self._registry)
         return validator
 
-    def _schema_of(self, method: str, path: str, status: int) -> str | None:
+    def schema_of(self, method: str, path: str, status: int) -> str | None:
         """Where the schema of this answer stands; None where none does."""
         operation = self._operation(method, urlsplit(path).path)
         if operation is None:
@@ -116,6 +124,14 @@ class Specification:
 def _asks_for_proof(status: int, answer: Any) -> bool:
     """The question of interactive authentication is no error and has no code."""
     return status == 401 and isinstance(answer, dict) and "flows" in answer
+
+
+def _made_here(synced: Any) -> Iterator[Any]:
+    """The events of a sync whose content this server writes."""
+    rooms = [room for section in synced.get("rooms", {}).values() for room in section.values()]
+    for holder in (synced, *rooms):
+        for section in ("ephemeral", "account_data", "presence"):
+            yield from (event for event in holder.get(section, {}).get("events", ()) if event["type"] in _MADE_HERE)
 
 
 @cache
@@ -164,18 +180,10 @@ def _pointer_of(document: Any, operation: _Operation) -> str | None:
 
 def _follow(uri: str, pointer: str) -> tuple[str, str, Any]:
     """What stands at a place, and where it really stands when the place refers to another one."""
-    resolved = _registry_of(uri).resolver().lookup(f"{uri}#{pointer}")
-    node = resolved.contents
-    while isinstance(node, Mapping) and "$ref" in node:
-        target, fragment = urldefrag(urljoin(uri, node["$ref"]))
-        uri, pointer = target, fragment
-        node = _registry_of(uri).resolver().lookup(f"{uri}#{pointer}").contents
+    node = Registry().with_resource(uri, _resource(uri)).resolver().lookup(f"{uri}#{pointer}").contents
+    if isinstance(node, Mapping) and "$ref" in node:
+        return _follow(*urldefrag(urljoin(uri, node["$ref"])))
     return uri, pointer, node
-
-
-@cache
-def _registry_of(uri: str) -> "Registry[Any]":
-    return Registry().with_resource(uri, _resource(uri))
 
 
 @cache

@@ -3,7 +3,7 @@
 import asyncio
 import errno
 import functools
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import IO, Any, Final, TypeVar
 
@@ -114,3 +114,15 @@ _LISTENING: Final = {
     errno.EADDRNOTAVAIL: "this machine has no such address; choose another --host",
     errno.EACCES: "only root may use this port; choose another --port",
 }
+
+
+def with_accounts(effective: Effective, work: Callable[[Any], Awaitable[T]]) -> T:
+    """Runs `work` on the accounts of this server's database. The server may be running or not."""
+
+    async def run() -> T:
+        from bongsu import main
+
+        async with main.open_store(effective.settings) as store:
+            return await work(store.accounts)
+
+    return run_async(effective, run())

@@ -2,12 +2,11 @@
 
 import json
 import sys
-from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import click
 
-from bongsu.cli.options import DATABASE, Wrong, run_async, with_settings
+from bongsu.cli.options import DATABASE, Wrong, with_settings
 from bongsu.config import Effective
 from bongsu.core import ids
 
@@ -29,7 +28,7 @@ def command() -> None:
 def add(effective: Effective, name: str, admin: bool, password_stdin: bool) -> None:
     """Make the account @NAME:server."""
     password = _password(password_stdin)
-    user_id = _with_accounts(effective, lambda accounts: accounts.add(name, password, is_admin=admin))
+    user_id = with_accounts(effective, lambda accounts: accounts.add(name, password, is_admin=admin))
     click.echo(user_id)
 
 
@@ -38,7 +37,7 @@ def add(effective: Effective, name: str, admin: bool, password_stdin: bool) -> N
 @with_settings(*DATABASE)
 def list_users(effective: Effective, as_json: bool) -> None:
     """List all accounts."""
-    people = _with_accounts(effective, lambda accounts: accounts.list_all())
+    people = with_accounts(effective, lambda accounts: accounts.list_all())
     if as_json:
         for person in people:
             click.echo(json.dumps(person, ensure_ascii=False, default=str))
@@ -53,7 +52,7 @@ def list_users(effective: Effective, as_json: bool) -> None:
 def deactivate(effective: Effective, user: str) -> None:
     """Close an account for ever: it leaves its rooms, its devices are signed out, its name stays taken."""
     user_id = _user_id(effective, user)
-    _with_accounts(effective, lambda accounts: accounts.deactivate(user_id))
+    with_accounts(effective, lambda accounts: accounts.deactivate(user_id))
     click.echo(f"{user_id} is deactivated")
 
 
@@ -66,18 +65,8 @@ def reset_password(effective: Effective, user: str, keep_devices: bool, password
     """Give somebody a new password."""
     user_id = _user_id(effective, user)
     password = _password(password_stdin)
-    _with_accounts(effective, lambda accounts: accounts.reset_password(user_id, password, keep_devices=keep_devices))
+    with_accounts(effective, lambda accounts: accounts.reset_password(user_id, password, keep_devices=keep_devices))
     click.echo(f"{user_id} has a new password")
-
-
-def _with_accounts(effective: Effective, work: Callable[[Any], Awaitable[T]]) -> T:
-    async def run() -> T:
-        from bongsu import main
-
-        async with main.open_store(effective.settings) as store:
-            return await work(store.accounts)
-
-    return run_async(effective, run())
 
 
 def _user_id(effective: Effective, user: str) -> str:

@@ -329,7 +329,7 @@ const conversation = {
     },
 
     async logout() {
-        const phone = await phoneOf(carol);
+        const phone = await carol.anotherDevice("carol's phone");
         const deviceId = phone.client.getDeviceId();
         const listed = async () => (await carol.client.getDevices()).devices.some((entry) => entry.device_id === deviceId);
         const before = await listed();
@@ -349,7 +349,7 @@ function isIn(person, roomId, membership) {
 async function phoneOf(person) {
     const phone = await person.anotherDevice(`${person.name}'s phone`);
     phones.push(phone);
-    return phone;
+    return phone.start();
 }
 
 /** A new room that alice created and bob joined. */

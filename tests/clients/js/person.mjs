@@ -33,10 +33,10 @@ export class Person {
             initial_device_display_name: "first device",
             auth: { type: "m.login.dummy" },
         });
-        return new Person(name, credentialsOf(baseUrl, answer)).#started();
+        return new Person(name, credentialsOf(baseUrl, answer)).start();
     }
 
-    /** The same person on another device. */
+    /** The same person signed in on another device, which does not sync before `start`. */
     async anotherDevice(name) {
         const baseUrl = this.client.baseUrl;
         const answer = await sdk.createClient({ baseUrl }).loginRequest({
@@ -44,10 +44,11 @@ export class Person {
             identifier: { type: "m.id.user", user: this.userId },
             password: PASSWORD,
         });
-        return new Person(name, credentialsOf(baseUrl, answer)).#started();
+        return new Person(name, credentialsOf(baseUrl, answer));
     }
 
-    async #started() {
+    /** Begins to sync and resolves, with this, after the first. */
+    async start() {
         await this.client.startClient({ lazyLoadMembers: true, threadSupport: true, initialSyncLimit: 8 });
         await this.until("the first sync", () => this.client.isInitialSyncComplete());
         return this;
