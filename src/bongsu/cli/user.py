@@ -2,15 +2,14 @@
 
 import json
 import sys
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-from bongsu.cli.options import DATABASE, Wrong, with_settings
+from bongsu.cli.options import DATABASE, Wrong, with_accounts, with_settings
 from bongsu.config import Effective
 from bongsu.core import ids
 
-T = TypeVar("T")
 
 _password_option = click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 
