@@ -153,15 +153,15 @@ class Worker:
         )
         return [route for family in families for route in family.routes()]
 
-    async def start(self) -> None:
+    async def start(self, on_failure: Callable[[], None]) -> None:
         """Order matters: who follows the feed is named before it flows; caches follow before those who wait."""
         self.feed.follow(self.tokens.apply)
         self.feed.follow(self.rooms.apply)
         self.feed.follow(self.attendance.apply)
         self.feed.follow(self.readers.apply)
         await self.blobs.open()
-        await self.feed.start()
-        self.committer.start()
+        await self.feed.start(on_failure)
+        self.committer.start(on_failure)
         self.tokens.start()
         self.limiter.start()
         sweeps = (self.attendance.run(), self.typing_ends.run(), self.deactivation.finish())
@@ -213,11 +213,13 @@ async def open_database(settings: Settings, announce: Announce) -> AsyncIterator
 
 
 @asynccontextmanager
-async def open_worker(settings: Settings, announce: Announce) -> AsyncIterator[Worker]:
+async def open_worker(
+    settings: Settings, announce: Announce, on_failure: Callable[[], None] = lambda: None
+) -> AsyncIterator[Worker]:
     """A worker that knows and writes, but does not listen: for `serve`, and for commands that change rooms."""
     async with open_database(settings, announce) as database:
         worker = Worker(settings, database)
-        await worker.start()
+        await worker.start(on_failure)
         try:
             yield worker
         finally:
@@ -239,8 +241,8 @@ async def serve(
     stop: asyncio.Event,
     demo: bool = False,
 ) -> None:
-    """Serves until `stop` is set."""
-    async with open_worker(settings, announce) as worker:
+    """Serves until `stop` is set, by a person or by a part that cannot go on."""
+    async with open_worker(settings, announce, stop.set) as worker:
         people: People = await _fill(worker, announce) if demo else ()
         gc.collect()
         gc.freeze()

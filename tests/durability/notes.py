@@ -1,9 +1,10 @@
-"""The smallest thing that can be committed, and a worker that commits it: the store alone, without rooms.
+"""The smallest things that can be committed, and a worker that commits them: the store alone, without rooms.
 
-A note is a row of `revocations`: it has a position, is never replaced, and nothing recognises a note that is written
-twice. So what the committer does wrong stays to be seen.
+A note has a position and a name, and nothing in the tables recognises one that is written twice. So what the committer
+does wrong stays to be seen.
 """
 
+import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -11,39 +12,66 @@ from typing import Any
 
 import asyncpg
 
+from bongsu.core.events import Event
 from bongsu.store.batch import Rows, Wanted
 from bongsu.store.committer import Committer
 from bongsu.store.database import Connection, Database
 from bongsu.store.feed import Feed
-from bongsu.store.rows import Revocation, Segment
+from bongsu.store.rows import Revocation, Segment, StoredEvent
 
 
 class Note:
-    """An operation: writes one row and gives its position. `sql` is run in the same transaction before."""
+    """A row of `revocations`, which is never replaced. It is written with the right to write, as most things are."""
 
-    def __init__(self, name: str, sql: str | None = None) -> None:
+    is_plain = False
+
+    def __init__(self, name: str) -> None:
         self.name = name
         self.runs = 0
-        self._sql = sql
 
     def wanted(self) -> Wanted:
-        return Wanted()
+        return Wanted(is_plain=self.is_plain)
 
     async def run(self, batch: "Notes") -> int:
         self.runs += 1
-        if self._sql is not None:
-            await batch.connection.execute(self._sql)
         pos = batch.rows.next_pos()
-        batch.rows.add((pos,), Revocation(pos, self.name, None))
+        self._add(batch.rows, pos)
         return pos
+
+    def _add(self, rows: Rows, pos: int) -> None:
+        rows.add((pos,), Revocation(pos, self.name, None))
+
+
+class PlainNote(Note):
+    """An event, and nothing else: a worker that writes alone commits it with one statement."""
+
+    is_plain = True
+
+    def _add(self, rows: Rows, pos: int) -> None:
+        event = Event(
+            pos=pos,
+            event_id=f"${pos} {self.name} {self.runs}",
+            room_id="!notes",
+            type="note",
+            sender=self.name,
+            state_key=None,
+            ts_ms=0,
+            depth=1,
+            content_json=b"{}",
+        )
+        rows.events.append(StoredEvent(event, _pdu(self.name)))
+
+
+def _pdu(sender: str) -> bytes:
+    empty: dict[str, Any] = {"content": {}, "auth_events": [], "prev_events": [], "hashes": {}}
+    return json.dumps({"type": "note", "sender": sender, "origin_server_ts": 0, "depth": 1, **empty}).encode()
 
 
 class Notes:
     """A batch of notes."""
 
-    def __init__(self, connection: Connection, pos: int, sent: dict[bytes, str]) -> None:
+    def __init__(self, connection: Connection, pos: int, sent: dict[bytes, str], has_lock: bool) -> None:
         self.rows = Rows(pos)
-        self.connection = connection
 
     async def prepare(self, wanted: Sequence[Wanted]) -> None:
         pass
@@ -62,7 +90,12 @@ class Worker:
         self.feed.follow(self._see)
 
     def _see(self, segment: Segment) -> None:
-        self.shown += [(row.pos, row.user_id) for row in segment.revocations]
+        rows = [(row.pos, row.user_id) for row in segment.revocations]
+        events = [(event.pos, event.sender) for event in segment.events]
+        self.shown += sorted(rows + events)
+
+    def has_shown(self, note: Note) -> bool:
+        return any(name == note.name for _, name in self.shown)
 
 
 @asynccontextmanager
@@ -99,12 +132,16 @@ async def superuser(dsn: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Recor
         await connection.close()
 
 
+_STORED = """
+SELECT user_id AS name, pos FROM revocations WHERE starts_with(user_id, $1)
+UNION ALL SELECT sender, pos FROM events WHERE starts_with(sender, $1) ORDER BY pos
+"""
+
+
 async def stored(dsn: str, prefix: str) -> dict[str, list[int]]:
     """Positions of each note whose name begins so."""
     found: dict[str, list[int]] = defaultdict(list)
     async with superuser(dsn) as connection:
-        for row in await connection.fetch(
-            "SELECT user_id, pos FROM revocations WHERE starts_with(user_id, $1) ORDER BY pos", prefix
-        ):
-            found[row["user_id"]].append(row["pos"])
+        for row in await connection.fetch(_STORED, prefix):
+            found[row["name"]].append(row["pos"])
     return dict(found)

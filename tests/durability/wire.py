@@ -1,4 +1,4 @@
-"""A wire between the store and PostgreSQL that can break at the worst moment: around a COMMIT."""
+"""A wire between the store and PostgreSQL that can break at the worst moment: around a commit."""
 
 import asyncio
 import contextlib
@@ -11,12 +11,11 @@ from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
 
 _SOCKET_NAME = ".s.PGSQL.5432"
-_COMMIT = b"COMMIT"
 _PIECE_BYTES_MAX = 65_536
 
 
 class Break(Enum):
-    """What happens to one COMMIT. In every broken case the store learns only that its connection is gone."""
+    """What happens to one commit. In every broken case the store learns only that its connection is gone."""
 
     NONE = "passes"
     BEFORE = "never reaches the database"
@@ -25,11 +24,17 @@ class Break(Enum):
 
 
 class Wire:
-    """`plan` says what happens to the next COMMITs, in order; when it is empty they pass."""
+    """`plan` says what happens to the next commits, in order; when it is empty they pass.
 
-    def __init__(self, dsn: str, folder: Path) -> None:
+    A commit is a COMMIT, or a statement outside a transaction that carries `mark`, and so commits by itself; those are
+    counted in `at_once`.
+    """
+
+    def __init__(self, dsn: str, folder: Path, mark: bytes) -> None:
         self.dsn = f"{dsn.partition('?')[0]}?host={quote(str(folder), safe='/')}"
         self.plan: deque[Break] = deque()
+        self.at_once = 0
+        self.mark = mark
         self.path = folder / _SOCKET_NAME
         self._server_path = f"{parse_qs(urlsplit(dsn).query)['host'][0]}/{_SOCKET_NAME}"
         self._lines: set[asyncio.Task[None]] = set()
@@ -40,11 +45,14 @@ class Wire:
         self._lines.add(line)
         server_reader, server_writer = await asyncio.open_unix_connection(self._server_path)
         try:
-            await _Line(self.plan, reader, writer, server_reader, server_writer).run()
+            await _Line(self, reader, writer, server_reader, server_writer).run()
         finally:
             self._lines.discard(line)
             for end in (writer, server_writer):
                 end.transport.abort()
+
+    def next(self) -> Break:
+        return self.plan.popleft() if self.plan else Break.NONE
 
     async def close(self) -> None:
         lines = list(self._lines)
@@ -58,15 +66,16 @@ class _Line:
 
     def __init__(
         self,
-        plan: deque[Break],
+        wire: Wire,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         server_reader: asyncio.StreamReader,
         server_writer: asyncio.StreamWriter,
     ) -> None:
-        self._plan = plan
+        self._wire = wire
         self._reader, self._writer = reader, writer
         self._server_reader, self._server_writer = server_reader, server_writer
+        self._is_in_transaction = False
         self._is_broken = False
 
     async def run(self) -> None:
@@ -86,7 +95,7 @@ class _Line:
 
     async def _forth(self) -> None:
         while data := await self._reader.read(_PIECE_BYTES_MAX):
-            kind = self._plan.popleft() if _COMMIT in data and self._plan else Break.NONE
+            kind = self._wire.next() if self._commits(data) else Break.NONE
             if kind is Break.BEFORE:
                 return
             self._is_broken = kind is not Break.NONE
@@ -95,11 +104,23 @@ class _Line:
                 self._writer.transport.abort()
                 await asyncio.Event().wait()  # the database's side stays until it has answered, see _back
 
+    def _commits(self, data: bytes) -> bool:
+        was_in_transaction = self._is_in_transaction
+        if b"BEGIN" in data:
+            self._is_in_transaction = True
+        elif b"COMMIT" in data or b"ROLLBACK" in data:
+            self._is_in_transaction = False
+            return b"COMMIT" in data
+        elif not was_in_transaction and self._wire.mark in data:
+            self._wire.at_once += 1
+            return True
+        return False
+
 
 @asynccontextmanager
-async def wire_to(dsn: str) -> AsyncIterator[Wire]:
+async def wire_to(dsn: str, mark: bytes = b"@") -> AsyncIterator[Wire]:
     with tempfile.TemporaryDirectory(prefix="bongsu-wire-") as folder:
-        wire = Wire(dsn, Path(folder))
+        wire = Wire(dsn, Path(folder), mark)
         server = await asyncio.start_unix_server(wire.accept, wire.path)
         try:
             yield wire

@@ -10,7 +10,6 @@ from bongsu.cli.options import DATABASE, Wrong, with_accounts, with_settings
 from bongsu.config import Effective
 from bongsu.core import ids
 
-
 _password_option = click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 
 

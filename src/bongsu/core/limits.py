@@ -43,8 +43,8 @@ DIRECTORY_SEARCHED_MAX = 5_000  # published rooms one search by type looks at
 SEARCH_TERM_BYTES_MAX = 255  # what is searched for in names and topics
 
 # --- caches of one worker ---
-ROOMS_CACHED_MAX = 20_000  # about 20 kB each with their tail
-ROOM_TAIL_EVENTS_MAX = 64  # newest events of a room kept in memory, more than a sync's timeline limit
+ROOMS_CACHED_MAX = 10_000  # about 10 kB each when quiet, 100 kB with a full tail that was read
+ROOM_TAIL_EVENTS_MAX = 50  # newest events of a room kept in memory, more than a sync's timeline limit
 ROOM_RECEIPTS_MAX = 512  # newest receipts of a room kept in memory
 READER_CHANGES_MAX = 512  # newest changes kept per person: a sync from before them asks the tables
 READERS_CACHED_MAX = 50_000  # people who synced lately

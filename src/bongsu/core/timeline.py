@@ -78,13 +78,17 @@ def needs_heroes(get: Callable[[str, str], Any]) -> bool:
 
 
 def receipts_content(receipts: Iterable[Any]) -> JsonObject:
-    """The content of an m.receipt event: event → kind → person → {ts, thread_id}."""
+    """The content of an m.receipt event: event → kind → person → {ts, thread_id}.
+
+    There is room for one receipt of a person at an event: an unthreaded one says more than a threaded one.
+    """
     content: JsonObject = {}
     for row in receipts:
-        said: JsonObject = {"ts": row.ts_ms}
-        if row.thread_id:
-            said["thread_id"] = row.thread_id
-        content.setdefault(row.event_id, {}).setdefault(row.receipt_type, {})[row.user_id] = said
+        people = content.setdefault(row.event_id, {}).setdefault(row.receipt_type, {})
+        present = people.get(row.user_id)
+        if present is None or not row.thread_id or "thread_id" in present:
+            thread = {"thread_id": row.thread_id} if row.thread_id else {}
+            people[row.user_id] = {"ts": row.ts_ms, **thread}
     return content
 
 

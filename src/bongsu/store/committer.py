@@ -39,6 +39,7 @@ from bongsu.store.database import (
     not_stored,
     unavailable,
     unknown_outcome,
+    watch,
 )
 from bongsu.store.feed import Feed
 from bongsu.store.rows import Segment
@@ -96,8 +97,10 @@ class Committer:
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
         self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
+    def start(self, on_failure: Callable[[], None]) -> None:
+        """on_failure: called when the committer cannot go on, which is a fault of this program. The worker must end."""
         self._task = asyncio.create_task(self._run(), name="committer")
+        watch(self._task, on_failure)
 
     async def stop(self) -> None:
         """Commits everything that was submitted, then stops."""

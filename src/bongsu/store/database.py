@@ -41,6 +41,21 @@ GONE = (
 )
 
 
+REFUSED = (asyncpg.PostgresError,)  # the server is there and says no
+_RETRY_SECONDS = (0.05, 0.2, 0.5, 1.0, 1.0)  # pauses while a database restarts; a private one takes about a second
+
+
+def watch(task: asyncio.Task[None], on_failure: Callable[[], None]) -> None:
+    """A task that must not end by itself: if it fails, say so, loudly, and call on_failure."""
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.critical("task_failed", task=task.get_name(), exc_info=error)
+            on_failure()
+
+    task.add_done_callback(ended)
+
+
 class OutcomeUnknown(Exception):
     """A commit may or may not have reached two sites. Never acknowledge it, never tell anyone."""
 
@@ -184,20 +199,22 @@ class Database:
         return self._pool
 
     async def fetch(self, sql: str, *args: Any) -> list[Record]:
-        return await self._read(lambda: self.pool.fetch(sql, *args))
+        return await self._patiently(lambda: self.pool.fetch(sql, *args))
 
     async def fetchrow(self, sql: str, *args: Any) -> Record | None:
-        return await self._read(lambda: self.pool.fetchrow(sql, *args))
+        return await self._patiently(lambda: self.pool.fetchrow(sql, *args))
 
     async def fetchval(self, sql: str, *args: Any) -> Any:
-        return await self._read(lambda: self.pool.fetchval(sql, *args))
+        return await self._patiently(lambda: self.pool.fetchval(sql, *args))
 
-    async def _read(self, run: Callable[[], Awaitable[T]]) -> T:
-        """One more try for a read whose pooled connection had died; then 503."""
-        try:
-            return await run()
-        except GONE:
-            await asyncio.sleep(0.05)
+    @staticmethod
+    async def _patiently(run: Callable[[], Awaitable[T]]) -> T:
+        """Runs what changes nothing if it fails for want of a connection, again while a database restarts; then 503."""
+        for pause in _RETRY_SECONDS:
+            try:
+                return await run()
+            except GONE:
+                await asyncio.sleep(pause)
         try:
             return await run()
         except GONE as error:
@@ -211,7 +228,7 @@ class Database:
             async with self.pool.acquire(timeout=5) as connection, _snapshot_of(connection):
                 return await work(connection)
 
-        return await self._read(read)
+        return await self._patiently(read)
 
     async def write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Runs `work` in one transaction and returns after its commit passed the barrier.
@@ -225,15 +242,15 @@ class Database:
         return await asyncio.shield(task)
 
     async def _write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        try:
+        async def attempt() -> T:
             async with self.pool.acquire(timeout=5) as connection:
                 return await commit(connection, work)
+
+        try:
+            return await self._patiently(attempt)
         except OutcomeUnknown as error:
             log.warning("commit_outcome_unknown")
             raise unknown_outcome() from error
-        except GONE as error:
-            log.warning("database_unavailable", error=repr(error))
-            raise unavailable() from error
 
     async def execute(self, sql: str, *args: Any) -> str:
         """One writing statement in a transaction of its own; returns its command tag ("UPDATE 1")."""

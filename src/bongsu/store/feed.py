@@ -15,7 +15,7 @@ import structlog
 from prometheus_client import Gauge
 
 from bongsu.store import streams
-from bongsu.store.database import GONE, Connection, Database, OutcomeUnknown, commit
+from bongsu.store.database import GONE, REFUSED, Connection, Database, OutcomeUnknown, commit, watch
 from bongsu.store.rows import Segment
 
 log = structlog.get_logger(__name__)
@@ -43,9 +43,11 @@ class Feed:
         """`apply` is called with every segment, in order; it must not wait and must not fail."""
         self._followers.append(apply)
 
-    async def start(self) -> None:
+    async def start(self, on_failure: Callable[[], None]) -> None:
+        """on_failure: called when the feed cannot go on, which is a fault of this program. The worker must end then."""
         self.pos = await self._database.write(streams.barrier_position)
         self._task = asyncio.create_task(self._listen_for_ever(), name="feed")
+        watch(self._task, on_failure)
 
     async def stop(self) -> None:
         if self._task is not None:
@@ -89,7 +91,7 @@ class Feed:
         while True:
             try:
                 await self._listen()
-            except (*GONE, OutcomeUnknown) as error:
+            except (*GONE, *REFUSED, OutcomeUnknown) as error:
                 log.warning("feed_interrupted", error=repr(error))
             await asyncio.sleep(0.2)
 

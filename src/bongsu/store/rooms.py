@@ -41,7 +41,10 @@ _COUNTS: Final = """
 SELECT room_id, membership, count(*) AS people FROM members
 WHERE room_id = ANY($1) AND membership IN ('join', 'invite') GROUP BY room_id, membership
 """
-_TYPING: Final = "SELECT pos, room_id, user_id, until_ms FROM typing WHERE room_id = ANY($1) AND until_ms > 0"
+_TYPING: Final = """
+SELECT pos, room_id, user_id, until_ms FROM typing t
+WHERE room_id = ANY($1) AND (until_ms > 0 OR pos = (SELECT max(pos) FROM typing n WHERE n.room_id = t.room_id))
+"""  # the newest row too when it is an end: whoever does not know of it must be told
 _TAILS: Final = f"""
 SELECT e.* FROM unnest($1::text[]) AS wanted (id), LATERAL (
     SELECT {EVENT_COLUMNS} FROM events e WHERE e.room_id = wanted.id AND e.pos <= $3 ORDER BY e.pos DESC LIMIT $2
@@ -100,12 +103,14 @@ class Membership(msgspec.Struct, frozen=True):
     membership: str
     pos: int
     joined_pos: int | None
+    forgotten: bool
 
 
 async def memberships(reads: Reads, user_id: str) -> list[Membership]:
-    """Where a person is, was and is invited, but for rooms they have forgotten."""
+    """Where a person is, was and is invited."""
     rows = await reads.fetch(
-        "SELECT room_id, membership, pos, joined_pos FROM members WHERE user_id = $1 AND forgotten_pos IS NULL", user_id
+        "SELECT room_id, membership, pos, joined_pos, forgotten_pos IS NOT NULL FROM members WHERE user_id = $1",
+        user_id,
     )
     return [Membership(*row.values()) for row in rows]
 

@@ -1,5 +1,8 @@
 """What one commit writes, and what the feed tells of it afterwards: the same rows."""
 
+from itertools import chain
+from operator import attrgetter
+
 import msgspec
 
 from bongsu.core.events import Event
@@ -89,6 +92,9 @@ class Redacted(msgspec.Struct, frozen=True):
     redacted_by: str
 
 
+Row = Event | Receipt | AccountData | Typing | Presence | Revocation | Forgotten
+
+
 class Segment(msgspec.Struct):
     """Everything that happened in (after, to]: committed, complete, in order."""
 
@@ -101,6 +107,11 @@ class Segment(msgspec.Struct):
     presence: list[Presence] = []
     revocations: list[Revocation] = []
     forgotten: list[Forgotten] = []
+
+    def in_order(self) -> list[Row]:
+        """All rows by position, whatever their kind."""
+        kinds = (self.events, self.receipts, self.account_data, self.typing, self.presence, self.forgotten)
+        return sorted(chain(*kinds, self.revocations), key=attrgetter("pos"))
 
     def later_than(self, pos: int) -> "Segment":
         """The part of it that lies after `pos`."""

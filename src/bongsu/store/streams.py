@@ -50,7 +50,7 @@ def read_event(row: Record) -> Event:
         ts_ms=row["ts_ms"],
         depth=parsed.depth,
         content_json=bytes(parsed.content),
-        redacts=_target(parsed),
+        redacts=_target(parsed) if row["state_key"] is None else None,
         sender_device=row["sender_device"],
         txn_id=row["txn_id"],
     )

@@ -1,6 +1,6 @@
 """Rooms as they stand, many at once: a new device's first sync, and rooms somebody came into.
 
-Everything is read in a fixed number of queries, however many rooms there are, and then put together without waiting.
+Everything is read in a fixed number of queries for every 500 rooms, and then put together without waiting.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,6 +27,7 @@ from bongsu.sync.slices import RoomSlice
 
 _PAGES_MAX = 20  # a timeline filter that matches almost nothing is not searched for ever
 _PAGE = 200
+_ROOMS_AT_ONCE = 500  # fewer than the cache of rooms holds
 Pair = tuple[str, str]  # room id, user id
 T = TypeVar("T", Event, Receipt, AccountData)
 
@@ -73,9 +74,13 @@ class Fresh:
         self._counter = counter
 
     async def rooms(self, reader: Reader, memberships: Sequence[Membership], span: Span) -> list[RoomSlice]:
-        if not memberships:
-            return []
         span = msgspec.structs.replace(span, since=0)
+        slices: list[RoomSlice] = []
+        for at in range(0, len(memberships), _ROOMS_AT_ONCE):
+            slices += await self._some(reader, memberships[at : at + _ROOMS_AT_ONCE], span)
+        return slices
+
+    async def _some(self, reader: Reader, memberships: Sequence[Membership], span: Span) -> list[RoomSlice]:
         plans = await self._plans(reader, memberships, span)
         known = await self._read(reader, plans, span)
         slices = [self._slice(reader, plan, known, span) for plan in plans]

@@ -11,7 +11,7 @@ from itertools import count
 import msgspec
 
 from bongsu.core import limits
-from bongsu.core.events import MEMBER, Event, membership_of
+from bongsu.core.events import MEMBER, REDACTION, Event, membership_of
 from bongsu.core.json import decode
 from bongsu.core.pushrules import CompiledRules, ruleset
 from bongsu.store import personal as table
@@ -19,7 +19,7 @@ from bongsu.store import rooms as room_table
 from bongsu.store.database import Connection, Database
 from bongsu.store.feed import Feed
 from bongsu.store.rooms import Membership
-from bongsu.store.rows import AccountData, Forgotten, Presence, Receipt, Segment
+from bongsu.store.rows import AccountData, Forgotten, Presence, Receipt, Segment, Typing
 
 PUSH_RULES = "m.push_rules"
 
@@ -52,6 +52,7 @@ class Reader:
         self.presence_after = pos
         self.newest = 0
         self.unread: dict[str, Unread] = {}
+        self.uncounted = 0  # where the counts of some room were last found to be wrong
         self.rules = CompiledRules(ruleset(user_id, None), user_id)
         self.waiting: set[asyncio.Future[None]] = set()
         self.used = 0
@@ -110,12 +111,13 @@ class Reader:
         joined_pos = before.joined_pos if before else None
         if membership == "join" and (before is None or before.membership != "join"):
             joined_pos = event.pos
-        self.memberships[event.room_id] = Membership(event.room_id, membership, event.pos, joined_pos)
+        self.memberships[event.room_id] = Membership(event.room_id, membership, event.pos, joined_pos, False)
 
     def forget(self, row: Forgotten) -> None:
+        """The room is kept in mind all the same: devices that do not know of the leaving must be told."""
         membership = self.memberships.get(row.room_id)
         if membership is not None and membership.pos < row.pos and membership.membership in ("leave", "ban"):
-            del self.memberships[row.room_id]
+            self.memberships[row.room_id] = msgspec.structs.replace(membership, forgotten=True)
 
     def see_account_data(self, row: AccountData) -> None:
         if row.pos <= self.pos:
@@ -127,6 +129,7 @@ class Reader:
         if row.type == PUSH_RULES and not row.room_id:
             self.rules = CompiledRules(ruleset(self.user_id, decode(row.content)), self.user_id)
             self.unread.clear()
+            self.uncounted = row.pos
 
     def see_presence(self, row: Presence) -> None:
         if row.pos <= self.pos:
@@ -136,9 +139,10 @@ class Reader:
         if len(self.presence) > limits.READER_CHANGES_MAX:
             self.presence_after = self.presence.pop(0).pos
 
-    def see_receipt(self, row: Receipt) -> None:
-        """One of the person's own receipts: what is unread must be counted anew."""
-        self.unread.pop(row.room_id, None)
+    def count_anew(self, pos: int, room_id: str) -> None:
+        """At this position something happened (an own receipt, a redaction) that may make unread events fewer."""
+        self.unread.pop(room_id, None)
+        self.uncounted = pos
 
 
 class Readers:
@@ -211,23 +215,21 @@ class Readers:
     def _tell(self, segment: Segment, only: Reader | None = None) -> set[Reader]:
         """Tells readers what happened and returns those it touched. only: the one who came in while it happened."""
         told: set[Reader] = set()
-        for event in segment.events:
-            told.update(self._tell_event(event, only))
-        for receipt in segment.receipts:
-            told.update(self._tell_receipt(receipt, only))
-        for typing in segment.typing:
-            told.update(self._tell_room(typing.pos, typing.room_id, only))
-        for data in segment.account_data:
-            for reader in self._named(data.user_id, only):
-                reader.see_account_data(data)
-                if data.room_id:
-                    reader.touch(data.pos, data.room_id)
-                told.add(reader)
-        for forgotten in segment.forgotten:
-            for reader in self._named(forgotten.user_id, only):
-                reader.forget(forgotten)
-        for row in segment.presence:
-            told.update(self._tell_presence(row, only))
+        for row in segment.in_order():
+            match row:
+                case Event():
+                    told.update(self._tell_event(row, only))
+                case Receipt():
+                    told.update(self._tell_receipt(row, only))
+                case Typing():
+                    told.update(self._tell_room(row.pos, row.room_id, only))
+                case AccountData():
+                    told.update(self._tell_account_data(row, only))
+                case Presence():
+                    told.update(self._tell_presence(row, only))
+                case Forgotten():
+                    for reader in self._named(row.user_id, only):
+                        reader.forget(row)
         return told
 
     def _named(self, user_id: str, only: Reader | None) -> list[Reader]:
@@ -250,6 +252,9 @@ class Readers:
             for reader in self._named(event.state_key, only):
                 self._tell_member(event, reader)
                 inside.add(reader)
+        elif event.type == REDACTION:
+            for reader in inside:
+                reader.count_anew(event.pos, event.room_id)
         return inside
 
     def _tell_member(self, event: Event, reader: Reader) -> None:
@@ -266,12 +271,20 @@ class Readers:
     def _tell_receipt(self, receipt: Receipt, only: Reader | None) -> Iterable[Reader]:
         own = self._named(receipt.user_id, only)
         for reader in own:
-            reader.see_receipt(receipt)
+            reader.count_anew(receipt.pos, receipt.room_id)
         if receipt.receipt_type == "m.read.private":
             for reader in own:
                 reader.touch(receipt.pos, receipt.room_id)
             return own
         return self._tell_room(receipt.pos, receipt.room_id, only)
+
+    def _tell_account_data(self, row: AccountData, only: Reader | None) -> Iterable[Reader]:
+        own = self._named(row.user_id, only)
+        for reader in own:
+            reader.see_account_data(row)
+            if row.room_id:
+                reader.touch(row.pos, row.room_id)
+        return own
 
     def _tell_presence(self, row: Presence, only: Reader | None) -> Iterable[Reader]:
         concerned = set(self._named(row.user_id, only))

@@ -60,7 +60,7 @@ def count(reader: Reader, room: Room, unread: Unread, events: Iterable[Event], u
             counts = unread.threads.setdefault(thread, [0, 0])
             counts[0] += 1
             counts[1] += outcome.highlight
-    unread.up_to = up_to
+    unread.up_to = max(unread.up_to, up_to)
 
 
 class Counter:
@@ -70,7 +70,8 @@ class Counter:
         self._database = database
 
     async def of(self, reader: Reader, room: Room, up_to: int) -> Unread:
-        """The count of one room at `up_to`."""
+        """The count of one room at `up_to`. It is kept unless it turned wrong while the tables were asked."""
+        uncounted = reader.uncounted
         unread = reader.unread.get(room.room_id)
         if unread is not None and unread.up_to > up_to:
             unread = None  # somebody counted further: this sync wants an earlier answer
@@ -81,7 +82,8 @@ class Counter:
             count(reader, room, unread, room.after(unread.up_to), up_to)
         else:
             count(reader, room, unread, await self._events(room, unread, up_to), up_to)
-        reader.unread[room.room_id] = unread
+        if reader.uncounted == uncounted:
+            reader.unread[room.room_id] = unread
         return unread
 
     async def _events(self, room: Room, unread: Unread, up_to: int) -> Sequence[Event]:
