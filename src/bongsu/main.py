@@ -86,6 +86,7 @@ class Worker:
         self.accounts = Administration(accounts, self.sessions, self.passwords, self.deactivation, settings.server_name)
         self.sync = Sync(database, self.feed, self.rooms, self.readers, now_ms)
         self.attendance = Attendance(database, self.committer, now_ms)
+        self.syncing = SyncEndpoints(database, self.sync, self.attendance.saw if settings.presence else None)
         self.typing_ends = TypingEnds(database, self.committer, now_ms)
         self.blobs = BlobFolder(settings.data / "blobs")
         self.media = Media(
@@ -139,7 +140,7 @@ class Worker:
             AccountDataEndpoints(database, committer),
             PushRules(database, committer),
             Profiles(database, committer),
-            SyncEndpoints(database, self.sync, self.attendance.saw if self.settings.presence else None),
+            self.syncing,
         )
         return [route for family in families for route in family.routes()]
 
@@ -147,7 +148,7 @@ class Worker:
         settings, database = self.settings, self.database
         families = (
             Health(database, self.feed, lambda: self.is_draining),
-            FrontPage(database, self.feed, settings, now_ms),
+            FrontPage(database, self.feed, settings, now_ms, self.syncing.parked),
             Discovery(settings.public_base_url),
             self.media,
         )

@@ -176,6 +176,14 @@ async def vanish(client: Client, rooms: Sequence[str], stop: asyncio.Event, chan
             await client.deliver(attempted)
 
 
+async def ask_ahead(client: Client, stop: asyncio.Event) -> None:
+    """Comes with a token from the future, as after a change to a server that does not have it all yet."""
+    little = json.dumps({"room": {"timeline": {"limit": 1}}, "presence": {"not_types": ["*"]}})
+    while not stop.is_set():
+        await client.call("GET", "/sync", query={"since": "s999999999", "filter": little})
+        await asyncio.sleep(0.2)
+
+
 async def _hang_up(client: Client, attempted: Attempted, after_seconds: float) -> None:
     """Writes a whole request and aborts the connection before the answer is read."""
     address = urlsplit(client.doors.at(client.place))
@@ -317,14 +325,15 @@ class Crowd:
     async def gather(self, name: str = "p") -> None:
         """Registers everybody (p0, p1, …) and brings all of them into all rooms."""
         senders, rooms, readers = self._counts
-        self._people = [await self._register(f"{name}{number}") for number in range(senders + readers)]
-        owner = self._client(self._people[0])
-        for _ in range(rooms):
-            created = await owner.call("POST", "/createRoom", body={"preset": "public_chat"})
-            self.rooms.append(created["room_id"])
-        for account in self._people[1:]:
-            for room_id in self.rooms:
-                await self._client(account).call("POST", f"/join/{quote(room_id)}", body={})
+        async with asyncio.timeout(FAR_FUTURE_SECONDS):
+            self._people = [await self._register(f"{name}{number}") for number in range(senders + readers)]
+            owner = self._client(self._people[0])
+            for _ in range(rooms):
+                created = await owner.call("POST", "/createRoom", body={"preset": "public_chat"})
+                self.rooms.append(created["room_id"])
+            for account in self._people[1:]:
+                for room_id in self.rooms:
+                    await self._client(account).call("POST", f"/join/{quote(room_id)}", body={})
 
     async def _register(self, name: str) -> Account:
         auth = {"type": "m.login.dummy"}
@@ -349,7 +358,8 @@ class Crowd:
     async def say(self) -> None:
         """One message of the first person, acknowledged."""
         account = self._people[0]
-        await self._client(account).deliver(self.records.begin(account.user_id, self.rooms[0], "said"))
+        async with asyncio.timeout(FAR_FUTURE_SECONDS):
+            await self._client(account).deliver(self.records.begin(account.user_id, self.rooms[0], "said"))
 
     async def start(self) -> None:
         """Readers take their first sync, then everybody talks."""
@@ -359,6 +369,7 @@ class Crowd:
         await asyncio.gather(*(reader.sync() for reader in self.readers))
         self._reading = [asyncio.create_task(reader.follow()) for reader in self.readers]
         self._talk = [asyncio.create_task(self._role(number)) for number in range(senders)]
+        self._talk.append(asyncio.create_task(ask_ahead(self._client(self._people[0]), self._stop)))
 
     def _role(self, number: int) -> Coroutine[Any, Any, None]:
         """One sets topics, every third hangs up, one in four is impatient: it repeats what is still under way."""

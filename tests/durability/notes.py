@@ -87,6 +87,7 @@ class Worker:
         self.feed = Feed(reading)
         self.committer = Committer(committing, self.feed, Notes)
         self.shown: list[tuple[int, str]] = []
+        self.failed: list[str] = []
         self.feed.follow(self._see)
 
     def _see(self, segment: Segment) -> None:
@@ -113,13 +114,14 @@ async def worker(dsn: str, wire_dsn: str | None = None) -> AsyncIterator[Worker]
     """A worker whose commits go through the wire, if there is one; its reads never do."""
     async with opened(dsn) as reading, opened(wire_dsn or dsn) as committing:
         worker = Worker(committing, reading)
-        await worker.feed.start()
-        worker.committer.start()
+        await worker.feed.start(lambda: worker.failed.append("feed"))
+        worker.committer.start(lambda: worker.failed.append("committer"))
         try:
             yield worker
         finally:
             await worker.committer.stop()
             await worker.feed.stop()
+        assert not worker.failed, "a part that cannot go on ends the worker"
 
 
 @asynccontextmanager

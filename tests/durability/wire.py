@@ -15,12 +15,13 @@ _PIECE_BYTES_MAX = 65_536
 
 
 class Break(Enum):
-    """What happens to one commit. In every broken case the store learns only that its connection is gone."""
+    """What happens to one commit. Of a broken one the store learns only that its connection is gone."""
 
     NONE = "passes"
     BEFORE = "never reaches the database"
     AFTER = "is carried out and its answer is lost"
     MEANWHILE = "is still under way when the connection breaks"
+    LATER = "is carried out and answered; the connection breaks at the next word"
 
 
 class Wire:
@@ -77,6 +78,7 @@ class _Line:
         self._server_reader, self._server_writer = server_reader, server_writer
         self._is_in_transaction = False
         self._is_broken = False
+        self._is_last_word = False
 
     async def run(self) -> None:
         """Until either side hangs up or the line breaks."""
@@ -96,9 +98,10 @@ class _Line:
     async def _forth(self) -> None:
         while data := await self._reader.read(_PIECE_BYTES_MAX):
             kind = self._wire.next() if self._commits(data) else Break.NONE
-            if kind is Break.BEFORE:
+            if kind is Break.BEFORE or self._is_last_word:
                 return
-            self._is_broken = kind is not Break.NONE
+            self._is_broken = kind in (Break.AFTER, Break.MEANWHILE)
+            self._is_last_word = kind is Break.LATER
             self._server_writer.write(data)
             if kind is Break.MEANWHILE:
                 self._writer.transport.abort()

@@ -23,13 +23,12 @@ from typing import Any
 import aiohttp
 import pytest
 from PIL import Image
-from tests.server import SERVER_NAME, data_folder
 
 from bongsu.core import limits
 from bongsu.core.errors import Refusal
+from bongsu.core.requester import Requester
 from bongsu.http import server
 from bongsu.http.app import App
-from bongsu.http.request import Requester
 from bongsu.http.router import Router
 from bongsu.media.blobs import BlobFolder
 from bongsu.media.routes import Media
@@ -38,6 +37,7 @@ from bongsu.media.workers import Clocks, Workers
 from bongsu.store.database import Database
 from bongsu.store.embedded import EmbeddedPostgres
 from bongsu.store.migrations import migrate
+from tests.server import SERVER_NAME, data_folder
 
 MIB = 1024 * 1024
 MEDIA = "/_matrix/client/v1/media"

@@ -21,8 +21,8 @@ MAY_IMPORT = {
     "core": {"core"},
     "store": {"core", "store"},
     "http": {"core", "store", "http"},
-    "rooms": {"core", "store", "http", "rooms"},
-    "sync": {"core", "store", "http", "rooms", "sync"},
+    "rooms": {"core", "store", "rooms"},
+    "sync": {"core", "store", "rooms", "sync"},
     "matrix": {"core", "store", "http", "rooms", "sync", "matrix"},
     "media": {"core", "store", "http", "media"},
 }

@@ -7,7 +7,7 @@ import msgspec
 
 from bongsu.core import events, ids, limits
 from bongsu.core.errors import Refusal, bad_json, invalid_param
-from bongsu.core.events import Draft
+from bongsu.core.events import Draft, StateKey
 from bongsu.core.json import JsonObject
 from bongsu.core.versions import RoomVersion
 
@@ -58,11 +58,26 @@ def check(options: Options) -> None:
         raise Refusal(400, "M_THREEPID_NOT_FOUND", "this server cannot invite by mail address or phone number yet")
     for user in options.invite:
         ids.check_user_id(user)
+    _check_creation_content(options.creation_content)
     for entry in options.initial_state:
-        if entry.type in (events.CREATE, events.MEMBER):
+        if entry.type in (events.CREATE, events.MEMBER, events.REDACTION):
             raise invalid_param(f"initial_state cannot hold {entry.type}")
         ids.check_text(entry.type, "type")
         ids.check_text(entry.state_key, "state_key")
+
+
+def _check_creation_content(content: JsonObject) -> None:
+    """A create event stays for ever, so what clients and servers read in it must have its form from the start."""
+    more = content.get("additional_creators", [])
+    if not isinstance(more, list) or not all(isinstance(user, str) for user in more):
+        raise bad_json("additional_creators must be a list of user ids")
+    if not isinstance(content.get("m.federate", True), bool):
+        raise bad_json("m.federate must be true or false")
+    if not isinstance(content.get("type", ""), str):
+        raise bad_json("type must be a string")
+    old = content.get("predecessor", {"room_id": ""})
+    if not isinstance(old, dict) or not isinstance(old.get("room_id"), str):
+        raise bad_json("predecessor must be an object with a room_id")
 
 
 def preset_of(options: Options) -> str:
@@ -75,11 +90,8 @@ def create_draft(version: RoomVersion, options: Options, creator: str) -> Draft:
     content["room_version"] = version.name
     if version.creator_in_content:
         content["creator"] = creator
-    more = content.get("additional_creators", [])
     if version.privileged_creators and preset_of(options) == "trusted_private_chat":
-        if not isinstance(more, list):
-            raise bad_json("additional_creators must be a list of user ids")
-        merged = list(dict.fromkeys([*more, *options.invite]))
+        merged = list(dict.fromkeys([*content.get("additional_creators", []), *options.invite]))
         if merged:
             content["additional_creators"] = merged
     return Draft(type=events.CREATE, sender=creator, content=content, state_key="")
@@ -89,26 +101,40 @@ def drafts_after_join(
     version: RoomVersion, options: Options, creator: str, create: Draft, alias: str | None
 ) -> list[Draft]:
     """What follows the creator's join, in the protocol's order, invitations left out."""
-    preset = preset_of(options)
-    join_rule, visibility, guests = _PRESETS[preset]
     initial = {(entry.type, entry.state_key): entry.content for entry in options.initial_state}
-    state: dict[tuple[str, str], Any] = {
-        (events.POWER_LEVELS, ""): initial.pop((events.POWER_LEVELS, ""), None)
-        or _power_levels(version, options, creator, create)
+    levels = initial.pop((events.POWER_LEVELS, ""), None) or _power_levels(version, options, creator, create)
+    steps: list[dict[StateKey, JsonObject]] = [
+        {(events.POWER_LEVELS, ""): levels},
+        {} if alias is None else {(events.CANONICAL_ALIAS, ""): {"alias": alias}},
+        _preset_state(options),
+        initial,
+        _named_state(options),
+    ]
+    state: dict[StateKey, JsonObject] = {}
+    for step in steps:
+        for key, content in step.items():
+            state.pop(key, None)  # a later step takes the place of an earlier one
+            state[key] = content
+    return [Draft(type=key[0], sender=creator, content=content, state_key=key[1]) for key, content in state.items()]
+
+
+def _preset_state(options: Options) -> dict[StateKey, JsonObject]:
+    join_rule, visibility, guests = _PRESETS[preset_of(options)]
+    return {
+        (events.JOIN_RULES, ""): {"join_rule": join_rule},
+        (events.HISTORY_VISIBILITY, ""): {"history_visibility": visibility},
+        (events.GUEST_ACCESS, ""): {"guest_access": guests},
     }
-    if alias is not None:
-        state[events.CANONICAL_ALIAS, ""] = {"alias": alias}
-    state[events.JOIN_RULES, ""] = {"join_rule": join_rule}
-    state[events.HISTORY_VISIBILITY, ""] = {"history_visibility": visibility}
-    if guests != "forbidden":
-        state[events.GUEST_ACCESS, ""] = {"guest_access": guests}
-    state.update(initial)
+
+
+def _named_state(options: Options) -> dict[StateKey, JsonObject]:
+    state: dict[StateKey, JsonObject] = {}
     if options.name:
         state[events.NAME, ""] = {"name": options.name}
     if options.topic:
         text = {"m.text": [{"body": options.topic, "mimetype": "text/plain"}]}
         state[events.TOPIC, ""] = {"topic": options.topic, "m.topic": text}
-    return [Draft(type=key[0], sender=creator, content=content, state_key=key[1]) for key, content in state.items()]
+    return state
 
 
 def _power_levels(version: RoomVersion, options: Options, creator: str, create: Draft) -> JsonObject:

@@ -78,6 +78,7 @@ def parse(body: JsonObject) -> Filter:
     """A sync filter; M_BAD_JSON for wrong shapes, M_INVALID_PARAM for wrong values, M_TOO_LARGE beyond the limit."""
     parsed = _parsed(body, Filter)
     room = parsed.room
+    _check_names(room.rooms, room.not_rooms)
     _check_ids("rooms", "!", room.rooms, room.not_rooms)
     for section in (room.timeline, room.state, room.ephemeral, room.account_data):
         _check_room_section(section)
@@ -103,6 +104,7 @@ def _parsed(body: JsonObject, shape: type[_Shape]) -> _Shape:
 
 
 def _check_section(section: EventFilter) -> None:
+    _check_names(section.types, section.not_types, section.senders, section.not_senders)
     _check_ids("senders", "@", section.senders, section.not_senders)
     if section.limit is not None and section.limit < 0:
         raise invalid_param("the limit of a filter must not be negative")
@@ -110,8 +112,15 @@ def _check_section(section: EventFilter) -> None:
 
 def _check_room_section(section: RoomEventFilter) -> None:
     _check_section(section)
+    _check_names(section.rooms, section.not_rooms, section.related_by_rel_types, section.related_by_senders)
     _check_ids("rooms", "!", section.rooms, section.not_rooms)
     _check_ids("senders", "@", section.related_by_senders)
+
+
+def _check_names(*lists: Names) -> None:
+    """Names go into queries as they are, and no database text holds a NUL."""
+    if any("\x00" in name for names in lists for name in names or ()):
+        raise invalid_param("no name in a filter may hold a NUL")
 
 
 def _check_ids(name: str, sigil: str, *lists: Names) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from bongsu.core import limits
-from bongsu.core.errors import bad_json, not_json
+from bongsu.core.errors import bad_json, not_json, too_large
 
 JsonObject = dict[str, Any]
 
@@ -55,8 +55,14 @@ _decoder: Final = json.JSONDecoder(
 
 
 def parse(raw: bytes) -> Any:
-    """Any JSON value. Raises M_NOT_JSON for what is not JSON, M_BAD_JSON for JSON that Matrix does not allow."""
-    if raw.count(b"[") + raw.count(b"{") > limits.JSON_DEPTH_MAX:
+    """Any JSON value. Raises M_NOT_JSON for what is not JSON, M_BAD_JSON for JSON that Matrix does not allow.
+
+    M_TOO_LARGE for more values than are worth the time of reading them; commas in strings count, which is near enough.
+    """
+    opened = raw.count(b"[") + raw.count(b"{")
+    if opened + raw.count(b",") > limits.JSON_VALUES_MAX:
+        raise too_large("the body holds too many values")
+    if opened > limits.JSON_DEPTH_MAX:
         _check_depth(raw)
     try:
         value = _decoder.decode(raw.decode("utf-8"))

@@ -8,6 +8,7 @@ INTEGER_MAX = 2**53 - 1  # the largest integer that canonical JSON allows, in bo
 # --- what one request may cost ---
 BODY_BYTES_MAX = 1_048_576  # any JSON body: sixteen of the largest events, more than any real client sends
 JSON_DEPTH_MAX = 100  # real events nest below 10; parsers and clients recurse
+JSON_VALUES_MAX = 65_536  # in one body: more than an event can hold; reading so many takes 20 ms
 PATH_BYTES_MAX = 4_096  # three ids of 255 bytes, percent-encoded, and room to spare
 QUERY_BYTES_MAX = 65_536  # an inline filter in a GET /sync
 HEADERS_BYTES_MAX = 16_384  # one access token and what proxies add
@@ -44,6 +45,7 @@ SEARCH_TERM_BYTES_MAX = 255  # what is searched for in names and topics
 
 # --- caches of one worker ---
 ROOMS_CACHED_MAX = 10_000  # about 10 kB each when quiet, 100 kB with a full tail that was read
+ROOM_READS_MAX = 20  # tries to read a room whose members change while it is read; the second one nearly always holds
 ROOM_TAIL_EVENTS_MAX = 50  # newest events of a room kept in memory, more than a sync's timeline limit
 ROOM_RECEIPTS_MAX = 512  # newest receipts of a room kept in memory
 READER_CHANGES_MAX = 512  # newest changes kept per person: a sync from before them asks the tables
@@ -141,8 +143,8 @@ RATES = {
     "account": (0.2, 20),  # passwords tried on one account, wherever from
     "register": (0.5, 40),  # an address; each account takes two requests
     "probe": (5.0, 60),  # an address that asks whether names or registration tokens exist; screens ask at every key
-    "send": (10.0, 60),  # a person; faster than anybody types, slow enough that one script cannot fill the disk
-    "write": (2.0, 60),  # a person: joins, invites, state, rooms
+    "send": (10.0, 60),  # a person: messages, receipts, typing; faster than anybody types, too slow to fill a disk
+    "write": (2.0, 60),  # a person: joins, invites, state, rooms, what is kept for them, devices, passwords
     "media": (20.0, 300),  # a person: a screen of thumbnails at once
     "search": (1.0, 20),  # a person
 }

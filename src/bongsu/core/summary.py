@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from bongsu.core import events
+from bongsu.core import events, ids
 from bongsu.core.events import Event
 from bongsu.core.json import JsonObject
 from bongsu.core.visibility import WORLD_READABLE
@@ -89,7 +89,7 @@ def allowed_room_ids(state: State) -> list[str]:
         for each in (allow if isinstance(allow, list) else [])
         if isinstance(each, dict) and each.get("type") == "m.room_membership"
     ]
-    return [room_id for room_id in named if isinstance(room_id, str)]
+    return [str(room_id) for room_id in named if ids.is_room_id(room_id)]
 
 
 def matches(said: JsonObject, term: str) -> bool:

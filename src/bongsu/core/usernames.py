@@ -8,7 +8,7 @@ def new_user_id(username: str, server_name: str) -> str:
     """The user id for a wanted name. Capitals become small, as phones write them; the rest must fit the grammar."""
     if username.startswith("@") and username.endswith(f":{server_name}"):
         username = ids.split(username)[0]
-    localpart = username.lower()
+    localpart = _lower(username)
     if len(username) > limits.USERNAME_BYTES_MAX or not ids.is_new_localpart(localpart, server_name):
         raise Refusal(400, "M_INVALID_USERNAME", "a user name is made of a-z, 0-9 and . _ = - / +")
     return ids.user_id(localpart, server_name)
@@ -17,5 +17,10 @@ def new_user_id(username: str, server_name: str) -> str:
 def known_user_id(user: str, server_name: str) -> str | None:
     """The user id somebody means who types a user name or a whole user id. None: nobody's here."""
     localpart, server = ids.split(user) if user.startswith("@") else (user, server_name)
-    user_id = ids.user_id(localpart.lower(), server_name)
+    user_id = ids.user_id(_lower(localpart), server_name)
     return user_id if server == server_name and ids.is_user_id(user_id) else None
+
+
+def _lower(localpart: str) -> str:
+    """Only A-Z have small letters here: some look-alikes (such as the Kelvin sign) would become ASCII by lower()."""
+    return localpart.lower() if localpart.isascii() else localpart

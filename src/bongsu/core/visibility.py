@@ -55,6 +55,11 @@ class Visibility:
         return self.ranges == ((0, END),)
 
     @property
+    def first(self) -> int:
+        """The first position that may be seen; END for none."""
+        return self.ranges[0][0] if self.ranges else END
+
+    @property
     def state_pos(self) -> int | None:
         """Up to where the room's state may be read: END for its present state, where the person left it, or None."""
         if self.membership == "join" or self.value == WORLD_READABLE:
@@ -73,6 +78,10 @@ class Visibility:
         """May the event at this position be seen?"""
         index = bisect_right(self._firsts, pos) - 1
         return index >= 0 and pos <= self.ranges[index][1]
+
+    def was_in(self, pos: int) -> bool:
+        """Was the person in the room at or before this position?"""
+        return "join" in self._memberships[: bisect_right(self._membership_positions, pos)]
 
     def membership_at(self, pos: int) -> str:
         """The person's membership just after the event at this position."""

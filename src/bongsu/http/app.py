@@ -12,7 +12,8 @@ from prometheus_client import Counter, Histogram
 
 from bongsu.core import limits
 from bongsu.core.errors import Refusal
-from bongsu.http.request import ClientGone, Query, Receive, Request, Requester
+from bongsu.core.requester import Requester
+from bongsu.http.request import ClientGone, Query, Receive, Request
 from bongsu.http.response import Response, refusal
 from bongsu.http.router import Auth, Route, Router
 from bongsu.http.server import WHEN_LOST
@@ -153,7 +154,9 @@ class App:
 
 
 async def _preflight(_: Request) -> Response:
-    return Response(b"", status=204)
+    response = Response(status=204)
+    response.headers.clear()  # there is no body to describe
+    return response
 
 
 async def _nothing() -> dict[str, Any]:

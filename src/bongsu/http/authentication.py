@@ -18,7 +18,7 @@ import structlog
 
 from bongsu.core import limits
 from bongsu.core.errors import Refusal, limit_exceeded
-from bongsu.http.request import Requester
+from bongsu.core.requester import Requester
 from bongsu.store.accounts import Accounts, Holder, Seen
 from bongsu.store.rows import Revocation, Segment
 

@@ -18,7 +18,7 @@ from prometheus_client import Counter
 
 from bongsu.core import limits
 from bongsu.core.errors import Refusal, limit_exceeded
-from bongsu.http.request import Requester
+from bongsu.core.requester import Requester
 from bongsu.store.rate_limits import RateLimits
 
 log = structlog.get_logger(__name__)

@@ -1,6 +1,7 @@
 """One request, parsed once."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl
@@ -10,20 +11,12 @@ import msgspec
 from bongsu.core import limits
 from bongsu.core.errors import Refusal, bad_json, invalid_param, missing_param, too_large
 from bongsu.core.json import JsonObject, parse_object
+from bongsu.core.requester import Requester
 
 T = TypeVar("T")
+_WHOLE_NUMBER: Final = re.compile(r"-?[0-9]{1,16}", re.ASCII)
 _FIELDS_MAX: Final = 100  # of a query string
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
-
-
-class Requester(msgspec.Struct, frozen=True):
-    """Who asks: the person and the device behind an access token."""
-
-    user_id: str
-    device_id: str
-    token_id: bytes = b""  # hash of the access token
-    is_guest: bool = False
-    is_admin: bool = False
 
 
 class ClientGone(Exception):
@@ -74,7 +67,7 @@ class Query:
         text = self.get(name)
         if text is None:
             return default
-        if not text.isascii() or not text.lstrip("-").isdigit() or len(text) > 17:
+        if not _WHOLE_NUMBER.fullmatch(text):
             raise invalid_param(f"{name} must be a whole number")
         if int(text) < low:
             raise invalid_param(f"{name} must be at least {low}")

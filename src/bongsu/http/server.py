@@ -31,7 +31,7 @@ BACKLOG_MAX: Final = 2048  # connections the kernel holds until they are accepte
 DESCRIPTORS_MAX: Final = 1_048_576  # more sockets than one process serves; some systems offer a thousand times more
 DESCRIPTORS_KEPT: Final = 128  # for the database, files and pipes, when connections take all the others
 
-_URL_BYTES_MAX: Final = limits.PATH_BYTES_MAX + 1 + limits.QUERY_BYTES_MAX
+_URL_BYTES_MAX: Final = min(limits.PATH_BYTES_MAX + 1 + limits.QUERY_BYTES_MAX, 65_535)  # the parser can no more
 _LINE_BYTES_MAX: Final = 64  # the longest method, two spaces, the version
 
 log = logging.getLogger("uvicorn.error")
@@ -152,7 +152,8 @@ class Connection(HttpToolsProtocol):
         self._header_bytes += len(name) + len(value) + 4
         if self._header_bytes > limits.HEADERS_BYTES_MAX:
             self._stop(_LONG_HEAD)
-        super().on_header(name, value)
+        if self._head_is_open:  # else it is a trailer behind a chunked body, which shall change nothing of the head
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         if self.parser.should_upgrade():

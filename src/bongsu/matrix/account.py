@@ -54,8 +54,8 @@ class Account:
     def routes(self) -> list[Route]:
         return [
             *client_routes("GET", "/account/whoami", self.whoami),
-            *client_routes("POST", "/account/password", self.change_password),
-            *client_routes("POST", "/account/deactivate", self.deactivate),
+            *client_routes("POST", "/account/password", self.change_password, bucket="write"),
+            *client_routes("POST", "/account/deactivate", self.deactivate, bucket="write"),
             *client_routes("GET", "/account/3pid", self.third_party_ids),
         ]
 

@@ -29,13 +29,13 @@ class AccountDataEndpoints:
     def routes(self) -> list[Route]:
         in_room = "/user/{user_id}/rooms/{room_id}"
         return [
-            *client_routes("PUT", "/user/{user_id}/account_data/{type}", self.set),
+            *client_routes("PUT", "/user/{user_id}/account_data/{type}", self.set, bucket="write"),
             *client_routes("GET", "/user/{user_id}/account_data/{type}", self.get),
-            *client_routes("PUT", f"{in_room}/account_data/{{type}}", self.set),
+            *client_routes("PUT", f"{in_room}/account_data/{{type}}", self.set, bucket="write"),
             *client_routes("GET", f"{in_room}/account_data/{{type}}", self.get),
             *client_routes("GET", f"{in_room}/tags", self.tags),
-            *client_routes("PUT", f"{in_room}/tags/{{tag}}", self.set_tag),
-            *client_routes("DELETE", f"{in_room}/tags/{{tag}}", self.delete_tag),
+            *client_routes("PUT", f"{in_room}/tags/{{tag}}", self.set_tag, bucket="write"),
+            *client_routes("DELETE", f"{in_room}/tags/{{tag}}", self.delete_tag, bucket="write"),
         ]
 
     async def set(self, request: Request) -> Response:

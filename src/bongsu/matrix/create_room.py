@@ -25,7 +25,7 @@ class RoomCreation:
     async def create(self, request: Request) -> Response:
         options = await request.read(creation.Options)
         creation.check(options)
-        version = versions.version(options.room_version or versions.DEFAULT)
+        version = versions.version(versions.DEFAULT if options.room_version is None else options.room_version)
         options = msgspec.structs.replace(
             options, invite=[user for user in options.invite if user != request.requester.user_id]
         )

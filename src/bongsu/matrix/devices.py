@@ -46,8 +46,8 @@ class Devices:
             *client_routes("GET", "/devices", self.list_all),
             *client_routes("GET", "/devices/{device_id}", self.show),
             *client_routes("PUT", "/devices/{device_id}", self.rename, bucket="write"),
-            *client_routes("DELETE", "/devices/{device_id}", self.delete),
-            *client_routes("POST", "/delete_devices", self.delete_some),
+            *client_routes("DELETE", "/devices/{device_id}", self.delete, bucket="write"),
+            *client_routes("POST", "/delete_devices", self.delete_some, bucket="write"),
         ]
 
     async def list_all(self, request: Request) -> Response:

@@ -15,7 +15,8 @@ from bongsu.core import ids, limits, summary
 from bongsu.core.errors import Refusal, invalid_param, not_found
 from bongsu.core.events import membership_of
 from bongsu.core.json import JsonObject
-from bongsu.http.request import Request, Requester
+from bongsu.core.requester import Requester
+from bongsu.http.request import Request
 from bongsu.http.response import Response, empty, reply
 from bongsu.http.router import Auth, Route, client_routes
 from bongsu.rooms.aliases import SetPublished

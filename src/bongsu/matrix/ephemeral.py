@@ -55,10 +55,10 @@ class Ephemeral:
 
     def routes(self) -> list[Route]:
         return [
-            *client_routes("POST", "/rooms/{room_id}/receipt/{receipt_type}/{event_id}", self.receipt),
-            *client_routes("POST", "/rooms/{room_id}/read_markers", self.read_markers),
-            *client_routes("PUT", "/rooms/{room_id}/typing/{user_id}", self.typing),
-            *client_routes("PUT", "/presence/{user_id}/status", self.set_presence),
+            *client_routes("POST", "/rooms/{room_id}/receipt/{receipt_type}/{event_id}", self.receipt, bucket="send"),
+            *client_routes("POST", "/rooms/{room_id}/read_markers", self.read_markers, bucket="send"),
+            *client_routes("PUT", "/rooms/{room_id}/typing/{user_id}", self.typing, bucket="send"),
+            *client_routes("PUT", "/presence/{user_id}/status", self.set_presence, bucket="write"),
             *client_routes("GET", "/presence/{user_id}/status", self.presence),
         ]
 

@@ -15,7 +15,8 @@ from bongsu.core.errors import not_found
 from bongsu.core.events import MEMBER, Event
 from bongsu.core.filters import EventMatcher, RoomEventFilter
 from bongsu.core.json import JsonObject, parse_object
-from bongsu.http.request import Query, Request, Requester
+from bongsu.core.requester import Requester
+from bongsu.http.request import Query, Request
 from bongsu.http.response import Response, reply
 from bongsu.http.router import Route, client_routes
 from bongsu.rooms import clientform
@@ -74,6 +75,7 @@ class History:
         start, stop = query.get("from"), query.get("to")
         wanted = _wanted(query)
         limit = _limit(query, wanted)
+        await self._rooms.reach(max(tokens.parse_or(start, tokens.START), tokens.parse_or(stop, tokens.START)))
         found = await self._readable(request)
         now = found.room.pos
         begin = tokens.parse_or(start, now if backwards else tokens.START)

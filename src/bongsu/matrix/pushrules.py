@@ -34,12 +34,12 @@ class PushRules:
             *client_routes("GET", "/pushrules/global/", self.all_global),
             *client_routes("GET", "/pushrules/global", self.all_global),
             *client_routes("GET", _RULE, self.get),
-            *client_routes("PUT", _RULE, self.put),
-            *client_routes("DELETE", _RULE, self.delete),
+            *client_routes("PUT", _RULE, self.put, bucket="write"),
+            *client_routes("DELETE", _RULE, self.delete, bucket="write"),
             *client_routes("GET", f"{_RULE}/enabled", self.enabled),
-            *client_routes("PUT", f"{_RULE}/enabled", self.set_enabled),
+            *client_routes("PUT", f"{_RULE}/enabled", self.set_enabled, bucket="write"),
             *client_routes("GET", f"{_RULE}/actions", self.actions),
-            *client_routes("PUT", f"{_RULE}/actions", self.set_actions),
+            *client_routes("PUT", f"{_RULE}/actions", self.set_actions, bucket="write"),
         ]
 
     async def _stored(self, request: Request) -> JsonObject | None:

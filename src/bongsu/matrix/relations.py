@@ -42,6 +42,7 @@ class Relations:
         recurse = query.flag("recurse")
         start, stop = query.get("from"), query.get("to")
         params = request.params
+        await self._rooms.reach(max(tokens.parse_or(start, tokens.START), tokens.parse_or(stop, tokens.START)))
         found, parent = await readable_event(
             self._database, self._rooms, params["room_id"], params["event_id"], request.requester.user_id
         )

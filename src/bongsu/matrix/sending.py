@@ -2,16 +2,24 @@
 PUT rooms/{roomId}/redact/{eventId}/{txnId}
 """
 
+import msgspec
+
 from bongsu.core import ids, limits
-from bongsu.core.errors import forbidden, invalid_param
+from bongsu.core.errors import forbidden, invalid_param, too_large
 from bongsu.core.events import REDACTION, Draft
 from bongsu.core.json import JsonObject, encode
-from bongsu.http.request import Request
+from bongsu.http.request import Request, convert
 from bongsu.http.response import Response
 from bongsu.http.router import Route, client_routes
 from bongsu.rooms.batch import Transaction
 from bongsu.rooms.sending import Redact, SendEvent, SendState
 from bongsu.store.committer import Committer
+
+
+class _Redaction(msgspec.Struct):
+    """What readers look for in a redaction's content."""
+
+    reason: str | None = None
 
 
 def check_room_id(request: Request) -> str:
@@ -43,7 +51,7 @@ class Sending:
 
     async def send(self, request: Request) -> Response:
         room_id = check_room_id(request)
-        content = await request.json()
+        content = _fitting(await request.json())
         event_type = ids.check_text(request.params["event_type"], "the event type")
         transaction = transaction_of(request)
         if event_type == REDACTION:
@@ -53,23 +61,34 @@ class Sending:
 
     async def set_state(self, request: Request) -> Response:
         room_id = check_room_id(request)
+        event_type = ids.check_text(request.params["event_type"], "the event type")
+        if event_type == REDACTION:
+            raise invalid_param("a redaction is no state")
         draft = Draft(
-            type=ids.check_text(request.params["event_type"], "the event type"),
+            type=event_type,
             sender=request.requester.user_id,
-            content=await request.json(),
+            content=_fitting(await request.json()),
             state_key=ids.check_text(request.params.get("state_key", ""), "the state key"),
         )
         return _sent(await self._committer.submit(SendState(room_id, draft)))
 
     async def redact(self, request: Request) -> Response:
-        content = await request.json_or_empty()
+        content = _fitting(await request.json_or_empty())
         event_id = request.params["event_id"]
         return await self._redact(check_room_id(request), event_id, content, transaction_of(request))
 
     async def _redact(self, room_id: str, event_id: str, content: JsonObject, transaction: Transaction) -> Response:
         if not ids.is_event_id(event_id):
             raise invalid_param("what is to be redacted must be an event id")
+        convert(content, _Redaction)
         return _sent(await self._committer.submit(Redact(room_id, event_id, content, transaction)))
+
+
+def _fitting(content: JsonObject) -> JsonObject:
+    """What cannot fit into an event need not keep the committing transaction to hear so."""
+    if len(encode(content)) > limits.EVENT_BYTES_MAX:
+        raise too_large(f"an event may have {limits.EVENT_BYTES_MAX} bytes")
+    return content
 
 
 def _sent(event_id: str) -> Response:

@@ -80,9 +80,11 @@ class State:
     async def members(self, request: Request) -> Response:
         memberships = _memberships(request.query)
         at = request.query.get("at")
+        asked = tokens.parse_or(at, tokens.START)
+        await self._rooms.reach(asked)
         found = await self._readable(request)
         pos = found.state_pos
-        if at is not None and (asked := tokens.parse(at)) < found.room.pos:
+        if at is not None and asked < found.room.pos:
             pos = asked if pos is None else min(asked, pos)
         client: list[bytes] = []
         async for stretch in stretches(self._database, found.room.room_id, pos, memberships):

@@ -2,12 +2,16 @@
 
 import hashlib
 from collections.abc import Callable
+from typing import Final
+
+from prometheus_client import Gauge
 
 from bongsu.core import filters, ids, limits
 from bongsu.core.errors import Refusal, forbidden, not_found
 from bongsu.core.filters import SyncFilter
 from bongsu.core.json import canonical, decode, encode, parse_object
-from bongsu.http.request import Request, Requester
+from bongsu.core.requester import Requester
+from bongsu.http.request import Request
 from bongsu.http.response import Response, reply
 from bongsu.http.router import Route, client_routes
 from bongsu.store import personal
@@ -16,6 +20,7 @@ from bongsu.sync.service import Ask, Sync
 
 _PRESENCE = ("online", "offline", "unavailable")
 SeePerson = Callable[[str, str], None]
+PARKED: Final = Gauge("bongsu_parked_syncs", "Syncs that wait for news on this worker")
 
 
 class SyncEndpoints:
@@ -27,10 +32,14 @@ class SyncEndpoints:
         self._saw = saw
         self._parked: dict[tuple[str, str], int] = {}
 
+    def parked(self) -> int:
+        """How many syncs wait for news on this worker."""
+        return sum(self._parked.values())
+
     def routes(self) -> list[Route]:
         return [
             *client_routes("GET", "/sync", self.sync),
-            *client_routes("POST", "/user/{user_id}/filter", self.define_filter),
+            *client_routes("POST", "/user/{user_id}/filter", self.define_filter, bucket="write"),
             *client_routes("GET", "/user/{user_id}/filter/{filter_id}", self.get_filter),
         ]
 
@@ -120,8 +129,10 @@ class _Place:
                 headers={"retry-after": "1"},
             )
         self._parked[self._key] = count + 1
+        PARKED.inc()
 
     def __exit__(self, *_: object) -> None:
+        PARKED.dec()
         left = self._parked[self._key] - 1
         if left:
             self._parked[self._key] = left

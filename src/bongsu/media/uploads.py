@@ -9,7 +9,8 @@ import msgspec
 
 from bongsu.core import limits
 from bongsu.core.errors import Refusal, forbidden, limit_exceeded, not_found
-from bongsu.http.request import Request, Requester
+from bongsu.core.requester import Requester
+from bongsu.http.request import Request
 from bongsu.media import rules
 from bongsu.media.arrivals import Arrivals
 from bongsu.media.blobs import Blobs, Stored, file_too_large

@@ -142,18 +142,25 @@ class RoomBatch:
 
     # --- writing ---
 
-    def create_room(self, room_version: RoomVersion, draft: Draft, room_id: str | None, directory: bool) -> WorkingRoom:
+    async def create_room(
+        self, room_version: RoomVersion, draft: Draft, room_id: str | None, published: bool
+    ) -> WorkingRoom:
         """Begins a room with its create event. room_id: for the versions whose ids are not hashes."""
         authorization.authorize(room_version, draft, room_id, lambda *_: None)
-        built = pdu.build(
-            room_version, room_id=room_id, draft=draft, auth_events=[], prev_events=[], depth=1, ts_ms=self.now_ms
-        )
+        ts_ms = self.now_ms
+        built = _first_event(room_version, draft, room_id, ts_ms)
+        while room_id is None and await self._is_taken(built.room_id):
+            ts_ms += 1  # rooms made alike in one millisecond would have one hash
+            built = _first_event(room_version, draft, room_id, ts_ms)
         room = WorkingRoom(built.room_id, room_version, None)
         self._before[room.room_id] = None
         self._working[room.room_id] = room
-        event = self._store(room, draft, built, 1, None)
-        self.rows.rooms.append((room.room_id, room_version.name, event.pos, directory))
+        event = self._store(room, draft, built, 1, ts_ms, None)
+        self.rows.rooms.append((room.room_id, room_version.name, event.pos, published))
         return room
+
+    async def _is_taken(self, room_id: str) -> bool:
+        return room_id in self._working or await directory.in_directory(self.connection, room_id) is not None
 
     async def append(self, room: WorkingRoom, draft: Draft, transaction: Transaction | None = None) -> Event:
         """Authorizes, places and hashes one event. Refuses with M_FORBIDDEN what the room does not allow."""
@@ -172,7 +179,7 @@ class RoomBatch:
             depth=room.depth + 1,
             ts_ms=self.now_ms,
         )
-        return self._store(room, draft, built, room.depth + 1, transaction)
+        return self._store(room, draft, built, room.depth + 1, self.now_ms, transaction)
 
     def _remember(self, room: WorkingRoom) -> None:
         """Keeps the room as it was before this operation first touched it."""
@@ -180,7 +187,7 @@ class RoomBatch:
             self._before[room.room_id] = room.copy()
 
     def _store(
-        self, room: WorkingRoom, draft: Draft, built: pdu.Built, depth: int, transaction: Transaction | None
+        self, room: WorkingRoom, draft: Draft, built: pdu.Built, depth: int, ts_ms: int, transaction: Transaction | None
     ) -> Event:
         event = Event(
             pos=self.rows.next_pos(),
@@ -189,7 +196,7 @@ class RoomBatch:
             type=draft.type,
             sender=draft.sender,
             state_key=draft.state_key,
-            ts_ms=self.now_ms,
+            ts_ms=ts_ms,
             depth=depth,
             content_json=built.content_json,
             redacts=draft.redacts,
@@ -215,3 +222,7 @@ class RoomBatch:
         pruned = pdu.redact(room.version, msgspec.json.decode(raw))
         self.rows.redacted.append(Redacted(original.event_id, canonical(pruned), event.event_id))
         return event
+
+
+def _first_event(room_version: RoomVersion, draft: Draft, room_id: str | None, ts_ms: int) -> pdu.Built:
+    return pdu.build(room_version, room_id=room_id, draft=draft, auth_events=[], prev_events=[], depth=1, ts_ms=ts_ms)

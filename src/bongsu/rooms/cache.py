@@ -14,7 +14,7 @@ from bongsu.core.errors import not_found
 from bongsu.core.events import Event
 from bongsu.rooms.room import Room
 from bongsu.store import rooms as table
-from bongsu.store.database import Database
+from bongsu.store.database import Database, unavailable
 from bongsu.store.feed import Feed
 from bongsu.store.rows import Receipt, Segment, Typing
 
@@ -41,31 +41,41 @@ class Rooms:
         return room
 
     async def get(self, room_id: str) -> Room:
-        """The room, read if need be. 404 for one that does not exist."""
-        room = self.known(room_id)
-        if room is None:
-            await self.know([room_id])
+        """The room, read if need be, and again if it turned stale meanwhile. 404 for one that does not exist."""
+        for _ in range(limits.ROOM_READS_MAX):
             room = self.known(room_id)
-            if room is None:
+            if room is not None:
+                return room
+            if room_id in await self.know([room_id]):
                 raise not_found("there is no such room")
-        return room
+        raise unavailable()
 
-    async def know(self, room_ids: Iterable[str], *, reads: table.Reads | None = None) -> None:
-        """Reads those that are not known. `reads`: the connection of the transaction that has the right to write."""
-        missing = [room_id for room_id in room_ids if self.known(room_id) is None]
+    async def reach(self, pos: int) -> None:
+        """Returns when everything up to this position of the stream is known here: for tokens of other workers."""
+        await self._feed.reach(pos)
+
+    async def know(self, room_ids: Iterable[str], *, reads: table.Reads | None = None) -> set[str]:
+        """Reads those that are not known, and returns those that were looked for and do not exist.
+
+        reads: the connection of the transaction that has the right to write.
+        """
+        missing = {room_id for room_id in room_ids if self.known(room_id) is None}
         if not missing:
-            return
+            return missing
         if reads is not None:
-            self._enter(await table.load(reads, missing, limits.ROOM_TAIL_EVENTS_MAX), {})
-            return
+            records = await table.load(reads, list(missing), limits.ROOM_TAIL_EVENTS_MAX)
+            self._enter(records, {})
+            return missing - records.keys()
         under_way = [self._loaded[room_id] for room_id in missing if room_id in self._loaded]
-        await self._load([room_id for room_id in missing if room_id not in self._loaded])
+        absent = await self._load([room_id for room_id in missing if room_id not in self._loaded])
         if under_way:
             await asyncio.wait(under_way)
+        return absent
 
-    async def _load(self, room_ids: Sequence[str]) -> None:
+    async def _load(self, room_ids: Sequence[str]) -> set[str]:
+        """Reads these rooms and returns those that do not exist."""
         if not room_ids:
-            return
+            return set()
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         for room_id in room_ids:
             self._loading[room_id] = []
@@ -76,6 +86,7 @@ class Rooms:
             )
             await self._feed.reach(max((record.pos for record in records.values()), default=0))
             self._enter(records, self._loading)
+            return set(room_ids) - records.keys()
         finally:
             done.set_result(None)
             for room_id in room_ids:

@@ -34,15 +34,23 @@ class CreateRoom(msgspec.Struct, frozen=True):
         alias = await self._alias(batch)
         create = creation.create_draft(self.version, self.options, self.creator)
         published = self.options.visibility == "public"
-        room = batch.create_room(self.version, create, self.room_id, published)
+        room = await batch.create_room(self.version, create, self.room_id, published)
         await join_creator(batch, room, self.creator)
-        for draft in creation.drafts_after_join(self.version, self.options, self.creator, create, alias):
-            await batch.append(room, draft)
+        await self._set_state(batch, room, create, alias)
         if alias is not None:
             batch.rows.statements.append((directory.SET_ALIAS, (alias, room.room_id, self.creator)))
         for user in dict.fromkeys(self.options.invite):
             await self._invite(batch, room, user)
         return room.room_id
+
+    async def _set_state(self, batch: RoomBatch, room: WorkingRoom, create: Draft, alias: str | None) -> None:
+        for draft in creation.drafts_after_join(self.version, self.options, self.creator, create, alias):
+            try:
+                await batch.append(room, draft)
+            except Refusal as refusal:
+                if refusal.status != 403:
+                    raise
+                raise Refusal(400, "M_INVALID_ROOM_STATE", f"{draft.type}: {refusal.message}") from None
 
     async def _alias(self, batch: RoomBatch) -> str | None:
         name = self.options.room_alias_name
@@ -95,7 +103,7 @@ class UpgradeRoom(msgspec.Struct, frozen=True):
 
     async def _successor(self, batch: RoomBatch, old: WorkingRoom) -> WorkingRoom:
         draft = self._create_draft(old)
-        new = batch.create_room(self.version, draft, self.new_room_id, False)
+        new = await batch.create_room(self.version, draft, self.new_room_id, False)
         await join_creator(batch, new, self.user_id)
         create = new.get(CREATE)
         assert create is not None

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from bongsu.core import ids
+from bongsu.core import ids, limits, summary
 from bongsu.core.errors import Refusal, forbidden, not_found
 from bongsu.core.events import JOIN_RULES, MEMBER, POWER_LEVELS, Draft
 from bongsu.core.json import JsonObject
@@ -171,14 +171,8 @@ async def _check_invited_exists(batch: RoomBatch, user_id: str) -> None:
 async def _who_vouches(batch: RoomBatch, room: WorkingRoom, user_id: str) -> str:
     """The member in whose name a restricted join is allowed: one who may invite. Refuses if no rule allows it."""
     rules = room.get(JOIN_RULES)
-    allow = rules.content.get("allow") if rules else None
-    room_ids = [
-        entry["room_id"]
-        for entry in (allow if isinstance(allow, list) else [])
-        if isinstance(entry, dict)
-        and entry.get("type") == "m.room_membership"
-        and isinstance(entry.get("room_id"), str)
-    ]
+    allowed = summary.allowed_room_ids({JOIN_RULES: rules}) if rules else []
+    room_ids = allowed[: limits.ALLOWED_ROOMS_MAX]
     inside = await room_table.members(batch.connection, [(room_id, user_id) for room_id in room_ids])
     if not any(event.content.get("membership") == "join" for event in inside.values()):
         raise forbidden("this room is for members of certain other rooms, or by invitation")
@@ -194,8 +188,10 @@ async def _somebody_who_may_invite(batch: RoomBatch, room: WorkingRoom) -> str:
         if room.membership(user) == "join":
             return user
     for user in await room_table.members_of(batch.connection, room.room_id, "join"):
+        if power.of(user) < power.invite:
+            continue
         await batch.know_members(room, [user])
-        if power.of(user) >= power.invite and room.membership(user) == "join":
+        if room.membership(user) == "join":
             return user
     raise Refusal(403, "M_FORBIDDEN", "nobody who could let you in is in this room")
 

@@ -8,10 +8,11 @@ from typing import Final
 
 import msgspec
 
-from bongsu.core.errors import Refusal, forbidden
+from bongsu.core.errors import Refusal
 from bongsu.core.events import MEMBER, Draft
 from bongsu.core.json import JsonObject
 from bongsu.rooms.batch import RoomBatch
+from bongsu.rooms.sending import visible_room
 from bongsu.store import personal
 from bongsu.store import rooms as room_table
 from bongsu.store.batch import Wanted
@@ -34,10 +35,7 @@ class SetReceipt(msgspec.Struct, frozen=True):
         return Wanted([self.room_id], [(self.room_id, self.user_id)])
 
     async def run(self, batch: RoomBatch) -> None:
-        room = await batch.room(self.room_id)
-        await batch.know_members(room, [self.user_id])
-        if room.membership(self.user_id) != "join":
-            raise forbidden("you are not in this room")
+        room = await visible_room(batch, self.room_id, self.user_id)
         found = await batch.event(room, self.event_id)
         if found is None:
             raise Refusal(404, "M_NOT_FOUND", "the room has no such event")
@@ -104,10 +102,7 @@ class SetTyping(msgspec.Struct, frozen=True):
         return Wanted([self.room_id], [(self.room_id, self.user_id)])
 
     async def run(self, batch: RoomBatch) -> None:
-        room = await batch.room(self.room_id)
-        await batch.know_members(room, [self.user_id])
-        if room.membership(self.user_id) != "join":
-            raise forbidden("you are not in this room")
+        await visible_room(batch, self.room_id, self.user_id)
         key = (self.room_id, self.user_id)
         batch.rows.add(key, Typing(batch.rows.next_pos(), *key, self.until_ms))
 

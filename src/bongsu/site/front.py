@@ -262,8 +262,9 @@ def _client(client: Client, base_url: str, user_id: str, *, is_open: bool) -> st
     steps = "".join(f"<li>{escape(step, quote=False).format_map(values)}</li>" for step in client.steps)
     site = urlsplit(client.link).hostname
     title = f"<strong>{escape(client.name)}</strong> <span>{escape(client.where)}</span>"
+    caution = f'<p class="hint">{escape(client.caution)}</p>' if client.caution else ""
     return (
-        f'<details name="client"{" open" if is_open else ""}><summary>{title}</summary><ol>{steps}</ol>'
+        f'<details name="client"{" open" if is_open else ""}><summary>{title}</summary><ol>{steps}</ol>{caution}'
         f'<p class="get"><a href="{escape(client.link)}" rel="noreferrer">{site}</a></p></details>'
     )
 

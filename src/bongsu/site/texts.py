@@ -7,12 +7,16 @@ import msgspec
 
 
 class Client(msgspec.Struct, frozen=True):
-    """A program to talk with, and how it is told to use this server. In a step, {address} and {user} stand for them."""
+    """A program to talk with, and how it is told to use this server. In a step, {address} and {user} stand for them.
+
+    caution: what may go wrong, if something may.
+    """
 
     name: str
     where: str
     link: str
     steps: tuple[str, ...]
+    caution: str = ""
 
 
 LANGUAGES: Final = ("en", "ko")
@@ -46,7 +50,7 @@ _EN: Final = {
     "not_encrypted": "The way to this address is not encrypted (http). Use it only in a network you trust. Most web"
     " and phone clients want https.",
     "connect": "Connect a client",
-    "connect_lead": "These are made by others, and any Matrix client will do.",
+    "connect_lead": "Made by others, and not the only ones: any Matrix client may be tried.",
     "people": "Demo accounts",
     "people_lead": "Invented people with rooms, pictures and unread messages. Sign in as one of them, and as another"
     " in a second client to talk with yourself.",
@@ -103,7 +107,7 @@ _KO: Final = {
     "not_encrypted": "이 주소까지의 길은 암호화되지 않습니다(http). 믿을 수 있는 네트워크에서만 쓰세요."
     " 웹과 휴대전화 앱은 대개 https를 요구합니다.",
     "connect": "앱 연결하기",
-    "connect_lead": "모두 다른 이들이 만든 앱이며, Matrix 앱이라면 무엇이든 됩니다.",
+    "connect_lead": "모두 다른 이들이 만든 앱입니다. 이 밖의 Matrix 앱도 써 볼 수 있습니다.",
     "people": "체험 계정",
     "people_lead": "대화방과 사진, 읽지 않은 메시지까지 갖춘 가상의 사람들입니다. 한 사람으로 로그인하고,"
     " 다른 앱에서 또 한 사람으로 로그인하면 혼자서도 대화해 볼 수 있습니다.",
@@ -147,17 +151,24 @@ _CINNY: Final = "https://cinny.in"
 _FLUFFY: Final = "https://fluffychat.im"
 _NHEKO: Final = "https://nheko-reborn.github.io"
 
+# These sign in only where the keys of end-to-end encryption can be kept.
+_NO_KEYS_EN: Final = (
+    "It asks for the keys of end-to-end encryption, which this server does not keep yet: it may stop there."
+)
+_NO_KEYS_KO: Final = "종단간 암호화 열쇠를 맡기려 하지만 이 서버는 아직 맡지 못합니다. 로그인하다가 멈출 수 있습니다."
+
 CLIENTS: Final[Mapping[str, tuple[Client, ...]]] = {
     "en": (
         Client(
-            "Element",
-            "Web and desktop",
-            _ELEMENT,
+            "nheko",
+            "Desktop",
+            _NHEKO,
             (
-                "Choose “Sign in”, then “Edit” beside the homeserver’s name.",
-                "Choose “Other homeserver” and enter {address}",
-                "Continue, and sign in with user name and password.",
+                "Choose “LOGIN” and enter the whole Matrix ID, such as {user}",
+                "A field for the homeserver’s address appears. Enter {address}",
+                "Enter the password and sign in.",
             ),
+            "Older versions show no pictures: they ask for files without saying who they are.",
         ),
         Client(
             "Cinny",
@@ -169,6 +180,17 @@ CLIENTS: Final[Mapping[str, tuple[Client, ...]]] = {
             ),
         ),
         Client(
+            "Element",
+            "Web, desktop and phone",
+            _ELEMENT,
+            (
+                "Choose “Sign in”, then “Edit” beside the homeserver’s name.",
+                "Choose “Other homeserver” and enter {address}",
+                "Continue, and sign in with user name and password.",
+            ),
+            _NO_KEYS_EN,
+        ),
+        Client(
             "FluffyChat",
             "Phone, web and desktop",
             _FLUFFY,
@@ -177,28 +199,20 @@ CLIENTS: Final[Mapping[str, tuple[Client, ...]]] = {
                 "Choose to sign in with a password.",
                 "Enter user name and password.",
             ),
-        ),
-        Client(
-            "nheko",
-            "Desktop",
-            _NHEKO,
-            (
-                "Choose “LOGIN” and enter the whole Matrix ID, such as {user}",
-                "A field for the homeserver’s address appears: enter {address}",
-                "Enter the password and sign in.",
-            ),
+            _NO_KEYS_EN,
         ),
     ),
     "ko": (
         Client(
-            "Element",
-            "웹, 데스크톱",
-            _ELEMENT,
+            "nheko",
+            "데스크톱",
+            _NHEKO,
             (
-                "“로그인”을 누르고, 홈서버 이름 옆의 “편집”을 누릅니다.",
-                "“다른 홈서버”를 고르고 이 주소를 넣습니다: {address}",
-                "계속을 누른 뒤 사용자 이름과 비밀번호로 로그인합니다.",
+                "“로그인”을 누르고 Matrix ID를 모두 적습니다. 예: {user}",
+                "홈서버 주소 칸이 나타나면 이 주소를 넣습니다: {address}",
+                "비밀번호를 넣고 로그인합니다.",
             ),
+            "옛 판은 사진을 보여 주지 못합니다. 누구인지 밝히지 않고 파일을 달라고 하기 때문입니다.",
         ),
         Client(
             "Cinny",
@@ -210,6 +224,17 @@ CLIENTS: Final[Mapping[str, tuple[Client, ...]]] = {
             ),
         ),
         Client(
+            "Element",
+            "웹, 데스크톱, 휴대전화",
+            _ELEMENT,
+            (
+                "“로그인”을 누르고, 홈서버 이름 옆의 “편집”을 누릅니다.",
+                "“다른 홈서버”를 고르고 이 주소를 넣습니다: {address}",
+                "계속을 누른 뒤 사용자 이름과 비밀번호로 로그인합니다.",
+            ),
+            _NO_KEYS_KO,
+        ),
+        Client(
             "FluffyChat",
             "휴대전화, 웹, 데스크톱",
             _FLUFFY,
@@ -218,16 +243,7 @@ CLIENTS: Final[Mapping[str, tuple[Client, ...]]] = {
                 "비밀번호로 로그인하기를 고릅니다.",
                 "사용자 이름과 비밀번호를 넣습니다.",
             ),
-        ),
-        Client(
-            "nheko",
-            "데스크톱",
-            _NHEKO,
-            (
-                "“로그인”을 누르고 Matrix ID를 모두 적습니다. 예: {user}",
-                "홈서버 주소 칸이 나타나면 이 주소를 넣습니다: {address}",
-                "비밀번호를 넣고 로그인합니다.",
-            ),
+            _NO_KEYS_KO,
         ),
     ),
 }

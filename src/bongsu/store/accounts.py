@@ -383,7 +383,9 @@ class Accounts:
         return done == "DELETE 1"
 
     async def is_registration_token(self, token: str) -> bool:
-        """May somebody register with it now?"""
+        """May somebody register with it now? A text with NUL is no token; the database could not be asked for it."""
+        if "\x00" in token:
+            return False
         sql = f"SELECT 1 FROM registration_tokens WHERE token = $1 AND {_USABLE}"
         return bool(await self._database.fetchval(sql, token))
 

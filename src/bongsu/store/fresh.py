@@ -38,14 +38,17 @@ async def all_members(reads: Reads, room_ids: Sequence[str]) -> list[Event]:
 
 _HEROES: Final = """
 SELECT r.room_id, h.user_id FROM unnest($1::text[]) AS r (room_id), LATERAL (
-    SELECT user_id, membership, pos FROM members m WHERE m.room_id = r.room_id AND m.user_id <> $2
-    ORDER BY membership NOT IN ('join', 'invite'), pos LIMIT $3) AS h
-ORDER BY h.membership NOT IN ('join', 'invite'), h.pos
+    SELECT user_id, pos FROM members m WHERE m.room_id = r.room_id AND m.user_id <> $2
+      AND CASE WHEN EXISTS (SELECT 1 FROM members o WHERE o.room_id = r.room_id AND o.user_id <> $2
+                            AND o.membership IN ('join', 'invite'))
+               THEN m.membership IN ('join', 'invite') ELSE m.membership IN ('leave', 'ban') END
+    ORDER BY pos LIMIT $3) AS h
+ORDER BY h.pos
 """
 
 
 async def heroes(reads: Reads, room_ids: Sequence[str], user_id: str, count: int) -> dict[str, list[str]]:
-    """Per room the people it is called after when it has no name: the first who are in or invited, else who were."""
+    """Per room the people it is called after when it has no name: who is in or invited; with nobody there, who was."""
     found: dict[str, list[str]] = {room_id: [] for room_id in room_ids}
     for row in await reads.fetch(_HEROES, room_ids, user_id, count) if room_ids else ():
         found[row["room_id"]].append(row["user_id"])

@@ -1,7 +1,8 @@
 """The stream in SQL: taking the right to write, writing a batch, reading a segment."""
 
 import uuid
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -199,20 +200,29 @@ ON CONFLICT (user_id, room_id) DO UPDATE SET
 
 async def write_state(connection: Connection, state_events: Sequence[Event]) -> None:
     """The newest event of each state key, in room_state or, for members, in members."""
-    newest: dict[tuple[str, str, str], Event] = {}
+    newest: dict[tuple[str, str, str], int] = {}
     for event in state_events:
-        assert event.state_key is not None
-        newest[event.room_id, event.type, event.state_key] = event
-    others = [(*key, event.pos) for key, event in newest.items() if event.type != MEMBER]
-    members = [
-        (key[2], key[0], event.content["membership"], event.pos)
-        for key, event in newest.items()
-        if event.type == MEMBER
-    ]
-    if others:
+        if event.type != MEMBER and event.state_key is not None:
+            newest[event.room_id, event.type, event.state_key] = event.pos
+    if newest:
+        others = [(*key, pos) for key, pos in newest.items()]
         await connection.execute(_WRITE_STATE, *map(list, zip(*others, strict=True)))
-    if members:
-        await connection.execute(_WRITE_MEMBERS, *map(list, zip(*members, strict=True)))
+    for members in _in_turns(event for event in state_events if event.type == MEMBER):
+        rows = [(e.state_key, e.room_id, e.content["membership"], e.pos) for e in members]
+        await connection.execute(_WRITE_MEMBERS, *map(list, zip(*rows, strict=True)))
+
+
+def _in_turns(member_events: Iterable[Event]) -> list[list[Event]]:
+    """Nobody twice in one room in one turn: a stay may begin, or begin and end, inside one commit."""
+    turns: list[list[Event]] = []
+    had: Counter[tuple[str, str | None]] = Counter()
+    for event in member_events:
+        turn = had[event.room_id, event.state_key]
+        had[event.room_id, event.state_key] += 1
+        if turn == len(turns):
+            turns.append([])
+        turns[turn].append(event)
+    return turns
 
 
 async def write_relations(connection: Connection, relations: Sequence[Relation]) -> None:

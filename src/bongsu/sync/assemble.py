@@ -6,11 +6,12 @@ the same position `up_to`, below which the stream is complete, so it does not ma
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 import msgspec
 
 from bongsu.core import limits, timeline
-from bongsu.core.events import MEMBER, Event
+from bongsu.core.events import CANONICAL_ALIAS, MEMBER, NAME, REDACTION, Event
 from bongsu.core.filters import SyncFilter
 from bongsu.core.json import JsonObject
 from bongsu.rooms.cache import Rooms
@@ -26,6 +27,8 @@ from bongsu.sync import unread
 from bongsu.sync.readers import Reader
 from bongsu.sync.slices import RoomSlice
 
+_SUMMARIZED: Final = frozenset({MEMBER, NAME, CANONICAL_ALIAS, REDACTION})  # what may change a room's summary
+
 
 class Span(msgspec.Struct, frozen=True):
     """What a sync covers: (since, up_to], how it is filtered, and whether state is told as it is after the timeline."""
@@ -35,6 +38,22 @@ class Span(msgspec.Struct, frozen=True):
     wanted: SyncFilter
     state_after: bool = False
     now_ms: int = 0
+
+
+class Past(msgspec.Struct, frozen=True):
+    """What happened in a room. events: a stretch without a gap; before: the state changes older than that, if any.
+
+    is_cut: there is more before the stretch.
+    """
+
+    events: Sequence[Event]
+    before: Sequence[Event] = ()
+    is_cut: bool = False
+
+    @property
+    def changes(self) -> list[Event]:
+        """All changes of state, oldest first, but for those before the stretch that later ones replaced."""
+        return [event for event in (*self.before, *self.events) if event.state_key is not None]
 
 
 def matching(happened: Sequence[Event], span: Span) -> Sequence[Event]:
@@ -95,32 +114,38 @@ class Assembler:
     async def continued(self, reader: Reader, room_id: str, span: Span) -> RoomSlice | None:
         """What happened in the room in (since, up_to]; None for nothing that the filter wants."""
         room = await self._rooms.get(room_id)
-        happened = await self._happened(room, span)
-        shown, limited = timeline.newest(matching(happened, span), span.wanted.timeline_limit)
-        begin = shown[0].pos - 1 if limited and shown else span.since
-        room_slice = RoomSlice(
-            room_id=room_id,
-            timeline=shown,
-            limited=limited,
-            prev_batch=span.up_to if limited and not shown else begin,
-            state=self._state_changes(happened, shown, span),
-            after=span.state_after,
-            account_data=await self._account_data(reader, room_id, span),
-            ephemeral=await self._ephemeral(reader, room, span),
-        )
+        past = await self._happened(room, span, span.up_to)
+        receipts = await self._receipts(reader, room, span)
+        room_slice = self._slice(room, past, past.events, span)
+        room_slice.account_data = await self._account_data(reader, room_id, span)
+        room_slice.ephemeral = ephemeral_said(room, receipts, span)
         await self._add_senders(room, room_slice, span)
-        if room_slice.is_empty and not happened:
+        has_read = any(row.user_id == reader.user_id for row in receipts)
+        if room_slice.is_empty and not past.events and not has_read:
             return None
-        if any(event.type == MEMBER for event in happened):
+        if any(event.type in _SUMMARIZED for event in (*past.before, *past.events)):
             room_slice.summary = await self._summary(room, reader.user_id)
         await self._add_unread(reader, room, room_slice, span)
         return room_slice
 
-    async def _happened(self, room: Room, span: Span, up_to: int | None = None) -> list[Event]:
-        """Events of the room in (since, up_to]: all state changes, and at least as many others as can be shown."""
-        end = span.up_to if up_to is None else up_to
+    def _slice(self, room: Room, past: Past, candidates: Sequence[Event], span: Span) -> RoomSlice:
+        """Timeline and state. candidates: what of the past may be shown."""
+        shown, limited = timeline.newest(matching(candidates, span), span.wanted.timeline_limit)
+        limited = limited or past.is_cut
+        begin = (shown[0].pos - 1 if shown else span.up_to) if limited else span.since
+        return RoomSlice(
+            room_id=room.room_id,
+            timeline=shown,
+            limited=limited,
+            prev_batch=begin,
+            state=self._state_changes(past.changes, shown, span),
+            after=span.state_after,
+        )
+
+    async def _happened(self, room: Room, span: Span, end: int) -> Past:
+        """Events of the room in (since, end]: all state changes, and at least as many others as can be shown."""
         if span.since >= room.tail_after:
-            return [event for event in room.after(span.since) if event.pos <= end]
+            return Past([event for event in room.after(span.since) if event.pos <= end])
         count = limits.PAGE_EVENTS_MAX
         if span.wanted.timeline.everything:
             count = span.wanted.timeline_limit + 1
@@ -129,14 +154,13 @@ class Assembler:
         )
         page.reverse()
         if len(page) < count:
-            return page
-        gap = await room_table.state_at(self._database, room.room_id, page[0].pos - 1, after=span.since)
-        return [*sorted(gap, key=lambda event: event.pos), *page]
+            return Past(page)
+        before = await room_table.state_at(self._database, room.room_id, page[0].pos - 1, after=span.since)
+        return Past(page, sorted(before, key=lambda event: event.pos), is_cut=True)
 
-    def _state_changes(self, happened: Sequence[Event], shown: Sequence[Event], span: Span) -> list[Event]:
-        if all(event.state_key is None for event in happened):
+    def _state_changes(self, changes: Sequence[Event], shown: Sequence[Event], span: Span) -> list[Event]:
+        if not changes:
             return []
-        changes = (event for event in happened if event.state_key is not None)
         found = timeline.state_of(changes) if span.state_after else timeline.state_besides(changes, shown)
         return wanted_state(found, span)
 
@@ -165,11 +189,6 @@ class Assembler:
             rows = await personal.account_data_since(self._database, reader.user_id, span.since, span.up_to, [room_id])
         return account_data_wanted(rows, room_id, span)
 
-    async def _ephemeral(self, reader: Reader, room: Room, span: Span) -> list[JsonObject]:
-        if span.wanted.ephemeral.nothing:
-            return []
-        return ephemeral_said(room, await self._receipts(reader, room, span), span)
-
     async def _receipts(self, reader: Reader, room: Room, span: Span) -> list[Receipt]:
         if span.since < room.receipts_after:
             return await personal.receipts_since(self._database, reader.user_id, [room.room_id], span.since, span.up_to)
@@ -196,22 +215,23 @@ class Assembler:
     # --- rooms the person is not in ---
 
     async def left(self, reader: Reader, membership: Membership, span: Span) -> RoomSlice:
-        """What happened up to the leaving. Who was not in at `since` sees the leaving alone."""
+        """What happened up to the leaving, and what became of the person after it (a ban, say).
+
+        Who came in after `since`, or has forgotten the room, sees that alone.
+        """
         room = await self._rooms.get(membership.room_id)
-        if membership.joined_pos is None or membership.joined_pos > span.since:
-            own = await self._own(reader, membership)
-            return RoomSlice(room_id=room.room_id, timeline=own, limited=False, prev_batch=membership.pos - 1, state=[])
-        happened = await self._happened(room, span, membership.pos)
-        shown, limited = timeline.newest(matching(happened, span), span.wanted.timeline_limit)
-        room_slice = RoomSlice(
-            room_id=room.room_id,
-            timeline=shown,
-            limited=limited,
-            prev_batch=shown[0].pos - 1 if limited and shown else span.since,
-            state=self._state_changes(happened, shown, span),
-            after=span.state_after,
-        )
+        seen = (await fresh_table.visibilities(self._database, [room.room_id], reader.user_id))[room.room_id]
+        own = await self._own(reader, membership)
+        if membership.joined_pos is None or membership.joined_pos > span.since or membership.forgotten:
+            room_slice = self._slice(room, Past(own, is_cut=membership.joined_pos is not None), own, span)
+        else:
+            left_pos = min(seen.state_pos or 0, membership.pos)
+            past = await self._happened(room, span, left_pos)
+            later = own if membership.pos > left_pos else []
+            past = msgspec.structs.replace(past, events=[*past.events, *later])
+            room_slice = self._slice(room, past, [e for e in past.events if e in later or seen.may_see(e)], span)
         await self._add_senders(room, room_slice, span)
+        room_slice.visibility = seen
         return room_slice
 
     async def _own(self, reader: Reader, membership: Membership) -> list[Event]:

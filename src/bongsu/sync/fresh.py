@@ -3,13 +3,13 @@
 Everything is read in a fixed number of queries for every 500 rooms, and then put together without waiting.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
 
 from bongsu.core import timeline
-from bongsu.core.events import Event
+from bongsu.core.events import MEMBER, Event
 from bongsu.core.visibility import Visibility
 from bongsu.rooms.cache import Rooms
 from bongsu.rooms.room import Room
@@ -29,16 +29,24 @@ _PAGES_MAX = 20  # a timeline filter that matches almost nothing is not searched
 _PAGE = 200
 _ROOMS_AT_ONCE = 500  # fewer than the cache of rooms holds
 Pair = tuple[str, str]  # room id, user id
+_Placed = tuple[Event, int]  # a state event, and the position as of which it should be told
 T = TypeVar("T", Event, Receipt, AccountData)
 
 
 class _Plan(msgspec.Struct):
-    """One room on its way: where it ends for this person, what may be seen of it, and the timeline chosen."""
+    """One room on its way: where it ends for this person, what may be seen of it, and the timeline chosen.
+
+    state: what stood when this was begun, or later, but for members; after: the timeline begins after it;
+    comes_back: the person was in before, so that the device may know an older part of the room.
+    """
 
     room: Room
     membership: Membership
     end: int
     visibility: Visibility
+    state: Sequence[Event]
+    after: int
+    comes_back: bool
     shown: list[Event] = []
     limited: bool = False
 
@@ -51,6 +59,11 @@ class _Plan(msgspec.Struct):
         return self.room.room_id
 
     @property
+    def state_end(self) -> int:
+        """Up to where the room's state may be told: not beyond the leaving, whatever came after it."""
+        return min(self.end, self.visibility.state_pos or 0)
+
+    @property
     def is_joined(self) -> bool:
         return self.membership.membership == "join"
 
@@ -58,15 +71,17 @@ class _Plan(msgspec.Struct):
 class _Known(msgspec.Struct):
     """What was read for all rooms together."""
 
-    members: Mapping[str, list[Event]]
-    older: Mapping[tuple[str, str, str], Event]
+    state: Mapping[str, list[Event]]
     heroes: Mapping[str, list[str]]
     receipts: Mapping[str, list[Receipt]]
     account_data: Mapping[str, list[AccountData]]
 
 
 class Fresh:
-    """Puts together rooms as they stand at span.up_to, or as they were when the person left."""
+    """Puts together rooms as they stand at span.up_to, or as they were when the person left.
+
+    Of a room in which the person has been since before span.since, the timeline goes on from there.
+    """
 
     def __init__(self, database: Database, rooms: Rooms, counter: unread.Counter) -> None:
         self._database = database
@@ -74,7 +89,6 @@ class Fresh:
         self._counter = counter
 
     async def rooms(self, reader: Reader, memberships: Sequence[Membership], span: Span) -> list[RoomSlice]:
-        span = msgspec.structs.replace(span, since=0)
         slices: list[RoomSlice] = []
         for at in range(0, len(memberships), _ROOMS_AT_ONCE):
             slices += await self._some(reader, memberships[at : at + _ROOMS_AT_ONCE], span)
@@ -82,6 +96,7 @@ class Fresh:
 
     async def _some(self, reader: Reader, memberships: Sequence[Membership], span: Span) -> list[RoomSlice]:
         plans = await self._plans(reader, memberships, span)
+        span = msgspec.structs.replace(span, since=0)
         known = await self._read(reader, plans, span)
         slices = [self._slice(reader, plan, known, span) for plan in plans]
         for plan, room_slice in zip(plans, slices, strict=True):
@@ -97,10 +112,10 @@ class Fresh:
         plans = []
         for membership in memberships:
             room = await self._rooms.get(membership.room_id)
-            end = span.up_to if membership.membership == "join" else membership.pos
-            plans.append(_Plan(room, membership, end, seen[room.room_id]))
+            plans.append(_plan(room, membership, seen[room.room_id], span))
         for plan in plans:
             plan.shown, plan.limited = await self._timeline(plan, span)
+            plan.limited |= plan.comes_back
         return plans
 
     async def _timeline(self, plan: _Plan, span: Span) -> tuple[list[Event], bool]:
@@ -108,21 +123,22 @@ class Fresh:
         limit = span.wanted.timeline_limit
         if span.wanted.timeline.nothing or limit == 0:
             return [], True
-        page = [event for event in plan.room.tail if event.pos <= plan.end]
+        after = max(plan.after, plan.visibility.first - 1)
+        page = [event for event in plan.room.tail if after < event.pos <= plan.end]
         found = [e for e in matching(page, span) if plan.visibility.may_see(e)]
         before = page[0].pos - 1 if page else plan.end
-        pages = 0
-        while len(found) <= limit and plan.room.tail_after > 0 and pages < _PAGES_MAX:
-            older = await event_table.page(
-                self._database, plan.room_id, after=0, up_to=before, newest_first=True, count=_PAGE
-            )
-            if not older:
+        is_cut = plan.room.tail_after > after
+        for _ in range(_PAGES_MAX):
+            if len(found) > limit or not is_cut:
                 break
-            before = older[-1].pos - 1
-            pages += 1
+            older = await event_table.page(
+                self._database, plan.room_id, after=after, up_to=before, newest_first=True, count=_PAGE
+            )
+            is_cut = len(older) == _PAGE
+            before = older[-1].pos - 1 if older else after
             visible = [e for e in matching(older, span) if plan.visibility.may_see(e)]
             found = [*reversed(visible), *found]
-        return found[-limit:], len(found) > limit
+        return found[-limit:], len(found) > limit or is_cut
 
     # --- reading ---
 
@@ -135,8 +151,7 @@ class Fresh:
         rows = await personal.account_data_since(self._database, reader.user_id, 0, span.up_to, room_ids)
         receipts = await personal.receipts_since(self._database, reader.user_id, joined, 0, span.up_to)
         return _Known(
-            members=members,
-            older=await self._older(plans, members, span),
+            state=await self._state(reader, plans, members, span),
             heroes=heroes,
             receipts=_by_room(receipts),
             account_data=_by_room(rows),
@@ -154,15 +169,38 @@ class Fresh:
             pairs.update(dict.fromkeys((plan.room_id, user) for user in named))
         return _by_room(list((await room_table.members(self._database, pairs)).values()))
 
-    async def _older(
-        self, plans: Sequence[_Plan], members: Mapping[str, list[Event]], span: Span
-    ) -> dict[tuple[str, str, str], Event]:
-        """For state that was set after the place the state is told of: what stood there before."""
-        at = {plan.room_id: _state_pos(plan, span) for plan in plans}
-        newer = [event for room_id, inside in members.items() for event in inside if event.pos > at[room_id]]
+    async def _state(
+        self, reader: Reader, plans: Sequence[_Plan], members: Mapping[str, list[Event]], span: Span
+    ) -> dict[str, list[Event]]:
+        """The state at the end of each room; of what the timeline shows (but for state_after) what stood before it.
+
+        State that the filter keeps out of the timeline is told as it is at the end, for nothing else will tell it.
+        """
+        ends = {(plan.room_id, MEMBER, reader.user_id): plan.end for plan in plans}
+        state = {}
         for plan in plans:
-            newer.extend(event for event in plan.room.state.values() if event.pos > at[plan.room_id])
-        return await table.state_before(self._database, [(event, at[event.room_id]) for event in newer])
+            stands = [*plan.state, *members.get(plan.room_id, ())]
+            state[plan.room_id] = [(event, ends.get(_key(event), plan.state_end)) for event in stands]
+        state = await self._as_of(state, lambda event, end: event.pos > end)
+        if span.state_after:
+            return {room_id: [event for event, _ in told] for room_id, told in state.items()}
+        shown = {event.pos for plan in plans for event in plan.shown}
+        for plan in plans:
+            state[plan.room_id] = [(event, plan.begin) for event, _ in state[plan.room_id]]
+        state = await self._as_of(state, lambda event, _: event.pos in shown)
+        return {room_id: [event for event, _ in told] for room_id, told in state.items()}
+
+    async def _as_of(
+        self, state: Mapping[str, list[_Placed]], is_later: Callable[[Event, int], bool]
+    ) -> dict[str, list[_Placed]]:
+        """Puts in the place of each event that is later than it should be what stood under its key at its position."""
+        later = [placed for told in state.values() for placed in told if is_later(*placed)]
+        before = await table.state_before(self._database, later)
+        found = {}
+        for room_id, told in state.items():
+            stood = ((before.get(_key(event)) if is_later(event, at) else event, at) for event, at in told)
+            found[room_id] = [(event, at) for event, at in stood if event is not None]
+        return found
 
     # --- putting together ---
 
@@ -173,28 +211,13 @@ class Fresh:
             timeline=plan.shown,
             limited=plan.limited,
             prev_batch=plan.begin,
-            state=wanted_state(self._state(plan, known, span), span),
+            state=wanted_state(known.state.get(plan.room_id, []), span),
             after=span.state_after,
             account_data=account_data_wanted(known.account_data.get(plan.room_id, []), plan.room_id, span),
             ephemeral=ephemeral_said(plan.room, receipts, span) if plan.is_joined else [],
             summary=self._summary(plan, known) if plan.is_joined else {},
             visibility=plan.visibility,
         )
-
-    @staticmethod
-    def _state(plan: _Plan, known: _Known, span: Span) -> list[Event]:
-        at = _state_pos(plan, span)
-        current: Iterable[Event] = (
-            *plan.room.state.values(),
-            *known.members.get(plan.room_id, ()),
-        )
-        state = []
-        for event in current:
-            assert event.key is not None
-            told = event if event.pos <= at else known.older.get((plan.room_id, *event.key))
-            if told is not None:
-                state.append(told)
-        return state
 
     @staticmethod
     def _summary(plan: _Plan, known: _Known) -> dict[str, object]:
@@ -207,15 +230,28 @@ class Fresh:
         return said
 
     async def _unread(self, reader: Reader, plan: _Plan, known: _Known, span: Span) -> Unread:
-        if plan.room_id not in reader.unread:
+        if plan.room_id not in reader.unread and reader.uncounted <= span.up_to:
             own = (row for row in known.receipts.get(plan.room_id, ()) if row.user_id == reader.user_id)
             reader.unread[plan.room_id] = unread.begin(reader, plan.room_id, unread.read_positions(own))
         return await self._counter.of(reader, plan.room, span.up_to)
 
 
-def _state_pos(plan: _Plan, span: Span) -> int:
-    """Where the room's state is told of: at the end of the timeline for state_after, else where it begins."""
-    return plan.end if span.state_after else plan.begin
+def _plan(room: Room, membership: Membership, visibility: Visibility, span: Span) -> _Plan:
+    was_in = visibility.was_in(span.since)
+    goes_on = was_in and (membership.joined_pos or 0) <= span.since
+    return _Plan(
+        room=room,
+        membership=membership,
+        end=span.up_to if membership.membership == "join" else membership.pos,
+        visibility=visibility,
+        state=list(room.state.values()),
+        after=span.since if goes_on else 0,
+        comes_back=was_in and not goes_on,
+    )
+
+
+def _key(event: Event) -> tuple[str, str, str]:
+    return event.room_id, event.type, event.state_key or ""
 
 
 def _by_room(rows: Sequence[T]) -> dict[str, list[T]]:

@@ -9,7 +9,7 @@ from bongsu.core import pdu, tokens
 from bongsu.core.events import Event
 from bongsu.core.filters import SyncFilter, WantedFields
 from bongsu.core.json import JsonObject, encode
-from bongsu.http.request import Requester
+from bongsu.core.requester import Requester
 from bongsu.rooms import clientform
 from bongsu.rooms.cache import Rooms
 from bongsu.rooms.clientform import Previous

@@ -10,7 +10,7 @@ from bongsu.core.events import MEMBER, membership_of
 from bongsu.core.filters import SyncFilter
 from bongsu.core.json import JsonObject, decode
 from bongsu.core.pushrules import ruleset
-from bongsu.http.request import Requester
+from bongsu.core.requester import Requester
 from bongsu.rooms.cache import Rooms
 from bongsu.store import personal
 from bongsu.store.database import Database
@@ -58,12 +58,12 @@ class Sync:
 
     async def answer(self, requester: Requester, ask: Ask, when_lost: Callable[[Callable[[], None]], None]) -> bytes:
         """The body of the reply; empty when the client has hung up. when_lost: registers a call for that moment."""
-        reader = await self._readers.get(requester.user_id)
         since = await self._position(ask.since)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + ask.timeout_ms / 1000
         place: _Place | None = None
         while True:
+            reader = await self._readers.get(requester.user_id)  # each time: it may have been dropped as unused
             left = deadline - loop.time()
             is_last = since is None or ask.full_state or left <= 0 or self._draining
             if is_last or reader.may_have_news(since or 0):
@@ -73,9 +73,9 @@ class Sync:
                 since = sections.next_batch
                 continue
             if place is None:
-                place = _Place(reader)
+                place = _Place()
                 when_lost(place.leave)
-            await place.wait(left)
+            await place.wait(reader, left)
             if place.is_left:
                 return b""
 
@@ -104,16 +104,20 @@ class Sync:
 
     async def _memberships(self, reader: Reader, since: int | None, span: Span, ask: Ask) -> list[Membership]:
         """The rooms that this sync may have to speak of."""
-        if since is None or ask.full_state:
-            candidates = set(reader.memberships)
+        memberships = reader.memberships
+        if since is None:
+            candidates = {room_id for room_id, membership in memberships.items() if not membership.forgotten}
+        elif ask.full_state:
+            candidates = set(memberships)
         else:
             touched = reader.touched(since, span.up_to)
             if touched is None:
-                room_ids = list(reader.memberships)
+                memberships = dict(memberships)  # as they are at span.up_to, whatever happens meanwhile
+                room_ids = list(memberships)
                 touched = await personal.touched(self._database, reader.user_id, room_ids, since, span.up_to)
             candidates = touched
-        found = (reader.memberships.get(room_id) for room_id in candidates)
-        return [m for m in found if m is not None and m.pos <= span.up_to and span.wanted.includes_room(m.room_id)]
+        found = (memberships.get(room_id) for room_id in candidates)
+        return [m for m in found if m is not None and span.wanted.includes_room(m.room_id)]
 
     async def _rooms(
         self,
@@ -200,23 +204,22 @@ class Sync:
 class _Place:
     """Where one sync waits: until its reader is touched, the time is over, or the client has hung up."""
 
-    __slots__ = ("_future", "_reader", "is_left")
+    __slots__ = ("_future", "is_left")
 
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
+    def __init__(self) -> None:
         self._future: asyncio.Future[None] | None = None
         self.is_left = False
 
-    async def wait(self, seconds: float) -> None:
+    async def wait(self, reader: Reader, seconds: float) -> None:
         loop = asyncio.get_running_loop()
         self._future = woken = loop.create_future()
         timer = loop.call_later(seconds, self._wake)
-        self._reader.waiting.add(woken)
+        reader.waiting.add(woken)
         try:
             await woken
         finally:
             timer.cancel()
-            self._reader.waiting.discard(woken)
+            reader.waiting.discard(woken)
 
     def _wake(self) -> None:
         if self._future is not None and not self._future.done():
