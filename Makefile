@@ -26,7 +26,7 @@ run: .venv/.run
 	@exec $(BIN)/bongsu serve --data data --port $(PORT) --demo $(ARGS)
 
 test: check $(JS)/node_modules/.package-lock.json
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 check: .venv/.test
 	$(BIN)/ruff check

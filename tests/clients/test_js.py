@@ -161,10 +161,6 @@ async def test_room_upgrade(saw: Saw) -> None:
     assert saw("room_upgrade") == upgraded
 
 
-async def test_to_device(saw: Saw) -> None:
-    assert saw("to_device") == {"from": "alice", "type": "org.example.signal", "content": {"n": 1}}
-
-
 async def test_logout(saw: Saw) -> None:
     assert saw("logout") == {"before": True, "after": False, "refused": "M_UNKNOWN_TOKEN", "noticed": True}
 

@@ -90,22 +90,6 @@ def newest_presence(person: Person, of: Person) -> tuple[str, str | None] | None
     return seen[-1] if seen else None
 
 
-async def test_to_device_messages_come_once(people: People) -> None:
-    alice, bob = await people.sign_up("alice", "bob")
-    tablet = await people.another_device(bob)
-    for n in range(2):
-        message = nio.ToDeviceMessage("org.example.signal", bob.user_id, bob.client.device_id, {"n": n})
-        await ok(alice.client.to_device(message), nio.ToDeviceResponse)
-    await bob.until("both signals", lambda bob: len(signals(bob)) == 2)
-    everyone = nio.ToDeviceMessage("org.example.signal", bob.user_id, "*", {"n": 2})
-    await ok(alice.client.to_device(everyone), nio.ToDeviceResponse)
-    await bob.until("the third", lambda bob: len(signals(bob)) > 2)
-    await tablet.until("the one for all devices", signals)
-    await bob.sync()
-    assert signals(bob) == [(alice.user_id, {"n": n}) for n in range(3)]
-    assert signals(tablet) == [(alice.user_id, {"n": 2})]
-
-
 def signals(person: Person) -> list[tuple[str, dict[str, Any]]]:
     return [
         (event.sender, event.source["content"])
@@ -158,12 +142,3 @@ def has_rule(person: Person, rule_id: str) -> bool:
     """Whether the newest push rules that came through sync hold this rule of words."""
     rules = [event for event in person.account_data if isinstance(event, nio.PushRulesEvent)]
     return bool(rules) and any(rule.id == rule_id for rule in rules[-1].global_rules.content)
-
-
-async def test_ignored_people_are_not_heard(people: People) -> None:
-    room_id, (alice, bob, carol) = await people.group("alice", "bob", "carol")
-    ignored: dict[str, Any] = {"ignored_users": {carol.user_id: {}}}
-    await bob.request("PUT", f"/user/{bob.user_id}/account_data/m.ignored_user_list", ignored)
-    await carol.say(room_id, "noise")
-    await bob.sees(room_id, await alice.say(room_id, "signal"))
-    assert bob.bodies(room_id) == ["signal"]

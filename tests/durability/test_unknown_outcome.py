@@ -355,7 +355,7 @@ async def test_a_caller_that_leaves_does_not_cancel_a_write_beside_the_stream(ds
 
 async def test_a_write_beside_the_stream_is_not_repeated_after_its_commit(dsn: str, kind: type[Note]) -> None:
     """The commit was answered; then the connection breaks, while it goes back to the pool."""
-    insert = "INSERT INTO revocations SELECT max(pos) + 1000, $1 FROM revocations"
+    insert = "INSERT INTO revocations SELECT coalesce(max(pos), 0) + 1000, $1 FROM revocations"
     name = f"@{kind.__name__} back to the pool"
     async with wire_to(dsn, b"no mark") as wire, opened(wire.dsn) as database:
         wire.plan.append(Break.LATER)

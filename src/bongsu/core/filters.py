@@ -5,7 +5,7 @@ EventMatcher). A matcher that restricts nothing says so in `everything`, so that
 An absent list means no restriction; an empty one excludes all.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, TypeVar
 
 import msgspec
@@ -105,6 +105,9 @@ def _parsed(body: JsonObject, shape: type[_Shape]) -> _Shape:
 
 def _check_section(section: EventFilter) -> None:
     _check_names(section.types, section.not_types, section.senders, section.not_senders)
+    patterns = [name for name in (*(section.types or ()), *(section.not_types or ())) if "*" in name]
+    if len(patterns) > limits.FILTER_PATTERNS_MAX:
+        raise invalid_param(f"one part of a filter may hold {limits.FILTER_PATTERNS_MAX} types with *")
     _check_ids("senders", "@", section.senders, section.not_senders)
     if section.limit is not None and section.limit < 0:
         raise invalid_param("the limit of a filter must not be negative")
@@ -147,9 +150,9 @@ class _Names:
         return name not in self._excluded and (self._included is None or name in self._included)
 
 
-def _fits(pattern: str, name: str) -> bool:
-    """Does a name fit a pattern with "*"? Each piece is taken at its first place: a star leaves the rest free."""
-    first, *middle, last = pattern.split("*")
+def _fits(pieces: Sequence[str], name: str) -> bool:
+    """Does a name fit a pattern, cut at its stars? Each piece is taken at its first place: a star frees the rest."""
+    first, *middle, last = pieces
     if len(name) < len(first) + len(last) or not name.startswith(first) or not name.endswith(last):
         return False
     place, end = len(first), len(name) - len(last)
@@ -168,10 +171,10 @@ class _TypeList:
 
     def __init__(self, types: tuple[str, ...]) -> None:
         self._exact = frozenset(name for name in types if "*" not in name)
-        self._patterns = [name for name in types if "*" in name]
+        self._patterns = [name.split("*") for name in types if "*" in name]
 
     def holds(self, event_type: str) -> bool:
-        return event_type in self._exact or any(_fits(pattern, event_type) for pattern in self._patterns)
+        return event_type in self._exact or any(_fits(pieces, event_type) for pieces in self._patterns)
 
 
 class _Types:
@@ -285,12 +288,14 @@ def _grow(tree: JsonObject, field: tuple[str, ...]) -> None:
 
 
 def _pruned(value: JsonObject, tree: JsonObject) -> JsonObject:
+    """Costs what the event has, however many fields are wanted."""
     kept: JsonObject = {}
-    for name, branches in tree.items():
-        if name not in value:
+    for name, inner in value.items():
+        if name not in tree:
             continue
+        branches = tree[name]
         if branches is None:
-            kept[name] = value[name]
-        elif isinstance(value[name], dict):
-            kept[name] = _pruned(value[name], branches)
+            kept[name] = inner
+        elif isinstance(inner, dict):
+            kept[name] = _pruned(inner, branches)
     return kept

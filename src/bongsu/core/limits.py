@@ -29,6 +29,7 @@ TIMELINE_EVENTS_DEFAULT = 20  # of /sync without a filter
 PAGE_EVENTS_DEFAULT = 10  # of /messages, /context, /relations (the protocol's default)
 PAGE_EVENTS_MAX = 1_000  # more than a screen can show; a page is built in memory
 HISTORY_SCAN_MAX = 10_000  # rows one page of history may look at when its filter matches few; 10 to 30 ms
+FILTER_PATTERNS_MAX = 100  # event types with "*" in one part of a filter: each is tried on every type of event met
 FILTER_PATTERNS_IN_SQL_MAX = 50  # event types with "*"; a filter with more is applied after reading
 VISIBLE_RANGES_IN_SQL_MAX = 50  # stays and changes of visibility; what is more patchy is sorted out after reading
 MEMBERS_AT_ONCE_MAX = 500  # members read and encoded before others get their turn: about 5 ms

@@ -379,11 +379,15 @@ def _check_limits(stored: JsonObject) -> None:
 # --- dotted paths and globs ---
 
 
+_NAMES: Final = re.compile(r"(?:^|\.)((?:\\[.\\]|[^.])*)", re.DOTALL)
+_ESCAPED: Final = re.compile(r"\\([.\\])")
+
+
 def property_path(key: str) -> tuple[str, ...]:
     r"""The names of a dot-separated path; "\." and "\\" stand for a dot and a backslash in a name."""
-    return tuple(
-        re.sub(r"\\([.\\])", r"\1", name) for name in re.findall(r"(?:^|\.)((?:\\[.\\]|[^.])*)", key, re.DOTALL)
-    )
+    if "\\" not in key:
+        return tuple(key.split("."))
+    return tuple(_ESCAPED.sub(r"\1", name) if "\\" in name else name for name in _NAMES.findall(key))
 
 
 _path: Final = lru_cache(limits.PUSH_PATHS_CACHED_MAX)(property_path)

@@ -1,5 +1,8 @@
 """Sending into a room: messages, state, redactions. Each is an operation that a batch decides on."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import msgspec
 
 from bongsu.core import ids, relations
@@ -105,10 +108,29 @@ async def visible_room(batch: RoomBatch, room_id: str, user_id: str) -> WorkingR
 async def check_relation(batch: RoomBatch, draft: Draft, related: RelatesTo) -> None:
     """Refuses what the relation rules forbid: the same reaction twice, a thread begun on a related event."""
     if related.rel_type == ANNOTATION and related.key is not None:
-        if await relation_table.has_annotation(batch.connection, related, draft.type, draft.sender):
+        if await _has_annotated(batch, draft, related):
             raise Refusal(400, "M_DUPLICATE_ANNOTATION", "you have reacted with this already")
-    elif related.rel_type == THREAD and await relation_table.is_related(batch.connection, related.parent_id):
+    elif related.rel_type == THREAD and await _is_related(batch, related.parent_id):
         raise Refusal(400, "M_UNKNOWN", "a thread cannot begin on an event that itself relates to another")
+
+
+async def _has_annotated(batch: RoomBatch, draft: Draft, related: RelatesTo) -> bool:
+    """Has the sender annotated so before, in this batch or in an earlier one, without taking it back?"""
+    found = await relation_table.annotations(batch.connection, related, draft.type, draft.sender)
+    found += [
+        row.child.event_id
+        for row in batch.rows.relations
+        if (row.parent_id, row.rel_type, row.key, row.child.type, row.child.sender)
+        == (related.parent_id, ANNOTATION, related.key, draft.type, draft.sender)
+    ]
+    gone = {row.event_id for row in batch.rows.redacted}
+    return any(event_id not in gone for event_id in found)
+
+
+async def _is_related(batch: RoomBatch, event_id: str) -> bool:
+    if any(row.child.event_id == event_id for row in batch.rows.relations):
+        return True
+    return await relation_table.is_related(batch.connection, event_id)
 
 
 async def _member_draft(batch: RoomBatch, room: WorkingRoom, draft: Draft) -> Draft:
@@ -129,23 +151,20 @@ async def _member_draft(batch: RoomBatch, room: WorkingRoom, draft: Draft) -> Dr
 async def _check_canonical_alias(batch: RoomBatch, room: WorkingRoom, content: JsonObject) -> None:
     """Every alias that is newly named must be an alias of this room."""
     present = room.get(CANONICAL_ALIAS)
-    before = _aliases(dict(present.content)) if present else set()
-    for alias in _aliases(content) - before:
-        if not ids.is_alias(alias):
+    before = _aliases(present.content) if present else []
+    if not isinstance(content.get("alt_aliases"), list | None):
+        raise invalid_param("alt_aliases must be a list of aliases")
+    for alias in _aliases(content):
+        if alias in before:
+            continue
+        if not isinstance(alias, str) or not ids.is_alias(alias):
             raise invalid_param(f"{str(alias)[:100]!r} is not an alias; one looks like #name:server")
         found = await directory.room_of(batch.connection, alias)
         if found is None or found[0] != room.room_id:
             raise Refusal(400, "M_BAD_ALIAS", f"{alias} is not an alias of this room")
 
 
-def _aliases(content: JsonObject) -> set[str]:
-    named = [content.get("alias"), *_list(content.get("alt_aliases"))]
-    return {alias for alias in named if alias is not None and isinstance(alias, str)}
-
-
-def _list(value: object) -> list[object]:
-    if value is None:
-        return []
-    if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
-        raise invalid_param("alt_aliases must be a list of aliases")
-    return value
+def _aliases(content: Mapping[str, Any]) -> list[object]:
+    """What a canonical alias event names, whatever it is."""
+    alias, others = content.get("alias"), content.get("alt_aliases")
+    return [*([] if alias is None else [alias]), *(others if isinstance(others, list) else [])]

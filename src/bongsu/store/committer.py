@@ -206,8 +206,9 @@ class Committer:
         self._feed.expect(0)
 
     def _finish(self, outcomes: list[_Outcome], segment: Segment) -> None:
-        """After the barrier: first everybody's knowledge, then the acknowledgements."""
-        self._feed.apply(segment)
+        """After the barrier. Who sent is answered before who reads, because clients take the echo of a message they
+        do not know to be sent for somebody else's; but both go on only after this returned, when all is known.
+        """
         for future, result in outcomes:
             if future.done():
                 continue
@@ -215,6 +216,7 @@ class Committer:
                 future.set_exception(result)
             else:
                 future.set_result(result)
+        self._feed.apply(segment)
 
     @staticmethod
     def _fail(waiting: list[_Waiting], error: Exception) -> None:

@@ -13,16 +13,18 @@ from bongsu.store.rooms import Reads
 from bongsu.store.streams import EVENT_COLUMNS, read_event
 
 
-async def has_annotation(reads: Reads, related: RelatesTo, event_type: str, sender: str) -> bool:
+async def annotations(reads: Reads, related: RelatesTo, event_type: str, sender: str) -> list[str]:
+    """The events by which this person has annotated the parent with this key."""
     rows = await reads.fetch(
-        "SELECT 1 FROM relations WHERE parent_id = $1 AND rel_type = $2 AND key = $3 AND type = $4 AND sender = $5",
+        "SELECT event_id FROM relations"
+        " WHERE parent_id = $1 AND rel_type = $2 AND key = $3 AND type = $4 AND sender = $5",
         related.parent_id,
         ANNOTATION,
         related.key,
         event_type,
         sender,
     )
-    return bool(rows)
+    return [row["event_id"] for row in rows]
 
 
 async def is_related(reads: Reads, event_id: str) -> bool:

@@ -80,7 +80,7 @@ class _Known(msgspec.Struct):
 class Fresh:
     """Puts together rooms as they stand at span.up_to, or as they were when the person left.
 
-    Of a room in which the person has been since before span.since, the timeline goes on from there.
+    Of a room in which the person was at span.since, the timeline goes on from there.
     """
 
     def __init__(self, database: Database, rooms: Rooms, counter: unread.Counter) -> None:
@@ -237,8 +237,7 @@ class Fresh:
 
 
 def _plan(room: Room, membership: Membership, visibility: Visibility, span: Span) -> _Plan:
-    was_in = visibility.was_in(span.since)
-    goes_on = was_in and (membership.joined_pos or 0) <= span.since
+    goes_on = visibility.membership_at(span.since) == "join"
     return _Plan(
         room=room,
         membership=membership,
@@ -246,7 +245,7 @@ def _plan(room: Room, membership: Membership, visibility: Visibility, span: Span
         visibility=visibility,
         state=list(room.state.values()),
         after=span.since if goes_on else 0,
-        comes_back=was_in and not goes_on,
+        comes_back=visibility.was_in(span.since) and not goes_on,
     )
 
 

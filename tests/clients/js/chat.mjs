@@ -319,15 +319,6 @@ const conversation = {
         };
     },
 
-    async to_device() {
-        let signal;
-        bob.client.once("toDeviceEvent", (event) => (signal = event));
-        const content = new Map([[bob.userId, new Map([[bob.client.getDeviceId(), { n: 1 }]])]]);
-        await alice.client.sendToDevice("org.example.signal", content);
-        await bob.until("the signal", () => signal);
-        return { from: names[signal.getSender()], type: signal.getType(), content: signal.getContent() };
-    },
-
     async logout() {
         const phone = await carol.anotherDevice("carol's phone");
         const deviceId = phone.client.getDeviceId();
