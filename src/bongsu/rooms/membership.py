@@ -10,6 +10,7 @@ from bongsu.core.events import JOIN_RULES, MEMBER, POWER_LEVELS, Draft
 from bongsu.core.json import JsonObject
 from bongsu.rooms.batch import RoomBatch
 from bongsu.rooms.room import WorkingRoom
+from bongsu.rooms.sending import existing_room
 from bongsu.store import people
 from bongsu.store import rooms as room_table
 from bongsu.store.batch import Wanted
@@ -72,7 +73,7 @@ class Invite(_OfOne, frozen=True, kw_only=True):
     is_direct: bool = False
 
     async def run(self, batch: RoomBatch) -> None:
-        room = await _known_room(batch, self.room_id)
+        room = await existing_room(batch, self.room_id)
         await batch.know_members(room, [self.sender, self.target])
         await _check_invited_exists(batch, self.target)
         if room.membership(self.sender) == "join" and room.membership(self.target) == "invite":
@@ -99,7 +100,7 @@ class Kick(_OfOne, frozen=True, kw_only=True):
     """Somebody inside sends somebody out."""
 
     async def run(self, batch: RoomBatch) -> None:
-        room = await _known_room(batch, self.room_id)
+        room = await existing_room(batch, self.room_id)
         await batch.know_members(room, [self.sender, self.target])
         if room.membership(self.target) not in ("join", "invite", "knock"):
             raise forbidden(f"{self.target} is not in this room")
@@ -110,7 +111,7 @@ class Ban(_OfOne, frozen=True, kw_only=True):
     """Somebody inside keeps somebody out."""
 
     async def run(self, batch: RoomBatch) -> None:
-        room = await _known_room(batch, self.room_id)
+        room = await existing_room(batch, self.room_id)
         await batch.know_members(room, [self.sender, self.target])
         if room.membership(self.sender) == "join" and room.membership(self.target) == "ban":
             return
@@ -121,7 +122,7 @@ class Unban(_OfOne, frozen=True, kw_only=True):
     """Takes a ban back. The person is then outside, and may be invited."""
 
     async def run(self, batch: RoomBatch) -> None:
-        room = await _known_room(batch, self.room_id)
+        room = await existing_room(batch, self.room_id)
         await batch.know_members(room, [self.sender, self.target])
         if room.membership(self.target) != "ban":
             raise forbidden(f"{self.target} is not banned from this room")
@@ -143,14 +144,6 @@ class Forget(msgspec.Struct, frozen=True):
         if room.membership(self.user_id) in ("join", "invite", "knock"):
             raise Refusal(400, "M_UNKNOWN", "leave the room first, then forget it")
         batch.rows.add((self.room_id, self.user_id), Forgotten(batch.rows.next_pos(), self.room_id, self.user_id))
-
-
-async def _known_room(batch: RoomBatch, room_id: str) -> WorkingRoom:
-    """The room; to those who may not know whether it exists, one that does not looks forbidden."""
-    try:
-        return await batch.room(room_id)
-    except Refusal:
-        raise forbidden("you are not in this room") from None
 
 
 def _join_rule(room: WorkingRoom) -> str:

@@ -53,9 +53,11 @@ class SendState(msgspec.Struct, frozen=True):
     async def run(self, batch: RoomBatch) -> str:
         draft = self.draft
         assert draft.state_key is not None
-        room = await visible_room(batch, self.room_id, draft.sender)
-        if draft.type == MEMBER:
+        if draft.type == MEMBER:  # who is outside may come in this way, too: the rules decide
+            room = await existing_room(batch, self.room_id)
             draft = await _member_draft(batch, room, draft)
+        else:
+            room = await visible_room(batch, self.room_id, draft.sender)
         if draft.type == CANONICAL_ALIAS:
             await _check_canonical_alias(batch, room, draft.content)
         assert draft.state_key is not None
@@ -93,12 +95,19 @@ class Redact(msgspec.Struct, frozen=True):
         return (await batch.redact(room, draft, target, self.transaction)).event_id
 
 
+async def existing_room(batch: RoomBatch, room_id: str) -> WorkingRoom:
+    """The room. One that does not exist looks like one the person may not know of."""
+    try:
+        return await batch.room(room_id)
+    except Refusal as refusal:
+        if refusal.status != 404:
+            raise
+        raise forbidden("you are not in this room") from None
+
+
 async def visible_room(batch: RoomBatch, room_id: str, user_id: str) -> WorkingRoom:
     """The room, for one of its members. To anybody else a room that exists looks like one that does not."""
-    try:
-        room = await batch.room(room_id)
-    except Refusal:
-        raise forbidden("you are not in this room") from None
+    room = await existing_room(batch, room_id)
     await batch.know_members(room, [user_id])
     if room.membership(user_id) != "join":
         raise forbidden("you are not in this room")
@@ -138,7 +147,7 @@ async def _member_draft(batch: RoomBatch, room: WorkingRoom, draft: Draft) -> Dr
     if not ids.is_user_id(draft.state_key):
         raise invalid_param("the state key of m.room.member must be a user id")
     assert draft.state_key is not None
-    await batch.know_members(room, [draft.state_key])
+    await batch.know_members(room, [draft.sender, draft.state_key])
     content = dict(draft.content)
     content.pop("join_authorised_via_users_server", None)
     present = room.get(MEMBER, draft.state_key)

@@ -1,0 +1,318 @@
+"""Every JSON endpoint with bodies that are no objects, and with every field of a wrong type: refused, nothing changed.
+
+The endpoints come from the server's own list of routes: a new one that takes a body needs a row in FIELDS.
+"""
+
+import copy
+import re
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any
+
+import msgspec
+import pytest
+from tests.api.talking import segment
+from tests.hostile.attack import V1, V3, Person, nothing_changes, sign_up
+from tests.server import SERVER_NAME, Server
+
+from bongsu.config import Settings
+from bongsu.core import limits
+from bongsu.main import Worker
+from bongsu.store.database import Database
+
+pytestmark = pytest.mark.usefixtures("unharmed")
+
+VALUES = (5, 1.5, "text", ["text"], [5], {"key": "value"}, None, True)
+RIGHT: Mapping[str, tuple[Any, ...]] = {  # the values that a field of a kind may have, and which are therefore not sent
+    "string": ("text",),
+    "boolean": (True,),
+    "integer": (5,),
+    "number": (5, 1.5),
+    "object": ({"key": "value"},),
+    "strings": (["text"],),
+    "objects": (),
+}
+
+SECTION = {
+    "limit": "integer?",
+    "types": "strings?",
+    "not_types": "strings?",
+    "senders": "strings?",
+    "not_senders": "strings?",
+}
+ROOM_SECTION = {
+    **SECTION,
+    "rooms": "strings?",
+    "not_rooms": "strings?",
+    "contains_url": "boolean?",
+    "lazy_load_members": "boolean",
+    "include_redundant_members": "boolean",
+    "unread_thread_notifications": "boolean",
+    "related_by_rel_types": "strings?",
+    "related_by_senders": "strings?",
+}
+AUTH = {
+    "auth": "object?",
+    "auth/type": "string?",
+    "auth/session": "string?",
+    "auth/identifier": "object?",
+    "auth/identifier/type": "string",
+    "auth/identifier/user": "string?",
+    "auth/user": "string?",
+    "auth/password": "string?",
+    "auth/token": "string?",
+}
+DEVICE = {"device_id": "string?", "initial_device_display_name": "string?", "refresh_token": "boolean"}
+REASON = {"reason": "string?"}
+TARGET = {"user_id": "string, not null", "reason": "string?"}
+
+
+def sections(name: str, fields: Mapping[str, str]) -> dict[str, str]:
+    return {name: "object", **{f"{name}/{field}": kind for field, kind in fields.items()}}
+
+
+# Fields by endpoint. "?": null is as good as absent; ", not null": null counts as missing. Slashes go into objects.
+FIELDS: Mapping[str, Mapping[str, str]] = {
+    f"POST {V3}/login": {
+        "type": "string",
+        "identifier": "object?",
+        "identifier/type": "string",
+        "identifier/user": "string, not null",
+        "user": "string?",
+        "password": "string, not null",
+        "token": "string?",
+        **DEVICE,
+    },
+    f"POST {V1}/login/get_token": AUTH,
+    f"POST {V3}/refresh": {"refresh_token": "string"},
+    f"POST {V3}/register": {
+        "username": "string?",
+        "password": "string?",
+        "inhibit_login": "boolean",
+        **DEVICE,
+        **AUTH,
+    },
+    f"POST {V3}/account/password": {"new_password": "string?", "logout_devices": "boolean", **AUTH},
+    f"POST {V3}/account/deactivate": {"erase": "boolean", **AUTH},
+    f"PUT {V3}/devices/{{device_id}}": {"display_name": "string?"},
+    f"DELETE {V3}/devices/{{device_id}}": AUTH,
+    f"POST {V3}/delete_devices": {"devices": "strings", **AUTH},
+    f"PUT {V3}/rooms/{{room_id}}/send/{{event_type}}/{{txn_id}}": {},
+    f"PUT {V3}/rooms/{{room_id}}/state/{{event_type}}/{{state_key}}": {},
+    f"PUT {V3}/rooms/{{room_id}}/state/{{event_type}}": {},
+    f"PUT {V3}/rooms/{{room_id}}/redact/{{event_id}}/{{txn_id}}": REASON,
+    f"POST {V3}/createRoom": {
+        "visibility": "string",
+        "room_alias_name": "string?",
+        "name": "string?",
+        "topic": "string?",
+        "invite": "strings",
+        "invite_3pid": "objects",
+        "room_version": "string?",
+        "creation_content": "object",
+        "initial_state": "objects",
+        "preset": "string?",
+        "is_direct": "boolean",
+        "power_level_content_override": "object",
+    },
+    f"POST {V3}/rooms/{{room_id}}/join": {**REASON, "third_party_signed": "object?"},
+    f"POST {V3}/rooms/{{room_id}}/leave": REASON,
+    f"POST {V3}/rooms/{{room_id}}/invite": TARGET,
+    f"POST {V3}/rooms/{{room_id}}/kick": TARGET,
+    f"POST {V3}/rooms/{{room_id}}/ban": TARGET,
+    f"POST {V3}/rooms/{{room_id}}/unban": TARGET,
+    f"POST {V3}/rooms/{{room_id}}/forget": {},
+    f"POST {V3}/rooms/{{room_id}}/upgrade": {"new_version": "string", "additional_creators": "strings"},
+    f"POST {V3}/join/{{room_id_or_alias}}": {**REASON, "third_party_signed": "object?"},
+    f"POST {V3}/knock/{{room_id_or_alias}}": REASON,
+    f"PUT {V3}/directory/room/{{room_alias}}": {"room_id": "string"},
+    f"PUT {V3}/directory/list/room/{{room_id}}": {"visibility": "string"},
+    f"POST {V3}/publicRooms": {
+        "limit": "integer?",
+        "since": "string?",
+        "filter": "object?",
+        "filter/generic_search_term": "string?",
+        "filter/room_types": "strings?",
+        "include_all_networks": "boolean",
+        "third_party_instance_id": "string?",
+    },
+    f"POST {V3}/rooms/{{room_id}}/receipt/{{receipt_type}}/{{event_id}}": {"thread_id": "string?"},
+    f"POST {V3}/rooms/{{room_id}}/read_markers": {
+        "m.fully_read": "string?",
+        "m.read": "string?",
+        "m.read.private": "string?",
+    },
+    f"PUT {V3}/rooms/{{room_id}}/typing/{{user_id}}": {"typing": "boolean", "timeout": "integer"},
+    f"PUT {V3}/presence/{{user_id}}/status": {"presence": "string", "status_msg": "string?"},
+    f"PUT {V3}/user/{{user_id}}/account_data/{{type}}": {},
+    f"PUT {V3}/user/{{user_id}}/rooms/{{room_id}}/account_data/{{type}}": {},
+    f"PUT {V3}/user/{{user_id}}/rooms/{{room_id}}/tags/{{tag}}": {"order": "number?"},
+    f"PUT {V3}/pushrules/global/{{kind}}/{{rule_id}}": {"actions": "objects", "conditions": "objects"},
+    f"PUT {V3}/pushrules/global/{{kind}}/{{rule_id}}/enabled": {"enabled": "boolean"},
+    f"PUT {V3}/pushrules/global/{{kind}}/{{rule_id}}/actions": {"actions": "objects"},
+    f"PUT {V3}/profile/{{user_id}}/{{key_name}}": {"displayname": "string?"},
+    f"POST {V3}/user/{{user_id}}/filter": {
+        **sections("room/timeline", ROOM_SECTION),
+        **sections("room/state", ROOM_SECTION),
+        **sections("room/ephemeral", ROOM_SECTION),
+        **sections("room/account_data", ROOM_SECTION),
+        **sections("presence", SECTION),
+        **sections("account_data", SECTION),
+        "room": "object",
+        "room/rooms": "strings?",
+        "room/not_rooms": "strings?",
+        "room/include_leave": "boolean",
+        "event_fields": "strings?",
+        "event_format": "string",
+    },
+}
+
+# What a body needs besides, for the field to be looked at.
+BESIDES: Mapping[str, Any] = {
+    f"POST {V3}/login": {
+        "type": "m.login.password",
+        "identifier": {"type": "m.id.user", "user": "mallory"},
+        "password": "not the right one",
+    },
+    f"PUT {V3}/rooms/{{room_id}}/typing/{{user_id}}": {"typing": False},
+    f"PUT {V3}/pushrules/global/{{kind}}/{{rule_id}}": {"actions": [], "conditions": []},
+}
+INVALID_PARAM = ("/tags/", "/pushrules/")  # families that call a wrong type a wrong value; both are the protocol's
+BODILESS = ("/logout", "/logout/all", "/_matrix/media/v1/create", "/upload", "/upload/{server_name}/{media_id}")
+
+NOT_JSON = {
+    "a word": b"nope",
+    "half an object": b"{",
+    "half a member": b'{"a":}',
+    "something behind it": b"{} {}",
+    "single quotes": b"{'a': 1}",
+    "crossed brackets": b'{"a": [}]',
+    "no UTF-8": b'{"a": "\xff"}',
+    "UTF-16": '{"a": 1}'.encode("utf-16"),
+    "a byte order mark": b"\xef\xbb\xbf{}",
+    "a bare control character": b'{"a": "\x00"}',
+    "half a surrogate pair as bytes": b'{"a": "\xed\xa0\x80"}',
+    "NaN": b'{"a": NaN}',
+    "Infinity": b'{"a": Infinity}',
+    "-Infinity": b'{"a": -Infinity}',
+    "leading zero": b'{"a": 01}',
+    "a form": b"type=m.login.password&user=x",
+}
+BAD_JSON = {
+    "an array": b"[]",
+    "a string": b'"text"',
+    "a number": b"5",
+    "null": b"null",
+    "true": b"true",
+    "the same key twice": b'{"type": 1, "type": 2}',
+    "the same key twice inside": b'{"a": {"b": [{"c": 1, "c": 1}]}}',
+    "half a surrogate pair": b'{"a": "\\ud800"}',
+    "half a surrogate pair as key": b'{"\\udc00": 1}',
+    "a number beyond floats": b'{"a": 1e999}',
+    "a number of 33 digits": b'{"a": %d}' % 10**32,
+    "10,000 arrays deep": b'{"a": ' + b"[" * 10_000 + b"]" * 10_000 + b"}",
+    "10,000 objects deep": b'{"a":' * 10_000 + b"1" + b"}" * 10_000,
+    "10,000 unclosed": b'{"a":' * 10_000,
+}
+TOO_LARGE = {
+    "too many values": b'{"a": [' + b"1," * limits.JSON_VALUES_MAX + b"1]}",
+    "a body over the limit": b'{"a": "' + b"x" * limits.BODY_BYTES_MAX + b'"}',
+}
+
+
+class Place(msgspec.Struct):
+    """Where the attacker is at home, so that nothing but the body can be wrong."""
+
+    person: Person
+    room_id: str
+    event_id: str
+
+    def path(self, template: str) -> str:
+        values = {
+            "room_id": self.room_id,
+            "room_id_or_alias": self.room_id,
+            "event_id": self.event_id,
+            "user_id": self.person.user_id,
+            "device_id": self.person.device_id,
+            "room_alias": f"#nowhere:{SERVER_NAME}",
+            "receipt_type": "m.read",
+            "key_name": "displayname",
+            "kind": "override",
+        }
+        return re.sub(r"\{(\w+)\}", lambda found: segment(values.get(found[1], "org.example.x")), template)
+
+
+@pytest.fixture(scope="module")
+async def place(target: Server) -> AsyncIterator[Place]:
+    person = await sign_up(target, "mallory")
+    room_id = await person.makes_room(preset="public_chat")
+    yield Place(person, room_id, await person.says(room_id, "before"))
+    person.close()
+
+
+def _endpoints() -> list[str]:
+    """Every endpoint that reads a JSON body, from the list of routes; the paths under r0 are the same once more."""
+    worker = Worker(Settings(open_registration=True), Database("postgresql://nowhere/nothing"))
+    worker.passwords.close()
+    routes = [
+        route
+        for route in worker.app._router.routes
+        if route.template.startswith("/_matrix/") and "/r0/" not in route.template
+    ]
+    reading = [r for r in routes if r.method in ("POST", "PUT") and not r.template.endswith(BODILESS)]
+    return [*(f"{route.method} {route.template}" for route in reading), f"DELETE {V3}/devices/{{device_id}}"]
+
+
+ENDPOINTS = _endpoints()
+
+
+def test_every_endpoint_that_takes_a_body_has_a_row() -> None:
+    assert set(ENDPOINTS) == set(FIELDS)
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+async def test_what_is_no_object_is_refused(place: Place, endpoint: str) -> None:
+    method, template = endpoint.split(" ")
+    path = place.path(template)
+    wanted = [
+        *((name, body, (400, "M_NOT_JSON")) for name, body in NOT_JSON.items()),
+        *((name, body, (400, "M_BAD_JSON")) for name, body in BAD_JSON.items()),
+        *((name, body, (413, "M_TOO_LARGE")) for name, body in TOO_LARGE.items()),
+    ]
+    async with nothing_changes(place.person):
+        got = {name: await place.person.refused(method, path, body) for name, body, _ in wanted}
+    assert got == {name: refusal for name, _, refusal in wanted}
+
+
+@pytest.mark.parametrize("endpoint", [name for name, fields in FIELDS.items() if fields])
+async def test_a_field_of_a_wrong_type_is_refused(place: Place, endpoint: str) -> None:
+    method, template = endpoint.split(" ")
+    path = place.path(template)
+    wrong_type = "M_INVALID_PARAM" if any(family in template for family in INVALID_PARAM) else "M_BAD_JSON"
+    if template.endswith("/enabled"):
+        wrong_type = "M_BAD_JSON"
+    got, wanted = {}, {}
+    async with nothing_changes(place.person):
+        for field, kind in FIELDS[endpoint].items():
+            for value in _wrong_values(kind):
+                is_missing = value is None and kind.endswith(", not null")
+                wanted[f"{field} = {value}"] = (400, "M_MISSING_PARAM" if is_missing else wrong_type)
+                got[f"{field} = {value}"] = await place.person.refused(method, path, _with(endpoint, field, value))
+    assert got == wanted
+
+
+def _wrong_values(kind: str) -> Iterator[Any]:
+    name = kind.removesuffix("?").removesuffix(", not null")
+    right = [*RIGHT[name], *([None] if kind.endswith("?") else [])]
+    return (value for value in VALUES if not any(type(value) is type(r) and value == r for r in right))
+
+
+def _with(endpoint: str, field: str, value: Any) -> Any:
+    body = copy.deepcopy(BESIDES.get(endpoint, {}))
+    *outer, name = field.split("/")
+    holder = body
+    for key in outer:
+        holder = holder.setdefault(key, {})
+    holder[name] = value
+    if name == "user" and outer and outer[-1] == "identifier":
+        holder["type"] = "m.id.user"
+    return body
