@@ -156,8 +156,8 @@ class Worker:
 
     async def start(self, on_failure: Callable[[], None]) -> None:
         """Order matters: who follows the feed is named before it flows; caches follow before those who wait."""
-        self.feed.follow(self.tokens.apply)
-        self.feed.follow(self.rooms.apply)
+        self.feed.follow(self.tokens.apply, learns=True)
+        self.feed.follow(self.rooms.apply, learns=True)
         self.feed.follow(self.attendance.apply)
         self.feed.follow(self.readers.apply)
         await self.blobs.open()

@@ -1,5 +1,6 @@
 """The start page: what a browser gets that opened the server's address."""
 
+import asyncio
 import gzip
 import re
 from html.parser import HTMLParser
@@ -10,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 from tests.api.talking import Talker
+from yarl import URL
 
 import bongsu.site
 from bongsu.site.texts import CLIENTS, LANGUAGES, REASONS, TEXTS
@@ -142,8 +144,6 @@ async def test_files_are_packed_for_who_can_unpack(http: aiohttp.ClientSession) 
 
 @pytest.mark.parametrize("name", ["start.html", "none.css", "..%2ffront.py", "%2e%2e", ""])
 async def test_no_other_file_is_given_out(http: aiohttp.ClientSession, name: str) -> None:
-    from yarl import URL
-
     async with http.get(URL(f"/assets/{name}", encoded=True)) as answer:
         assert answer.status == 404
         assert (await answer.json())["errcode"] in ("M_NOT_FOUND", "M_UNRECOGNIZED")
@@ -190,8 +190,6 @@ async def status(http: aiohttp.ClientSession) -> Any:
 
 
 async def test_the_status_follows_what_is_written(http: aiohttp.ClientSession, alice: Talker) -> None:
-    import asyncio
-
     before = await status(http)
     assert before["ready"] is True
     assert before["reason"] is None

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+
 from tests.api.talking import room, segment
 from tests.server import Server, running
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+
 from tests.hostile.attack import Attacker, Person, nothing_is_logged, sign_up
 from tests.server import Server, data_folder
 

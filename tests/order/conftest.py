@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
+
 from tests.order.workers import Workers
 from tests.server import Server, data_folder
 

@@ -1,7 +1,7 @@
 """Histories: what people do in rooms and when their devices sync, drawn by hypothesis and played on the workers.
 
 A step names people, rooms and events by number, taken modulo what there is, so that any list of steps can be played
-and shrinks well. Being refused is fine; only a failure of the server is not.
+and shrinks well. Mostly those act who may; being refused is fine all the same, only a failure of the server is not.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
+
 from tests.api.talking import V3, relating, room, segment
 from tests.order.model import Json, Model, Told, differences, position
 from tests.order.workers import Device, Person, Workers
@@ -20,11 +21,10 @@ PEOPLE = 4
 ROOMS_MAX = 4
 VISIBILITIES = ("shared", "invited", "joined", "world_readable")
 JOIN_RULES = ("public", "invite", "knock")
-_often = ("sync",) * 9 + ("send",) * 6 + ("join",) * 3 + ("invite", "leave", "receipt", "state") * 2
-_seldom = (
-    *("kick", "ban", "unban", "knock", "forget", "redact", "react", "edit", "thread", "power", "visibility"),
-    *("join_rule", "fully_read", "account_data", "room_account_data", "tag", "untag", "profile", "room", "member"),
-)
+_TALK = ("send", "react", "edit", "thread", "receipt", "fully_read", "redact", "member")
+_RULE = ("invite", "kick", "ban", "unban", "state", "power", "visibility", "join_rule")
+_often = ("sync",) * 9 + ("send",) * 6 + ("join",) * 3 + ("invite", "leave", "receipt", "state", "redact") * 2
+_seldom = (*_TALK, *_RULE, "knock", "forget", "account_data", "room_account_data", "tag", "untag", "profile", "room")
 KINDS = tuple(dict.fromkeys(_often)) + _often + _seldom
 
 
@@ -68,6 +68,7 @@ class Phone:
         return {"room": wanted}
 
 
+_txn_ids = (f"h{number}" for number in itertools.count())
 SHOWS = ("everything", "messages", "no names", "no ephemera", "left too")
 steps: SearchStrategy[Step] = st.builds(
     Step,
@@ -96,10 +97,18 @@ def scripts(chapters: int) -> SearchStrategy[list[Step]]:
 
 @dataclass
 class Place:
-    """A room of a history, and the events that were sent to it."""
+    """A room of a history: who made it, who is in (as far as one can tell who acts at once), what was sent to it."""
 
     room_id: str
+    creator: int
+    inside: list[int]
     sent: list[str] = field(default_factory=list)
+
+    def see(self, number: int, action: str) -> None:
+        if action == "join" and number not in self.inside:
+            self.inside.append(number)
+        elif action in ("leave", "kick", "ban") and number in self.inside:
+            self.inside.remove(number)
 
 
 class History:
@@ -117,11 +126,11 @@ class History:
     async def begin(self, phones: Sequence[Phone]) -> None:
         """Four people; a public room where three of them are, a private one with two; devices that have synced once."""
         self.people = [await self.workers.sign_up(name) for name in ("ann", "ben", "cho", "dan")]
-        ann, ben, cho, _ = self.people
-        await self._make_room(ann, preset="public_chat")
-        await self._make_room(ben, preset="private_chat", invite=[ann.user_id], name="den")
-        for person in (ben, cho):
-            await person.change(0, self.rooms[0].room_id, "join")
+        await self._make_room(0, preset="public_chat")
+        await self._make_room(1, preset="private_chat", invite=[self.people[0].user_id], name="den")
+        for number in (1, 2):
+            await self.people[number].change(0, self.rooms[0].room_id, "join")
+            self.rooms[0].see(number, "join")
         self.devices = [
             await self.people[phone.who].device(phone.who, state_after=phone.state_after, **phone.filter())
             for phone in phones
@@ -161,17 +170,26 @@ class History:
 
     # --- who, where, what ---
 
-    def _person(self, number: int) -> Person:
-        return self.people[number % len(self.people)]
+    def _person(self, step: Step) -> Person:
+        """Who acts: for what needs to be inside somebody who is, for what needs power who made the room."""
+        place = self._place(step)
+        if step.pick == 11 or not place.inside or step.kind not in (*_TALK, *_RULE):
+            return self.people[step.who]
+        if step.kind in (*_RULE, "redact") and place.creator in place.inside and step.pick % 3:
+            return self.people[place.creator]
+        return self.people[place.inside[step.who % len(place.inside)]]
+
+    def _target(self, step: Step) -> int:
+        return (step.who + step.pick) % len(self.people)
 
     def _place(self, step: Step) -> Place:
         return self.rooms[step.room % len(self.rooms)]
 
-    async def _make_room(self, person: Person, at: int = 0, **options: Any) -> None:
-        self.rooms.append(Place(await person.make_room(at, **options)))
+    async def _make_room(self, creator: int, at: int = 0, **options: Any) -> None:
+        self.rooms.append(Place(await self.people[creator].make_room(at, **options), creator, [creator]))
 
     async def _ask(self, step: Step, method: str, path: str, body: Json | None = None) -> Json:
-        status, answer = await self._person(step.who).ask(step.at, method, path, body)
+        status, answer = await self._person(step).ask(step.at, method, path, body)
         assert status in (200, 400, 403, 404), f"{step}: {status} {answer}"
         return dict(answer)
 
@@ -193,9 +211,12 @@ class History:
         sent = self._place(step).sent
         return sent[-1 - step.pick % len(sent)] if sent else "$" + "A" * 43
 
-    async def _change(self, step: Step, target: bool = False) -> None:
-        body = {"user_id": self._person(step.who + 1 + step.pick).user_id} if target else {}
-        await self._ask(step, "POST", f"{room(self._place(step).room_id)}/{step.kind}", body)
+    async def _change(self, step: Step, target: int | None = None) -> None:
+        place = self._place(step)
+        body = {} if target is None else {"user_id": self.people[target].user_id}
+        answer = await self._ask(step, "POST", f"{room(place.room_id)}/{step.kind}", body)
+        if "errcode" not in answer:
+            place.see(step.who if target is None else target, step.kind)
 
     # --- steps ---
 
@@ -232,7 +253,7 @@ class History:
 
     async def do_member(self, step: Step) -> None:
         """Somebody gives themselves a name in one room."""
-        user_id = self._person(step.who).user_id
+        user_id = self._person(step).user_id
         content = {"membership": "join", "displayname": f"nick{step.pick % 4}"}
         await self._set_state(step, "m.room.member", content, user_id)
 
@@ -254,19 +275,19 @@ class History:
         await self._ask(step, "POST", f"{V3}/knock/{segment(self._place(step).room_id)}", {})
 
     async def do_invite(self, step: Step) -> None:
-        await self._change(step, target=True)
+        await self._change(step, self._target(step))
 
     async def do_kick(self, step: Step) -> None:
-        await self._change(step, target=True)
+        await self._change(step, self._target(step))
 
     async def do_ban(self, step: Step) -> None:
-        await self._change(step, target=True)
+        await self._change(step, self._target(step))
 
     async def do_unban(self, step: Step) -> None:
-        await self._change(step, target=True)
+        await self._change(step, self._target(step))
 
     async def do_power(self, step: Step) -> None:
-        target = self._person(step.who + 1 + step.pick).user_id
+        target = self.people[self._target(step)].user_id
         path = f"{room(self._place(step).room_id)}/state/m.room.power_levels"
         present = await self._ask(step, "GET", path)
         if "users" in present:
@@ -291,7 +312,7 @@ class History:
         )
 
     def _of(self, step: Step) -> str:
-        return f"{V3}/user/{segment(self._person(step.who).user_id)}"
+        return f"{V3}/user/{segment(self._person(step).user_id)}"
 
     async def do_account_data(self, step: Step) -> None:
         await self._ask(step, "PUT", f"{self._of(step)}/account_data/org.bongsu.{step.pick % 2}", {"v": step.pick})
@@ -309,7 +330,7 @@ class History:
         await self._ask(step, "DELETE", path)
 
     async def do_profile(self, step: Step) -> None:
-        path = f"{V3}/profile/{segment(self._person(step.who).user_id)}/displayname"
+        path = f"{V3}/profile/{segment(self._person(step).user_id)}/displayname"
         await self._ask(step, "PUT", path, {"displayname": f"name{step.pick % 3}"})
 
     async def do_room(self, step: Step) -> None:
@@ -318,14 +339,10 @@ class History:
         preset = ("public_chat", "private_chat", "trusted_private_chat")[step.pick % 3]
         visible = {"history_visibility": VISIBILITIES[step.pick % len(VISIBILITIES)]}
         state = [{"type": "m.room.history_visibility", "state_key": "", "content": visible}]
-        guests = [self._person(step.who + 1 + step.pick).user_id] if step.pick % 2 else []
-        guests = [guest for guest in guests if guest != self._person(step.who).user_id]
+        guests = [self.people[self._target(step)].user_id] if step.pick % 2 else []
         await self._make_room(
-            self._person(step.who), step.at, preset=preset, initial_state=state if step.pick > 2 else [], invite=guests
+            step.who, step.at, preset=preset, initial_state=state if step.pick > 2 else [], invite=guests
         )
-
-
-_txn_ids = (f"h{number}" for number in itertools.count())
 
 
 async def one_after_the_other(workers: Workers, phones: Sequence[Phone], script: Sequence[Step]) -> None:

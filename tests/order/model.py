@@ -65,7 +65,7 @@ class Room:
         self.membership = ""
         self.state: dict[StateKey, str] = {}
         self.events: dict[str, Json] = {}
-        self.redacted: set[str] = set()
+        self.redacted: dict[str, str] = {}  # by id of what was redacted: the redaction
         self.stretches: list[Stretch] = []
         self.stripped: list[Json] = []
         self.receipts: dict[ReceiptKey, str] = {}
@@ -82,11 +82,12 @@ class Room:
     def see(self, event: Json) -> None:
         """One event of the timeline: kept, and followed if it is a redaction."""
         self.events[event["event_id"]] = event
-        if "redacted_because" in event.get("unsigned", {}):
-            self.redacted.add(event["event_id"])
+        because = event.get("unsigned", {}).get("redacted_because")
+        if because is not None:
+            self.redacted[event["event_id"]] = because["event_id"]
         target = event["content"].get("redacts") or event.get("redacts")
         if event["type"] == "m.room.redaction" and "state_key" not in event and target:
-            self.redacted.add(target)
+            self.redacted[target] = event["event_id"]
 
     def set_state(self, event: Json) -> None:
         self.state[event["type"], event["state_key"]] = event["event_id"]
@@ -293,8 +294,10 @@ def _timeline_differences(one: Room, other: Room) -> list[str]:
     if one.timeline != other.timeline:
         found.append(f"{one.room_id}: timeline:\n  {_named(one)}\n  {_named(other)}")
     shown = set(one.timeline) & set(other.timeline)
-    if one.redacted & shown != other.redacted & shown:
-        found.append(f"{one.room_id}: redacted: {one.redacted & shown} / {other.redacted & shown}")
+    followed, arrived = one.redacted.keys() & shown, other.redacted.keys() & shown
+    told = {event_id for event_id in arrived if other.redacted[event_id] in shown}  # others happened behind its back
+    if not told <= followed <= arrived:
+        found.append(f"{one.room_id}: redacted: {followed} / {arrived}, of which told {told}")
     return found
 
 
@@ -315,7 +318,9 @@ def _receipts_told(room: Room) -> dict[ReceiptKey, str]:
     """Without threaded receipts that an unthreaded one of the same person reaches or passes: it says it all."""
     place = {event_id: index for index, event_id in enumerate(room.timeline)}
     everywhere = {key[:2]: place.get(at, -1) for key, at in room.receipts.items() if key[2] == ""}
-    return {key: at for key, at in room.receipts.items() if not key[2] or place.get(at, -1) > everywhere.get(key[:2], -2)}
+    return {
+        key: at for key, at in room.receipts.items() if not key[2] or place.get(at, -1) > everywhere.get(key[:2], -2)
+    }
 
 
 def _summary(room: Room, other: Room) -> Json:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+
 from tests.api.talking import V3, relating, room, segment
 from tests.order.model import Json, position
 from tests.order.workers import Device, Person, Workers
@@ -131,10 +132,10 @@ async def test_who_is_banned_after_leaving_sees_nothing_of_between(ann: Person, 
     told = {*shown(answer, room_id, "leave"), *state_ids(answer, room_id, "leave")}
     assert told
     assert not told & {secret, topic}
-    wanted = {"room": {"include_leave": True, "timeline": {"limit": 1}}}
+    wanted = {"include_leave": True, "timeline": {"limit": 1}}
     for state_after in (False, True):
         part = "state_after" if state_after else "state"
-        fresh = await (await ben.device(state_after=state_after, **wanted)).sync()
+        fresh = await (await ben.device(state_after=state_after, room=wanted)).sync()
         told = {*shown(fresh, room_id, "leave"), *state_ids(fresh, room_id, "leave", part)}
         assert not told & {secret, topic}
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
+
 from tests.api.talking import V3, ask, room, segment
 from tests.order.model import Json, Model, Told, position
 from tests.server import Server
@@ -194,5 +195,11 @@ class Device:
 
     async def messages(self, at: int, room_id: str, start: str | None, to: str | None, limit: int) -> tuple[int, Any]:
         wanted = self.model.told.timeline_filter
-        query = {"from": start, "to": to, "dir": "b", "limit": limit, "filter": json.dumps(wanted) if wanted else None}
+        query: Json = {
+            "from": start,
+            "to": to,
+            "dir": "b",
+            "limit": limit,
+            "filter": json.dumps(wanted) if wanted else None,
+        }
         return await self.workers.ask(at, "GET", f"{room(room_id)}/messages", token=self.token, **query)

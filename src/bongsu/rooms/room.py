@@ -108,7 +108,7 @@ class Room:
             self.tail_after = self.tail[0].pos - 1
 
     def apply_receipt(self, receipt: Receipt) -> None:
-        if receipt.pos <= self.receipts_after:
+        if receipt.pos <= (self.receipts[-1].pos if self.receipts else self.receipts_after):
             return
         self.receipts.append(receipt)
         if len(self.receipts) > limits.ROOM_RECEIPTS_MAX:

@@ -30,6 +30,7 @@ from bongsu.store import streams
 from bongsu.store.batch import Rows, Wanted
 from bongsu.store.database import (
     GONE,
+    UNFIT,
     Connection,
     Database,
     OutcomeUnknown,
@@ -75,6 +76,8 @@ class Batch(Protocol):
 
     async def decide(self, operation: Any) -> Any: ...
 
+
+_RETRY_SECONDS: Final = 0.1
 
 MakeBatch = Callable[[Connection, int, dict[bytes, str], bool], Batch]
 _Waiting = tuple[Operation, "asyncio.Future[Any]"]
@@ -140,27 +143,39 @@ class Committer:
         self._batch_number += 1
         give_up_at = time.monotonic() + limits.COMMIT_UNKNOWN_SECONDS_MAX
         attempt = _Attempt(self._feed, self._make_batch, self._writer_id, self._batch_number, waiting)
-        while True:
-            try:
-                await self._try(attempt)
-                return
-            except OutcomeUnknown:
-                UNKNOWN.inc()
-                attempt.is_unknown = True
-                log.warning("commit_outcome_unknown", batch=self._batch_number, writes=len(waiting))
-            except GONE as error:
-                log.warning("committer_lost_connection", error=repr(error))
-            except Exception as error:  # the transaction was rolled back: nothing was changed
-                self._drop_connection()
-                await self._apart(waiting, error)
-                return
+        while not await self._try_once(attempt):
             self._drop_connection()
             if time.monotonic() > give_up_at:
+                self._feed.hold(None)
                 self._fail(waiting, unknown_outcome() if attempt.is_unknown else unavailable())
                 self._fail(self._queue, unavailable())
                 self._queue.clear()
                 return
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(_RETRY_SECONDS)
+        self._finish(attempt)
+
+    async def _try_once(self, attempt: "_Attempt") -> bool:
+        """True when the batch has come to a known end."""
+        try:
+            await self._try(attempt)
+            return True
+        except OutcomeUnknown:
+            UNKNOWN.inc()
+            attempt.is_unknown = True
+            self._feed.hold(attempt.segment.after)
+            log.warning("commit_outcome_unknown", batch=self._batch_number, writes=len(attempt.waiting))
+        except (asyncpg.PostgresError, *UNFIT) as error:
+            if isinstance(error, GONE) and not isinstance(error, UNFIT):
+                log.warning("committer_lost_connection", error=repr(error))
+            elif attempt.is_unknown:  # the look-up was turned away, which says nothing of the commit
+                log.warning("commit_look_up_failed", error=repr(error))
+            else:
+                self._drop_connection()
+                await self._apart(attempt, error)  # the transaction was rolled back: nothing was changed
+                return True
+        except GONE as error:
+            log.warning("committer_lost_connection", error=repr(error))
+        return False
 
     async def _try(self, attempt: "_Attempt") -> None:
         started = time.perf_counter()
@@ -171,7 +186,6 @@ class Committer:
             self._is_alone = not attempt.met_others
         COMMIT_SECONDS.observe(time.perf_counter() - started)
         BATCH_SIZE.observe(len(attempt.waiting))
-        self._finish(attempt.outcomes, attempt.segment)
 
     async def _at_once(self, connection: Connection, attempt: "_Attempt") -> bool:
         """One round trip instead of four, for a worker that nobody else writes beside. False: take the lock instead."""
@@ -182,8 +196,11 @@ class Committer:
         except UniqueViolation:  # a retry: its first try stands in the table
             return False
 
-    async def _apart(self, waiting: list[_Waiting], error: Exception) -> None:
+    async def _apart(self, attempt: "_Attempt", error: Exception) -> None:
         """One write that the database refuses must not take the others with it: halve until it stands alone."""
+        waiting = attempt.waiting
+        attempt.is_apart = True
+        self._feed.hold(None)
         if len(waiting) > 1:
             middle = len(waiting) // 2
             await self._commit_until_known(waiting[:middle])
@@ -195,8 +212,11 @@ class Committer:
     async def _connected(self) -> Connection:
         """The committer's connection. A new one passes the barrier before anything read on it is trusted."""
         if self._connection is None or self._connection.is_closed():
-            self._connection = await self._database.connect()
-            await commit(self._connection, streams.barrier_position)
+            try:
+                self._connection = await self._database.connect()
+                await commit(self._connection, streams.barrier_position)
+            except asyncpg.PostgresError as error:  # it does not let us in: a fault of the moment, not of the batch
+                raise ConnectionError(str(error)) from error
         return self._connection
 
     def _drop_connection(self) -> None:
@@ -205,18 +225,22 @@ class Committer:
             self._connection = None
         self._feed.expect(0)
 
-    def _finish(self, outcomes: list[_Outcome], segment: Segment) -> None:
+    def _finish(self, attempt: "_Attempt") -> None:
         """After the barrier. Who sent is answered before who reads, because clients take the echo of a message they
         do not know to be sent for somebody else's; but both go on only after this returned, when all is known.
         """
-        for future, result in outcomes:
+        if attempt.is_apart:
+            return
+        for future, result in attempt.outcomes:
             if future.done():
                 continue
             if isinstance(result, Exception):
                 future.set_exception(result)
             else:
                 future.set_result(result)
-        self._feed.apply(segment)
+        self._feed.hold(None)
+        for segment in (*attempt.foreign, attempt.segment):
+            self._feed.apply(segment)
 
     @staticmethod
     def _fail(waiting: list[_Waiting], error: Exception) -> None:
@@ -228,7 +252,8 @@ class Committer:
 class _Attempt:
     """One batch on its way into the database, as often as it takes. outcomes and segment are those of the last try.
 
-    is_unknown: a try may have been committed; met_others: other workers wrote since this one last did.
+    is_unknown: a try may have been committed; met_others: other workers wrote since this one last did, and `foreign` is
+    what; is_apart: it was taken apart, and its parts have come to their ends.
     """
 
     def __init__(
@@ -238,7 +263,9 @@ class _Attempt:
         self.wanted = [operation.wanted() for operation, _ in waiting]
         self.is_plain = all(want.is_plain for want in self.wanted)
         self.is_unknown = False
+        self.is_apart = False
         self.met_others = False
+        self.foreign: list[Segment] = []
         self.outcomes: list[_Outcome] = []
         self.segment = Segment(0, 0)
         self._rows = Rows(0)
@@ -252,7 +279,7 @@ class _Attempt:
         keys = [key for want in self.wanted for key in want.txn_keys]
         pos, sent = await streams.begin_batch(connection, keys)
         self.met_others = pos > self._feed.pos
-        await self._feed.catch_up(connection, pos)
+        self.foreign = await self._feed.learn(connection, pos)
         if self.is_unknown and await streams.last_batch(connection, self._writer_id) == self._number:
             await streams.write_batch(connection, self._writer_id, self._number, pos, [])
             return

@@ -8,6 +8,7 @@ is never acknowledged.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
@@ -38,10 +39,13 @@ GONE = (
     asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,
     asyncpg.TooManyConnectionsError,
+    asyncpg.ReadOnlySQLTransactionError,  # a standby, or a primary of before: the writable one is elsewhere now
 )
 
 
+UNFIT = (ValueError,)  # a value that the driver cannot send
 REFUSED = (asyncpg.PostgresError,)  # the server is there and says no
+_ACQUIRE_SECONDS = 5.0
 _RETRY_SECONDS = (0.05, 0.2, 0.5, 1.0, 1.0)  # pauses while a database restarts; a private one takes about a second
 
 
@@ -224,11 +228,11 @@ class Database:
     async def snapshot(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Runs several reads on one unchanging view of the database."""
 
-        async def read() -> T:
-            async with self.pool.acquire(timeout=5) as connection, _snapshot_of(connection):
+        async def read(connection: Connection) -> T:
+            async with _snapshot_of(connection):
                 return await work(connection)
 
-        return await self._patiently(read)
+        return await self.read(read)
 
     async def write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Runs `work` in one transaction and returns after its commit passed the barrier.
@@ -242,15 +246,24 @@ class Database:
         return await asyncio.shield(task)
 
     async def _write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        async def attempt() -> T:
-            async with self.pool.acquire(timeout=5) as connection:
-                return await commit(connection, work)
-
         try:
-            return await self._patiently(attempt)
+            return await self.read(lambda connection: commit(connection, work))
         except OutcomeUnknown as error:
             log.warning("commit_outcome_unknown")
             raise unknown_outcome() from error
+
+    async def read(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Runs `work` on one connection; again, if that was lost before anything changed. 503 when there is none."""
+
+        async def attempt() -> T:
+            connection = await self.pool.acquire(timeout=_ACQUIRE_SECONDS)
+            try:
+                return await work(connection)
+            finally:
+                with suppress(*GONE):  # what was done is done, even if the connection dies on its way back
+                    await self.pool.release(connection)
+
+        return await self._patiently(attempt)
 
     async def execute(self, sql: str, *args: Any) -> str:
         """One writing statement in a transaction of its own; returns its command tag ("UPDATE 1")."""

@@ -1,10 +1,12 @@
 """The stream as this worker knows it: one gapless sequence of segments, its own commits and those of other workers.
 
 The table is the truth. A notification only says that it is worth looking; without one the feed looks every second.
-A position is shown to nobody before the commit that made it has passed the barrier: own commits are applied after
-COMMIT returned, rows of others are visible only after theirs did. A connection that is new passes the barrier itself
-(it commits a row) before what it reads is trusted, because a database that restarted shows commits whose wait for a
-second site was cut short.
+A position is shown to nobody before the commit that made it has passed the barrier. Own commits are applied after
+COMMIT returned. Rows of others are visible only after theirs did, with two exceptions: a database that restarted, and a
+wait for a second site that somebody cut short, show rows that one site alone has. So a new connection commits a row
+before what it reads is trusted, and where commits wait for a second site, every look at the table is followed by a
+commit of the feed's own before what was seen is applied. What the committer reads with the right to write is learnt at
+once by those who decide, and shown to readers with the commit that follows.
 """
 
 import asyncio
@@ -15,13 +17,14 @@ import structlog
 from prometheus_client import Gauge
 
 from bongsu.store import streams
-from bongsu.store.database import GONE, REFUSED, Connection, Database, OutcomeUnknown, commit, watch
+from bongsu.store.database import GONE, REFUSED, Connection, Database, OutcomeUnknown, commit, commit_at_once, watch
 from bongsu.store.rows import Segment
 
 log = structlog.get_logger(__name__)
 
 CHANNEL: Final = "bongsu"
 _LOOK_EVERY_SECONDS: Final = 1.0
+_HELD_SECONDS: Final = 0.1
 _POSITION: Final = Gauge("bongsu_stream_position", "The newest position this worker shows")
 
 Apply = Callable[[Segment], None]
@@ -34,14 +37,22 @@ class Feed:
         self.pos = 0
         self._database = database
         self._expected = 0
+        self._unknown_after: int | None = None
         self._followers: list[Apply] = []
+        self._learners: list[Apply] = []
         self._hint = asyncio.Event()
         self._pulling = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
-    def follow(self, apply: Apply) -> None:
-        """`apply` is called with every segment, in order; it must not wait and must not fail."""
+    def follow(self, apply: Apply, *, learns: bool = False) -> None:
+        """`apply` is called with every segment, in order; it must not wait and must not fail.
+
+        learns: it decides rather than shows. It is told of what others committed a moment before readers are, and may
+        be told again.
+        """
         self._followers.append(apply)
+        if learns:
+            self._learners.append(apply)
 
     async def start(self, on_failure: Callable[[], None]) -> None:
         """on_failure: called when the feed cannot go on, which is a fault of this program. The worker must end then."""
@@ -71,21 +82,45 @@ class Feed:
         """This worker is about to commit up to `pos`: no need to look for that in the table."""
         self._expected = pos
 
-    async def catch_up(self, connection: Connection, to: int) -> None:
-        """Reads what lies between the known position and `to`, which must be committed, and applies it."""
-        while self.pos < to:
-            self.apply(await streams.read_segment(connection, self.pos, to))
+    def hold(self, after: int | None) -> None:
+        """While the outcome of an own commit after this position is unknown, nothing beyond it is shown. None: it is
+        known again.
+        """
+        if self._unknown_after != after:
+            self._unknown_after = after
+            self._hint.set()
+
+    async def learn(self, connection: Connection, to: int) -> list[Segment]:
+        """Tells those who decide what was committed up to `to`. The segments, to be applied after the next commit."""
+        segments: list[Segment] = []
+        learnt = self.pos
+        while learnt < to:
+            segment = await streams.read_segment(connection, learnt, to)
+            for learner in self._learners:
+                learner(segment)
+            segments.append(segment)
+            learnt = segment.to
+        return segments
 
     async def reach(self, pos: int) -> None:
-        """Returns when everything up to `pos` has been applied here."""
-        if pos > self.pos:
+        """Returns when everything up to `pos` has been applied here, or everything there is."""
+        while pos > self.pos:
             async with self._pulling:
-                await self._pull()
+                await self._database.read(self._look)
+            if self._unknown_after is None:
+                return
+            await asyncio.sleep(_HELD_SECONDS)
 
-    async def _pull(self) -> None:
-        async with self._database.pool.acquire() as connection:
-            to = await connection.fetchval("SELECT pos FROM stream")
-            await self.catch_up(connection, to)
+    async def _look(self, connection: Connection) -> None:
+        """Reads what lies between the known position and the newest, and applies it."""
+        to, waits_for_others = await streams.newest(connection)
+        if waits_for_others and to > self.pos:
+            await commit_at_once(connection, streams.pass_barrier)
+        while self.pos < self._shown_to(to):
+            self.apply(await streams.read_segment(connection, self.pos, self._shown_to(to)))
+
+    def _shown_to(self, to: int) -> int:
+        return to if self._unknown_after is None else min(to, self._unknown_after)
 
     async def _listen_for_ever(self) -> None:
         while True:
@@ -103,8 +138,7 @@ class Feed:
             self._hint.set()
             while not connection.is_closed():
                 await self._wait_for_hint()
-                to = await connection.fetchval("SELECT pos FROM stream", timeout=10)
-                await self.catch_up(connection, to)
+                await self._look(connection)
         finally:
             connection.terminate()
 

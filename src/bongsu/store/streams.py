@@ -78,11 +78,27 @@ def redaction_in_client_form(event_id: str, room_id: str, raw: bytes) -> bytes:
     return pdu.client_event(redaction, with_room_id=True)
 
 
+_WAITING: Final = ("on", "remote_apply")  # the values of synchronous_commit that wait for a second site's disk
+
+
 async def barrier_position(connection: Connection) -> int:
     """The newest position, read by a transaction that writes, so that its commit waits as every other does."""
-    pos = await connection.fetchval("UPDATE stream SET pos = pos RETURNING pos")
-    assert isinstance(pos, int)
-    return pos
+    row = await connection.fetchrow("UPDATE stream SET pos = pos RETURNING pos, current_setting('synchronous_commit')")
+    assert row is not None
+    assert row[1] in _WAITING, "commits on this connection do not wait: synchronous_commit was lowered"
+    return int(row[0])
+
+
+async def newest(connection: Connection) -> tuple[int, bool]:
+    """The newest position that can be seen, and whether commits here wait for a second site."""
+    row = await connection.fetchrow("SELECT pos, current_setting('synchronous_standby_names') <> '' FROM stream")
+    assert row is not None
+    return row[0], row[1]
+
+
+async def pass_barrier(connection: Connection) -> None:
+    """A transaction that writes to the log and to no table: when it is committed, so is all that could be seen."""
+    await connection.execute("SELECT pg_logical_emit_message(true, 'bongsu', '')")
 
 
 LOCK: Final = "BEGIN; SELECT FROM stream FOR UPDATE"  # takes the right to write until the transaction ends

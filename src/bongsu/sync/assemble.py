@@ -119,12 +119,12 @@ class Assembler:
         room_slice = self._slice(room, past, past.events, span)
         room_slice.account_data = await self._account_data(reader, room_id, span)
         room_slice.ephemeral = ephemeral_said(room, receipts, span)
-        await self._add_senders(room, room_slice, span)
         has_read = any(row.user_id == reader.user_id for row in receipts)
         if room_slice.is_empty and not past.events and not has_read:
             return None
         if any(event.type in _SUMMARIZED for event in (*past.before, *past.events)):
             room_slice.summary = await self._summary(room, reader.user_id)
+        await self._add_members(room, room_slice, span)
         await self._add_unread(reader, room, room_slice, span)
         return room_slice
 
@@ -164,13 +164,18 @@ class Assembler:
         found = timeline.state_of(changes) if span.state_after else timeline.state_besides(changes, shown)
         return wanted_state(found, span)
 
-    async def _add_senders(self, room: Room, room_slice: RoomSlice, span: Span) -> None:
-        """With lazy loading, whoever speaks in the timeline is introduced, unless the slice does so already."""
-        if not span.wanted.lazy_load_members or not room_slice.timeline:
+    async def _add_members(self, room: Room, room_slice: RoomSlice, span: Span) -> None:
+        """With lazy loading, whoever speaks in the timeline or gives the room its name is introduced.
+
+        Unless the slice does so already.
+        """
+        if not span.wanted.lazy_load_members:
             return
         introduced = {e.state_key for e in (*room_slice.state, *room_slice.timeline) if e.type == MEMBER}
-        speakers = dict.fromkeys(e.sender for e in room_slice.timeline if e.sender not in introduced)
-        room_slice.state.extend(await self._members(room, list(speakers), room_slice.timeline[-1].pos))
+        named = [*(e.sender for e in room_slice.timeline), *room_slice.summary.get("m.heroes", ())]
+        unknown = dict.fromkeys(user for user in named if user not in introduced)
+        up_to = room_slice.timeline[-1].pos if room_slice.timeline else span.up_to
+        room_slice.state.extend(await self._members(room, list(unknown), up_to))
 
     async def _members(self, room: Room, user_ids: Sequence[str], up_to: int) -> list[Event]:
         found = [room.members.get(user) for user in user_ids]
@@ -230,7 +235,7 @@ class Assembler:
             later = own if membership.pos > left_pos else []
             past = msgspec.structs.replace(past, events=[*past.events, *later])
             room_slice = self._slice(room, past, [e for e in past.events if e in later or seen.may_see(e)], span)
-        await self._add_senders(room, room_slice, span)
+        await self._add_members(room, room_slice, span)
         room_slice.visibility = seen
         return room_slice
 

@@ -237,7 +237,7 @@ class Fresh:
 
 
 def _plan(room: Room, membership: Membership, visibility: Visibility, span: Span) -> _Plan:
-    goes_on = visibility.membership_at(span.since) == "join"
+    goes_on = visibility.membership_at(span.since) == "join" or membership.pos <= span.since
     return _Plan(
         room=room,
         membership=membership,

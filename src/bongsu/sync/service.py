@@ -142,7 +142,7 @@ class Sync:
             elif kind == "knock" and is_new:
                 sections.knocked[membership.room_id] = await self._assembler.stripped(reader, membership)
             elif kind in ("leave", "ban"):
-                if since is None and span.wanted.include_leave and membership.joined_pos is not None:
+                if _is_archived(membership, span) and (since is None or ask.full_state):
                     whole.append(membership)
                 elif since is not None and is_new:
                     sections.left.append(await self._assembler.left(reader, membership, span))
@@ -199,6 +199,11 @@ class Sync:
             for row in newest.values()
             if matcher.matches("m.presence", row.user_id, "", {})
         ]
+
+
+def _is_archived(membership: Membership, span: Span) -> bool:
+    """Is it a room the person was in, to be told of although they left it?"""
+    return span.wanted.include_leave and membership.joined_pos is not None and not membership.forgotten
 
 
 class _Place:
