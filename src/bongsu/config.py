@@ -56,6 +56,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = "strong"  # noqa: S105 - the name of a cost
     rate_limits: Annotated[bool, Meta(description="Slow down whoever asks too often")] = True
     presence: Annotated[bool, Meta(description="Show who is online")] = True
+    unauthenticated_media: Annotated[
+        bool, Meta(description="Serve photos and files to old clients that ask without a token")
+    ] = False
     upload_bytes_max: Annotated[int, Meta(ge=1024, description="Largest file that may be uploaded, in bytes")] = (
         100 * 1024 * 1024
     )

@@ -95,6 +95,7 @@ class Worker:
             server_name=settings.server_name,
             now_ms=now_ms,
             uploads=UploadRules(bytes_max=settings.upload_bytes_max),
+            legacy_access=settings.unauthenticated_media,
         )
         self.is_draining = False
         self._sweeps: list[asyncio.Task[None]] = []
@@ -203,6 +204,7 @@ async def open_database(settings: Settings, announce: Announce) -> AsyncIterator
         await database.open()
         await migrate_database(database)
         await facts.check_server_name(database, settings.server_name)
+        await facts.check_durability(database)
         yield database
     finally:
         await database.close()

@@ -1,6 +1,7 @@
 """The layers hold: what may import what, read from the source itself."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,6 +81,17 @@ def test_only_the_store_knows_the_driver(path: Path) -> None:
         return
     wrong = [name for name in _imports(path) if name.split(".")[0] in DRIVERS]
     assert not wrong, f"{path.relative_to(ROOT)} imports the driver: {wrong}"
+
+
+SQL = re.compile(r"\b(SELECT|INSERT INTO|UPDATE|DELETE FROM)\b.*\b(FROM|SET|VALUES|WHERE)\b", re.DOTALL)
+
+
+@pytest.mark.parametrize("path", _modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_sql_stands_in_the_store(path: Path) -> None:
+    if _folder(path) == "store":
+        return
+    texts = [node.value for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Constant)]
+    assert not [text for text in texts if isinstance(text, str) and SQL.search(text)]
 
 
 @pytest.mark.parametrize("service", SERVICES)

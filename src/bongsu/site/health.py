@@ -8,6 +8,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from bongsu.http.request import Request
 from bongsu.http.response import Response, reply
 from bongsu.http.router import Auth, Route
+from bongsu.store import facts
 from bongsu.store.database import Database
 from bongsu.store.feed import Feed
 
@@ -44,10 +45,10 @@ class Health:
             return "stopping"
         try:
             async with asyncio.timeout(_READY_SECONDS_MAX):
-                pos = await self._database.fetchval("SELECT pos FROM stream WHERE NOT pg_is_in_recovery()")
+                is_writable = await facts.is_writable(self._database)
         except Exception:
             return "the database does not answer"
-        return None if pos is not None else "the database cannot be written to"
+        return None if is_writable else "the database cannot be written to"
 
     async def metrics(self, _: Request) -> Response:
         return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)

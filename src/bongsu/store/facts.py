@@ -17,3 +17,18 @@ async def check_server_name(database: Database, server_name: str) -> None:
             f"this database belongs to the server {present}; start with --server-name {present},"
             f" or give {server_name} a database of its own",
         )
+
+
+async def is_writable(database: Database) -> bool:
+    """Is this the primary, and does it have our tables?"""
+    return await database.fetchval("SELECT pos FROM stream WHERE NOT pg_is_in_recovery()") is not None
+
+
+_DURABLE = "SELECT name FROM pg_settings WHERE name IN ('fsync', 'full_page_writes') AND setting <> 'on'"
+
+
+async def check_durability(database: Database) -> None:
+    """A database that does not keep what it acknowledged is not served."""
+    lowered = [row["name"] for row in await database.fetch(_DURABLE)]
+    if lowered:
+        raise Refusal(500, "M_UNKNOWN", f"this database may lose what it acknowledged: {', '.join(lowered)} must be on")

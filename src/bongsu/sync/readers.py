@@ -16,6 +16,7 @@ from bongsu.core.json import decode
 from bongsu.core.pushrules import CompiledRules, ruleset
 from bongsu.store import personal as table
 from bongsu.store import rooms as room_table
+from bongsu.store import streams
 from bongsu.store.database import Connection, Database
 from bongsu.store.feed import Feed
 from bongsu.store.rooms import Membership
@@ -296,7 +297,8 @@ class Readers:
 
 
 async def _read(connection: Connection, user_id: str) -> Reader:
-    reader = Reader(user_id, await connection.fetchval("SELECT pos FROM stream"))
+    pos, _ = await streams.newest(connection)
+    reader = Reader(user_id, pos)
     for membership in await room_table.memberships(connection, user_id):
         reader.memberships[membership.room_id] = membership
     stored = await table.account_data(connection, user_id, "", PUSH_RULES)
