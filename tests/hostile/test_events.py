@@ -12,7 +12,7 @@ from tests.hostile.attack import V1, V3, Person, nothing_changes
 
 pytestmark = pytest.mark.usefixtures("unharmed")
 
-JUNK = (5, None, "text", [], {}, [5], {"key": 5}, "\x00", True)
+JUNK: tuple[Any, ...] = (5, None, "text", [], {}, [5], {"key": 5}, "\x00", True)
 
 
 def message_path(room_id: str, txn_id: str = "t") -> str:
@@ -254,7 +254,7 @@ async def _is_served(person: Person, room_id: str, since: str) -> None:
     assert (await person.ask("POST", f"{V3}/publicRooms", {"filter": {"generic_search_term": "a"}})).status == 200
 
 
-RELATIONS = (
+RELATIONS: tuple[Any, ...] = (
     *JUNK,
     {"rel_type": 5, "event_id": 5},
     {"rel_type": "m.thread"},

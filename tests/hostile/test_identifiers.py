@@ -376,7 +376,6 @@ async def test_long_addresses_are_refused(mallory: Person, room_id: str) -> None
     for path in (
         f"{room(room_id)}/state/{'x' * 5_000}",
         f"/{'x/' * 3_000}",
-        f"{V3}/sync?since={'x' * 65_400}",
         f"{V3}/sync?{'x' * 65_520}",
         f"{V3}/sync?{'x' * 200_000}",
     ):
@@ -399,7 +398,8 @@ async def test_what_is_no_whole_number_is_refused(mallory: Person, room_id: str,
         assert await mallory.refused("GET", path) == (400, "M_INVALID_PARAM"), unquote(path)
 
 
-async def test_a_query_of_a_thousand_fields_is_refused_or_read(nobody: Attacker) -> None:
-    for field in ("a", "a=1", "", "=", "%61=1"):
-        answer = await nobody.ask("GET", f"{V3}/publicRooms?{'&'.join([field] * 1_000)}")
-        assert answer.status == 200 or answer.refusal == (400, "M_INVALID_PARAM")
+async def test_a_query_may_have_a_hundred_fields(nobody: Attacker) -> None:
+    for field in ("a", "a=1", "", "=", "%61=1", "a+b=1"):
+        assert (await nobody.ask("GET", f"{V3}/publicRooms?{'&'.join([field] * 100)}")).status == 200
+        path = f"{V3}/publicRooms?{'&'.join([field] * 101)}"
+        assert await nobody.refused("GET", path) == (400, "M_INVALID_PARAM")

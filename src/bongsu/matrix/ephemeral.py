@@ -14,7 +14,7 @@ from bongsu.http.request import Request
 from bongsu.http.response import Response, empty, reply
 from bongsu.http.router import Route, client_routes
 from bongsu.matrix.sending import check_room_id
-from bongsu.rooms.personal import SetAccountData, SetPresence, SetReceipt, SetTyping
+from bongsu.rooms.personal import EndTyping, SetAccountData, SetPresence, SetReceipt, SetTyping
 from bongsu.store import personal
 from bongsu.store.committer import Committer
 from bongsu.store.database import Database
@@ -152,11 +152,7 @@ class TypingEnds:
 
     async def _sweep(self) -> None:
         for row in await self._database.fetch(personal.EXPIRED_TYPING, self._now_ms()):
-            try:
-                await self._committer.submit(SetTyping(row["room_id"], row["user_id"], 0))
-            except Refusal as refusal:
-                if refusal.status != 403:
-                    raise
+            await self._committer.submit(EndTyping(row["room_id"], row["user_id"]))
 
 
 def _check_event_id(event_id: str) -> str:

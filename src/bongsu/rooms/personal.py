@@ -107,6 +107,20 @@ class SetTyping(msgspec.Struct, frozen=True):
         batch.rows.add(key, Typing(batch.rows.next_pos(), *key, self.until_ms))
 
 
+class EndTyping(msgspec.Struct, frozen=True):
+    """Ends typing that nobody ended, also of somebody who has left the room meanwhile: for the server's own sweep."""
+
+    room_id: str
+    user_id: str
+
+    def wanted(self) -> Wanted:
+        return Wanted()
+
+    async def run(self, batch: RoomBatch) -> None:
+        key = (self.room_id, self.user_id)
+        batch.rows.add(key, Typing(batch.rows.next_pos(), *key, 0))
+
+
 class _Keep:
     """A status message that stays what it is."""
 
