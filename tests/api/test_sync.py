@@ -11,7 +11,7 @@ from tests.api.talking import V3, Json, Talker, room, segment, sign_up
 
 MESSAGE, NAME, TOPIC, MEMBER, CREATE = "m.room.message", "m.room.name", "m.room.topic", "m.room.member", "m.room.create"
 WAIT_MS = 20_000  # longer than any test waits; what wakes a sync does so within milliseconds
-NO_PRESENCE = {"presence": {"types": []}}  # the own one is news, too
+NO_PRESENCE: Json = {"presence": {"types": []}}  # the own one is news, too
 LAZY = {"room": {"state": {"lazy_load_members": True}}}
 RULES_TYPE = "m.push_rules"
 

@@ -271,7 +271,8 @@ async def test_junk_in_messages_is_carried_and_everybody_goes_on(mallory: Person
     await alice.does("POST", f"{room(room_id)}/join", {})
     since = (await alice.syncs())["next_batch"]
     said = await mallory.says(room_id, "before")
-    for number, (relation, junk) in enumerate(product(RELATIONS, (5, None, {}, [], {"body": 5}))):
+    contents: tuple[Any, ...] = (5, None, {}, [], {"body": 5})
+    for number, (relation, junk) in enumerate(product(RELATIONS, contents)):
         related = json.loads(json.dumps(relation).replace("THIS", said))
         content = {"m.relates_to": related, "m.new_content": junk, "m.mentions": junk, "body": junk, "url": junk}
         answer = await mallory.ask("PUT", message_path(room_id, f"junk{number}"), content)

@@ -7,7 +7,7 @@ import pytest
 
 from bongsu.core import limits
 from tests.api.talking import room, segment
-from tests.hostile.attack import PASSWORD, V1, V3, Attacker, Person, nothing_changes, sign_up
+from tests.hostile.attack import PASSWORD, V1, V3, Attacker, Json, Person, nothing_changes, sign_up
 from tests.server import SERVER_NAME, Server
 
 pytestmark = pytest.mark.usefixtures("unharmed")
@@ -82,7 +82,7 @@ async def test_an_id_over_255_bytes_is_refused(
             v3=V3,
             v1=V1,
         )
-        body = {"actions": []} if "pushrules" in path else {} if method in ("POST", "PUT") else None
+        body: Json = {"actions": []} if "pushrules" in path else {} if method in ("POST", "PUT") else None
         async with nothing_changes(mallory):
             assert await mallory.refused(method, filled, body) == wanted
 
@@ -281,7 +281,7 @@ async def test_nul_and_broken_letters_are_refused(
 ) -> None:
     me, here = segment(mallory.user_id), room(room_id)
     filled = path.format(room=here, room_id=segment(room_id), me=me, v3=V3, v1=V1)
-    body = {"actions": []} if "pushrules" in path else {"\x00": 1} if method == "PUT" else None
+    body: Json = {"actions": []} if "pushrules" in path else {"\x00": 1} if method == "PUT" else None
     async with nothing_changes(mallory):
         assert await mallory.refused(method, filled, body) == wanted
 

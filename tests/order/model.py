@@ -98,21 +98,22 @@ class Room:
     # --- the timeline ---
 
     def follow(self, said: Json, since: str | None, *, was_inside: bool) -> None:
-        """Takes the timeline of one answer: it continues what is known or, limited, leaves a gap before itself."""
+        """Takes the timeline of one answer: it continues what is known or, limited, leaves a gap before itself.
+
+        Who comes back to a room may be told known events again, but then as a timeline that begins anew.
+        """
         for event in said["events"]:
             self.see(event)
         chunk = [event["event_id"] for event in said["events"]]
         if len(set(chunk)) != len(chunk):
             raise Broken(f"{self.room_id}: an event twice in one answer: {chunk}")
-        known = self.stretches[-1].event_ids if self.stretches else []
-        everything = set(self.timeline)
-        again = [event_id for event_id in chunk if event_id in everything]
+        again = set(chunk).intersection(self.timeline)
         if again and (was_inside or not said.get("limited")):
             raise Broken(f"{self.room_id}: told again since {since}: {again}")
-        if again and (chunk[: len(again)] != again or known[-len(again) :] != again):
-            raise Broken(f"{self.room_id}: {chunk} does not continue {known}")
-        if self.stretches and (again or not said.get("limited")):
-            known.extend(chunk[len(again) :])
+        if again:
+            self.stretches.clear()
+        if self.stretches and not said.get("limited"):
+            self.stretches[-1].event_ids.extend(chunk)
         else:
             self.stretches.append(Stretch(said["prev_batch"], since if was_inside else None, chunk))
 
@@ -314,12 +315,17 @@ def _state(told: Told, room: Room, other: Room) -> dict[StateKey, str]:
     }
 
 
-def _receipts_told(room: Room) -> dict[ReceiptKey, str]:
-    """Without threaded receipts that an unthreaded one of the same person reaches or passes: it says it all."""
+def _receipts_told(room: Room) -> set[ReceiptKey]:
+    """(receipt type, user, event). The protocol can tell but one receipt of a person at an event, whatever the threads.
+
+    Without threaded receipts that an unthreaded one of the same person reaches or passes: it says it all.
+    """
     place = {event_id: index for index, event_id in enumerate(room.timeline)}
-    everywhere = {key[:2]: place.get(at, -1) for key, at in room.receipts.items() if key[2] == ""}
+    everywhere = {(kind, user): place.get(at, -1) for (kind, user, thread), at in room.receipts.items() if not thread}
     return {
-        key: at for key, at in room.receipts.items() if not key[2] or place.get(at, -1) > everywhere.get(key[:2], -2)
+        (kind, user, at)
+        for (kind, user, thread), at in room.receipts.items()
+        if not thread or place.get(at, -1) > everywhere.get((kind, user), -2)
     }
 
 

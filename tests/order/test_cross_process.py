@@ -61,9 +61,7 @@ async def test_a_parked_sync_at_the_other_worker_hears_at_once(
         took.append(time.perf_counter() - begun)
         assert [event["event_id"] for event in events] == [said]
     milliseconds = [round(seconds * 1000, 1) for seconds in sorted(took)]
-    print(
-        f"from sending at {writer} to reading at {reader}: {milliseconds[15]} ms in the middle, {milliseconds[-1]} at most"
-    )
+    print(f"sent at {writer}, read at {reader}: {milliseconds[15]} ms in the middle, {milliseconds[-1]} ms at most")
     record_property("milliseconds", milliseconds)
     assert took[-1] < SEEN_SECONDS_MAX
     assert statistics.median(took) < HINTED_SECONDS_MAX
@@ -174,7 +172,7 @@ async def history(person: Person, at: int, room_id: str, page: int) -> tuple[lis
     tokens: list[str] = []
     start = None
     while True:
-        query = {"dir": "f", "limit": page, **({"from": start} if start else {})}
+        query: Json = {"dir": "f", "limit": page, "from": start}
         answer = await person.must(at, "GET", f"{room(room_id)}/messages", **query)
         events += answer["chunk"]
         start = answer.get("end")
@@ -184,7 +182,7 @@ async def history(person: Person, at: int, room_id: str, page: int) -> tuple[lis
 
 
 async def test_positions_follow_the_order_of_commits(ann: Person, den: str) -> None:
-    """Each is acknowledged before the next is sent, now here, now there: so they lie in history, one place apart each."""
+    """Each is acknowledged before the next is sent, now here, now there: so they lie in history."""
     before = position((await (await parked(ann, 0)).answer(0, None))["next_batch"])
     said = []
     for number in range(20):

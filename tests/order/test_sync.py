@@ -185,6 +185,19 @@ async def test_a_redacted_message_is_no_longer_unread(workers: Workers, ann: Per
     assert device.model.rooms[room_id].unread["notification_count"] == 0
 
 
+@pytest.mark.parametrize("at", [0, 1])
+async def test_who_comes_back_has_read_everything(ann: Person, ben: Person, at: int) -> None:
+    room_id = await the_room(ann, ben)
+    device = await known(ben, at)
+    await ann.say(0, room_id, "hello")
+    await device.sync_until(lambda model: model.rooms[room_id].unread["notification_count"] == 1, at)
+    await ben.change(at, room_id, "leave")
+    await device.sync(at)
+    await ann.bring(at, room_id, ben)
+    await device.sync(at)
+    assert device.model.rooms[room_id].unread["notification_count"] == 0
+
+
 async def test_counts_survive_reading_and_syncing_at_the_same_time(ann: Person, ben: Person) -> None:
     room_id = await the_room(ann, ben)
     devices = [await known(ben, at % 2) for at in range(4)]

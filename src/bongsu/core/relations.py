@@ -1,6 +1,6 @@
 """How events point at others (client-server API, "Forming relationships between events")."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -9,6 +9,7 @@ ANNOTATION: Final = "m.annotation"
 REPLACE: Final = "m.replace"
 THREAD: Final = "m.thread"
 REFERENCE: Final = "m.reference"
+MAIN_TIMELINE: Final = "main"  # as the id of a thread: everything that is in none
 
 
 class RelatesTo(msgspec.Struct, frozen=True):
@@ -17,6 +18,18 @@ class RelatesTo(msgspec.Struct, frozen=True):
     rel_type: str
     parent_id: str
     key: str | None = None
+
+
+def is_in_thread(event_id: str, lineage: Sequence[tuple[str, str]], thread_id: str) -> bool:
+    """Does the event belong to this thread, or to the main timeline where thread_id is "main"?
+
+    lineage: (parent, relation) of the event and of its ancestors, nearest first. The root of a thread is in the main
+    timeline, and so is what relates to it otherwise than as an answer; as the beginning of its thread it counts too.
+    """
+    root = next((parent for parent, rel_type in lineage if rel_type == THREAD), None)
+    if thread_id == MAIN_TIMELINE:
+        return root is None
+    return thread_id == root if root is not None else thread_id in (event_id, *(parent for parent, _ in lineage))
 
 
 def relates_to(content: Mapping[str, Any]) -> RelatesTo | None:

@@ -77,19 +77,23 @@ def needs_heroes(get: Callable[[str, str], Any]) -> bool:
     return not (name and name.content.get("name")) and not (alias and alias.content.get("alias"))
 
 
-def receipts_content(receipts: Iterable[Any]) -> JsonObject:
-    """The content of an m.receipt event: event → kind → person → {ts, thread_id}.
+def receipts_contents(receipts: Iterable[Any]) -> list[JsonObject]:
+    """The contents of m.receipt events: event → kind → person → {ts, thread_id}.
 
-    There is room for one receipt of a person at an event: an unthreaded one says more than a threaded one.
+    There is room for one receipt of a person at an event. Whoever has several there, in different threads, needs
+    several events, of which clients take each as an addition to the ones before.
     """
-    content: JsonObject = {}
+    contents: list[JsonObject] = []
     for row in receipts:
+        free = (each for each in contents if row.user_id not in each.get(row.event_id, {}).get(row.receipt_type, {}))
+        content = next(free, None)
+        if content is None:
+            content = {}
+            contents.append(content)
+        thread = {"thread_id": row.thread_id} if row.thread_id else {}
         people = content.setdefault(row.event_id, {}).setdefault(row.receipt_type, {})
-        present = people.get(row.user_id)
-        if present is None or not row.thread_id or "thread_id" in present:
-            thread = {"thread_id": row.thread_id} if row.thread_id else {}
-            people[row.user_id] = {"ts": row.ts_ms, **thread}
-    return content
+        people[row.user_id] = {"ts": row.ts_ms, **thread}
+    return contents
 
 
 def pushed_rules(ruleset: JsonObject) -> JsonObject:

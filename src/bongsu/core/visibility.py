@@ -79,9 +79,11 @@ class Visibility:
         index = bisect_right(self._firsts, pos) - 1
         return index >= 0 and pos <= self.ranges[index][1]
 
-    def was_in(self, pos: int) -> bool:
-        """Was the person in the room at or before this position?"""
-        return "join" in self._memberships[: bisect_right(self._membership_positions, pos)]
+    def was_told(self, pos: int) -> bool:
+        """May the person know events of the room from before, having been in, or sent out, at or before this position?"""
+        return not {"join", "leave", "ban"}.isdisjoint(
+            self._memberships[: bisect_right(self._membership_positions, pos)]
+        )
 
     def membership_at(self, pos: int) -> str:
         """The person's membership just after the event at this position."""

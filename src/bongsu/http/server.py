@@ -97,6 +97,8 @@ class Connection(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         super().connection_lost(exc)
         self._forget_stall()
+        for tell in self._when_lost:
+            tell()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -109,8 +111,6 @@ class Connection(HttpToolsProtocol):
 
     def timeout_keep_alive_handler(self) -> None:
         self._end()
-        for tell in self._when_lost:
-            tell()
 
     def data_received(self, data: bytes) -> None:
         if self._is_refused:

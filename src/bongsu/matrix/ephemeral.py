@@ -9,19 +9,17 @@ import msgspec
 
 from bongsu.core import ids, limits
 from bongsu.core.errors import Refusal, forbidden, invalid_param
-from bongsu.core.json import encode
 from bongsu.http.request import Request
 from bongsu.http.response import Response, empty, reply
 from bongsu.http.router import Route, client_routes
 from bongsu.matrix.sending import check_room_id
-from bongsu.rooms.personal import EndTyping, SetAccountData, SetPresence, SetReceipt, SetTyping
+from bongsu.rooms.personal import FULLY_READ, EndTyping, SetMarkers, SetPresence, SetReceipt, SetTyping
 from bongsu.store import personal
 from bongsu.store.committer import Committer
 from bongsu.store.database import Database
 from bongsu.sync.service import presence_content
 
 _RECEIPTS = ("m.read", "m.read.private")
-_FULLY_READ = "m.fully_read"
 _PRESENCE = ("online", "offline", "unavailable")
 
 
@@ -64,40 +62,31 @@ class Ephemeral:
 
     async def receipt(self, request: Request) -> Response:
         kind = request.params["receipt_type"]
-        if kind not in (*_RECEIPTS, _FULLY_READ):
-            raise invalid_param(f"the receipt type must be one of {', '.join((*_RECEIPTS, _FULLY_READ))}")
+        if kind not in (*_RECEIPTS, FULLY_READ):
+            raise invalid_param(f"the receipt type must be one of {', '.join((*_RECEIPTS, FULLY_READ))}")
         body = await request.read(_Thread)
         event_id = _check_event_id(request.params["event_id"])
-        if kind == _FULLY_READ:
+        if kind == FULLY_READ:
             if body.thread_id is not None:
                 raise invalid_param("m.fully_read takes no thread_id")
-            await self._fully_read(request, event_id)
+            user, room_id = request.requester.user_id, check_room_id(request)
+            await self._committer.submit(SetMarkers(room_id, user, {}, event_id))
         else:
             await self._receipt(request, kind, event_id, _check_thread(body.thread_id))
         return empty()
 
     async def read_markers(self, request: Request) -> Response:
         body = await request.read(_Markers)
-        pairs = [
-            (kind, _check_event_id(event))
-            for kind, event in zip(_RECEIPTS, (body.read, body.private), strict=True)
-            if event
-        ]
+        named = zip(_RECEIPTS, (body.read, body.private), strict=True)
+        receipts = {kind: _check_event_id(event_id) for kind, event_id in named if event_id}
         fully_read = _check_event_id(body.fully_read) if body.fully_read else None
-        for kind, event_id in pairs:
-            await self._receipt(request, kind, event_id, "")
-        if fully_read:
-            await self._fully_read(request, fully_read)
+        user, room_id = request.requester.user_id, check_room_id(request)
+        await self._committer.submit(SetMarkers(room_id, user, receipts, fully_read))
         return empty()
 
     async def _receipt(self, request: Request, kind: str, event_id: str, thread_id: str) -> None:
         user = request.requester.user_id
         await self._committer.submit(SetReceipt(check_room_id(request), user, kind, event_id, thread_id))
-
-    async def _fully_read(self, request: Request, event_id: str) -> None:
-        content = encode({"event_id": event_id})
-        user, room_id = request.requester.user_id, check_room_id(request)
-        await self._committer.submit(SetAccountData(user, room_id, _FULLY_READ, content))
 
     async def typing(self, request: Request) -> Response:
         user = request.params["user_id"]

@@ -10,7 +10,7 @@ from bongsu.core.events import JOIN_RULES, MEMBER, POWER_LEVELS, Draft
 from bongsu.core.json import JsonObject
 from bongsu.rooms.batch import RoomBatch
 from bongsu.rooms.room import WorkingRoom
-from bongsu.rooms.sending import existing_room
+from bongsu.rooms.sending import visible_room
 from bongsu.store import people
 from bongsu.store import rooms as room_table
 from bongsu.store.batch import Wanted
@@ -73,10 +73,10 @@ class Invite(_OfOne, frozen=True, kw_only=True):
     is_direct: bool = False
 
     async def run(self, batch: RoomBatch) -> None:
-        room = await existing_room(batch, self.room_id)
-        await batch.know_members(room, [self.sender, self.target])
+        room = await visible_room(batch, self.room_id, self.sender)
+        await batch.know_members(room, [self.target])
         await _check_invited_exists(batch, self.target)
-        if room.membership(self.sender) == "join" and room.membership(self.target) == "invite":
+        if room.membership(self.target) == "invite":
             return
         more = await people.member_profile(batch.connection, self.target)
         if self.is_direct:
@@ -100,8 +100,8 @@ class Kick(_OfOne, frozen=True, kw_only=True):
     """Somebody inside sends somebody out."""
 
     async def run(self, batch: RoomBatch) -> None:
-        room = await existing_room(batch, self.room_id)
-        await batch.know_members(room, [self.sender, self.target])
+        room = await visible_room(batch, self.room_id, self.sender)
+        await batch.know_members(room, [self.target])
         if room.membership(self.target) not in ("join", "invite", "knock"):
             raise forbidden(f"{self.target} is not in this room")
         await self.set(batch, room, self.content("leave"))
@@ -111,9 +111,9 @@ class Ban(_OfOne, frozen=True, kw_only=True):
     """Somebody inside keeps somebody out."""
 
     async def run(self, batch: RoomBatch) -> None:
-        room = await existing_room(batch, self.room_id)
-        await batch.know_members(room, [self.sender, self.target])
-        if room.membership(self.sender) == "join" and room.membership(self.target) == "ban":
+        room = await visible_room(batch, self.room_id, self.sender)
+        await batch.know_members(room, [self.target])
+        if room.membership(self.target) == "ban":
             return
         await self.set(batch, room, self.content("ban"))
 
@@ -122,8 +122,8 @@ class Unban(_OfOne, frozen=True, kw_only=True):
     """Takes a ban back. The person is then outside, and may be invited."""
 
     async def run(self, batch: RoomBatch) -> None:
-        room = await existing_room(batch, self.room_id)
-        await batch.know_members(room, [self.sender, self.target])
+        room = await visible_room(batch, self.room_id, self.sender)
+        await batch.know_members(room, [self.target])
         if room.membership(self.target) != "ban":
             raise forbidden(f"{self.target} is not banned from this room")
         await self.set(batch, room, self.content("leave"))

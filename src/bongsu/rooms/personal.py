@@ -8,15 +8,20 @@ from typing import Final
 
 import msgspec
 
-from bongsu.core.errors import Refusal
+from bongsu.core.errors import invalid_param, not_found
 from bongsu.core.events import MEMBER, Draft
-from bongsu.core.json import JsonObject
+from bongsu.core.json import JsonObject, encode
+from bongsu.core.relations import is_in_thread
 from bongsu.rooms.batch import RoomBatch
+from bongsu.rooms.room import WorkingRoom
 from bongsu.rooms.sending import visible_room
 from bongsu.store import personal
+from bongsu.store import relations as relation_table
 from bongsu.store import rooms as room_table
 from bongsu.store.batch import Wanted
 from bongsu.store.rows import AccountData, Presence, Receipt, Revocation, Typing
+
+FULLY_READ: Final = "m.fully_read"
 
 
 class SetReceipt(msgspec.Struct, frozen=True):
@@ -36,21 +41,58 @@ class SetReceipt(msgspec.Struct, frozen=True):
 
     async def run(self, batch: RoomBatch) -> None:
         room = await visible_room(batch, self.room_id, self.user_id)
-        found = await batch.event(room, self.event_id)
-        if found is None:
-            raise Refusal(404, "M_NOT_FOUND", "the room has no such event")
-        event_pos = found[0].pos
+        event_pos = await _pos_of(batch, room, self.event_id)
+        if self.thread_id:
+            await self._check_thread(batch)
+        await self.put(batch, event_pos)
+
+    async def _check_thread(self, batch: RoomBatch) -> None:
+        lineage = await relation_table.lineage(batch.connection, self.room_id, self.event_id)
+        if not is_in_thread(self.event_id, lineage, self.thread_id):
+            raise invalid_param("the event is not in the thread that thread_id names")
+
+    async def put(self, batch: RoomBatch, event_pos: int) -> None:
+        """event_pos: where the event stands, which must be in the room."""
         key = (self.room_id, self.user_id, self.receipt_type, self.thread_id)
-        if await self._is_behind(batch, key, event_pos):
-            return
-        row = Receipt(batch.rows.next_pos(), *key, self.event_id, event_pos, batch.now_ms)
-        batch.rows.add(key, row)
+        if not await self._is_behind(batch, key, event_pos):
+            row = Receipt(batch.rows.next_pos(), *key, self.event_id, event_pos, batch.now_ms)
+            batch.rows.add(key, row)
 
     async def _is_behind(self, batch: RoomBatch, key: tuple[str, str, str, str], event_pos: int) -> bool:
         queued = batch.rows.small.get(Receipt, {}).get(key)
         if isinstance(queued, Receipt):
             return queued.event_pos >= event_pos
         return await room_table.receipt_pos(batch.connection, *key) >= event_pos
+
+
+class SetMarkers(msgspec.Struct, frozen=True):
+    """Unthreaded receipts by their kind, and the marker up to which everything was read: all of them or none."""
+
+    room_id: str
+    user_id: str
+    receipts: dict[str, str]
+    fully_read: str | None = None
+
+    def wanted(self) -> Wanted:
+        return Wanted([self.room_id], [(self.room_id, self.user_id)])
+
+    async def run(self, batch: RoomBatch) -> None:
+        room = await visible_room(batch, self.room_id, self.user_id)
+        named = [*self.receipts.values(), *([self.fully_read] if self.fully_read else [])]
+        positions = {event_id: await _pos_of(batch, room, event_id) for event_id in dict.fromkeys(named)}
+        for kind, event_id in self.receipts.items():
+            await SetReceipt(self.room_id, self.user_id, kind, event_id).put(batch, positions[event_id])
+        if self.fully_read:
+            content = encode({"event_id": self.fully_read})
+            await SetAccountData(self.user_id, self.room_id, FULLY_READ, content).run(batch)
+
+
+async def _pos_of(batch: RoomBatch, room: WorkingRoom, event_id: str) -> int:
+    """404 for an event that is not of this room."""
+    found = await batch.event(room, event_id)
+    if found is None:
+        raise not_found("the room has no such event")
+    return found[0].pos
 
 
 class SetAccountData(msgspec.Struct, frozen=True):

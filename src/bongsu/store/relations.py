@@ -27,6 +27,23 @@ async def annotations(reads: Reads, related: RelatesTo, event_type: str, sender:
     return [row["event_id"] for row in rows]
 
 
+_LINEAGE: Final = """
+WITH RECURSIVE up (parent_id, rel_type, hops) AS (
+    SELECT parent_id, rel_type, 1 FROM relations WHERE event_id = $1 AND room_id = $2
+    UNION ALL
+    SELECT r.parent_id, r.rel_type, up.hops + 1 FROM up
+    JOIN relations r ON r.event_id = up.parent_id AND r.room_id = $2 WHERE up.hops < $3
+)
+SELECT parent_id, rel_type FROM up ORDER BY hops
+"""
+
+
+async def lineage(reads: Reads, room_id: str, event_id: str) -> list[tuple[str, str]]:
+    """(parent, relation) of the event, of its parent, and so on: what decides which thread it is in."""
+    rows = await reads.fetch(_LINEAGE, event_id, room_id, limits.RELATIONS_DEPTH_MAX)
+    return [(row["parent_id"], row["rel_type"]) for row in rows]
+
+
 async def is_related(reads: Reads, event_id: str) -> bool:
     """Does this event itself relate to another?"""
     return bool(await reads.fetch("SELECT 1 FROM relations WHERE event_id = $1", event_id))

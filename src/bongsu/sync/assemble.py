@@ -89,7 +89,7 @@ def ephemeral_said(room: Room, receipts: Sequence[Receipt], span: Span) -> list[
     """Receipts and typing, as far as the filter wants them."""
     said: list[JsonObject] = []
     if receipts and span.wanted.ephemeral.matches("m.receipt", "", room.room_id, {}):
-        said.append({"type": "m.receipt", "content": timeline.receipts_content(receipts)})
+        said.extend({"type": "m.receipt", "content": content} for content in timeline.receipts_contents(receipts))
     if span.wanted.ephemeral.matches("m.typing", "", room.room_id, {}):
         said.extend(typing_said(room, span))
     return said
@@ -222,12 +222,12 @@ class Assembler:
     async def left(self, reader: Reader, membership: Membership, span: Span) -> RoomSlice:
         """What happened up to the leaving, and what became of the person after it (a ban, say).
 
-        Who came in after `since`, or has forgotten the room, sees that alone.
+        Who was not in at `since`, or has forgotten the room, sees that alone.
         """
         room = await self._rooms.get(membership.room_id)
         seen = (await fresh_table.visibilities(self._database, [room.room_id], reader.user_id))[room.room_id]
         own = await self._own(reader, membership)
-        if membership.joined_pos is None or membership.joined_pos > span.since or membership.forgotten:
+        if seen.membership_at(span.since) != "join" or membership.forgotten:
             room_slice = self._slice(room, Past(own, is_cut=membership.joined_pos is not None), own, span)
         else:
             left_pos = min(seen.state_pos or 0, membership.pos)

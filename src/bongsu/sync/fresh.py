@@ -37,7 +37,7 @@ class _Plan(msgspec.Struct):
     """One room on its way: where it ends for this person, what may be seen of it, and the timeline chosen.
 
     state: what stood when this was begun, or later, but for members; after: the timeline begins after it;
-    comes_back: the person was in before, so that the device may know an older part of the room.
+    comes_back: the person was here before, so that the device may know an older part of the room.
     """
 
     room: Room
@@ -245,7 +245,7 @@ def _plan(room: Room, membership: Membership, visibility: Visibility, span: Span
         visibility=visibility,
         state=list(room.state.values()),
         after=span.since if goes_on else 0,
-        comes_back=visibility.was_in(span.since) and not goes_on,
+        comes_back=visibility.was_told(span.since) and not goes_on,
     )
 
 

@@ -112,6 +112,7 @@ class Reader:
         joined_pos = before.joined_pos if before else None
         if membership == "join" and (before is None or before.membership != "join"):
             joined_pos = event.pos
+            self.count_anew(event.pos, event.room_id)
         self.memberships[event.room_id] = Membership(event.room_id, membership, event.pos, joined_pos, False)
 
     def forget(self, row: Forgotten) -> None:
@@ -141,7 +142,7 @@ class Reader:
             self.presence_after = self.presence.pop(0).pos
 
     def count_anew(self, pos: int, room_id: str) -> None:
-        """At this position something happened (an own receipt, a redaction) that may make unread events fewer."""
+        """Something happened (an own receipt, a redaction, coming in) that may make unread events fewer."""
         self.unread.pop(room_id, None)
         self.uncounted = pos
 

@@ -48,6 +48,9 @@ def count(reader: Reader, room: Room, unread: Unread, events: Iterable[Event], u
         if event.pos <= unread.up_to or event.pos > up_to or event.redacted_because is not None:
             continue
         thread = thread_of(event)
+        if event.sender == reader.user_id and event.state_key is None:
+            _read(unread, thread, event.pos)
+            continue
         if event.pos <= max(everywhere, unread.read_at.get(thread or _MAIN, 0)):
             continue
         outcome = reader.rules.evaluate(event.type, event.sender, event.state_key, event.content, facts)
@@ -61,6 +64,15 @@ def count(reader: Reader, room: Room, unread: Unread, events: Iterable[Event], u
             counts[0] += 1
             counts[1] += outcome.highlight
     unread.up_to = max(unread.up_to, up_to)
+
+
+def _read(unread: Unread, thread: str | None, pos: int) -> None:
+    """Who speaks has read what was said before, in that thread."""
+    unread.read_at[thread or _MAIN] = max(unread.read_at.get(thread or _MAIN, 0), pos)
+    if thread is None:
+        unread.notify = unread.highlight = 0
+    else:
+        unread.threads.pop(thread, None)
 
 
 class Counter:

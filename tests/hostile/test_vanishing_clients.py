@@ -1,0 +1,143 @@
+"""Ten thousand clients that wait for news, and vanish without a word. Everybody else notices neither."""
+
+import asyncio
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+
+import psutil
+import pytest
+
+from bongsu.core import limits
+from tests.api.talking import room
+from tests.hostile.attack import SECONDS_MAX, V3, Attacker, Person, nothing_is_logged, sign_up
+from tests.server import Server
+
+SYNCS_PER_DEVICE = limits.PARKED_SYNCS_PER_DEVICE_MAX
+CLIENTS = min(10_000, resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 1_000)  # what this system has descriptors for
+DEVICES = CLIENTS // SYNCS_PER_DEVICE
+PARKED_BYTES_MAX = 40_000  # of one waiting client: its connection, request and place; measured: about 18 kB
+LEFT_BYTES_MAX = 2_000  # of one that came back after others had gone: nothing adds up
+SETTLE_SECONDS_MAX = 15.0
+
+
+class Watched:
+    """A worker and what it holds."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self._process = psutil.Process(server.pid)
+        self._attacker = Attacker(server)
+
+    async def parked(self) -> int:
+        metrics = (await self._attacker.ask("GET", "/metrics")).body.decode()
+        gauge = next(line for line in metrics.splitlines() if line.startswith("bongsu_parked_syncs "))
+        return int(float(gauge.split()[1]))
+
+    async def settles(self, parked: int) -> None:
+        """Returns when so many syncs wait."""
+        deadline = time.monotonic() + SETTLE_SECONDS_MAX
+        while (now := await self.parked()) != parked:
+            assert time.monotonic() < deadline, f"{now} syncs wait, not {parked}"
+            await asyncio.sleep(0.05)
+
+    @property
+    def descriptors(self) -> int:
+        return int(self._process.num_fds())
+
+    @property
+    def bytes(self) -> int:
+        return int(self._process.memory_info().rss)
+
+
+@pytest.fixture(scope="module")
+def crowded(target: Server) -> Iterator[Server]:
+    """A worker for the crowd alone: what it holds is theirs."""
+    server = Server.start(target.data_dir, "--password-hashing", "fast")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+async def tokens(target: Server) -> list[str]:
+    """One device each of so many people, who sign up on another worker."""
+    people = asyncio.Queue[int]()
+    for number in range(DEVICES):
+        people.put_nowait(number)
+    found: list[str] = []
+
+    async def sign_up_some() -> None:
+        while not people.empty():
+            person = await sign_up(target, f"crowd{people.get_nowait()}")
+            assert person.token is not None
+            found.append(person.token)
+
+    await asyncio.gather(*(sign_up_some() for _ in range(20)))
+    return found
+
+
+@asynccontextmanager
+async def crowd(server: Server, tokens: Sequence[str], since: str) -> AsyncIterator[None]:
+    """The crowd waits inside, and has vanished after."""
+    command = [sys.executable, "-m", "tests.hostile.crowd", str(server.port), since, str(SYNCS_PER_DEVICE)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        process.stdin.write("\n".join(tokens))
+        process.stdin.close()
+        assert int(await asyncio.to_thread(process.stdout.readline)) == len(tokens) * SYNCS_PER_DEVICE
+        yield
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+async def _others_are_served(server: Server, since: str) -> None:
+    """Two people talk while the crowd waits: what one says reaches the other, who waits in a sync too."""
+    alice, bob = await sign_up(server, "alice"), await sign_up(server, "bob")
+    room_id = await alice.makes_room(preset="public_chat")
+    await bob.does("POST", f"{room(room_id)}/join", {})
+    for number in range(5):
+        since = (await bob.syncs())["next_batch"]
+        waiting = asyncio.create_task(bob.syncs(since=since, timeout=10_000))
+        await asyncio.sleep(0.02)
+        began = time.monotonic()
+        await alice.says(room_id, str(number))
+        heard = (await waiting)["rooms"]["join"][room_id]["timeline"]["events"]
+        assert time.monotonic() - began < SECONDS_MAX
+        assert [event["content"]["body"] for event in heard] == [str(number)]
+    alice.close()
+    bob.close()
+
+
+async def test_ten_thousand_clients_vanish(crowded: Server, tokens: list[str]) -> None:
+    watched, person = Watched(crowded), Person(crowded, {"access_token": tokens[0], "user_id": "", "device_id": ""})
+    since = f"s{await person.position()}"
+    held: list[int] = []
+    await _others_are_served(crowded, since)
+    descriptors, empty = watched.descriptors, watched.bytes
+    with nothing_is_logged():
+        for _ in range(2):
+            async with crowd(crowded, tokens, since):
+                await watched.settles(CLIENTS); print("DBG", watched.bytes, watched.descriptors, time.monotonic())
+                assert watched.bytes - empty < CLIENTS * PARKED_BYTES_MAX
+                await _others_are_served(crowded, since)
+                refused = await person.ask("GET", f"{V3}/sync?set_presence=offline&since={since}&timeout=30000")
+                assert (refused.refusal, refused.headers["retry-after"]) == ((429, "M_LIMIT_EXCEEDED"), "1")
+            await watched.settles(0)
+            assert watched.descriptors <= descriptors + limits_of_pool()
+            held.append(watched.bytes)
+            print("DBG", descriptors, watched.descriptors, empty, held)
+    assert held[1] - held[0] < CLIENTS * LEFT_BYTES_MAX, f"{empty}, then {held}"
+    assert (await person.syncs(since=since, timeout=0))["next_batch"]
+    person.close()
+
+
+def limits_of_pool() -> int:
+    """Connections to the database that may have been opened meanwhile, and those of this test."""
+    return 20
