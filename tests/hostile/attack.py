@@ -91,8 +91,9 @@ class Connection:
         self._writer.close()
 
 
-async def connect(server: Server) -> Connection:
-    return Connection(*await asyncio.open_connection("127.0.0.1", server.port, limit=2**24))
+async def connect(server: Server, address: str = "127.0.0.1") -> Connection:
+    """address: from where; every one of 127.0.0.0/8 is this machine's."""
+    return Connection(*await asyncio.open_connection("127.0.0.1", server.port, local_addr=(address, 0), limit=2**24))
 
 
 def head(method: str, path: str, headers: Headers) -> bytes:
@@ -106,20 +107,17 @@ def encode(body: Json | bytes | None) -> bytes | None:
 
 
 class Attacker:
-    """Asks over one connection that is kept, and looks at every answer. `token`: whom it stole."""
+    """Asks over one connection that is kept, and looks at every answer. token: a stolen one; address: from where."""
 
-    def __init__(self, server: Server, token: str | None = None) -> None:
+    def __init__(self, server: Server, token: str | None = None, address: str = "127.0.0.1") -> None:
         self.server = server
         self.token = token
+        self._address = address
         self._connection: Connection | None = None
 
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
-
-    def holding(self, token: str | None) -> "Attacker":
-        """The same with another token, on a connection of its own."""
-        return Attacker(self.server, token)
 
     async def ask(
         self, method: str, path: str, body: Json | bytes | None = None, *, headers: Headers | None = None
@@ -162,7 +160,7 @@ class Attacker:
 
     async def _connected(self) -> Connection:
         if self._connection is None:
-            self._connection = await connect(self.server)
+            self._connection = await connect(self.server, self._address)
         return self._connection
 
     async def position(self) -> int:
@@ -208,9 +206,14 @@ class Person(Attacker):
 
     def __init__(self, server: Server, signed_in: Json) -> None:
         super().__init__(server, signed_in["access_token"])
+        self._signed_in = signed_in
         self.user_id: str = signed_in["user_id"]
         self.device_id: str = signed_in["device_id"]
         self._txn_ids = itertools.count()
+
+    def on(self, server: Server) -> "Person":
+        """The same device on another worker, over a connection of its own."""
+        return Person(server, self._signed_in)
 
     async def does(self, method: str, path: str, body: Json | bytes | None = None) -> Json:
         answer = await self.ask(method, path, body)

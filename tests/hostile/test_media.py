@@ -51,7 +51,7 @@ Reply = tuple[int, dict[str, str], bytes]
 class _Names:
     """A token is a user's name; "guest" is one."""
 
-    async def authenticate(self, token: str) -> Requester:
+    async def authenticate(self, token: str, address: str | None = None) -> Requester:
         return Requester(user_id=f"@{token}:{SERVER_NAME}", device_id="D", is_guest=token == "guest")
 
 

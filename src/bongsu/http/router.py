@@ -68,6 +68,7 @@ class Router:
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self._root = _Node()
+        self._fixed: dict[tuple[str, str], Route] = {}
         self.routes = tuple(routes)
         for route in self.routes:
             self._add(route)
@@ -87,9 +88,14 @@ class Router:
         if route.method in node.routes:
             raise ValueError(f"{route.method} {route.template} is routed twice")
         node.routes[route.method] = route
+        if "{" not in route.template:
+            self._fixed[route.method, route.template] = route
 
     def find(self, method: str, raw_path: str) -> tuple[Route, dict[str, str]]:
         """The route and its decoded parameters. 404 M_UNRECOGNIZED for no such path, 405 for a wrong method."""
+        fixed = self._fixed.get((method, raw_path))
+        if fixed is not None:
+            return fixed, {}
         found = self._walk(self._root, raw_path.split("/")[1:], 0, [])
         if found is None:
             raise Refusal(404, "M_UNRECOGNIZED", "this server has no such endpoint")

@@ -23,6 +23,7 @@ from uvicorn.server import ServerState
 
 from bongsu.core import limits
 from bongsu.core.json import encode
+from bongsu.http.transport import Joined
 
 KEEP_ALIVE_SECONDS_MAX: Final = 75  # longer than the 60 s of common proxies, so that the proxy is the one to close
 LINGER_SECONDS_MAX: Final = 2.0  # after a refusal we read on: closing at once would destroy the answer on its way
@@ -84,7 +85,7 @@ class Connection(HttpToolsProtocol):
     # --- the connection ---
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(Joined(transport, self.loop))  # type: ignore[arg-type]
         if len(self.connections) > self._connections_max:
             transport.abort()
             return

@@ -4,7 +4,7 @@ GET user/{userId}/rooms/{roomId}/tags · PUT, DELETE …/tags/{tag}
 
 from collections.abc import Callable
 
-from bongsu.core import ids, limits
+from bongsu.core import ids, limits, pushrules
 from bongsu.core.errors import Refusal, forbidden, invalid_param, not_found, too_large
 from bongsu.core.json import JsonObject, decode, encode
 from bongsu.http.request import Request
@@ -16,7 +16,8 @@ from bongsu.store.committer import Committer
 from bongsu.store.database import Database
 
 _TAGS = "m.tag"
-_MANAGED = ("m.fully_read", "m.push_rules")  # the protocol gives these endpoints of their own
+_PUSH_RULES = "m.push_rules"  # kept as what differs from the predefined rules, shown whole
+_MANAGED = ("m.fully_read", _PUSH_RULES)  # the protocol gives these endpoints of their own
 
 
 class AccountDataEndpoints:
@@ -51,6 +52,9 @@ class AccountDataEndpoints:
         room_id = _check_own(request)
         kind = ids.check_text(request.params["type"], "the type")
         content = await self._content(request, room_id, kind)
+        if kind == _PUSH_RULES and not room_id:
+            stored = None if content is None else decode(content)
+            return reply({"global": pushrules.ruleset(request.requester.user_id, stored)})
         if content is None:
             raise not_found("there is no such account data")
         return Response(content)

@@ -18,7 +18,7 @@ from bongsu.store import events as event_table
 from bongsu.store import rooms as room_table
 from bongsu.store.batch import Rows, Wanted
 from bongsu.store.database import Connection
-from bongsu.store.rows import Redacted, Relation, StoredEvent
+from bongsu.store.rows import Redacted, Relation, StoredEvent, Typing
 
 
 class Transaction(msgspec.Struct, frozen=True):
@@ -212,6 +212,20 @@ class RoomBatch:
         if related is not None and draft.state_key is None:
             self.rows.relations.append(Relation(related.parent_id, related.rel_type, related.key, event))
         return event
+
+    async def set_member(self, room: WorkingRoom, draft: Draft) -> Event:
+        """Appends a membership. Who goes no longer types. It must be the last that an operation adds."""
+        event = await self.append(room, draft)
+        assert draft.state_key is not None
+        key = (room.room_id, draft.state_key)
+        if room.membership(draft.state_key) != "join" and self._types(room, draft.state_key):
+            self.rows.add(key, Typing(self.rows.next_pos(), *key, 0))
+        return event
+
+    def _types(self, room: WorkingRoom, user_id: str) -> bool:
+        queued = self.rows.small.get(Typing, {}).get((room.room_id, user_id))
+        typing = queued or (room.base.typing.get(user_id) if room.base else None)
+        return isinstance(typing, Typing) and typing.until_ms > 0
 
     async def redact(
         self, room: WorkingRoom, draft: Draft, target: tuple[Event, bytes], transaction: Transaction

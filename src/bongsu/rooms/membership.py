@@ -36,7 +36,7 @@ class _OfOne(msgspec.Struct, frozen=True, kw_only=True):
 
     async def set(self, batch: RoomBatch, room: WorkingRoom, content: JsonObject) -> None:
         draft = Draft(type=MEMBER, sender=self.sender, state_key=self.target, content=content)
-        await batch.append(room, draft)
+        await batch.set_member(room, draft)
 
 
 class Join(_OfOne, frozen=True, kw_only=True):

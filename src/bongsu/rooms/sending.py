@@ -64,7 +64,8 @@ class SendState(msgspec.Struct, frozen=True):
         present = room.get(draft.type, draft.state_key)
         if present is not None and present.sender == draft.sender and present.content_json == canonical(draft.content):
             return present.event_id
-        return (await batch.append(room, draft)).event_id
+        event = await (batch.set_member if draft.type == MEMBER else batch.append)(room, draft)
+        return event.event_id
 
 
 class Redact(msgspec.Struct, frozen=True):

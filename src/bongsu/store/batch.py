@@ -10,18 +10,20 @@ from bongsu.store import streams
 from bongsu.store.database import Connection
 from bongsu.store.rows import (
     AccountData,
+    DeviceList,
     Forgotten,
+    KeyStock,
     Presence,
     Receipt,
     Redacted,
     Relation,
     Revocation,
     Segment,
+    SmallRow,
     StoredEvent,
+    ToDevice,
     Typing,
 )
-
-SmallRow = Receipt | AccountData | Typing | Presence | Revocation | Forgotten
 
 
 class Wanted(msgspec.Struct):
@@ -111,6 +113,9 @@ class Rows:
             of(Presence),
             of(Revocation),
             of(Forgotten),
+            of(ToDevice),
+            of(DeviceList),
+            of(KeyStock),
         )
 
 

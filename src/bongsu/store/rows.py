@@ -67,6 +67,39 @@ class Forgotten(msgspec.Struct, frozen=True):
     user_id: str
 
 
+class ToDevice(msgspec.Struct, frozen=True):
+    """A message to one device, outside all rooms. content: JSON."""
+
+    pos: int
+    user_id: str
+    device_id: str
+    sender: str
+    type: str
+    content: bytes
+
+
+class DeviceList(msgspec.Struct, frozen=True):
+    """The keys of somebody's devices changed. room_ids: where the person is, so that it is known whom it concerns.
+
+    seen_by: "" for everybody there; else the one person who was shown a change (and room_ids is empty).
+    """
+
+    pos: int
+    user_id: str
+    seen_by: str
+    room_ids: list[str]
+
+
+class KeyStock(msgspec.Struct, frozen=True):
+    """The keys a device has left. one_time: unclaimed ones by algorithm, as JSON; unused_fallback: algorithms."""
+
+    pos: int
+    user_id: str
+    device_id: str
+    one_time: bytes
+    unused_fallback: list[str]
+
+
 class StoredEvent(msgspec.Struct, frozen=True):
     """An event and what of it only the store needs: the whole PDU and the key its retries are recognised by."""
 
@@ -92,7 +125,10 @@ class Redacted(msgspec.Struct, frozen=True):
     redacted_by: str
 
 
-Row = Event | Receipt | AccountData | Typing | Presence | Revocation | Forgotten
+SmallRow = (
+    Receipt | AccountData | Typing | Presence | Revocation | Forgotten | ToDevice | DeviceList | KeyStock
+)
+Row = Event | SmallRow
 
 
 class Segment(msgspec.Struct):
@@ -107,11 +143,15 @@ class Segment(msgspec.Struct):
     presence: list[Presence] = []
     revocations: list[Revocation] = []
     forgotten: list[Forgotten] = []
+    to_device: list[ToDevice] = []
+    device_lists: list[DeviceList] = []
+    key_stocks: list[KeyStock] = []
 
     def in_order(self) -> list[Row]:
         """All rows by position, whatever their kind."""
         kinds = (self.events, self.receipts, self.account_data, self.typing, self.presence, self.forgotten)
-        return sorted(chain(*kinds, self.revocations), key=attrgetter("pos"))
+        of_devices = (self.to_device, self.device_lists, self.key_stocks)
+        return sorted(chain(*kinds, *of_devices, self.revocations), key=attrgetter("pos"))
 
     def later_than(self, pos: int) -> "Segment":
         """The part of it that lies after `pos`."""
@@ -125,4 +165,7 @@ class Segment(msgspec.Struct):
             [row for row in self.presence if row.pos > pos],
             [row for row in self.revocations if row.pos > pos],
             [row for row in self.forgotten if row.pos > pos],
+            [row for row in self.to_device if row.pos > pos],
+            [row for row in self.device_lists if row.pos > pos],
+            [row for row in self.key_stocks if row.pos > pos],
         )

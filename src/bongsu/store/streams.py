@@ -12,7 +12,9 @@ from bongsu.core.events import MEMBER, REDACTION, Event
 from bongsu.store.database import Connection, Record
 from bongsu.store.rows import (
     AccountData,
+    DeviceList,
     Forgotten,
+    KeyStock,
     Presence,
     Receipt,
     Redacted,
@@ -20,6 +22,7 @@ from bongsu.store.rows import (
     Revocation,
     Segment,
     StoredEvent,
+    ToDevice,
     Typing,
 )
 
@@ -291,16 +294,30 @@ _UPSERTS: Final[dict[type[Any], str]] = {
         UPDATE members SET forgotten_pos = $1
         WHERE room_id = $2 AND user_id = $3 AND membership IN ('leave', 'ban')""",
     Revocation: "INSERT INTO revocations (pos, user_id, device_id) VALUES ($1, $2, $3)",
+    ToDevice: """
+        INSERT INTO to_device (pos, user_id, device_id, sender, type, content) VALUES ($1, $2, $3, $4, $5, $6)""",
+    DeviceList: """
+        INSERT INTO device_lists (pos, user_id, seen_by)
+        SELECT $1::bigint, $2::text, $3::text WHERE $4::text[] IS NOT NULL
+        ON CONFLICT (user_id, seen_by) DO UPDATE SET pos = excluded.pos""",
+    KeyStock: """
+        INSERT INTO key_stocks (pos, user_id, device_id, one_time, unused_fallback) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (user_id, device_id) DO UPDATE SET pos = excluded.pos, one_time = excluded.one_time,
+            unused_fallback = excluded.unused_fallback""",
 }
 
 
 async def write_rows(connection: Connection, rows: Sequence[msgspec.Struct]) -> None:
-    """Rows of one of the small tables: receipts, account data, typing, presence, revocations, rooms forgotten."""
+    """Rows of one of the small tables: receipts, account data, typing, presence, revocations, messages to devices…"""
     await connection.executemany(_UPSERTS[type(rows[0])], [msgspec.structs.astuple(row) for row in rows])
 
 
 _ROOMS_OF: Final = (
     "ARRAY(SELECT room_id FROM members m WHERE m.user_id = presence.user_id AND m.membership = 'join') AS room_ids"
+)
+_ROOMS_OF_CHANGED: Final = (
+    "ARRAY(SELECT room_id FROM members m WHERE m.user_id = device_lists.user_id AND m.membership = 'join'"
+    " AND device_lists.seen_by = '') AS room_ids"
 )
 # (rows of the segment, columns, table, the column of the position, shape)
 _SMALL: Final[tuple[tuple[str, str, str, str, type[Any]], ...]] = (
@@ -316,6 +333,13 @@ _SMALL: Final[tuple[tuple[str, str, str, str, type[Any]], ...]] = (
     ("presence", f"pos, user_id, state, status_msg, last_active_ms, {_ROOMS_OF}", "presence", "pos", Presence),
     ("revocations", "pos, user_id, device_id", "revocations", "pos", Revocation),
     ("forgotten", "forgotten_pos, room_id, user_id", "members", "forgotten_pos", Forgotten),
+    ("to_device", "pos, user_id, device_id, sender, type, content", "to_device", "pos", ToDevice),
+    ("device_lists", f"pos, user_id, seen_by, {_ROOMS_OF_CHANGED}", "device_lists", "pos", DeviceList),
+    ("key_stocks", "pos, user_id, device_id, one_time, unused_fallback", "key_stocks", "pos", KeyStock),
+)
+_PRESENT: Final = " UNION ALL ".join(  # most segments have rows in none of them or in one
+    f"SELECT {number} AS number WHERE EXISTS (SELECT 1 FROM {table} WHERE {pos} > $1 AND {pos} <= $2)"  # noqa: S608
+    for number, (_, _, table, pos, _) in enumerate(_SMALL)
 )
 
 
@@ -326,7 +350,8 @@ async def read_segment(connection: Connection, after: int, to: int) -> Segment:
         f"SELECT {EVENT_COLUMNS} FROM events e WHERE pos > $1 AND pos <= $2 ORDER BY pos", after, to
     )
     segment = Segment(after, to, [read_event(row) for row in rows])
-    for name, columns, table, pos, shape in _SMALL:
+    for present in await connection.fetch(_PRESENT, after, to):
+        name, columns, table, pos, shape = _SMALL[present["number"]]
         found = await connection.fetch(
             f"SELECT {columns} FROM {table} WHERE {pos} > $1 AND {pos} <= $2 ORDER BY {pos}", after, to
         )
