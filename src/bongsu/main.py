@@ -19,6 +19,7 @@ from bongsu.matrix.admin_register import AdminRegistration
 from bongsu.matrix.administration import Administration
 from bongsu.matrix.aliases import Aliases
 from bongsu.matrix.create_room import RoomCreation
+from bongsu.matrix.cross_signing import CrossSigning
 from bongsu.matrix.deactivation import Deactivation
 from bongsu.matrix.devices import Devices
 from bongsu.matrix.directory import Directory
@@ -26,6 +27,7 @@ from bongsu.matrix.discovery import Discovery
 from bongsu.matrix.ephemeral import Ephemeral, TypingEnds
 from bongsu.matrix.history import History
 from bongsu.matrix.interactive import Interactive
+from bongsu.matrix.keys import Keys
 from bongsu.matrix.login import Login
 from bongsu.matrix.membership import Membership
 from bongsu.matrix.passwords import Passwords
@@ -38,6 +40,7 @@ from bongsu.matrix.sessions import Sessions
 from bongsu.matrix.spaces import Spaces
 from bongsu.matrix.state import State
 from bongsu.matrix.sync import SyncEndpoints
+from bongsu.matrix.to_device import ToDevice
 from bongsu.matrix.upgrade import Upgrades
 from bongsu.media.blobs import BlobFolder
 from bongsu.media.routes import Media
@@ -55,6 +58,7 @@ from bongsu.store.feed import Feed
 from bongsu.store.migrations import migrate as migrate_database
 from bongsu.store.rate_limits import RateLimits
 from bongsu.sync.attendance import Attendance
+from bongsu.sync.mailbox import Mailbox
 from bongsu.sync.readers import Readers
 from bongsu.sync.service import Sync
 
@@ -84,7 +88,8 @@ class Worker:
         self.sessions = Sessions(accounts, self.committer, settings.server_name)
         self.deactivation = Deactivation(database, accounts, self.sessions, self.committer)
         self.accounts = Administration(accounts, self.sessions, self.passwords, self.deactivation, settings.server_name)
-        self.sync = Sync(database, self.feed, self.rooms, self.readers, now_ms)
+        self.mailbox = Mailbox(database)
+        self.sync = Sync(database, self.feed, self.rooms, self.readers, self.mailbox, now_ms)
         self.attendance = Attendance(database, self.committer, now_ms)
         self.syncing = SyncEndpoints(database, self.sync, self.attendance.saw if settings.presence else None)
         self.typing_ends = TypingEnds(database, self.committer, now_ms)
@@ -121,6 +126,9 @@ class Worker:
             AdminRegistration(accounts, sessions, passwords, name, settings.registration_secret),
             Account(accounts, sessions, passwords, interactive, self.deactivation),
             Devices(accounts, sessions, interactive),
+            Keys(self.database, self.committer, self.sync),
+            CrossSigning(self.database, self.committer, interactive),
+            ToDevice(self.committer),
         )
         return [route for family in families for route in family.routes()]
 
@@ -166,7 +174,13 @@ class Worker:
         self.committer.start(on_failure)
         self.tokens.start()
         self.limiter.start()
-        sweeps = (self.attendance.run(), self.typing_ends.run(), self.deactivation.finish())
+        sweeps = (
+            self.attendance.run(),
+            self.typing_ends.run(),
+            self.mailbox.run(),
+            self.mailbox.sweep(),
+            self.deactivation.finish(),
+        )
         self._sweeps = [asyncio.create_task(sweep) for sweep in sweeps]
 
     def drain(self) -> None:

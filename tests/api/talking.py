@@ -37,7 +37,8 @@ class Talker:
         self._password = password
         self.user_id: str = signed_in["user_id"]
         self.device_id: str = signed_in["device_id"]
-        self._headers = {"Authorization": f"Bearer {signed_in['access_token']}"}
+        self.access_token: str = signed_in["access_token"]
+        self._headers = {"Authorization": f"Bearer {self.access_token}"}
 
     async def another_device(self) -> "Talker":
         """The same person, signed in once more."""

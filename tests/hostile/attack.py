@@ -24,6 +24,7 @@ V1 = "/_matrix/client/v1"
 SECONDS_MAX = 1.0  # the slowest answer; a request that took longer on a busy machine gets a second chance
 WAIT_SECONDS_MAX = 20.0  # then the server hangs
 PASSWORD = "a password that is long"
+REGISTRATION_SECRET = "known to the operator alone"
 
 Json = Any
 Headers = Sequence[tuple[str, str]]

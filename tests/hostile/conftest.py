@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from tests.hostile.attack import Attacker, Person, nothing_is_logged, sign_up
+from tests.hostile.attack import REGISTRATION_SECRET, Attacker, Person, nothing_is_logged, sign_up
 from tests.server import Server, data_folder
 
 
@@ -12,7 +12,7 @@ from tests.server import Server, data_folder
 def target() -> Iterator[Server]:
     """A server of its own: what its stream says is what these tests did."""
     with data_folder() as data_dir:
-        yield Server.start(data_dir, "--password-hashing", "fast")
+        yield Server.start(data_dir, "--password-hashing", "fast", "--registration-secret", REGISTRATION_SECRET)
 
 
 @pytest.fixture

@@ -356,7 +356,7 @@ async def test_what_is_encoded_comes_back_as_it_was(mallory: Person, room_id: st
         "/_matrix/client/v3/rooms/!x:y/state/a/b/c",
         "/_matrix/client/v3/sync/",
         "/_matrix/client/v3/account/whoami/x",
-        "/_synapse/admin/v1/register",
+        "/_synapse/admin/v1/users",
         "/assets/..%2f..%2fetc/passwd",
     ],
 )

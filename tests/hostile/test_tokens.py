@@ -1,5 +1,6 @@
 """Tokens that are nobody's, somebody else's or used up: access tokens, sync tokens, transaction ids."""
 
+import hmac
 import secrets
 from collections.abc import Callable
 
@@ -265,3 +266,22 @@ async def test_a_refused_event_leaves_its_transaction_id_free(mallory: Person, a
     assert await alice.refused("PUT", path, {"body": "not in here"}) == (403, "M_FORBIDDEN")
     await alice.does("POST", f"{room(room_id)}/join", {})
     assert (await alice.does("PUT", path, {"body": "now"}))["event_id"].startswith("$")
+
+
+# --- the operator's secret ---
+
+
+async def test_who_does_not_know_the_secret_makes_no_account(nobody: Attacker) -> None:
+    path = "/_synapse/admin/v1/register"
+    body: Json = {"username": f"admin-{secrets.token_hex(6)}", "password": PASSWORD, "admin": True}
+    for guess in ("", "\x00", "guess", "x" * 10_000):
+        nonce = (await nobody.ask("GET", path)).json["nonce"]
+        said = "\0".join((nonce, body["username"], body["password"], "admin"))
+        mac = hmac.digest(guess.encode(), said.encode(), "sha1").hex()
+        for proof in (mac, "", "0" * 40, "é", "\x00"):
+            answer = await nobody.refused("POST", path, {**body, "nonce": nonce, "mac": proof})
+            assert answer == (403 if proof == mac else 400, "M_UNKNOWN")  # a nonce is good for one try
+    for nonce in ("", "\x00", "x" * 10_000, "0" * 64):
+        assert await nobody.refused("POST", path, {**body, "nonce": nonce, "mac": ""}) == (400, "M_UNKNOWN")
+    login = {"type": "m.login.password", "identifier": {"type": "m.id.user", "user": body["username"]}}
+    assert await nobody.refused("POST", f"{V3}/login", {**login, "password": PASSWORD}) == (403, "M_FORBIDDEN")

@@ -16,7 +16,7 @@ from bongsu.core import limits
 from bongsu.main import Worker
 from bongsu.store.database import Database
 from tests.api.talking import segment
-from tests.hostile.attack import V1, V3, Person, nothing_changes, sign_up
+from tests.hostile.attack import REGISTRATION_SECRET, V1, V3, Person, nothing_changes, sign_up
 from tests.server import SERVER_NAME, Server
 
 pytestmark = pytest.mark.usefixtures("unharmed")
@@ -83,6 +83,16 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         **DEVICE,
     },
     f"POST {V1}/login/get_token": AUTH,
+    "POST /_synapse/admin/v1/register": {
+        "nonce": "string",
+        "username": "string",
+        "password": "string",
+        "mac": "string",
+        "admin": "boolean",
+        "displayname": "string?",
+        "user_type": "string?",
+        "inhibit_login": "boolean",
+    },
     f"POST {V3}/refresh": {"refresh_token": "string"},
     f"POST {V3}/register": {
         "username": "string?",
@@ -173,6 +183,7 @@ BESIDES: Mapping[str, Any] = {
         "identifier": {"type": "m.id.user", "user": "mallory"},
         "password": "not the right one",
     },
+    "POST /_synapse/admin/v1/register": {"nonce": "", "username": "", "password": "", "mac": ""},
     f"PUT {V3}/rooms/{{room_id}}/typing/{{user_id}}": {"typing": False},
     f"PUT {V3}/pushrules/global/{{kind}}/{{rule_id}}": {"actions": [], "conditions": []},
     f"POST {V3}/delete_devices": {"devices": ["text"]},
@@ -253,15 +264,15 @@ async def place(target: Server) -> AsyncIterator[Place]:
 
 def _endpoints() -> list[str]:
     """Every endpoint that reads a JSON body, from the list of routes; the paths under r0 are the same once more."""
-    worker = Worker(Settings(open_registration=True), Database("postgresql://nowhere/nothing"))
+    settings = Settings(open_registration=True, registration_secret=REGISTRATION_SECRET)
+    worker = Worker(settings, Database("postgresql://nowhere/nothing"))
     worker.passwords.close()
-    routes = [
-        route
+    reading = [
+        f"{route.method} {route.template}"
         for route in worker.app._router.routes
-        if route.template.startswith("/_matrix/") and "/r0/" not in route.template
+        if route.method in ("POST", "PUT") and "/r0/" not in route.template and not route.template.endswith(BODILESS)
     ]
-    reading = [r for r in routes if r.method in ("POST", "PUT") and not r.template.endswith(BODILESS)]
-    return [*(f"{route.method} {route.template}" for route in reading), f"DELETE {V3}/devices/{{device_id}}"]
+    return [*reading, f"DELETE {V3}/devices/{{device_id}}"]
 
 
 ENDPOINTS = _endpoints()

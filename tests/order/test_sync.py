@@ -103,6 +103,27 @@ async def test_who_comes_back_is_told_of_a_gap(ann: Person, ben: Person) -> None
     assert device.model.rooms[room_id].timeline == fresh.model.rooms[room_id].timeline
 
 
+@pytest.mark.parametrize("fresh", [False, True])
+@pytest.mark.parametrize("left_again", [False, True])
+async def test_what_changed_while_somebody_was_away_stands(
+    ann: Person, ben: Person, fresh: bool, left_again: bool
+) -> None:
+    """A change that Ben saw, one that was hidden from him, and then he is back: the second holds."""
+    hidden = {"type": "m.room.history_visibility", "content": {"history_visibility": "joined"}}
+    room_id = await the_room(ann, ben, initial_state=[hidden])
+    device = await ben.device(room={"include_leave": True})
+    if not fresh:
+        await device.sync()
+    await ann.set_state(0, room_id, "m.room.topic", {"topic": "seen"})
+    await ben.change(0, room_id, "leave")
+    topic = await ann.set_state(0, room_id, "m.room.topic", {"topic": "not seen"})
+    await ann.bring(0, room_id, ben)
+    if left_again:
+        await ben.change(0, room_id, "leave")
+    await device.sync()
+    assert device.model.rooms[room_id].state["m.room.topic", ""] == topic
+
+
 async def test_a_stay_between_two_syncs_is_a_gap(ann: Person, ben: Person) -> None:
     room_id = await the_room(ann, ben)
     device = await known(ben)

@@ -170,6 +170,7 @@ _COPIED: Final = (
     events.NAME,
     events.TOPIC,
     events.AVATAR,
+    events.CANONICAL_ALIAS,
     events.HISTORY_VISIBILITY,
     events.GUEST_ACCESS,
     events.ENCRYPTION,

@@ -64,6 +64,22 @@ ACCOUNT_DATA_BYTES_MAX = 65_536
 PROFILE_BYTES_MAX = 65_536  # the whole profile, as the protocol states
 FILTER_BYTES_MAX = 65_536
 
+# --- keys and devices ---
+DEVICE_KEYS_BYTES_MAX = 16_384  # one device's identity or one cross-signing key: real ones have about 1 kB
+ONE_TIME_KEY_BYTES_MAX = 4_096  # real ones have about 250 bytes
+ONE_TIME_KEYS_MAX = 1_000  # of one device; clients keep 50 or 100
+CLAIMED_KEY_SECONDS = 30 * 24 * 3_600  # how long the retry of an upload does not bring back a key that was claimed
+KEYS_QUERIED_MAX = 1_000  # people in one query of keys; clients ask for 250
+KEYS_CLAIMED_MAX = 5_000  # devices in one claim: a large room
+KEYS_CLAIMED_AT_ONCE_MAX = 100  # of them in one transaction, about 5 ms, so that messages are not kept waiting
+SIGNATURES_MAX = 1_000  # in one upload: a person signs their own devices and, one by one, other people
+TO_DEVICE_MESSAGES_MAX = 1_000  # devices one request writes to; clients send to 250 at once
+TO_DEVICE_BYTES_MAX = 4_194_304  # all that one request leaves behind: "*" turns one message into many
+TO_DEVICE_SHOWN_MAX = 100  # messages in one sync: a device that was away gets the others with its next ones
+TO_DEVICE_WAITING_MAX = 10_000  # kept for a device that never comes: about 30 MB of room keys
+TO_DEVICE_SENT_SECONDS = 24 * 3_600  # how long the retry of a request sends nothing; clients give up much earlier
+TO_DEVICE_SWEEP_SECONDS = 3_600  # how often what nobody comes for is looked at
+
 # --- rooms ---
 INVITES_PER_CREATE_MAX = 100
 INITIAL_STATE_MAX = 100
@@ -146,6 +162,8 @@ RATES = {
     "probe": (5.0, 60),  # an address that asks whether names or registration tokens exist; screens ask at every key
     "send": (10.0, 60),  # a person: messages, receipts, typing; faster than anybody types, too slow to fill a disk
     "write": (2.0, 60),  # a person: joins, invites, state, rooms, what is kept for them, devices, passwords
+    "keys": (5.0, 100),  # a person: looks up other people's keys and claims them, some hundred devices in a request
+    "to_device": (20.0, 200),  # a person: a room's key goes to its devices in many requests at once
     "media": (20.0, 300),  # a person: a screen of thumbnails at once
     "search": (1.0, 20),  # a person
 }

@@ -54,10 +54,14 @@ class Visibility:
         """May all of it be seen? The normal case: a member of a room whose history was always shared."""
         return self.ranges == ((0, END),)
 
-    @property
-    def first(self) -> int:
-        """The first position that may be seen; END for none."""
-        return self.ranges[0][0] if self.ranges else END
+    def stretch_to(self, pos: int) -> int:
+        """Where the last stretch that may be seen at or before this position begins; END for none."""
+        index = bisect_right(self._firsts, pos) - 1
+        return self._firsts[index] if index >= 0 else END
+
+    def shows_any(self, after: int, up_to: int) -> bool:
+        """May anything in (after, up_to] be seen?"""
+        return any(max(first, after + 1) <= min(last, up_to) for first, last in self.ranges)
 
     @property
     def state_pos(self) -> int | None:
@@ -80,10 +84,9 @@ class Visibility:
         return index >= 0 and pos <= self.ranges[index][1]
 
     def was_told(self, pos: int) -> bool:
-        """May the person know events of the room from before, having been in, or sent out, at or before this position?"""
-        return not {"join", "leave", "ban"}.isdisjoint(
-            self._memberships[: bisect_right(self._membership_positions, pos)]
-        )
+        """May the person know events from before this position, having been in the room, or having been sent out?"""
+        before = self._memberships[: bisect_right(self._membership_positions, pos)]
+        return not {"join", "leave", "ban"}.isdisjoint(before)
 
     def membership_at(self, pos: int) -> str:
         """The person's membership just after the event at this position."""

@@ -6,6 +6,7 @@ from bongsu.http.request import Request
 from bongsu.http.response import Response, reply
 from bongsu.http.router import Auth, Route, client_routes
 
+_UNSTABLE_FEATURES = {"org.matrix.e2e_cross_signing": True}  # clients that ask so set it up; it is stable since v1.1
 _SPEC_VERSIONS = ["r0.6.1", *(f"v1.{minor}" for minor in range(1, 20))]
 
 
@@ -23,7 +24,7 @@ class Discovery:
         ]
 
     async def versions(self, _: Request) -> Response:
-        return reply({"versions": _SPEC_VERSIONS, "unstable_features": {}})
+        return reply({"versions": _SPEC_VERSIONS, "unstable_features": _UNSTABLE_FEATURES})
 
     async def well_known(self, request: Request) -> Response:
         base_url = self._public_base_url or _base_url_of(request)

@@ -5,7 +5,7 @@ from typing import Any
 
 from bongsu.core import ids, limits
 from bongsu.core.errors import Refusal, bad_json, forbidden, invalid_param, missing_param, not_found
-from bongsu.core.json import JsonObject, encode
+from bongsu.core.json import encode
 from bongsu.http.request import Request
 from bongsu.http.response import Response, empty, reply
 from bongsu.http.router import Auth, Route, client_routes
@@ -17,6 +17,7 @@ from bongsu.store.database import Connection, Database
 
 _KEY = re.compile(r"[a-z][a-z0-9_.-]*")
 _IN_ROOMS = ("displayname", "avatar_url")
+_TIME_ZONE = "m.tz"
 
 
 class Profiles:
@@ -47,8 +48,6 @@ class Profiles:
         name = _check_key(request)
         profile = await people.profile(self._database, user)
         if name not in profile:
-            if name in _IN_ROOMS and await people.exists(self._database, user):
-                return empty()
             raise not_found("the profile has no such field")
         return reply({name: profile[name]})
 
@@ -57,31 +56,33 @@ class Profiles:
         body = await request.json()
         if name not in body:
             raise missing_param(f"{name} is missing")
-        await self._change(user, name, _check_value(name, body[name]))
+        value = _check_value(name, body[name])
+        is_taken_away = value is None and name in _IN_ROOMS
+        await self._change(user, name, None if is_taken_away else encode(value))
         return empty()
 
     async def delete_field(self, request: Request) -> Response:
         await self._change(_check_own(request), _check_key(request), None)
         return empty()
 
-    async def _change(self, user: str, name: str, value: Any) -> None:
-        async def work(connection: Connection) -> JsonObject:
-            await people.set_field(connection, user, name, None if value is None else encode(value))
-            whole = await people.profile(connection, user)
-            if len(encode(whole)) > limits.PROFILE_BYTES_MAX:
+    async def _change(self, user: str, name: str, value: bytes | None) -> None:
+        """value: JSON; None takes the field away."""
+
+        async def work(connection: Connection) -> None:
+            await people.set_field(connection, user, name, value)
+            if len(encode(await people.profile(connection, user))) > limits.PROFILE_BYTES_MAX:
                 raise Refusal(
                     400, "M_PROFILE_TOO_LARGE", f"a profile may have at most {limits.PROFILE_BYTES_MAX} bytes"
                 )
-            return whole
 
-        whole = await self._database.write(work)
+        await self._database.write(work)
         if name in _IN_ROOMS:
-            await self._show(user, {key: whole[key] for key in _IN_ROOMS if whole.get(key) is not None})
+            await self._show(user)
 
-    async def _show(self, user: str, shown: JsonObject) -> None:
+    async def _show(self, user: str) -> None:
         """Every room the person is in shows the change, too."""
         for room_id in await room_table.joined_rooms(self._database, user):
-            await self._committer.submit(ShowProfile(room_id, user, shown))
+            await self._committer.submit(ShowProfile(room_id, user))
 
 
 def _check_own(request: Request) -> str:
@@ -100,10 +101,13 @@ def _check_key(request: Request) -> str:
 
 
 def _check_value(name: str, value: Any) -> Any:
-    if name not in _IN_ROOMS:
+    """The value as it is kept. Of names and pictures, nothing and an empty text take what there is away."""
+    if name not in (*_IN_ROOMS, _TIME_ZONE):
         return value
-    if value is None or value == "":
+    if name != _TIME_ZONE and (value is None or value == ""):
         return None
     if not isinstance(value, str):
         raise bad_json(f"{name} must be a string")
+    if name == "avatar_url" and not value.startswith("mxc://"):
+        raise invalid_param("a picture is named by its mxc:// address")
     return ids.check_text(value, name, limits.DISPLAY_NAME_BYTES_MAX if name == "displayname" else 1_000)

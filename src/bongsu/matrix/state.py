@@ -117,7 +117,8 @@ class _Shown(msgspec.Struct, omit_defaults=True):
 
 def _shown(member: Event) -> _Shown:
     name, picture = member.content.get("displayname"), member.content.get("avatar_url")
-    return _Shown(name if isinstance(name, str) else None, picture if isinstance(picture, str) else None)
+    is_picture = isinstance(picture, str) and picture.startswith("mxc://")
+    return _Shown(name if isinstance(name, str) else None, picture if is_picture else None)
 
 
 def _memberships(query: Query) -> tuple[str, ...] | None:

@@ -4,7 +4,7 @@ import msgspec
 
 from bongsu.core import creation, ids
 from bongsu.core.errors import Refusal, forbidden
-from bongsu.core.events import CREATE, MEMBER, POWER_LEVELS, TOMBSTONE, Draft
+from bongsu.core.events import CANONICAL_ALIAS, CREATE, MEMBER, POWER_LEVELS, TOMBSTONE, Draft
 from bongsu.core.json import JsonObject
 from bongsu.core.power import creators_of
 from bongsu.core.versions import RoomVersion
@@ -94,6 +94,8 @@ class UpgradeRoom(msgspec.Struct, frozen=True):
         new = await self._successor(batch, old)
         tombstone = {"body": "This room has been replaced", "replacement_room": new.room_id}
         await batch.append(old, Draft(type=TOMBSTONE, sender=self.user_id, state_key="", content=tombstone))
+        if old.get(CANONICAL_ALIAS) is not None:
+            await self._set_if_allowed(batch, old, CANONICAL_ALIAS, {})
         await self._close(batch, old)
         batch.rows.statements.append((directory.MOVE_ALIASES, (old.room_id, new.room_id)))
         if await directory.in_directory(batch.connection, old.room_id):
@@ -132,8 +134,11 @@ class UpgradeRoom(msgspec.Struct, frozen=True):
         closed = max(50, default + 1 if isinstance(default, int) else 50)
         content["events_default"] = max(closed, content.get("events_default", 0))
         content["invite"] = max(closed, content.get("invite", 0))
+        await self._set_if_allowed(batch, old, POWER_LEVELS, content)
+
+    async def _set_if_allowed(self, batch: RoomBatch, old: WorkingRoom, event_type: str, content: JsonObject) -> None:
         try:
-            await batch.append(old, Draft(type=POWER_LEVELS, sender=self.user_id, state_key="", content=content))
+            await batch.append(old, Draft(type=event_type, sender=self.user_id, state_key="", content=content))
         except Refusal as refusal:
             if refusal.status != 403:
                 raise

@@ -56,9 +56,13 @@ class UploadKeys(msgspec.Struct, frozen=True):
     async def run(self, batch: RoomBatch) -> KeyStock:
         device = (self.user_id, self.device_id)
         if not await table.is_device(batch.connection, *device):
-            raise Refusal(401, "M_UNKNOWN_TOKEN", "this session has ended; sign in again", fields={"soft_logout": False})
+            raise Refusal(
+                401, "M_UNKNOWN_TOKEN", "this session has ended; sign in again", fields={"soft_logout": False}
+            )
         before = await table.device_keys(batch.connection, *device)
-        is_other = before is not None and self.device_keys is not None and _identity(before) != _identity(self.device_keys)
+        is_other = (
+            before is not None and self.device_keys is not None and _identity(before) != _identity(self.device_keys)
+        )
         fresh = self._fresh({} if is_other else await table.digests(batch.connection, *device))
         if is_other:
             await table.forget_identity(batch.connection, *device)
@@ -139,9 +143,9 @@ class PutCrossSigningKeys(msgspec.Struct, frozen=True):
             return False
         devices = await to_device.devices_of(batch.connection, [self.user_id])
         rules.check_no_device_has(new, set(devices.get(self.user_id, ())))
-        gone = [usage for usage in present if MASTER in new and usage not in self.keys]
-        put = self.keys if MASTER in new else new
-        await table.put_cross_signing_keys(batch.connection, self.user_id, list(put.values()), gone)
+        ended = [usage for usage in present if usage in new or (MASTER in new and usage not in self.keys)]
+        put = self.keys if MASTER in new else new  # a new master key has signed the others anew
+        await table.put_cross_signing_keys(batch.connection, self.user_id, list(put.values()), ended)
         await tell_lists(batch, self.user_id)
         return True
 
@@ -188,7 +192,7 @@ class SendToDevice(msgspec.Struct, frozen=True):
         addressed = self._addressed(known)
         device = (self.transaction.user_id, self.transaction.device_id)
         key = self.transaction.key("", self.type)
-        if not addressed or not await to_device.is_first_try(batch.connection, *device, key):
+        if not await to_device.is_first_try(batch.connection, *device, key):
             return
         for device_id, message in addressed:
             pos = batch.rows.next_pos()

@@ -10,12 +10,13 @@ import msgspec
 
 from bongsu.core.errors import invalid_param, not_found
 from bongsu.core.events import MEMBER, Draft
-from bongsu.core.json import JsonObject, encode
+from bongsu.core.json import encode
 from bongsu.core.relations import is_in_thread
 from bongsu.rooms.batch import RoomBatch
+from bongsu.rooms.devices import tell_lists
 from bongsu.rooms.room import WorkingRoom
 from bongsu.rooms.sending import visible_room
-from bongsu.store import personal
+from bongsu.store import keys, people, personal
 from bongsu.store import relations as relation_table
 from bongsu.store import rooms as room_table
 from bongsu.store.batch import Wanted
@@ -195,7 +196,8 @@ class SetPresence(msgspec.Struct, frozen=True):
 class Revoke(msgspec.Struct, frozen=True):
     """Tells every worker that sessions have ended. The tokens themselves are deleted before, in the accounts' tables.
 
-    device_id None: every device of the person.
+    device_id None: every device of the person. Of devices that are no more, what was left of them goes now, and who
+    knew their keys hears of it.
     """
 
     user_id: str
@@ -205,19 +207,21 @@ class Revoke(msgspec.Struct, frozen=True):
         return Wanted()
 
     async def run(self, batch: RoomBatch) -> None:
+        had_keys = await keys.forget_gone(batch.connection, self.user_id, self.device_id)
         row = Revocation(batch.rows.next_pos(), self.user_id, self.device_id)
         batch.rows.add((row.pos,), row)
+        if had_keys:
+            await tell_lists(batch, self.user_id)
 
 
 class ShowProfile(msgspec.Struct, frozen=True):
     """Puts the person's present name and picture into their membership of one room, if they differ from what stands.
 
-    profile: {"displayname": …, "avatar_url": …}, without what is not set.
+    They are read when this runs: of changes that overtake each other the newest is shown in the end.
     """
 
     room_id: str
     user_id: str
-    profile: JsonObject
 
     def wanted(self) -> Wanted:
         return Wanted([self.room_id], [(self.room_id, self.user_id)])
@@ -231,6 +235,6 @@ class ShowProfile(msgspec.Struct, frozen=True):
         kept = {
             key: value for key, value in present.content.items() if key not in ("displayname", "avatar_url", "reason")
         }
-        content = {**kept, **self.profile}
+        content = {**kept, **await people.member_profile(batch.connection, self.user_id)}
         if content != present.content:
             await batch.append(room, Draft(type=MEMBER, sender=self.user_id, state_key=self.user_id, content=content))

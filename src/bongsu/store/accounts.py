@@ -14,7 +14,11 @@ from bongsu.core import limits, uia
 from bongsu.core.errors import Refusal, forbidden, not_found
 from bongsu.store.database import Connection, Database
 
-_OF_DEVICE: Final = ("access_tokens", "refresh_tokens", "devices")  # tables whose rows go with their device
+# Tables whose rows go with their device. (Its device_keys go when others are told of that: keys.forget_gone.)
+_OF_DEVICE: Final = (
+    *("access_tokens", "refresh_tokens", "one_time_keys", "fallback_keys", "key_stocks", "to_device", "to_device_sent"),
+    "devices",
+)
 
 
 class User(msgspec.Struct, frozen=True):
@@ -178,7 +182,7 @@ class Accounts:
             if done is None:
                 raise not_found("there is no such account")
             await _delete_devices(connection, user_id, await _lock_devices(connection, user_id))
-            for table in ("profiles", "account_data", "filters") if erase else ():
+            for table in ("cross_signing_keys", *(("profiles", "account_data", "filters") if erase else ())):
                 await connection.execute(f"DELETE FROM {table} WHERE user_id = $1", user_id)
 
         await self._database.write(work)

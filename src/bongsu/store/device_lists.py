@@ -85,7 +85,8 @@ SELECT met.user_id FROM (
 ) AS met
 WHERE met.user_id <> $1 AND {_HAS_KEYS} AND NOT EXISTS (
     SELECT 1 FROM members mine JOIN members theirs ON theirs.room_id = mine.room_id
-    WHERE mine.user_id = $1 AND mine.membership = 'join' AND theirs.user_id = met.user_id AND theirs.membership = 'join')
+    WHERE mine.user_id = $1 AND mine.membership = 'join'
+      AND theirs.user_id = met.user_id AND theirs.membership = 'join')
 """
 
 

@@ -89,6 +89,8 @@ _FORGET_CLAIMED: Final = (
 async def put_one_time_keys(
     connection: Connection, user_id: str, device_id: str, pos: int, keys: Sequence[StoredKey]
 ) -> None:
+    if not keys:
+        return
     await connection.execute(_FORGET_CLAIMED, user_id, device_id, limits.CLAIMED_KEY_SECONDS)
     rows = [(user_id, device_id, key.algorithm, key.key_id, key.key, key.digest, pos) for key in keys]
     await connection.executemany(_PUT_ONE_TIME, rows)
@@ -127,7 +129,9 @@ async def stocks(connection: Connection, devices: Sequence[Device], pos: int) ->
         one_time[user_id, device_id][algorithm] = count
     for user_id, device_id, algorithm in await connection.fetch(_UNUSED, *columns):
         unused[user_id, device_id].append(algorithm)
-    return [KeyStock(pos, *device, encode({SIGNED_CURVE25519: 0, **one_time[device]}), unused[device]) for device in devices]
+    return [
+        KeyStock(pos, *device, encode({SIGNED_CURVE25519: 0, **one_time[device]}), unused[device]) for device in devices
+    ]
 
 
 async def stocks_of(reads: Reads, user_id: str) -> list[KeyStock]:
@@ -190,18 +194,18 @@ async def cross_signing_keys(reads: Reads, user_ids: Sequence[str]) -> dict[tupl
     return {(row[0], row[1]): (row[2], row[3]) for row in rows}
 
 
+_FORGET_SIGNATURES: Final = """
+DELETE FROM key_signatures s USING cross_signing_keys k WHERE k.user_id = $1 AND k.usage = ANY($2)
+  AND (s.user_id = $1 AND s.key_id = k.public_key OR s.signer_id = $1 AND s.signer_key = 'ed25519:' || k.public_key)
+"""
+
+
 async def put_cross_signing_keys(
-    connection: Connection, user_id: str, keys: Sequence[SigningKey], gone: Sequence[str]
+    connection: Connection, user_id: str, keys: Sequence[SigningKey], ended: Sequence[str]
 ) -> None:
-    """gone: the uses of keys that end without another in their place."""
-    usages = [*(key.usage for key in keys), *gone]
-    await connection.execute(
-        "DELETE FROM key_signatures s USING cross_signing_keys k WHERE k.user_id = $1 AND k.usage = ANY($2)"
-        " AND (s.user_id = $1 AND s.key_id = k.public_key"
-        " OR s.signer_id = $1 AND s.signer_key = 'ed25519:' || k.public_key)",
-        user_id,
-        usages,
-    )
+    """ended: the uses whose present key ends. What it signed, and what was signed of it, goes with it."""
+    await connection.execute(_FORGET_SIGNATURES, user_id, ended)
+    usages = [*ended, *(key.usage for key in keys)]
     await connection.execute("DELETE FROM cross_signing_keys WHERE user_id = $1 AND usage = ANY($2)", user_id, usages)
     await connection.executemany(
         "INSERT INTO cross_signing_keys (user_id, usage, public_key, key) VALUES ($1, $2, $3, $4)",

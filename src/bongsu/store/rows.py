@@ -125,9 +125,7 @@ class Redacted(msgspec.Struct, frozen=True):
     redacted_by: str
 
 
-SmallRow = (
-    Receipt | AccountData | Typing | Presence | Revocation | Forgotten | ToDevice | DeviceList | KeyStock
-)
+SmallRow = Receipt | AccountData | Typing | Presence | Revocation | Forgotten | ToDevice | DeviceList | KeyStock
 Row = Event | SmallRow
 
 

@@ -338,7 +338,7 @@ _SMALL: Final[tuple[tuple[str, str, str, str, type[Any]], ...]] = (
     ("key_stocks", "pos, user_id, device_id, one_time, unused_fallback", "key_stocks", "pos", KeyStock),
 )
 _PRESENT: Final = " UNION ALL ".join(  # most segments have rows in none of them or in one
-    f"SELECT {number} AS number WHERE EXISTS (SELECT 1 FROM {table} WHERE {pos} > $1 AND {pos} <= $2)"  # noqa: S608
+    f"SELECT {number} AS number WHERE EXISTS (SELECT 1 FROM {table} WHERE {pos} > $1 AND {pos} <= $2)"
     for number, (_, _, table, pos, _) in enumerate(_SMALL)
 )
 

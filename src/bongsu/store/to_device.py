@@ -35,7 +35,8 @@ async def is_first_try(connection: Connection, user_id: str, device_id: str, txn
     """Marks a request as carried out; False if it was before. For the committing transaction."""
     await connection.execute(_FORGET_SENT, user_id, device_id, limits.TO_DEVICE_SENT_SECONDS)
     made = await connection.fetchval(
-        "INSERT INTO to_device_sent (user_id, device_id, txn_key) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING 1",
+        "INSERT INTO to_device_sent (user_id, device_id, txn_key) VALUES ($1, $2, $3)"
+        " ON CONFLICT DO NOTHING RETURNING 1",
         user_id,
         device_id,
         txn_key,

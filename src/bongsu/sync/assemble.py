@@ -231,10 +231,12 @@ class Assembler:
             room_slice = self._slice(room, Past(own, is_cut=membership.joined_pos is not None), own, span)
         else:
             left_pos = min(seen.state_pos or 0, membership.pos)
+            begin = seen.stretch_to(left_pos)  # the timeline reaches over nothing hidden: see Fresh._timeline
             past = await self._happened(room, span, left_pos)
+            shown = [event for event in past.events if event.pos >= begin and seen.may_see(event)]
             later = own if membership.pos > left_pos else []
-            past = msgspec.structs.replace(past, events=[*past.events, *later])
-            room_slice = self._slice(room, past, [e for e in past.events if e in later or seen.may_see(e)], span)
+            past = Past([*past.events, *later], past.before, past.is_cut or seen.shows_any(span.since, begin - 1))
+            room_slice = self._slice(room, past, [*shown, *later], span)
         await self._add_members(room, room_slice, span)
         room_slice.visibility = seen
         return room_slice

@@ -119,11 +119,14 @@ class Fresh:
         return plans
 
     async def _timeline(self, plan: _Plan, span: Span) -> tuple[list[Event], bool]:
-        """The newest events the person may see, at most the filter's limit, and whether there are more."""
+        """The newest events the person may see, at most the filter's limit, and whether there are more.
+
+        It does not reach over anything hidden: what changed there is told as state, before the timeline.
+        """
         limit = span.wanted.timeline_limit
         if span.wanted.timeline.nothing or limit == 0:
             return [], True
-        after = max(plan.after, plan.visibility.first - 1)
+        after = max(plan.after, plan.visibility.stretch_to(plan.end) - 1)
         page = [event for event in plan.room.tail if after < event.pos <= plan.end]
         found = [e for e in matching(page, span) if plan.visibility.may_see(e)]
         before = page[0].pos - 1 if page else plan.end
@@ -138,6 +141,7 @@ class Fresh:
             before = older[-1].pos - 1 if older else after
             visible = [e for e in matching(older, span) if plan.visibility.may_see(e)]
             found = [*reversed(visible), *found]
+        is_cut = is_cut or plan.visibility.shows_any(plan.after, after)
         return found[-limit:], len(found) > limit or is_cut
 
     # --- reading ---

@@ -14,13 +14,26 @@ from bongsu.core import limits
 from bongsu.core.events import MEMBER, REDACTION, Event, membership_of
 from bongsu.core.json import decode
 from bongsu.core.pushrules import CompiledRules, ruleset
+from bongsu.store import keys, streams, to_device
 from bongsu.store import personal as table
 from bongsu.store import rooms as room_table
-from bongsu.store import streams
 from bongsu.store.database import Connection, Database
+from bongsu.store.device_lists import Meeting
 from bongsu.store.feed import Feed
 from bongsu.store.rooms import Membership
-from bongsu.store.rows import AccountData, Forgotten, Presence, Receipt, Segment, Typing
+from bongsu.store.rows import (
+    AccountData,
+    DeviceList,
+    Forgotten,
+    KeyStock,
+    Presence,
+    Receipt,
+    Revocation,
+    Segment,
+    ToDevice,
+    Typing,
+)
+from bongsu.store.to_device import Waiting
 
 PUSH_RULES = "m.push_rules"
 
@@ -51,6 +64,12 @@ class Reader:
         self.account_data_after = pos
         self.presence: list[Presence] = []
         self.presence_after = pos
+        self.device_lists: list[DeviceList] = []
+        self.device_lists_after = pos
+        self.meetings: list[Meeting] = []
+        self.met_after = pos
+        self.messages: dict[str, Waiting] = {}  # by device
+        self.key_stocks: dict[str, KeyStock] = {}  # by device
         self.newest = 0
         self.unread: dict[str, Unread] = {}
         self.uncounted = 0  # where the counts of some room were last found to be wrong
@@ -141,6 +160,36 @@ class Reader:
         if len(self.presence) > limits.READER_CHANGES_MAX:
             self.presence_after = self.presence.pop(0).pos
 
+    def see_device_list(self, row: DeviceList) -> None:
+        if row.pos <= self.pos:
+            return
+        self.newest = row.pos
+        self.device_lists.append(row)
+        if len(self.device_lists) > limits.READER_CHANGES_MAX:
+            self.device_lists_after = self.device_lists.pop(0).pos
+
+    def meet(self, event: Event) -> None:
+        """Somebody came into a room the person is in, left it, or is called otherwise there."""
+        if event.pos <= self.pos or event.state_key is None:
+            return
+        left = membership_of(event) in ("leave", "ban")
+        self.meetings.append(Meeting(event.pos, event.room_id, event.state_key, left))
+        if len(self.meetings) > limits.READER_CHANGES_MAX:
+            self.met_after = self.meetings.pop(0).pos
+
+    def see_message(self, row: ToDevice) -> None:
+        if row.pos <= self.pos:
+            return
+        self.newest = row.pos
+        waiting = self.messages.setdefault(row.device_id, Waiting(row.pos, row.pos))
+        waiting.last = row.pos
+
+    def see_key_stock(self, row: KeyStock) -> None:
+        if row.pos <= self.pos:
+            return
+        self.newest = row.pos
+        self.key_stocks[row.device_id] = row
+
     def count_anew(self, pos: int, room_id: str) -> None:
         """Something happened (an own receipt, a redaction, coming in) that may make unread events fewer."""
         self.unread.pop(room_id, None)
@@ -192,9 +241,12 @@ class Readers:
     def _forget_unused(self) -> None:
         idle = sorted((r for r in self._readers.values() if not r.waiting), key=lambda reader: reader.used)
         for reader in idle[: len(idle) // 10]:
-            del self._readers[reader.user_id]
-            for room_id in list(reader.memberships):
-                self._leave(reader, room_id)
+            self._remove(reader)
+
+    def _remove(self, reader: Reader) -> None:
+        del self._readers[reader.user_id]
+        for room_id in list(reader.memberships):
+            self._leave(reader, room_id)
 
     def _leave(self, reader: Reader, room_id: str) -> None:
         inside = self._in_room.get(room_id)
@@ -232,6 +284,10 @@ class Readers:
                 case Forgotten():
                     for reader in self._named(row.user_id, only):
                         reader.forget(row)
+                case ToDevice() | KeyStock() | DeviceList():
+                    told.update(self._tell_of_device(row, only))
+                case Revocation():
+                    told.update(self._drop(row, only))
         return told
 
     def _named(self, user_id: str, only: Reader | None) -> list[Reader]:
@@ -254,6 +310,8 @@ class Readers:
             for reader in self._named(event.state_key, only):
                 self._tell_member(event, reader)
                 inside.add(reader)
+            for reader in inside:
+                reader.meet(event)
         elif event.type == REDACTION:
             for reader in inside:
                 reader.count_anew(event.pos, event.room_id)
@@ -296,12 +354,40 @@ class Readers:
             reader.see_presence(row)
         return concerned
 
+    def _tell_of_device(self, row: ToDevice | KeyStock | DeviceList, only: Reader | None) -> Iterable[Reader]:
+        if isinstance(row, DeviceList):
+            return self._tell_device_list(row, only)
+        own = self._named(row.user_id, only)
+        for reader in own:
+            if isinstance(row, ToDevice):
+                reader.see_message(row)
+            else:
+                reader.see_key_stock(row)
+        return own
+
+    def _tell_device_list(self, row: DeviceList, only: Reader | None) -> Iterable[Reader]:
+        concerned = set(self._named(row.seen_by or row.user_id, only))
+        for room_id in row.room_ids:
+            concerned.update(self._inside(room_id, only))
+        for reader in concerned:
+            reader.see_device_list(row)
+        return concerned
+
+    def _drop(self, row: Revocation, only: Reader | None) -> Iterable[Reader]:
+        """With a device ends what is known of it. That is seldom: the person is read anew."""
+        dropped = [reader for reader in self._named(row.user_id, only) if row.pos > reader.pos]
+        for reader in dropped:
+            self._remove(reader)
+        return dropped
+
 
 async def _read(connection: Connection, user_id: str) -> Reader:
     pos, _ = await streams.newest(connection)
     reader = Reader(user_id, pos)
     for membership in await room_table.memberships(connection, user_id):
         reader.memberships[membership.room_id] = membership
+    reader.messages = await to_device.waiting_of(connection, user_id)
+    reader.key_stocks = {stock.device_id: stock for stock in await keys.stocks_of(connection, user_id)}
     stored = await table.account_data(connection, user_id, "", PUSH_RULES)
     if stored is not None:
         reader.rules = CompiledRules(ruleset(user_id, decode(stored)), user_id)

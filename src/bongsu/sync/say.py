@@ -16,10 +16,9 @@ from bongsu.rooms.clientform import Previous
 from bongsu.store import history
 from bongsu.store.database import Database
 from bongsu.store.rows import AccountData
-from bongsu.sync.slices import RoomSlice, Sections
+from bongsu.sync.slices import DeviceSections, RoomSlice, Sections
 
 _INSIDE: Final = b'{"membership":"join"}'
-_NO_DEVICES: Final[JsonObject] = {"to_device": {"events": []}, "device_one_time_keys_count": {}}
 
 
 def shown_to_members(event: Event) -> bytes:
@@ -128,7 +127,10 @@ def _body(sections: Sections, voice: _Voice) -> JsonObject:
         rooms["invite"] = {room: {"invite_state": {"events": state}} for room, state in sections.invited.items()}
     if sections.knocked:
         rooms["knock"] = {room: {"knock_state": {"events": state}} for room, state in sections.knocked.items()}
-    body: JsonObject = {"next_batch": tokens.format(sections.next_batch), **_NO_DEVICES}
+    body: JsonObject = {
+        "next_batch": tokens.format(sections.next_batch, sections.devices.told_pos),
+        **_devices(sections.devices),
+    }
     if rooms:
         body["rooms"] = rooms
     if sections.account_data:
@@ -136,6 +138,17 @@ def _body(sections: Sections, voice: _Voice) -> JsonObject:
     if sections.presence:
         body["presence"] = {"events": sections.presence}
     return body
+
+
+def _devices(devices: DeviceSections) -> JsonObject:
+    said: JsonObject = {
+        "to_device": {"events": devices.to_device},
+        "device_one_time_keys_count": msgspec.Raw(devices.one_time),
+        "device_unused_fallback_key_types": devices.unused_fallback,
+    }
+    if devices.changed or devices.left:
+        said["device_lists"] = {"changed": devices.changed, "left": devices.left}
+    return said
 
 
 def _room(part: RoomSlice, voice: _Voice) -> JsonObject:

@@ -18,7 +18,9 @@ from bongsu.store.feed import Feed
 from bongsu.store.rooms import Membership
 from bongsu.store.rows import AccountData, Presence
 from bongsu.sync.assemble import Assembler, Span
+from bongsu.sync.devices import DeviceNews, Lists
 from bongsu.sync.fresh import Fresh
+from bongsu.sync.mailbox import Mailbox
 from bongsu.sync.readers import PUSH_RULES, Reader, Readers
 from bongsu.sync.say import Speaker, account_data_event
 from bongsu.sync.slices import Sections
@@ -39,7 +41,13 @@ class Sync:
     """Answers syncs, and parks those that have nothing to be told."""
 
     def __init__(
-        self, database: Database, feed: Feed, rooms: Rooms, readers: Readers, now_ms: Callable[[], int]
+        self,
+        database: Database,
+        feed: Feed,
+        rooms: Rooms,
+        readers: Readers,
+        mailbox: Mailbox,
+        now_ms: Callable[[], int],
     ) -> None:
         counter = Counter(database)
         self._database = database
@@ -48,6 +56,8 @@ class Sync:
         self._assembler = Assembler(database, rooms, counter)
         self._fresh = Fresh(database, rooms, counter)
         self._speaker = Speaker(database, rooms)
+        self._devices = DeviceNews(database)
+        self._mailbox = mailbox
         self._now_ms = now_ms
         self._draining = False
 
@@ -59,18 +69,23 @@ class Sync:
     async def answer(self, requester: Requester, ask: Ask, when_lost: Callable[[Callable[[], None]], None]) -> bytes:
         """The body of the reply; empty when the client has hung up. when_lost: registers a call for that moment."""
         since = await self._position(ask.since)
+        told_pos = 0 if since is None or ask.since is None else tokens.parse_told(ask.since)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + ask.timeout_ms / 1000
         place: _Place | None = None
+        self._mailbox.acknowledge(await self._readers.get(requester.user_id), requester.device_id, told_pos)
         while True:
             reader = await self._readers.get(requester.user_id)  # each time: it may have been dropped as unused
             left = deadline - loop.time()
             is_last = since is None or ask.full_state or left <= 0 or self._draining
-            if is_last or reader.may_have_news(since or 0):
+            if is_last or reader.may_have_news(min(since or 0, told_pos)):
                 sections = await self._sections(reader, since, ask)
+                sections.devices = await self._devices.since(
+                    reader, requester.device_id, since, told_pos, sections.next_batch
+                )
                 if is_last or not sections.is_empty:
                     return await self._speaker.say(sections, requester, ask.wanted)
-                since = sections.next_batch
+                since = told_pos = sections.next_batch
                 continue
             if place is None:
                 place = _Place()
@@ -78,6 +93,11 @@ class Sync:
             await place.wait(reader, left)
             if place.is_left:
                 return b""
+
+    async def device_lists(self, user_id: str, after: int, up_to: int) -> Lists:
+        """Whose devices changed in (after, up_to], as syncs over that stretch would have told the person."""
+        await self._feed.reach(max(after, up_to))
+        return await self._devices.lists(await self._readers.get(user_id), after, up_to)
 
     async def _position(self, since: str | None) -> int | None:
         """Where to begin. A token from a future that this server does not have (yet) begins anew."""

@@ -33,6 +33,25 @@ class RoomSlice(msgspec.Struct, kw_only=True):
         return not (self.timeline or self.state or self.account_data or self.ephemeral)
 
 
+class DeviceSections(msgspec.Struct, kw_only=True):
+    """What concerns the device alone. one_time: its stock of keys, as JSON; changed, left: users, by their devices.
+
+    told_pos: up to where messages are told, if there are more than fit. has_other_stock: since the last sync.
+    """
+
+    to_device: list[JsonObject] = []
+    told_pos: int | None = None
+    one_time: bytes = b"{}"
+    unused_fallback: list[str] = []
+    has_other_stock: bool = False
+    changed: list[str] = []
+    left: list[str] = []
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.to_device or self.has_other_stock or self.changed or self.left)
+
+
 class Sections(msgspec.Struct):
     """A whole sync, before it is said in bytes. Rooms by id; invited and knocked: stripped state."""
 
@@ -43,7 +62,9 @@ class Sections(msgspec.Struct):
     knocked: dict[str, list[JsonObject]] = {}
     account_data: list[JsonObject] = []
     presence: list[JsonObject] = []
+    devices: DeviceSections = msgspec.field(default_factory=DeviceSections)
 
     @property
     def is_empty(self) -> bool:
-        return not (self.joined or self.left or self.invited or self.knocked or self.account_data or self.presence)
+        rooms = self.joined or self.left or self.invited or self.knocked
+        return not (rooms or self.account_data or self.presence) and self.devices.is_empty

@@ -1,0 +1,133 @@
+"""Cross-signing: keys that vouch for devices and for other people.
+
+POST /keys/device_signing/upload
+POST /keys/signatures/upload
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from bongsu.core import ids, limits, uia
+from bongsu.core import keys as rules
+from bongsu.core.errors import Refusal, not_found, too_large
+from bongsu.core.json import JsonObject, decode
+from bongsu.core.keys import MASTER, SELF_SIGNING, USER_SIGNING, CrossSigningKey, Signature, Signed
+from bongsu.http.request import Request, convert
+from bongsu.http.response import Response, empty, reply
+from bongsu.http.router import Route, client_routes
+from bongsu.matrix.interactive import Interactive
+from bongsu.rooms.devices import PutCrossSigningKeys, PutSignatures
+from bongsu.store import keys as table
+from bongsu.store.committer import Committer
+from bongsu.store.database import Database
+
+
+class KeysBody(msgspec.Struct):
+    """Those that are missing stay as they are, but for those that a new master key leaves unsigned."""
+
+    master_key: CrossSigningKey | None = None
+    self_signing_key: CrossSigningKey | None = None
+    user_signing_key: CrossSigningKey | None = None
+
+
+SignaturesBody = dict[str, dict[str, JsonObject]]  # signed objects by user and key id
+
+
+class CrossSigning:
+    """Takes keys that sign, and signatures."""
+
+    def __init__(self, database: Database, committer: Committer, interactive: Interactive) -> None:
+        self._database = database
+        self._committer = committer
+        self._interactive = interactive
+
+    def routes(self) -> list[Route]:
+        return [
+            *client_routes("POST", "/keys/device_signing/upload", self.upload_keys, bucket="write"),
+            *client_routes("POST", "/keys/signatures/upload", self.upload_signatures, bucket="write"),
+        ]
+
+    async def upload_keys(self, request: Request) -> Response:
+        """The first keys need no proof of who is there; whoever would replace them gives the password."""
+        raw = await request.json_or_empty()
+        body = convert(raw, KeysBody)
+        user_id = request.requester.user_id
+        given = {MASTER: body.master_key, SELF_SIGNING: body.self_signing_key, USER_SIGNING: body.user_signing_key}
+        keys = {
+            usage: rules.signing_key(usage, key, raw[f"{usage}_key"], user_id)
+            for usage, key in given.items()
+            if key is not None
+        }
+        if not await self._committer.submit(PutCrossSigningKeys(user_id, keys, confirmed=False)):
+            await self._interactive.confirm(request, raw, uia.ASK_PASSWORD)
+            await self._committer.submit(PutCrossSigningKeys(user_id, keys, confirmed=True))
+        return empty()
+
+    async def upload_signatures(self, request: Request) -> Response:
+        """What is good is stored; what is not comes back with the reason."""
+        asked = convert(await request.json_or_empty(), SignaturesBody)
+        if sum(map(len, asked.values())) > limits.SIGNATURES_MAX:
+            raise too_large(f"at most {limits.SIGNATURES_MAX} signatures at once")
+        signer = await self._signer(request.requester.user_id, list(asked))
+        signatures: list[Signature] = []
+        failures: dict[str, JsonObject] = {}
+        for user_id, signed in asked.items():
+            for key_id, key in signed.items():
+                try:
+                    signatures += await signer.signatures(user_id, key_id, key)
+                except Refusal as refusal:
+                    said = {"errcode": refusal.errcode, "error": refusal.message}
+                    failures.setdefault(user_id, {})[key_id] = said
+        if signatures:
+            await self._committer.submit(PutSignatures(request.requester.user_id, signatures))
+        return reply({"failures": failures})
+
+    async def _signer(self, signer_id: str, user_ids: list[str]) -> "_Signer":
+        known = [user_id for user_id in user_ids if ids.is_user_id(user_id)]
+        signing = await table.cross_signing_keys(self._database, [signer_id, *known])
+        devices = await table.devices(self._database, [signer_id])
+        return _Signer(signer_id, signing, {device_id: keys for _, device_id, _, keys in devices})
+
+
+class _Signer:
+    """Knows what a person may sign: their own devices with the self-signing key, their own master key with a device,
+    other people's master keys with the user-signing key.
+    """
+
+    def __init__(
+        self, user_id: str, signing: Mapping[tuple[str, str], tuple[str, bytes]], devices: Mapping[str, bytes]
+    ) -> None:
+        self._user_id = user_id
+        self._signing = signing
+        self._devices = devices
+
+    async def signatures(self, user_id: str, key_id: str, key: JsonObject) -> list[Signature]:
+        """The signatures that count. Refuses a key that is not there, is another, or is not signed by who may."""
+        stored, signers = self._what(user_id, key_id)
+        if rules.essence(decode(stored)) != rules.essence(key):
+            raise rules.invalid_signature("this is not the key that is known here")
+        signed = convert(key, Signed).signatures
+        by = [signer for signer in signers if signer in signed.get(self._user_id, {})] or signers[:1]
+        if not by:
+            raise rules.invalid_signature("you have no key that may sign it")
+        return [
+            Signature(user_id, key_id, self._user_id, signer, rules.signature_by(signed, self._user_id, signer))
+            for signer in by
+        ]
+
+    def _what(self, user_id: str, key_id: str) -> tuple[bytes, list[str]]:
+        """The stored key, and the names of the keys that may sign it."""
+        public_key, master_key = self._signing.get((user_id, MASTER), ("", b""))
+        if user_id != self._user_id:
+            if key_id == public_key:
+                return master_key, self._own(USER_SIGNING)
+        elif key_id in self._devices:
+            return self._devices[key_id], self._own(SELF_SIGNING)
+        elif key_id == public_key:
+            return master_key, [f"ed25519:{device_id}" for device_id in self._devices]
+        raise not_found("there is no such key, or it is not yours to sign")
+
+    def _own(self, usage: str) -> list[str]:
+        found = self._signing.get((self._user_id, usage))
+        return [] if found is None else [f"ed25519:{found[0]}"]

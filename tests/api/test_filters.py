@@ -1,0 +1,77 @@
+"""Filters kept with the server, through HTTP."""
+
+from typing import Any
+
+import pytest
+from tests.api.talking import V3, Json, Talker, segment
+
+FORBIDDEN, NOT_FOUND = (403, "M_FORBIDDEN"), (404, "M_NOT_FOUND")
+WHOLE: Json = {
+    "event_fields": ["type", "content", "sender"],
+    "event_format": "client",
+    "presence": {"types": ["m.presence"], "not_senders": ["@alice:example.com"], "limit": 5},
+    "account_data": {"not_types": ["*"]},
+    "room": {
+        "rooms": ["!a:example.com"],
+        "not_rooms": ["!b:example.com"],
+        "include_leave": True,
+        "ephemeral": {"types": ["m.receipt", "m.typing"], "not_rooms": ["!c:example.com"]},
+        "state": {"types": ["m.room.*"], "lazy_load_members": True, "include_redundant_members": False},
+        "timeline": {"limit": 10, "types": ["m.room.message"], "contains_url": True, "senders": []},
+        "account_data": {"types": []},
+    },
+}
+
+
+def of(who: Talker, filter_id: str | None = None) -> str:
+    path = f"{V3}/user/{segment(who.user_id)}/filter"
+    return path if filter_id is None else f"{path}/{segment(filter_id)}"
+
+
+async def store(who: Talker, wanted: Json) -> str:
+    filter_id: str = (await who.post(of(who), wanted))["filter_id"]
+    return filter_id
+
+
+@pytest.mark.parametrize("wanted", [WHOLE, {}, {"org.example.unknown": {"n": 1.5}}, {"room": {"timeline": {}}}])
+async def test_a_filter_comes_back_as_it_was(alice: Talker, wanted: Json) -> None:
+    filter_id = await store(alice, wanted)
+    assert filter_id
+    assert not filter_id.startswith("{")
+    assert await alice.get(of(alice, filter_id)) == wanted
+    tablet = await alice.another_device()
+    assert await tablet.get(of(alice, filter_id)) == wanted
+
+
+async def test_the_same_filter_is_kept_once(alice: Talker) -> None:
+    first = await store(alice, {"room": {"rooms": [], "include_leave": True}})
+    assert await store(alice, {"room": {"include_leave": True, "rooms": []}}) == first
+    assert await store(alice, {"room": {"include_leave": False, "rooms": []}}) != first
+
+
+async def test_filters_are_their_owners(alice: Talker, bob: Talker) -> None:
+    filter_id = await store(alice, {"room": {"include_leave": True}})
+    assert await bob.refused("GET", of(alice, filter_id)) == FORBIDDEN
+    assert await bob.refused("POST", of(alice), {}) == FORBIDDEN
+    assert await bob.refused("GET", of(bob, filter_id)) == NOT_FOUND
+    assert await alice.refused("GET", of(alice, "none")) == NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("wanted", "refusal"),
+    [
+        ([], (400, "M_BAD_JSON")),
+        ({"room": []}, (400, "M_BAD_JSON")),
+        ({"room": {"timeline": {"limit": "many"}}}, (400, "M_BAD_JSON")),
+        ({"room": {"timeline": {"types": "m.room.message"}}}, (400, "M_BAD_JSON")),
+        ({"room": {"timeline": {"types": [1]}}}, (400, "M_BAD_JSON")),
+        ({"room": {"include_leave": "yes"}}, (400, "M_BAD_JSON")),
+        ({"event_format": "other"}, (400, "M_BAD_JSON")),
+        ({"room": {"timeline": {"limit": -1}}}, (400, "M_INVALID_PARAM")),
+        ({"room": {"rooms": ["no room"]}}, (400, "M_INVALID_PARAM")),
+        ({"room": {"state": {"not_senders": ["nobody"]}}}, (400, "M_INVALID_PARAM")),
+        ({"x": "y" * 65_536}, (413, "M_TOO_LARGE")),
+    ],
+)
+async def test_malformed_filters(alice: Talker, wanted: Any, refusal: tuple[int, str]) -> None:
+    assert await alice.refused("POST", of(alice), wanted) == refusal

@@ -1,0 +1,162 @@
+"""Replacing a room by one of another version, through HTTP: what goes along, and what becomes of the old one."""
+
+import asyncio
+import secrets
+
+import pytest
+from tests.api.talking import V3, Json, Talker, room, segment
+from tests.server import SERVER_NAME
+
+VERSIONS = ("10", "11", "12")
+CREATE, NAME, TOPIC, LEVELS = "m.room.create", "m.room.name", "m.room.topic", "m.room.power_levels"
+JOIN_RULES, ALIAS, TOMBSTONE = "m.room.join_rules", "m.room.canonical_alias", "m.room.tombstone"
+FORBIDDEN = (403, "M_FORBIDDEN")
+COPIED: dict[str, Json] = {
+    NAME: {"name": "moving"},
+    TOPIC: {"topic": "soon"},
+    "m.room.avatar": {"url": "mxc://x/y"},
+    "m.room.server_acl": {"allow": ["*"]},
+    "m.room.encryption": {"algorithm": "m.megolm.v1.aes-sha2"},
+    "m.room.history_visibility": {"history_visibility": "joined"},
+    "m.room.guest_access": {"guest_access": "forbidden"},
+    JOIN_RULES: {"join_rule": "knock"},
+}
+
+
+def new_name() -> str:
+    return f"upgraded-{secrets.token_hex(6)}"
+
+
+async def upgrade(who: Talker, room_id: str, version: str, **more: object) -> str:
+    body: Json = {"new_version": version, **more}
+    new: str = (await who.post(f"{room(room_id)}/upgrade", body))["replacement_room"]
+    return new
+
+
+async def types(reader: Talker, room_id: str) -> list[str]:
+    return [event["type"] for event in (await reader.messages(room_id, "f", limit=100))["chunk"]]
+
+
+@pytest.mark.parametrize("old_version", VERSIONS)
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_from_each_version_to_each(alice: Talker, bob: Talker, old_version: str, version: str) -> None:
+    state = [{"type": kind, "content": content} for kind, content in COPIED.items()]
+    content = {"type": "org.example.kind", "m.federate": False}
+    old = await alice.make_room(room_version=old_version, initial_state=state, creation_content=content)
+    await alice.bring(old, bob)
+    since = (await bob.sync())["next_batch"]
+    new = await upgrade(alice, old, version)
+    create = await alice.state(new, CREATE)
+    assert create["room_version"] == version
+    assert create["predecessor"]["room_id"] == old
+    assert create.get("creator") == (alice.user_id if version == "10" else None)
+    assert {key: create[key] for key in content} == content
+    for kind, expected in COPIED.items():
+        assert await alice.state(new, kind) == expected
+    levels = await alice.state(new, LEVELS)
+    if version == "12":
+        assert alice.user_id not in levels["users"]
+        assert levels["events"][TOMBSTONE] > levels["state_default"]
+    else:
+        assert levels["users"][alice.user_id] == 100
+    assert (await types(alice, new))[:3] == [CREATE, "m.room.member", LEVELS]
+    assert (await alice.get(f"{room(new)}/joined_members"))["joined"].keys() == {alice.user_id}
+    await alice.say(new, "moved")
+    told = (await bob.sync(since))["rooms"]["join"][old]["timeline"]["events"]
+    tombstone = next(event for event in told if event["type"] == TOMBSTONE)
+    assert tombstone["content"]["replacement_room"] == new
+    assert tombstone["content"]["body"]
+    assert tombstone["sender"] == alice.user_id
+
+
+async def test_the_old_room_is_closed(alice: Talker, bob: Talker, http: object) -> None:
+    old = await alice.make_room()
+    await alice.bring(old, bob)
+    await bob.say(old, "still open")
+    await upgrade(alice, old, "11")
+    assert await bob.refused("PUT", f"{room(old)}/send/m.room.message/x", {"body": "x"}) == FORBIDDEN
+    nobody = {"user_id": f"@somebody:{SERVER_NAME}"}
+    assert await bob.refused("POST", f"{room(old)}/invite", nobody) in (FORBIDDEN, (404, "M_NOT_FOUND"))
+    levels = await bob.state(old, LEVELS)
+    assert min(levels["events_default"], levels["invite"]) >= 50
+    await alice.say(old, "the moderator may still explain")
+    assert (await bob.messages(old))["chunk"]
+
+
+async def test_levels_are_taken_along(alice: Talker, bob: Talker) -> None:
+    old = await alice.make_room(room_version="11")
+    await alice.bring(old, bob)
+    levels = await alice.state(old, LEVELS)
+    users = {alice.user_id: 100, bob.user_id: 50}
+    await alice.set_state(old, LEVELS, {**levels, "users": users, "kick": 60, "events": {NAME: 33}})
+    for version, expected in (("11", users), ("12", {bob.user_id: 50})):
+        new = await upgrade(alice, old, version)
+        copied = await alice.state(new, LEVELS)
+        assert copied["users"] == expected
+        assert (copied["kick"], copied["events"][NAME]) == (60, 33)
+        assert copied["events_default"] == (0 if version == "11" else 50)  # the second time the old room was closed
+
+
+async def test_names_move(alice: Talker, bob: Talker) -> None:
+    name = new_name()
+    alias = f"#{name}:{SERVER_NAME}"
+    old = await alice.make_room(visibility="public", room_alias_name=name)
+    new = await upgrade(alice, old, "12")
+    found = await bob.get(f"{V3}/directory/room/{segment(alias)}")
+    assert found["room_id"] == new
+    assert await alice.get(f"{room(old)}/aliases") == {"aliases": []}
+    assert await alice.get(f"{room(new)}/aliases") == {"aliases": [alias]}
+    assert await alice.state(new, ALIAS) == {"alias": alias}
+    assert await alice.state(old, ALIAS) == {}
+    listed = [await bob.get(f"{V3}/directory/list/room/{segment(each)}") for each in (old, new)]
+    assert [each["visibility"] for each in listed] == ["private", "public"]
+    await bob.post(f"{V3}/join/{segment(alias)}")
+    assert (await bob.get(f"{V3}/joined_rooms"))["joined_rooms"] == [new]
+
+
+async def test_a_moderator_may_upgrade_when_levels_say_so(alice: Talker, bob: Talker) -> None:
+    old = await alice.make_room(room_version="11", name="x")
+    await alice.bring(old, bob)
+    levels = await alice.state(old, LEVELS)
+    events = {**levels["events"], TOMBSTONE: 50}
+    await alice.set_state(old, LEVELS, {**levels, "events": events, "users": {**levels["users"], bob.user_id: 50}})
+    for version in VERSIONS:
+        new = await upgrade(bob, old, version)
+        assert (await bob.state(new, NAME)) == {"name": "x"}
+        assert (await bob.state(old, TOMBSTONE))["replacement_room"] == new
+
+
+async def test_creators_of_the_new_room(alice: Talker, bob: Talker) -> None:
+    old = await alice.make_room(room_version="12", creation_content={"additional_creators": [bob.user_id]})
+    new = await upgrade(alice, old, "12")
+    assert "additional_creators" not in await alice.state(new, CREATE)
+    new = await upgrade(alice, old, "12", additional_creators=[bob.user_id])
+    assert (await alice.state(new, CREATE))["additional_creators"] == [bob.user_id]
+    assert bob.user_id not in (await alice.state(new, LEVELS))["users"]
+    new = await upgrade(alice, old, "11", additional_creators=[bob.user_id])
+    assert "additional_creators" not in await alice.state(new, CREATE)
+
+
+async def test_upgrades_that_are_refused(alice: Talker, bob: Talker) -> None:
+    room_id = await alice.make_room(name="stays")
+    path = f"{room(room_id)}/upgrade"
+    body = {"new_version": "11"}
+    assert await bob.refused("POST", path, body) == FORBIDDEN
+    await alice.bring(room_id, bob)
+    before = await types(alice, room_id)
+    assert await bob.refused("POST", path, body) == FORBIDDEN
+    assert await alice.refused("POST", path, {"new_version": "9"}) == (400, "M_UNSUPPORTED_ROOM_VERSION")
+    assert await alice.refused("POST", path, {"new_version": 11}) == (400, "M_BAD_JSON")
+    assert await alice.refused("POST", path, {}) == (400, "M_MISSING_PARAM")
+    more = {"new_version": "12", "additional_creators": ["nobody"]}
+    assert await alice.refused("POST", path, more) == (400, "M_INVALID_PARAM")
+    assert await alice.refused("POST", f"{room('!none:x.example')}/upgrade", body) == FORBIDDEN
+    assert await types(alice, room_id) == before
+    assert (await alice.get(f"{V3}/joined_rooms"))["joined_rooms"] == [room_id]
+
+
+async def test_upgrading_at_once_makes_rooms_that_differ(alice: Talker) -> None:
+    old = await alice.make_room()
+    made = await asyncio.gather(*(upgrade(alice, old, "12") for _ in range(5)))
+    assert len(set(made)) == 5
+    assert (await alice.state(old, TOMBSTONE))["replacement_room"] in made
