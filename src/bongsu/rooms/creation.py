@@ -119,7 +119,7 @@ class UpgradeRoom(msgspec.Struct, frozen=True):
         dropped = ("creator", "room_version", "predecessor", "additional_creators")
         content: JsonObject = {key: value for key, value in create.content.items() if key not in dropped}
         content["room_version"] = self.version.name
-        content["predecessor"] = {"room_id": old.room_id}
+        content["predecessor"] = {"room_id": old.room_id, "event_id": old.newest_id}
         if self.version.creator_in_content:
             content["creator"] = self.user_id
         if self.version.privileged_creators and self.additional_creators:

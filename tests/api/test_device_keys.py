@@ -1,0 +1,489 @@
+"""Keys of end-to-end encryption: published, found, claimed once; cross-signing; and who hears of changes."""
+
+import asyncio
+from typing import Any
+
+import aiohttp
+import pytest
+from tests.api.keys import (
+    CURVE,
+    claim,
+    device_keys,
+    one_time_key,
+    one_time_keys,
+    publish,
+    query,
+    random_key,
+    signing_key,
+    signing_keys,
+)
+from tests.api.talking import V3, Json, Talker, room, segment, sign_up
+
+UPLOAD = f"{V3}/keys/upload"
+QUERY = f"{V3}/keys/query"
+CLAIM = f"{V3}/keys/claim"
+CHANGES = f"{V3}/keys/changes"
+SIGNING = f"{V3}/keys/device_signing/upload"
+SIGNATURES = f"{V3}/keys/signatures/upload"
+
+
+async def lists(talker: Talker, since: str) -> tuple[set[str], set[str]]:
+    """Whose devices changed, and who left, by a sync and by /keys/changes alike."""
+    answer = await talker.sync(since)
+    said = answer.get("device_lists", {})
+    asked = await talker.get(CHANGES, **{"from": since, "to": answer["next_batch"]})
+    assert {key: sorted(users) for key, users in asked.items()} == {
+        key: sorted(said.get(key, [])) for key in ("changed", "left")
+    }
+    return set(said.get("changed", [])), set(said.get("left", []))
+
+
+async def now(talker: Talker) -> str:
+    return str((await talker.sync(timeout=0))["next_batch"])
+
+
+# --- publishing and finding ---
+
+
+async def test_published_keys_are_found(alice: Talker, bob: Talker) -> None:
+    phone = await bob.another_device()
+    await phone.put(f"{V3}/devices/{phone.device_id}", {"display_name": "Bob's phone"})
+    keys, phones = await publish(bob), await publish(phone)
+    found = (await query(alice, bob))["device_keys"][bob.user_id]
+    assert found[bob.device_id] == {**keys, "unsigned": {}}
+    assert found[phone.device_id] == {**phones, "unsigned": {"device_display_name": "Bob's phone"}}
+    one = await alice.post(QUERY, {"device_keys": {bob.user_id: [phone.device_id, "NOTHING"]}, "timeout": 10_000})
+    assert list(one["device_keys"][bob.user_id]) == [phone.device_id]
+    assert one["failures"] == {}
+
+
+async def test_nobody_and_somebody_without_keys(alice: Talker, bob: Talker) -> None:
+    nobody = f"@nobody-{random_key()[:6].lower()}:elsewhere.example"
+    found = (await alice.post(QUERY, {"device_keys": {bob.user_id: [], nobody: []}}))["device_keys"]
+    assert found == {bob.user_id: {}}
+
+
+async def test_old_clients_use_r0(alice: Talker) -> None:
+    keys = device_keys(alice)
+    answer = await alice.post("/_matrix/client/r0/keys/upload", {"device_keys": keys})
+    assert answer == {"one_time_key_counts": {CURVE: 0}}
+    found = await alice.post("/_matrix/client/r0/keys/query", {"device_keys": {alice.user_id: []}})
+    assert found["device_keys"][alice.user_id][alice.device_id]["keys"] == keys["keys"]
+
+
+@pytest.mark.parametrize(
+    ("change", "errcode"),
+    [
+        ({"user_id": "@somebody:else.example"}, "M_INVALID_PARAM"),
+        ({"device_id": "OTHER"}, "M_INVALID_PARAM"),
+        ({"algorithms": "olm"}, "M_BAD_JSON"),
+        ({"keys": {"ed25519:X": 7}}, "M_BAD_JSON"),
+        ({"signatures": None}, "M_BAD_JSON"),
+        ({"size": 1.5}, "M_BAD_JSON"),
+    ],
+)
+async def test_wrong_device_keys_are_refused(alice: Talker, change: Json, errcode: str) -> None:
+    refused = await alice.refused("POST", UPLOAD, {"device_keys": device_keys(alice, **change)})
+    assert refused == (400, errcode)
+    assert (await query(alice, alice))["device_keys"] == {alice.user_id: {}}
+
+
+async def test_large_keys_are_refused(alice: Talker) -> None:
+    assert (await alice.refused("POST", UPLOAD, {"device_keys": device_keys(alice, more="x" * 20_000)}))[0] == 413
+    large = {f"{CURVE}:A": one_time_key(alice, more="x" * 5_000)}
+    assert (await alice.refused("POST", UPLOAD, {"one_time_keys": large}))[0] == 413
+    many = one_time_keys(alice, *(f"K{number}" for number in range(1_001)))
+    assert (await alice.refused("POST", UPLOAD, {"one_time_keys": many}))[0] == 413
+
+
+@pytest.mark.parametrize("name", ["", ":", "signed_curve25519", "signed_curve25519:", ":A", "a:\x00", "a:" + "b" * 300])
+async def test_keys_need_names(alice: Talker, name: str) -> None:
+    refused = await alice.refused("POST", UPLOAD, {"one_time_keys": {name: one_time_key(alice)}})
+    assert refused == (400, "M_INVALID_PARAM")
+
+
+async def test_keys_end_with_their_device(alice: Talker, bob: Talker) -> None:
+    phone = await bob.another_device()
+    await publish(bob), await publish(phone, "A")
+    room_id = await alice.make_room()
+    await alice.bring(room_id, bob)
+    since = await now(alice)
+    await phone.post(f"{V3}/logout")
+    assert list((await query(alice, bob))["device_keys"][bob.user_id]) == [bob.device_id]
+    assert await lists(alice, since) == ({bob.user_id}, set())
+    assert await claim(alice, phone) == {}
+
+
+# --- one-time keys ---
+
+
+async def test_one_time_keys_are_counted(alice: Talker, bob: Talker) -> None:
+    keys = one_time_keys(bob, "A", "B", "C")
+    assert await bob.post(UPLOAD, {"one_time_keys": keys}) == {"one_time_key_counts": {CURVE: 3}}
+    assert await bob.post(UPLOAD, {"one_time_keys": keys}) == {"one_time_key_counts": {CURVE: 3}}
+    plain = {"curve25519:P": random_key()}
+    assert await bob.post(UPLOAD, {"one_time_keys": plain}) == {"one_time_key_counts": {CURVE: 3, "curve25519": 1}}
+    assert await claim(alice, bob, "curve25519") == plain
+    first = await claim(alice, bob)
+    assert keys.items() >= first.items()
+    assert await bob.post(UPLOAD) == {"one_time_key_counts": {CURVE: 2}}
+    assert (await bob.sync())["device_one_time_keys_count"] == {CURVE: 2}
+
+
+async def test_a_one_time_key_keeps_its_value(bob: Talker) -> None:
+    await bob.post(UPLOAD, {"one_time_keys": one_time_keys(bob, "A")})
+    refused = await bob.refused("POST", UPLOAD, {"one_time_keys": one_time_keys(bob, "A", "B")})
+    assert refused == (400, "M_INVALID_PARAM")
+    assert await bob.post(UPLOAD) == {"one_time_key_counts": {CURVE: 1}}, "B was stored although A was refused"
+
+
+async def test_the_oldest_key_is_claimed_first(alice: Talker, bob: Talker) -> None:
+    for key_id in ("Z", "M", "A"):
+        await bob.post(UPLOAD, {"one_time_keys": one_time_keys(bob, key_id)})
+    claimed = [list(await claim(alice, bob)) for _ in range(4)]
+    assert claimed == [[f"{CURVE}:Z"], [f"{CURVE}:M"], [f"{CURVE}:A"], []]
+
+
+async def test_a_claimed_key_does_not_come_back(alice: Talker, bob: Talker) -> None:
+    """The client did not get the answer to its upload, and repeats it after somebody has claimed the key."""
+    keys = one_time_keys(bob, "A")
+    await bob.post(UPLOAD, {"one_time_keys": keys})
+    assert await claim(alice, bob) == keys
+    assert await bob.post(UPLOAD, {"one_time_keys": keys}) == {"one_time_key_counts": {CURVE: 0}}
+    assert await claim(alice, bob) == {}
+    again = one_time_keys(bob, "A")
+    await bob.post(UPLOAD, {"one_time_keys": again})
+    assert await claim(alice, bob) == again
+
+
+async def test_each_key_is_claimed_once(alice: Talker, bob: Talker, elsewhere: aiohttp.ClientSession) -> None:
+    keys = one_time_keys(bob, *(f"K{number}" for number in range(30)))
+    await bob.post(UPLOAD, {"one_time_keys": keys})
+    crowd = [alice, alice.through(elsewhere)] * 20
+    claimed = await asyncio.gather(*(claim(one, bob) for one in crowd))
+    names = [name for found in claimed for name in found]
+    assert sorted(names) == sorted(keys)
+    assert claimed.count({}) == 10
+
+
+async def test_the_fallback_key_serves_when_none_is_left(
+    alice: Talker, bob: Talker, elsewhere: aiohttp.ClientSession
+) -> None:
+    fallback = {f"{CURVE}:F": one_time_key(bob, fallback=True)}
+    await bob.post(UPLOAD, {"one_time_keys": one_time_keys(bob, "A"), "fallback_keys": fallback})
+    answer = await bob.sync()
+    since = answer["next_batch"]
+    assert answer["device_unused_fallback_key_types"] == [CURVE]
+    assert list(await claim(alice, bob)) == [f"{CURVE}:A"]
+    assert (await bob.sync(since))["device_unused_fallback_key_types"] == [CURVE]
+    assert await claim(alice.through(elsewhere), bob) == fallback
+    assert await claim(alice, bob) == fallback
+    told = await bob.sync(since, timeout=5_000)
+    assert (told["device_unused_fallback_key_types"], told["device_one_time_keys_count"]) == ([], {CURVE: 0})
+    await bob.post(UPLOAD, {"fallback_keys": fallback})
+    assert (await bob.sync())["device_unused_fallback_key_types"] == [], "the same key is as used as before"
+    await bob.post(UPLOAD, {"fallback_keys": {f"{CURVE}:G": one_time_key(bob, fallback=True)}})
+    assert (await bob.sync())["device_unused_fallback_key_types"] == [CURVE]
+    assert list(await claim(alice, bob)) == [f"{CURVE}:G"]
+
+
+async def test_one_fallback_key_of_each_algorithm(bob: Talker) -> None:
+    refused = await bob.refused("POST", UPLOAD, {"fallback_keys": one_time_keys(bob, "F", "G")})
+    assert refused == (400, "M_INVALID_PARAM")
+
+
+async def test_claims_of_what_is_not_there(alice: Talker, bob: Talker) -> None:
+    wanted = {bob.user_id: {"NOTHING": CURVE, bob.device_id: "x"}, "@nobody:test.example": {"A": CURVE}, "x": {}}
+    assert await alice.post(CLAIM, {"one_time_keys": wanted}) == {"failures": {}, "one_time_keys": {}}
+    assert await alice.refused("POST", CLAIM, {"one_time_keys": {bob.user_id: {"\x00": CURVE}}}) == (
+        400,
+        "M_INVALID_PARAM",
+    )
+
+
+async def test_another_identity_leaves_no_old_keys(alice: Talker, bob: Talker) -> None:
+    await publish(bob, "A")
+    await publish(bob, "B")
+    assert list(await claim(alice, bob)) == [f"{CURVE}:B"]
+    assert await claim(alice, bob) == {}
+
+
+async def test_counts_reach_a_waiting_sync(alice: Talker, bob: Talker, elsewhere: aiohttp.ClientSession) -> None:
+    await bob.post(UPLOAD, {"one_time_keys": one_time_keys(bob, "A", "B")})
+    since = await now(bob)
+    waiting = asyncio.create_task(bob.through(elsewhere).sync(since, timeout=10_000))
+    await asyncio.sleep(0.3)
+    await claim(alice, bob)
+    assert (await asyncio.wait_for(waiting, 5))["device_one_time_keys_count"] == {CURVE: 1}
+
+
+# --- cross-signing ---
+
+
+def password(talker: Talker) -> Json:
+    return {"type": "m.login.password", "identifier": {"type": "m.id.user", "user": talker.user_id}}
+
+
+async def test_cross_signing_keys_are_found(alice: Talker, bob: Talker) -> None:
+    body, _ = signing_keys(bob)
+    assert await bob.post(SIGNING, body) == {}
+    own, others = await query(bob, bob), await query(alice, bob)
+    for usage in ("master", "self_signing"):
+        assert own[f"{usage}_keys"] == others[f"{usage}_keys"] == {bob.user_id: body[f"{usage}_key"]}
+    assert own["user_signing_keys"] == {bob.user_id: body["user_signing_key"]}
+    assert others["user_signing_keys"] == {}
+
+
+async def test_replacing_them_needs_the_password(bob: Talker) -> None:
+    body, _ = signing_keys(bob)
+    await bob.post(SIGNING, body)
+    assert await bob.post(SIGNING, body) == {}, "a retry changes nothing, so it needs no proof"
+    other, public = signing_keys(bob)
+    status, asked = await bob.ask("POST", SIGNING, other)
+    assert (status, asked["flows"]) == (401, [{"stages": ["m.login.password"]}])
+    wrong = {**password(bob), "password": "wrong", "session": asked["session"]}
+    status, answer = await bob.ask("POST", SIGNING, {**other, "auth": wrong})
+    assert (status, answer["errcode"]) == (401, "M_FORBIDDEN")
+    right = {**password(bob), "password": bob._password, "session": asked["session"]}
+    assert await bob.post(SIGNING, {**other, "auth": right}) == {}
+    assert list((await query(bob, bob))["master_keys"][bob.user_id]["keys"].values()) == [public["master"]]
+
+
+async def test_a_new_master_key_ends_what_it_did_not_sign(bob: Talker) -> None:
+    await bob.post(SIGNING, signing_keys(bob)[0])
+    auth = {**password(bob), "password": bob._password}
+    master = random_key()
+    await bob.post(SIGNING, {"master_key": signing_key(bob, "master", master), "auth": auth})
+    found = await query(bob, bob)
+    assert list(found["master_keys"][bob.user_id]["keys"].values()) == [master]
+    assert (found["self_signing_keys"], found["user_signing_keys"]) == ({}, {})
+
+
+async def test_two_first_uploads_at_once(bob: Talker, elsewhere: aiohttp.ClientSession) -> None:
+    tries = [one.ask("POST", SIGNING, signing_keys(bob)[0]) for one in (bob, bob.through(elsewhere)) * 3]
+    answers = await asyncio.gather(*tries)
+    assert sorted(status for status, _ in answers) == [200, *[401] * 5]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"self_signing_key": None, "user_signing_key": None, "master_key": None}, (400, "M_MISSING_PARAM")),
+        ({"master_key": None}, (400, "M_MISSING_PARAM")),
+        ({"master_key": {"user_id": "@other:test.example"}}, (400, "M_INVALID_PARAM")),
+        ({"master_key": {"usage": ["self_signing"]}}, (400, "M_INVALID_PARAM")),
+        ({"master_key": {"usage": "master"}}, (400, "M_BAD_JSON")),
+        ({"master_key": {"keys": {}}}, (400, "M_INVALID_PARAM")),
+        ({"master_key": {"keys": {"ed25519:A": "B"}}}, (400, "M_INVALID_PARAM")),
+        ({"master_key": {"keys": {"curve25519:A": "A"}}}, (400, "M_INVALID_PARAM")),
+        ({"master_key": {"keys": {"ed25519:A": "A", "ed25519:B": "B"}}}, (400, "M_INVALID_PARAM")),
+        ({"self_signing_key": {"signatures": {}}}, (400, "M_INVALID_SIGNATURE")),
+        ({"user_signing_key": {"signatures": {}}}, (400, "M_INVALID_SIGNATURE")),
+    ],
+)
+async def test_wrong_cross_signing_keys(bob: Talker, change: Json, expected: tuple[int, str]) -> None:
+    body: Json = signing_keys(bob)[0]
+    for name, changed in change.items():
+        body[name] = None if changed is None else {**body[name], **changed}
+    assert await bob.refused("POST", SIGNING, body) == expected
+    assert (await query(bob, bob))["master_keys"] == {}
+
+
+async def test_a_key_that_is_a_device_id(bob: Talker) -> None:
+    body = {"master_key": signing_key(bob, "master", bob.device_id)}
+    assert await bob.refused("POST", SIGNING, body) == (403, "M_FORBIDDEN")
+
+
+# --- signatures ---
+
+
+def signed(key: Json, signer: Talker, name: str, signature: str) -> Json:
+    bare = {field: value for field, value in key.items() if field not in ("signatures", "unsigned")}
+    return {**bare, "signatures": {signer.user_id: {name: signature}}}
+
+
+async def test_signatures_are_merged(alice: Talker, bob: Talker) -> None:
+    """Bob's phone is signed by his self-signing key, his master key by the phone, and then by Alice."""
+    keys = await publish(bob)
+    body, public = signing_keys(bob)
+    await bob.post(SIGNING, body)
+    by_self, by_device, master = f"ed25519:{public['self_signing']}", f"ed25519:{bob.device_id}", public["master"]
+    own = {
+        bob.device_id: signed(keys, bob, by_self, "sig1"),
+        master: signed(body["master_key"], bob, by_device, "sig2"),
+    }
+    assert await bob.post(SIGNATURES, {bob.user_id: own}) == {"failures": {}}
+    hers, her_public = signing_keys(alice)
+    await alice.post(SIGNING, hers)
+    by_alice = f"ed25519:{her_public['user_signing']}"
+    verified = {master: signed(body["master_key"], alice, by_alice, "sig3")}
+    assert await alice.post(SIGNATURES, {bob.user_id: verified}) == {"failures": {}}
+
+    seen_by_alice, seen_by_bob = await query(alice, bob), await query(bob, bob)
+    for seen in (seen_by_alice, seen_by_bob):
+        device = seen["device_keys"][bob.user_id][bob.device_id]
+        assert device["signatures"][bob.user_id] == {**keys["signatures"][bob.user_id], by_self: "sig1"}
+        assert seen["master_keys"][bob.user_id]["signatures"][bob.user_id] == {by_device: "sig2"}
+    assert seen_by_alice["master_keys"][bob.user_id]["signatures"][alice.user_id] == {by_alice: "sig3"}
+    assert alice.user_id not in seen_by_bob["master_keys"][bob.user_id]["signatures"], "who verifies whom is private"
+
+
+async def test_signatures_that_fail(alice: Talker, bob: Talker) -> None:
+    keys, others = await publish(bob), await publish(alice)
+    body, public = signing_keys(bob)
+    await bob.post(SIGNING, body)
+    by_self = f"ed25519:{public['self_signing']}"
+    answer = await bob.post(
+        SIGNATURES,
+        {
+            bob.user_id: {
+                bob.device_id: signed({**keys, "algorithms": []}, bob, by_self, "sig"),
+                "NOTHING": signed(keys, bob, by_self, "sig"),
+                public["master"]: signed(body["master_key"], bob, by_self, "sig"),
+            },
+            alice.user_id: {alice.device_id: signed(others, bob, by_self, "sig")},
+        },
+    )
+    failures = {
+        (user, key): error["errcode"] for user, errors in answer["failures"].items() for key, error in errors.items()
+    }
+    assert failures == {
+        (bob.user_id, bob.device_id): "M_INVALID_SIGNATURE",
+        (bob.user_id, "NOTHING"): "M_NOT_FOUND",
+        (bob.user_id, public["master"]): "M_INVALID_SIGNATURE",
+        (alice.user_id, alice.device_id): "M_NOT_FOUND",
+    }
+
+
+async def test_a_verification_is_told_to_the_own_devices_alone(alice: Talker, bob: Talker) -> None:
+    carol = await sign_up(alice._http, "carol")
+    room_id = await alice.make_room()
+    await alice.bring(room_id, bob, carol)
+    body, public = signing_keys(bob)
+    await bob.post(SIGNING, body)
+    hers, her_public = signing_keys(alice)
+    await alice.post(SIGNING, hers)
+    phone = await alice.another_device()
+    since = {talker: await now(talker) for talker in (phone, bob, carol)}
+    by_alice = f"ed25519:{her_public['user_signing']}"
+    verified = {public["master"]: signed(body["master_key"], alice, by_alice, "sig")}
+    await alice.post(SIGNATURES, {bob.user_id: verified})
+    assert await lists(phone, since[phone]) == ({bob.user_id}, set())
+    assert await lists(bob, since[bob]) == await lists(carol, since[carol]) == (set(), set())
+
+
+# --- who hears of what ---
+
+
+async def test_a_change_is_told_to_those_who_share_a_room(
+    alice: Talker, bob: Talker, elsewhere: aiohttp.ClientSession
+) -> None:
+    stranger = await sign_up(alice._http, "stranger")
+    room_id = await alice.make_room()
+    await alice.bring(room_id, bob)
+    here, there = alice, alice.through(elsewhere)
+    since, strangers, bobs = await now(here), await now(stranger), await now(bob)
+    waiting = asyncio.create_task(there.sync(since, timeout=10_000))
+    await asyncio.sleep(0.3)
+    keys = await publish(bob)
+    assert (await asyncio.wait_for(waiting, 5))["device_lists"]["changed"] == [bob.user_id]
+    assert await lists(here, since) == await lists(bob, bobs) == ({bob.user_id}, set())
+    assert await lists(stranger, strangers) == (set(), set())
+    since = await now(here)
+    await bob.post(UPLOAD, {"device_keys": keys})
+    assert await lists(here, since) == (set(), set()), "nothing changed"
+    await bob.post(SIGNING, signing_keys(bob)[0])
+    assert await lists(here, since) == ({bob.user_id}, set())
+
+
+async def test_a_first_sync_has_no_lists(alice: Talker, bob: Talker) -> None:
+    await publish(bob)
+    await alice.bring(await alice.make_room(), bob)
+    assert "device_lists" not in await alice.sync()
+
+
+async def test_who_comes_and_goes(alice: Talker, bob: Talker, elsewhere: aiohttp.ClientSession) -> None:
+    await publish(alice), await publish(bob)
+    room_id, other = await alice.make_room(), await alice.make_room()
+    for worker in (alice, alice.through(elsewhere)):
+        since, bobs = await now(worker), await now(bob)
+        await alice.invite(room_id, bob)
+        assert await lists(worker, since) == (set(), set()), "an invite shares no room"
+        await bob.join(room_id)
+        assert await lists(worker, since) == ({bob.user_id}, set())
+        assert await lists(bob, bobs) == ({alice.user_id}, set())
+
+        since, bobs = await now(worker), await now(bob)
+        await alice.bring(other, bob)
+        await bob.put(f"{V3}/profile/{segment(bob.user_id)}/displayname", {"displayname": "Bob"})
+        assert await lists(worker, since) == await lists(bob, bobs) == (set(), set()), "they shared one already"
+        await bob.leave(room_id)
+        assert await lists(worker, since) == await lists(bob, bobs) == (set(), set()), "they share one still"
+        await alice.post(f"{room(other)}/kick", {"user_id": bob.user_id})
+        assert await lists(worker, since) == (set(), {bob.user_id})
+        assert await lists(bob, bobs) == (set(), {alice.user_id})
+
+
+async def test_leaving_and_coming_back(alice: Talker, bob: Talker) -> None:
+    await publish(bob)
+    room_id = await alice.make_room()
+    await alice.bring(room_id, bob)
+    since = await now(alice)
+    await bob.leave(room_id)
+    await publish(bob)
+    await alice.bring(room_id, bob)
+    assert await lists(alice, since) == ({bob.user_id}, set()), "his keys changed while she could not see it"
+
+
+async def test_somebody_who_was_away_hears_it_from_the_tables(
+    alice: Talker, bob: Talker, elsewhere: aiohttp.ClientSession
+) -> None:
+    """A worker that sees her for the first time knows nothing of her from before."""
+    carol = await sign_up(alice._http, "carol")
+    await publish(bob), await publish(carol)
+    one, two = await alice.make_room(), await alice.make_room()
+    await alice.bring(one, bob)
+    since = await now(alice)
+    await alice.bring(two, carol)
+    await bob.leave(one)
+    assert await lists(alice.through(elsewhere), since) == ({carol.user_id}, {bob.user_id})
+
+
+async def test_changes_needs_tokens(alice: Talker) -> None:
+    assert await alice.refused("GET", CHANGES, to="s1") == (400, "M_MISSING_PARAM")
+    assert await alice.refused("GET", CHANGES, **{"from": "x", "to": "s1"}) == (400, "M_INVALID_PARAM")
+
+
+# --- shapes ---
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (UPLOAD, {"one_time_keys": []}),
+        (UPLOAD, {"one_time_keys": {"signed_curve25519:A": {"key": 1, "signatures": {}}}}),
+        (UPLOAD, {"one_time_keys": {"signed_curve25519:A": {"key": "k", "signatures": {"@a:b": "x"}}}}),
+        (UPLOAD, {"fallback_keys": {"signed_curve25519:A": 7}}),
+        (QUERY, {"device_keys": []}),
+        (QUERY, {"device_keys": {"@a:b": "X"}}),
+        (CLAIM, {"one_time_keys": {"@a:b": {"X": ["signed_curve25519"]}}}),
+        (SIGNING, {"master_key": []}),
+        (SIGNATURES, {"@a:b": {"X": "y"}}),
+    ],
+)
+async def test_wrong_shapes(alice: Talker, path: str, body: Any) -> None:
+    assert await alice.refused("POST", path, body) == (400, "M_BAD_JSON")
+
+
+async def test_too_many_at_once(alice: Talker) -> None:
+    people = {f"@p{number}:test.example": [] for number in range(1_001)}
+    assert (await alice.refused("POST", QUERY, {"device_keys": people}))[0] == 413
+    devices = {f"D{number}": CURVE for number in range(5_001)}
+    assert (await alice.refused("POST", CLAIM, {"one_time_keys": {alice.user_id: devices}}))[0] == 413
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/room_keys/version"), ("PUT", "/dehydrated_device"), ("GET", "/room_keys/keys")]
+)
+async def test_what_is_not_kept(alice: Talker, method: str, path: str) -> None:
+    assert await alice.refused(method, f"{V3}{path}", None if method == "GET" else {}) == (404, "M_UNRECOGNIZED")
