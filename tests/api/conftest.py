@@ -1,5 +1,6 @@
 """People for the tests of rooms, each new for each test: so many that their passwords are hashed at little cost."""
 
+import os
 from collections.abc import AsyncIterator, Iterator
 
 import aiohttp
@@ -18,6 +19,22 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 async def http(base_url: str) -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession(base_url, timeout=aiohttp.ClientTimeout(60)) as session:
+        yield session
+
+
+@pytest.fixture(scope="session")
+def other_base_url(base_url: str, request: pytest.FixtureRequest) -> str:
+    """Where a second worker of the same server answers."""
+    if os.environ.get("BONGSU_TEST_BASE_URL"):
+        pytest.skip("a server from outside has no second worker")
+    server: Server = request.getfixturevalue("server")
+    return Server.start(server.data_dir, "--password-hashing", "fast").base_url
+
+
+@pytest.fixture
+async def elsewhere(other_base_url: str) -> AsyncIterator[aiohttp.ClientSession]:
+    """Speaks with the second worker."""
+    async with aiohttp.ClientSession(other_base_url, timeout=aiohttp.ClientTimeout(60)) as session:
         yield session
 
 

@@ -39,7 +39,20 @@ async def lists(talker: Talker, since: str) -> tuple[set[str], set[str]]:
 
 
 async def now(talker: Talker) -> str:
-    return str((await talker.sync(timeout=0))["next_batch"])
+    return str((await talker.sync())["next_batch"])
+
+
+async def told(talker: Talker, since: str, part: str, wanted: Json) -> None:
+    """Waits until a sync says this."""
+    said = None
+    while said != wanted:
+        answer = await talker.sync(since, timeout=10_000, set_presence="offline")
+        said, since = answer.get(part), answer["next_batch"]
+
+
+async def catch_up(there: Talker, here: Talker) -> None:
+    """Returns when the one worker knows what the other has told."""
+    await there.sync(await now(here))
 
 
 # --- publishing and finding ---
@@ -178,7 +191,8 @@ async def test_the_fallback_key_serves_when_none_is_left(
     assert (await bob.sync(since))["device_unused_fallback_key_types"] == [CURVE]
     assert await claim(alice.through(elsewhere), bob) == fallback
     assert await claim(alice, bob) == fallback
-    told = await bob.sync(since, timeout=5_000)
+    await catch_up(bob, alice)
+    told = await bob.sync(since)
     assert (told["device_unused_fallback_key_types"], told["device_one_time_keys_count"]) == ([], {CURVE: 0})
     await bob.post(UPLOAD, {"fallback_keys": fallback})
     assert (await bob.sync())["device_unused_fallback_key_types"] == [], "the same key is as used as before"
@@ -211,10 +225,10 @@ async def test_another_identity_leaves_no_old_keys(alice: Talker, bob: Talker) -
 async def test_counts_reach_a_waiting_sync(alice: Talker, bob: Talker, elsewhere: aiohttp.ClientSession) -> None:
     await bob.post(UPLOAD, {"one_time_keys": one_time_keys(bob, "A", "B")})
     since = await now(bob)
-    waiting = asyncio.create_task(bob.through(elsewhere).sync(since, timeout=10_000))
+    waiting = asyncio.create_task(told(bob.through(elsewhere), since, "device_one_time_keys_count", {CURVE: 1}))
     await asyncio.sleep(0.3)
     await claim(alice, bob)
-    assert (await asyncio.wait_for(waiting, 5))["device_one_time_keys_count"] == {CURVE: 1}
+    await asyncio.wait_for(waiting, 5)
 
 
 # --- cross-signing ---
@@ -383,10 +397,11 @@ async def test_a_change_is_told_to_those_who_share_a_room(
     await alice.bring(room_id, bob)
     here, there = alice, alice.through(elsewhere)
     since, strangers, bobs = await now(here), await now(stranger), await now(bob)
-    waiting = asyncio.create_task(there.sync(since, timeout=10_000))
+    await catch_up(there, here)
+    waiting = asyncio.create_task(told(there, since, "device_lists", {"changed": [bob.user_id], "left": []}))
     await asyncio.sleep(0.3)
     keys = await publish(bob)
-    assert (await asyncio.wait_for(waiting, 5))["device_lists"]["changed"] == [bob.user_id]
+    await asyncio.wait_for(waiting, 5)
     assert await lists(here, since) == await lists(bob, bobs) == ({bob.user_id}, set())
     assert await lists(stranger, strangers) == (set(), set())
     since = await now(here)
@@ -405,23 +420,31 @@ async def test_a_first_sync_has_no_lists(alice: Talker, bob: Talker) -> None:
 async def test_who_comes_and_goes(alice: Talker, bob: Talker, elsewhere: aiohttp.ClientSession) -> None:
     await publish(alice), await publish(bob)
     room_id, other = await alice.make_room(), await alice.make_room()
-    for worker in (alice, alice.through(elsewhere)):
-        since, bobs = await now(worker), await now(bob)
-        await alice.invite(room_id, bob)
-        assert await lists(worker, since) == (set(), set()), "an invite shares no room"
-        await bob.join(room_id)
-        assert await lists(worker, since) == ({bob.user_id}, set())
-        assert await lists(bob, bobs) == ({alice.user_id}, set())
+    there = alice.through(elsewhere)
 
-        since, bobs = await now(worker), await now(bob)
+    async def heard(since: str, bobs: str) -> list[tuple[set[str], set[str]]]:
+        """What Alice hears from both workers, and Bob."""
+        await catch_up(there, alice)
+        return [await lists(alice, since), await lists(there, since), await lists(bob, bobs)]
+
+    shared, apart = ({bob.user_id}, set[str]()), (set[str](), {bob.user_id})
+    nothing = (set[str](), set[str]())
+    for _ in range(2):
+        tokens = await now(alice), await now(bob)
+        await alice.invite(room_id, bob)
+        assert await heard(*tokens) == [nothing] * 3, "an invite shares no room"
+        await bob.join(room_id)
+        assert await heard(*tokens) == [shared, shared, ({alice.user_id}, set())]
+
+        tokens = await now(alice), await now(bob)
         await alice.bring(other, bob)
         await bob.put(f"{V3}/profile/{segment(bob.user_id)}/displayname", {"displayname": "Bob"})
-        assert await lists(worker, since) == await lists(bob, bobs) == (set(), set()), "they shared one already"
+        assert await heard(*tokens) == [nothing] * 3, "they shared one already"
+        tokens = await now(alice), await now(bob)
         await bob.leave(room_id)
-        assert await lists(worker, since) == await lists(bob, bobs) == (set(), set()), "they share one still"
+        assert await heard(*tokens) == [nothing] * 3, "they share one still"
         await alice.post(f"{room(other)}/kick", {"user_id": bob.user_id})
-        assert await lists(worker, since) == (set(), {bob.user_id})
-        assert await lists(bob, bobs) == (set(), {alice.user_id})
+        assert await heard(*tokens) == [apart, apart, (set(), {alice.user_id})]
 
 
 async def test_leaving_and_coming_back(alice: Talker, bob: Talker) -> None:
@@ -446,7 +469,9 @@ async def test_somebody_who_was_away_hears_it_from_the_tables(
     since = await now(alice)
     await alice.bring(two, carol)
     await bob.leave(one)
-    assert await lists(alice.through(elsewhere), since) == ({carol.user_id}, {bob.user_id})
+    there = alice.through(elsewhere)
+    await catch_up(there, alice)
+    assert await lists(there, since) == ({carol.user_id}, {bob.user_id})
 
 
 async def test_changes_needs_tokens(alice: Talker) -> None:
@@ -476,7 +501,7 @@ async def test_wrong_shapes(alice: Talker, path: str, body: Any) -> None:
 
 
 async def test_too_many_at_once(alice: Talker) -> None:
-    people = {f"@p{number}:test.example": [] for number in range(1_001)}
+    people: Json = {f"@p{number}:test.example": [] for number in range(1_001)}
     assert (await alice.refused("POST", QUERY, {"device_keys": people}))[0] == 413
     devices = {f"D{number}": CURVE for number in range(5_001)}
     assert (await alice.refused("POST", CLAIM, {"one_time_keys": {alice.user_id: devices}}))[0] == 413

@@ -12,6 +12,7 @@ from tests.hostile.attack import (
     V1,
     V3,
     Attacker,
+    Json,
     Person,
     nothing_changes,
 )

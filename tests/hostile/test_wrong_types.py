@@ -28,6 +28,7 @@ RIGHT: Mapping[str, tuple[Any, ...]] = {  # the values that a field of a kind ma
     "integer": (5,),
     "number": (5, 1.5),
     "object": ({"key": "value"},),
+    "key": ("text", {"key": "value"}),
     "strings": (["text"],),
     "objects": (),
 }
@@ -66,8 +67,11 @@ REASON = {"reason": "string?"}
 TARGET = {"user_id": "string, not null", "reason": "string?"}
 
 
-def sections(name: str, fields: Mapping[str, str]) -> dict[str, str]:
-    return {name: "object", **{f"{name}/{field}": kind for field, kind in fields.items()}}
+SIGNING_KEY = {"user_id": "string", "usage": "strings", "keys": "object", "signatures": "object"}
+
+
+def sections(name: str, fields: Mapping[str, str], kind: str = "object") -> dict[str, str]:
+    return {name: kind, **{f"{name}/{field}": kind for field, kind in fields.items()}}
 
 
 # Fields by endpoint. "?": null is as good as absent; ", not null": null counts as missing. Slashes go into objects.
@@ -160,6 +164,37 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
     f"PUT {V3}/pushrules/global/{{kind}}/{{rule_id}}/enabled": {"enabled": "boolean"},
     f"PUT {V3}/pushrules/global/{{kind}}/{{rule_id}}/actions": {"actions": "objects"},
     f"PUT {V3}/profile/{{user_id}}/{{key_name}}": {"displayname": "string?"},
+    f"POST {V3}/keys/upload": {
+        "device_keys": "object?",
+        "device_keys/user_id": "string",
+        "device_keys/device_id": "string",
+        "device_keys/algorithms": "strings",
+        "device_keys/keys": "object",
+        "device_keys/signatures": "object",
+        "one_time_keys": "object?",
+        "one_time_keys/signed_curve25519:x": "key",
+        "one_time_keys/signed_curve25519:x/key": "string",
+        "one_time_keys/signed_curve25519:x/signatures": "object",
+        "fallback_keys": "object?",
+        "fallback_keys/signed_curve25519:x": "key",
+    },
+    f"POST {V3}/keys/query": {"device_keys": "object", "device_keys/@x:y": "strings"},
+    f"POST {V3}/keys/claim": {
+        "one_time_keys": "object",
+        "one_time_keys/@x:y": "object",
+        "one_time_keys/@x:y/X": "string",
+    },
+    f"POST {V3}/keys/device_signing/upload": {
+        **sections("master_key", SIGNING_KEY, "object?"),
+        **sections("self_signing_key", SIGNING_KEY, "object?"),
+        **sections("user_signing_key", SIGNING_KEY, "object?"),
+    },
+    f"POST {V3}/keys/signatures/upload": {"@x:y": "object", "@x:y/X": "object"},
+    f"PUT {V3}/sendToDevice/{{event_type}}/{{txn_id}}": {
+        "messages": "object",
+        "messages/@x:y": "object",
+        "messages/@x:y/X": "object",
+    },
     f"POST {V3}/user/{{user_id}}/filter": {
         **sections("room/timeline", ROOM_SECTION),
         **sections("room/state", ROOM_SECTION),
@@ -187,9 +222,17 @@ BESIDES: Mapping[str, Any] = {
     f"PUT {V3}/rooms/{{room_id}}/typing/{{user_id}}": {"typing": False},
     f"PUT {V3}/pushrules/global/{{kind}}/{{rule_id}}": {"actions": [], "conditions": []},
     f"POST {V3}/delete_devices": {"devices": ["text"]},
+    f"POST {V3}/keys/upload": {
+        "device_keys": {"user_id": "", "device_id": "", "algorithms": [], "keys": {}, "signatures": {}},
+        "one_time_keys": {"signed_curve25519:x": {"key": "", "signatures": {}}},
+        "fallback_keys": {},
+    },
+    f"POST {V3}/keys/device_signing/upload": {
+        f"{usage}_key": {"user_id": "", "usage": [], "keys": {}} for usage in ("master", "self_signing", "user_signing")
+    },
 }
 WRONG_VALUE = ("order", "actions", "conditions")  # their families call a wrong type a wrong value: M_INVALID_PARAM
-BODILESS = ("/logout", "/logout/all", "/_matrix/media/v1/create", "/upload", "/upload/{server_name}/{media_id}")
+BODILESS = ("/logout", "/logout/all", "/_matrix/media/v1/create", "/v3/upload", "/upload/{server_name}/{media_id}")
 
 NOT_JSON = {
     "a word": b"nope",

@@ -124,6 +124,23 @@ async def test_what_changed_while_somebody_was_away_stands(
     assert device.model.rooms[room_id].state["m.room.topic", ""] == topic
 
 
+@pytest.mark.parametrize("lazy", [False, True])
+async def test_whoever_changed_while_somebody_was_away_for_a_moment_is_told(
+    workers: Workers, ann: Person, ben: Person, lazy: bool
+) -> None:
+    """Ben goes and comes back between two syncs: his device still knows the members of before."""
+    cho = await workers.sign_up("cho")
+    hidden = {"type": "m.room.history_visibility", "content": {"history_visibility": "joined"}}
+    room_id = await the_room(ann, ben, cho, initial_state=[hidden])
+    device = await known(ben, room={"state": {"lazy_load_members": lazy}})
+    assert device.model.rooms[room_id].member(cho.user_id)
+    await ben.change(0, room_id, "leave")
+    gone = await cho.set_state(0, room_id, "m.room.member", {"membership": "leave"}, cho.user_id)
+    await ann.bring(0, room_id, ben)
+    await device.sync()
+    assert device.model.rooms[room_id].member(cho.user_id) == gone
+
+
 async def test_a_stay_between_two_syncs_is_a_gap(ann: Person, ben: Person) -> None:
     room_id = await the_room(ann, ben)
     device = await known(ben)

@@ -16,7 +16,7 @@ from bongsu.core.requester import Requester
 from bongsu.http.request import ClientGone, Query, Receive, Request
 from bongsu.http.response import Response, refusal
 from bongsu.http.router import Auth, Route, Router
-from bongsu.http.server import WHEN_LOST
+from bongsu.http.server import LOSS
 
 log = structlog.get_logger(__name__)
 
@@ -114,7 +114,7 @@ class App:
             receive=receive,
             params=params,
             requester=requester,
-            when_lost=scope.get(WHEN_LOST),
+            loss=scope.get(LOSS),
         )
 
     async def _authenticate(

@@ -33,6 +33,27 @@ def convert(value: object, shape: type[T]) -> T:
         raise bad_json(str(error)) from None
 
 
+class Loss:
+    """The end of a client's connection: whoever wants to hear of it is told, also if it has come already."""
+
+    __slots__ = ("_calls", "_has_come")
+
+    def __init__(self) -> None:
+        self._calls: list[Callable[[], None]] = []
+        self._has_come = False
+
+    def tell(self, call: Callable[[], None]) -> None:
+        if self._has_come:
+            call()
+        else:
+            self._calls.append(call)
+
+    def come(self) -> None:
+        self._has_come = True
+        for call in self._calls:
+            call()
+
+
 class Query:
     """The query string: the first value of each name, decoded; values() where a name may repeat."""
 
@@ -96,9 +117,9 @@ class Request:
 
     __slots__ = (
         "_body",
+        "_loss",
         "_receive",
         "_requester",
-        "_when_lost",
         "client",
         "headers",
         "method",
@@ -118,7 +139,7 @@ class Request:
         receive: Receive,
         params: dict[str, str],
         requester: Requester | None,
-        when_lost: list[Callable[[], None]] | None = None,
+        loss: Loss | None = None,
     ) -> None:
         self.method = method
         self.path = path
@@ -129,7 +150,7 @@ class Request:
         self._receive = receive
         self._requester = requester
         self._body: bytes | None = None
-        self._when_lost = when_lost
+        self._loss = loss
 
     @property
     def requester(self) -> Requester:
@@ -199,6 +220,6 @@ class Request:
         return convert(await self.json_or_empty(), shape)
 
     def when_lost(self, tell: Callable[[], None]) -> None:
-        """`tell` is called when the client hangs up while this request is being answered."""
-        if self._when_lost is not None:
-            self._when_lost.append(tell)
+        """`tell` is called when the client hangs up while this request is being answered, or has hung up already."""
+        if self._loss is not None:
+            self._loss.tell(tell)

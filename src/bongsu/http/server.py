@@ -11,6 +11,7 @@ import logging
 import resource
 import socket
 from asyncio import TimerHandle
+from collections import deque
 from collections.abc import Callable, Sequence
 from email.utils import formatdate
 from typing import Any, Final
@@ -23,6 +24,7 @@ from uvicorn.server import ServerState
 
 from bongsu.core import limits
 from bongsu.core.json import encode
+from bongsu.http.request import Loss
 from bongsu.http.transport import Joined
 
 KEEP_ALIVE_SECONDS_MAX: Final = 75  # longer than the 60 s of common proxies, so that the proxy is the one to close
@@ -38,8 +40,8 @@ _LINE_BYTES_MAX: Final = 64  # the longest method, two spaces, the version
 log = logging.getLogger("uvicorn.error")
 
 
-# In the scope: a list of calls to make when the client hangs up. A parked request need not keep a task for that.
-WHEN_LOST: Final = "bongsu.when_lost"
+# In the scope: whom to tell when the client hangs up. A parked request need not keep a task for that.
+LOSS: Final = "bongsu.loss"
 
 
 class Clocks(msgspec.Struct, frozen=True):
@@ -80,7 +82,7 @@ class Connection(HttpToolsProtocol):
         self._body_is_open = False  # a head is complete and its body is not
         self._answer = _NOT_HTTP
         self._is_refused = False
-        self._when_lost: list[Callable[[], None]] = []
+        self._losses: deque[Loss] = deque()  # of the requests that are not answered yet
 
     # --- the connection ---
 
@@ -98,8 +100,8 @@ class Connection(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         super().connection_lost(exc)
         self._forget_stall()
-        for tell in self._when_lost:
-            tell()
+        for loss in self._losses:
+            loss.come()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -164,8 +166,8 @@ class Connection(HttpToolsProtocol):
         self._forget_deadline()
         self._head_is_open = False
         self._body_is_open = True
-        self._when_lost = []
-        self.scope[WHEN_LOST] = self._when_lost  # type: ignore[typeddict-unknown-key]
+        self.scope[LOSS] = loss = Loss()  # type: ignore[typeddict-unknown-key]
+        self._losses.append(loss)
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -176,6 +178,7 @@ class Connection(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
+        self._losses.popleft()
         super().on_response_complete()
         if self.transport.is_closing():
             self._await(self._clocks.stall_seconds)  # closed when the client has taken all of the answer

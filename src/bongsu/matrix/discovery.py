@@ -1,4 +1,4 @@
-"""GET /_matrix/client/versions · GET /.well-known/matrix/client · GET /.well-known/matrix/support · GET capabilities"""
+"""GET /_matrix/client/versions · GET /.well-known/matrix/client · GET capabilities"""
 
 from bongsu.core import versions
 from bongsu.core.errors import not_found

@@ -7,13 +7,14 @@ from typing import Any, Protocol
 import msgspec
 
 from bongsu.core import authorization, pdu, relations
-from bongsu.core.errors import not_found
+from bongsu.core.account_data import INVITES, blocks_invites
+from bongsu.core.errors import Refusal, not_found
 from bongsu.core.events import MEMBER, Draft, Event
-from bongsu.core.json import canonical
+from bongsu.core.json import canonical, decode
 from bongsu.core.versions import RoomVersion
 from bongsu.rooms.cache import Rooms
 from bongsu.rooms.room import Room, WorkingRoom
-from bongsu.store import directory
+from bongsu.store import directory, personal
 from bongsu.store import events as event_table
 from bongsu.store import rooms as room_table
 from bongsu.store.batch import Rows, Wanted
@@ -217,10 +218,17 @@ class RoomBatch:
         """Appends a membership. Who goes no longer types. It must be the last that an operation adds."""
         event = await self.append(room, draft)
         assert draft.state_key is not None
+        membership = room.membership(draft.state_key)
+        if membership == "invite" and await self._blocks_invites(draft.state_key):
+            raise Refusal(403, "M_INVITE_BLOCKED", f"{draft.state_key} wants no invitations")
         key = (room.room_id, draft.state_key)
-        if room.membership(draft.state_key) != "join" and self._types(room, draft.state_key):
+        if membership != "join" and self._types(room, draft.state_key):
             self.rows.add(key, Typing(self.rows.next_pos(), *key, 0))
         return event
+
+    async def _blocks_invites(self, user_id: str) -> bool:
+        stored = await personal.account_data(self.connection, user_id, "", INVITES)
+        return stored is not None and blocks_invites(decode(stored))
 
     def _types(self, room: WorkingRoom, user_id: str) -> bool:
         queued = self.rows.small.get(Typing, {}).get((room.room_id, user_id))

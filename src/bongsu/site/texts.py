@@ -151,12 +151,6 @@ _CINNY: Final = "https://cinny.in"
 _FLUFFY: Final = "https://fluffychat.im"
 _NHEKO: Final = "https://nheko-reborn.github.io"
 
-# These sign in only where the keys of end-to-end encryption can be kept.
-_NO_KEYS_EN: Final = (
-    "It asks for the keys of end-to-end encryption, which this server does not keep yet: it may stop there."
-)
-_NO_KEYS_KO: Final = "종단간 암호화 열쇠를 맡기려 하지만 이 서버는 아직 맡지 못합니다. 로그인하다가 멈출 수 있습니다."
-
 CLIENTS: Final[Mapping[str, tuple[Client, ...]]] = {
     "en": (
         Client(
@@ -188,7 +182,6 @@ CLIENTS: Final[Mapping[str, tuple[Client, ...]]] = {
                 "Choose “Other homeserver” and enter {address}",
                 "Continue, and sign in with user name and password.",
             ),
-            _NO_KEYS_EN,
         ),
         Client(
             "FluffyChat",
@@ -199,7 +192,6 @@ CLIENTS: Final[Mapping[str, tuple[Client, ...]]] = {
                 "Choose to sign in with a password.",
                 "Enter user name and password.",
             ),
-            _NO_KEYS_EN,
         ),
     ),
     "ko": (
@@ -232,7 +224,6 @@ CLIENTS: Final[Mapping[str, tuple[Client, ...]]] = {
                 "“다른 홈서버”를 고르고 이 주소를 넣습니다: {address}",
                 "계속을 누른 뒤 사용자 이름과 비밀번호로 로그인합니다.",
             ),
-            _NO_KEYS_KO,
         ),
         Client(
             "FluffyChat",
@@ -243,7 +234,6 @@ CLIENTS: Final[Mapping[str, tuple[Client, ...]]] = {
                 "비밀번호로 로그인하기를 고릅니다.",
                 "사용자 이름과 비밀번호를 넣습니다.",
             ),
-            _NO_KEYS_KO,
         ),
     ),
 }

@@ -35,7 +35,7 @@ async def changed(reads: Reads, user_id: str, after: int, up_to: int) -> set[str
 
 
 _MEETINGS: Final = """
-SELECT m.pos, m.room_id, m.user_id, m.membership NOT IN ('join', 'invite', 'knock')
+SELECT m.pos, m.room_id, m.user_id, m.membership <> 'join'
 FROM members mine JOIN members m ON m.room_id = mine.room_id
 WHERE mine.user_id = $1 AND m.pos > $2 AND (mine.membership = 'join' OR m.user_id = $1)
 """

@@ -15,6 +15,14 @@ async def account_data(reads: Reads, user_id: str, room_id: str, kind: str) -> b
     return rows[0]["content"] if rows else None
 
 
+async def account_data_of(reads: Reads, user_id: str, kinds: Sequence[str]) -> list[tuple[str, bytes]]:
+    """(type, content) of global account data of these types."""
+    rows = await reads.fetch(
+        "SELECT type, content FROM account_data WHERE user_id = $1 AND room_id = '' AND type = ANY($2)", user_id, kinds
+    )
+    return [(row["type"], row["content"]) for row in rows]
+
+
 async def account_data_since(
     reads: Reads, user_id: str, after: int, up_to: int, room_ids: Sequence[str] | None = None
 ) -> list[AccountData]:

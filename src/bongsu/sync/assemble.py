@@ -31,13 +31,17 @@ _SUMMARIZED: Final = frozenset({MEMBER, NAME, CANONICAL_ALIAS, REDACTION})  # wh
 
 
 class Span(msgspec.Struct, frozen=True):
-    """What a sync covers: (since, up_to], how it is filtered, and whether state is told as it is after the timeline."""
+    """What a sync covers: (since, up_to], how it is filtered, and whether state is told as it is after the timeline.
+
+    ignored: people whose events are not shown, unless they are state.
+    """
 
     since: int
     up_to: int
     wanted: SyncFilter
     state_after: bool = False
     now_ms: int = 0
+    ignored: frozenset[str] = frozenset()
 
 
 class Past(msgspec.Struct, frozen=True):
@@ -57,8 +61,10 @@ class Past(msgspec.Struct, frozen=True):
 
 
 def matching(happened: Sequence[Event], span: Span) -> Sequence[Event]:
-    """Those that the filter wants in the timeline."""
+    """Those that the filter wants in the timeline, and whose senders are not ignored."""
     matcher = span.wanted.timeline
+    if span.ignored:
+        happened = [e for e in happened if e.state_key is not None or e.sender not in span.ignored]
     if matcher.everything:
         return happened
     if matcher.nothing:
@@ -247,9 +253,11 @@ class Assembler:
         )
 
     async def stripped(self, reader: Reader, membership: Membership) -> list[JsonObject]:
-        """The room as an invited or knocking person is shown it."""
+        """The room as an invited or knocking person is shown it; nothing where somebody ignored invited them."""
         room = await self._rooms.get(membership.room_id)
         own = await self._own(reader, membership)
+        if any(event.sender in reader.ignored for event in own):
+            return []
         inviters = [event.sender for event in own if event.sender != reader.user_id]
         inviter = await room_table.state_at(
             self._database, membership.room_id, membership.pos, types=[MEMBER], state_keys=inviters

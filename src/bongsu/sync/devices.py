@@ -85,10 +85,10 @@ class DeviceNews:
 
     async def _met(self, reader: Reader, since: int, meetings: list[Meeting]) -> tuple[set[str], set[str]]:
         """With whom a room is newly shared, and with whom none is any more."""
-        own = {meeting.room_id for meeting in meetings if meeting.user_id == reader.user_id}
+        own = [meeting for meeting in meetings if meeting.user_id == reader.user_id]
         others = [meeting for meeting in meetings if meeting.user_id != reader.user_id]
-        entered = [room_id for room_id in own if reader.is_joined(room_id) and reader.came_in(room_id) > since]
-        left = [room_id for room_id in own if not reader.is_joined(room_id) and reader.came_in(room_id)]
+        entered = [m.room_id for m in own if reader.is_joined(m.room_id) and reader.came_in(m.room_id) > since]
+        left = [m.room_id for m in own if m.left and not reader.is_joined(m.room_id) and reader.came_in(m.room_id)]
         joined = [(meeting.room_id, meeting.user_id) for meeting in others if not meeting.left]
         gone = [(meeting.room_id, meeting.user_id) for meeting in others if meeting.left]
         met: set[str] = set()

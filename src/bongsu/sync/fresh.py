@@ -164,14 +164,20 @@ class Fresh:
     async def _members(
         self, reader: Reader, plans: Sequence[_Plan], heroes: Mapping[str, list[str]], span: Span
     ) -> dict[str, list[Event]]:
-        """Everybody's membership or, with lazy loading, that of those who speak, give a name, or ask."""
+        """Everybody's membership or, with lazy loading, of those who speak, give a name, ask, or changed."""
         if not span.wanted.lazy_load_members:
             return _by_room(await table.all_members(self._database, [plan.room_id for plan in plans]))
         pairs: dict[Pair, None] = {}
         for plan in plans:
             named = [*(e.sender for e in plan.shown), reader.user_id, *heroes.get(plan.room_id, ())]
+            named += await self._changed(plan) if plan.after else []
             pairs.update(dict.fromkeys((plan.room_id, user) for user in named))
         return _by_room(list((await room_table.members(self._database, pairs)).values()))
+
+    async def _changed(self, plan: _Plan) -> list[str]:
+        """Whose membership changed since the device last looked: it may know them as they were."""
+        events = await room_table.state_at(self._database, plan.room_id, plan.end, types=[MEMBER], after=plan.after)
+        return [event.state_key or "" for event in events]
 
     async def _state(
         self, reader: Reader, plans: Sequence[_Plan], members: Mapping[str, list[Event]], span: Span

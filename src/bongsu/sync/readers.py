@@ -11,6 +11,7 @@ from itertools import count
 import msgspec
 
 from bongsu.core import limits
+from bongsu.core.account_data import IGNORED_USERS, INVITES, blocks_invites, ignored_users
 from bongsu.core.events import MEMBER, REDACTION, Event, membership_of
 from bongsu.core.json import decode
 from bongsu.core.pushrules import CompiledRules, ruleset
@@ -36,6 +37,7 @@ from bongsu.store.rows import (
 from bongsu.store.to_device import Waiting
 
 PUSH_RULES = "m.push_rules"
+_OBEYED = (PUSH_RULES, IGNORED_USERS, INVITES)
 
 
 class Unread(msgspec.Struct):
@@ -74,6 +76,8 @@ class Reader:
         self.unread: dict[str, Unread] = {}
         self.uncounted = 0  # where the counts of some room were last found to be wrong
         self.rules = CompiledRules(ruleset(user_id, None), user_id)
+        self.ignored: frozenset[str] = frozenset()
+        self.blocks_invites = False
         self.waiting: set[asyncio.Future[None]] = set()
         self.used = 0
 
@@ -147,10 +151,20 @@ class Reader:
         self.account_data.append(row)
         if len(self.account_data) > limits.READER_CHANGES_MAX:
             self.account_data_after = self.account_data.pop(0).pos
-        if row.type == PUSH_RULES and not row.room_id:
-            self.rules = CompiledRules(ruleset(self.user_id, decode(row.content)), self.user_id)
+        if row.type in _OBEYED and not row.room_id:
+            self.obey(row.type, row.content)
             self.unread.clear()
             self.uncounted = row.pos
+
+    def obey(self, kind: str, raw: bytes) -> None:
+        """Takes account data that changes what the person is told."""
+        content = decode(raw)
+        if kind == PUSH_RULES:
+            self.rules = CompiledRules(ruleset(self.user_id, content), self.user_id)
+        elif kind == IGNORED_USERS:
+            self.ignored = ignored_users(content)
+        elif kind == INVITES:
+            self.blocks_invites = blocks_invites(content)
 
     def see_presence(self, row: Presence) -> None:
         if row.pos <= self.pos:
@@ -388,7 +402,6 @@ async def _read(connection: Connection, user_id: str) -> Reader:
         reader.memberships[membership.room_id] = membership
     reader.messages = await to_device.waiting_of(connection, user_id)
     reader.key_stocks = {stock.device_id: stock for stock in await keys.stocks_of(connection, user_id)}
-    stored = await table.account_data(connection, user_id, "", PUSH_RULES)
-    if stored is not None:
-        reader.rules = CompiledRules(ruleset(user_id, decode(stored)), user_id)
+    for kind, raw in await table.account_data_of(connection, user_id, _OBEYED):
+        reader.obey(kind, raw)
     return reader

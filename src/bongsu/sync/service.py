@@ -111,7 +111,7 @@ class Sync:
 
     async def _sections(self, reader: Reader, since: int | None, ask: Ask) -> Sections:
         up_to = self._feed.pos
-        span = Span(since or 0, up_to, ask.wanted, ask.state_after, self._now_ms())
+        span = Span(since or 0, up_to, ask.wanted, ask.state_after, self._now_ms(), reader.ignored)
         memberships = await self._memberships(reader, since, span, ask)
         sections = Sections(up_to)
         await self._rooms(reader, memberships, since, span, ask, sections)
@@ -157,8 +157,9 @@ class Sync:
                     whole.append(membership)
                 elif (part := await self._assembler.continued(reader, membership.room_id, span)) is not None:
                     sections.joined.append(part)
-            elif kind == "invite" and is_new:
-                sections.invited[membership.room_id] = await self._assembler.stripped(reader, membership)
+            elif kind == "invite" and is_new and not reader.blocks_invites:
+                if state := await self._assembler.stripped(reader, membership):
+                    sections.invited[membership.room_id] = state
             elif kind == "knock" and is_new:
                 sections.knocked[membership.room_id] = await self._assembler.stripped(reader, membership)
             elif kind in ("leave", "ban"):
@@ -236,6 +237,8 @@ class _Place:
         self.is_left = False
 
     async def wait(self, reader: Reader, seconds: float) -> None:
+        if self.is_left:
+            return  # the client hung up before there was a place to wait in
         loop = asyncio.get_running_loop()
         self._future = woken = loop.create_future()
         timer = loop.call_later(seconds, self._wake)

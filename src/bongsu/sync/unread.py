@@ -47,6 +47,8 @@ def count(reader: Reader, room: Room, unread: Unread, events: Iterable[Event], u
     for event in events:
         if event.pos <= unread.up_to or event.pos > up_to or event.redacted_because is not None:
             continue
+        if event.sender in reader.ignored:
+            continue
         thread = thread_of(event)
         if event.sender == reader.user_id and event.state_key is None:
             _read(unread, thread, event.pos)

@@ -8,16 +8,18 @@ const PASSWORD = "beacon fires at dusk";
 const CLIENT_EVENTS = [
     "sync", "event", "accountData", "toDeviceEvent", "deleteRoom", "User.presence", "Room.timeline", "Room.receipt",
     "Room.tags", "Room.redaction", "Room.myMembership", "Room.name", "RoomMember.typing", "RoomMember.membership",
-    "RoomState.events", "Event.replaced",
+    "RoomState.events", "Event.replaced", "Event.decrypted",
 ];
 const ROOM_EVENTS = ["Thread.new", "Thread.update", "Thread.newReply", "Room.UnreadNotifications", "Room.Summary"];
 
 export class Person {
     #checks = new Set();
+    #crypto;
 
-    /** @param credentials {baseUrl, userId, deviceId, accessToken} */
-    constructor(name, credentials) {
+    /** @param credentials {baseUrl, userId, deviceId, accessToken}; crypto: with end-to-end encryption */
+    constructor(name, credentials, { crypto = false } = {}) {
         this.name = name;
+        this.#crypto = crypto;
         this.client = sdk.createClient({ ...credentials, timelineSupport: true, disableVoip: true });
         const check = () => this.#checks.forEach((run) => run());
         CLIENT_EVENTS.forEach((kind) => this.client.on(kind, check));
@@ -25,7 +27,7 @@ export class Person {
     }
 
     /** Signs somebody new up and starts their client. The name gets a random part: a server may have been used before. */
-    static async signUp(baseUrl, name) {
+    static async signUp(baseUrl, name, options) {
         const username = `${name}-${randomBytes(4).toString("hex")}`;
         const answer = await sdk.createClient({ baseUrl }).registerRequest({
             username,
@@ -33,22 +35,23 @@ export class Person {
             initial_device_display_name: "first device",
             auth: { type: "m.login.dummy" },
         });
-        return new Person(name, credentialsOf(baseUrl, answer)).start();
+        return new Person(name, credentialsOf(baseUrl, answer), options).start();
     }
 
     /** The same person signed in on another device, which does not sync before `start`. */
-    async anotherDevice(name) {
+    async anotherDevice(name, options) {
         const baseUrl = this.client.baseUrl;
         const answer = await sdk.createClient({ baseUrl }).loginRequest({
             type: "m.login.password",
             identifier: { type: "m.id.user", user: this.userId },
             password: PASSWORD,
         });
-        return new Person(name, credentialsOf(baseUrl, answer));
+        return new Person(name, credentialsOf(baseUrl, answer), options);
     }
 
     /** Begins to sync and resolves, with this, after the first. */
     async start() {
+        if (this.#crypto) await this.client.initRustCrypto({ useIndexedDB: false });
         await this.client.startClient({ lazyLoadMembers: true, threadSupport: true, initialSyncLimit: 8 });
         await this.until("the first sync", () => this.client.isInitialSyncComplete());
         return this;
