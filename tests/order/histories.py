@@ -6,8 +6,9 @@ and shrinks well. Mostly those act who may; being refused is fine all the same, 
 
 import asyncio
 import itertools
+import signal
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -24,7 +25,10 @@ JOIN_RULES = ("public", "invite", "knock")
 _TALK = ("send", "react", "edit", "thread", "receipt", "fully_read", "redact", "member")
 _RULE = ("invite", "kick", "ban", "unban", "state", "power", "visibility", "join_rule")
 _often = ("sync",) * 9 + ("send",) * 6 + ("join",) * 3 + ("invite", "leave", "receipt", "state", "redact") * 2
-_seldom = (*_TALK, *_RULE, "knock", "forget", "account_data", "room_account_data", "tag", "untag", "profile", "room")
+_seldom = (
+    *(*_TALK, *_RULE, "knock", "forget", "account_data", "room_account_data", "tag", "untag", "profile", "room"),
+    *("nap", "nap"),
+)
 KINDS = tuple(dict.fromkeys(_often)) + _often + _seldom
 
 
@@ -119,6 +123,7 @@ class History:
         self.people: list[Person] = []
         self.rooms: list[Place] = []
         self.devices: list[Device] = []
+        self._asleep: int | None = None
         self._plays: dict[str, Callable[[Step], Awaitable[None]]] = {
             name.removeprefix("do_"): getattr(self, name) for name in dir(self) if name.startswith("do_")
         }
@@ -140,6 +145,12 @@ class History:
 
     async def play(self, step: Step) -> None:
         await self._plays[step.kind](step)
+
+    def wake(self) -> None:
+        """Lets a worker that was put to sleep go on: it then sees at once what happened meanwhile."""
+        if self._asleep is not None:
+            self.workers.servers[self._asleep].send_signal(signal.SIGCONT)
+            self._asleep = None
 
     async def end(self) -> None:
         """Every device catches up, closes its gaps, and must then know what one that has just arrived knows."""
@@ -182,6 +193,10 @@ class History:
     def _target(self, step: Step) -> int:
         return (step.who + step.pick) % len(self.people)
 
+    def _at(self, step: Step) -> int:
+        """The worker that is asked: the other one while this one sleeps."""
+        return step.at if self._asleep is None else 1 - self._asleep
+
     def _place(self, step: Step) -> Place:
         return self.rooms[step.room % len(self.rooms)]
 
@@ -189,7 +204,7 @@ class History:
         self.rooms.append(Place(await self.people[creator].make_room(at, **options), creator, [creator]))
 
     async def _ask(self, step: Step, method: str, path: str, body: Json | None = None) -> Json:
-        status, answer = await self._person(step).ask(step.at, method, path, body)
+        status, answer = await self._person(step).ask(self._at(step), method, path, body)
         assert status in (200, 400, 403, 404), f"{step}: {status} {answer}"
         return dict(answer)
 
@@ -220,18 +235,27 @@ class History:
 
     # --- steps ---
 
+    async def do_nap(self, step: Step) -> None:
+        """One worker stops until the next nap, and then reads much at once."""
+        if self._asleep is None:
+            self._asleep = step.at
+            self.workers.servers[step.at].send_signal(signal.SIGSTOP)
+        else:
+            self.wake()
+
     async def do_sync(self, step: Step) -> None:
         """A device syncs. Now and then its first answer is lost on the way, or it asks for the whole state."""
         if not self.devices:
             return
         device = self.devices[step.who % len(self.devices)]
         if step.pick == 11:
-            await device.sync(step.at, full_state="true")
+            await device.sync(self._at(step), full_state="true")
             return
         if step.pick >= 9:
             lost = device.model.copy()
-            lost.fold(await device.answer(step.at + 1, lost.next_batch))
-        await device.sync(step.at)
+            other = self._at(step) + 1 if self._asleep is None else self._at(step)
+            lost.fold(await device.answer(other, lost.next_batch))
+        await device.sync(self._at(step))
 
     async def do_send(self, step: Step) -> None:
         await self._send(step, {"msgtype": "m.text", "body": f"{step.pick}"})
@@ -269,6 +293,9 @@ class History:
         await self._change(step)
 
     async def do_forget(self, step: Step) -> None:
+        """Often right after leaving, before other devices have heard of it."""
+        if step.pick % 2:
+            await self._change(replace(step, kind="leave"))
         await self._change(step)
 
     async def do_knock(self, step: Step) -> None:
@@ -341,15 +368,18 @@ class History:
         state = [{"type": "m.room.history_visibility", "state_key": "", "content": visible}]
         guests = [self.people[self._target(step)].user_id] if step.pick % 2 else []
         await self._make_room(
-            step.who, step.at, preset=preset, initial_state=state if step.pick > 2 else [], invite=guests
+            step.who, self._at(step), preset=preset, initial_state=state if step.pick > 2 else [], invite=guests
         )
 
 
 async def one_after_the_other(workers: Workers, phones: Sequence[Phone], script: Sequence[Step]) -> None:
     history = History(workers)
     await history.begin(phones)
-    for step in script:
-        await history.play(step)
+    try:
+        for step in script:
+            await history.play(step)
+    finally:
+        history.wake()
     await history.end()
 
 
@@ -359,7 +389,7 @@ async def all_at_once(workers: Workers, phones: Sequence[Phone], script: Sequenc
     await history.begin(phones)
     over = asyncio.Event()
     following = [asyncio.ensure_future(_follow(device, number, over)) for number, device in enumerate(history.devices)]
-    acts = [step for step in script if step.kind != "sync"]
+    acts = [step for step in script if step.kind not in ("sync", "nap")]
     try:
         for first in range(0, len(acts), crowd):
             await asyncio.gather(*(history.play(step) for step in acts[first : first + crowd]))

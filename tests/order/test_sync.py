@@ -108,7 +108,7 @@ async def test_who_comes_back_is_told_of_a_gap(ann: Person, ben: Person) -> None
 async def test_what_changed_while_somebody_was_away_stands(
     ann: Person, ben: Person, fresh: bool, left_again: bool
 ) -> None:
-    """A change that Ben saw, one that was hidden from him, and then he is back: the second holds."""
+    """A change that Ben saw, one that was hidden from him, and then he is back: the second holds as state."""
     hidden = {"type": "m.room.history_visibility", "content": {"history_visibility": "joined"}}
     room_id = await the_room(ann, ben, initial_state=[hidden])
     device = await ben.device(room={"include_leave": True})
@@ -117,11 +117,13 @@ async def test_what_changed_while_somebody_was_away_stands(
     await ann.set_state(0, room_id, "m.room.topic", {"topic": "seen"})
     await ben.change(0, room_id, "leave")
     topic = await ann.set_state(0, room_id, "m.room.topic", {"topic": "not seen"})
+    secret = await ann.say(0, room_id, "not seen")
     await ann.bring(0, room_id, ben)
     if left_again:
         await ben.change(0, room_id, "leave")
     await device.sync()
     assert device.model.rooms[room_id].state["m.room.topic", ""] == topic
+    assert not {topic, secret} & set(device.model.rooms[room_id].timeline)
 
 
 @pytest.mark.parametrize("lazy", [False, True])

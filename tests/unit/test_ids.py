@@ -59,8 +59,15 @@ def test_tokens_come_back(text: str) -> None:
     assert tokens.format(tokens.parse(text)) == text
 
 
+def test_a_token_may_say_what_was_told() -> None:
+    text = tokens.format(42, 17)
+    assert (text, tokens.parse(text), tokens.parse_told(text)) == ("s42_17", 42, 17)
+    assert tokens.parse_told("s42") == 42
+
+
 @pytest.mark.parametrize(
-    "text", ["", "s", "42", "s-1", "s01", "s1_2", "t1", "s1 ", "s1\n", "S1", "s" + "9" * 19, "s１"]
+    "text",
+    ["", "s", "42", "s2_", "s2_01", "s2_1_1", "s-1", "s01", "s1_2", "t1", "s1 ", "s1\n", "S1", "s" + "9" * 19, "s１"],
 )
 def test_foreign_tokens_are_refused(text: str) -> None:
     with pytest.raises(Refusal) as refused:

@@ -9,7 +9,7 @@ import asyncio
 from bongsu.core import limits
 from bongsu.core.errors import Refusal
 from bongsu.store import to_device
-from bongsu.store.database import Database
+from bongsu.store.database import REFUSED, Database
 from bongsu.sync.readers import Reader
 
 _RETRY_SECONDS = 5.0
@@ -43,7 +43,7 @@ class Mailbox:
             acknowledged, self._acknowledged = self._acknowledged, {}
             try:
                 await to_device.delete(self._database, [(*device, pos) for device, pos in acknowledged.items()])
-            except Refusal:  # the database is away; nothing is lost by deleting later
+            except (Refusal, *REFUSED):  # the database is away or busy; nothing is lost by deleting later
                 self._acknowledged = {**acknowledged, **self._acknowledged}
                 self._wake.set()
                 await asyncio.sleep(_RETRY_SECONDS)
@@ -53,5 +53,5 @@ class Mailbox:
             await asyncio.sleep(limits.TO_DEVICE_SWEEP_SECONDS)
             try:
                 await to_device.delete_unclaimed(self._database)
-            except Refusal:
+            except (Refusal, *REFUSED):
                 continue
