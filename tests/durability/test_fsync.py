@@ -23,6 +23,8 @@ from tests.durability.load import Crowd, Doors
 from tests.durability.notes import opened, superuser
 from tests.server import Server, data_folder
 
+pytestmark = pytest.mark.xdist_group("heavy")  # not beside others that load the whole machine
+
 SENDS = 40
 PROVEN_SHARE_MIN = 0.8  # of samples: a checkpoint or vacuum may write between an answer and our question
 REPORT_SECONDS = 1.2  # a session of PostgreSQL reports its counters at most once a second

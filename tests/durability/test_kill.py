@@ -24,6 +24,8 @@ from tests.durability.checker import Reading, check
 from tests.durability.load import Crowd, Doors
 from tests.server import Server, data_folder
 
+pytestmark = pytest.mark.xdist_group("heavy")  # not beside others that load the whole machine
+
 RECOVERY_SECONDS_MAX = 30.0  # from a kill until writes are acknowledged again; 1 to 4 s on an idle laptop
 AGAIN_ACKNOWLEDGED = 20  # writes that say so
 CALM_SECONDS = (0.3, 0.9)  # of undisturbed load before a kill

@@ -22,7 +22,10 @@ from tests.durability.wire import Break, wire_to
 ANSWER_SECONDS_MAX = 10.0  # a commit takes milliseconds, a look-up a few hundred; a machine may be busy
 STORM_SECONDS = 3.0
 
-pytestmark = pytest.mark.parametrize("kind", [Note, PlainNote], ids=["transaction", "statement"])
+pytestmark = [
+    pytest.mark.parametrize("kind", [Note, PlainNote], ids=["transaction", "statement"]),
+    pytest.mark.xdist_group("heavy"),  # not beside others that load the whole machine
+]
 
 
 async def _submit(target: Worker, note: Note) -> int:

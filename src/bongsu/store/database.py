@@ -45,7 +45,7 @@ GONE = (
 
 UNFIT = (ValueError,)  # a value that the driver cannot send
 REFUSED = (asyncpg.PostgresError,)  # the server is there and says no
-_ACQUIRE_SECONDS = 5.0
+_ACQUIRE_SECONDS = 15.0  # for a free connection: a crowd that comes at once may queue for longer than a fault lasts
 _RETRY_SECONDS = (0.05, 0.2, 0.5, 1.0, 1.0)  # pauses while a database restarts; a private one takes about a second
 
 
