@@ -52,6 +52,8 @@ ROOM_RECEIPTS_MAX = 512  # newest receipts of a room kept in memory
 READER_CHANGES_MAX = 512  # newest changes kept per person: a sync from before them asks the tables
 READERS_CACHED_MAX = 50_000  # people who synced lately
 TOKENS_CACHED_MAX = 100_000
+FILTERS_CACHED_MAX = 50_000  # stored filters by person: one for each who synced lately
+FILTERS_COMPILED_MAX = 512  # filters that differ: every client program has its own one or two
 
 # --- accounts ---
 PASSWORD_BYTES_MAX = 512  # argon2 reads it all; longer ones only cost

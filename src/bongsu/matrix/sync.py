@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from prometheus_client import Gauge
@@ -9,7 +10,7 @@ from prometheus_client import Gauge
 from bongsu.core import filters, ids, limits
 from bongsu.core.errors import Refusal, forbidden, not_found
 from bongsu.core.filters import SyncFilter
-from bongsu.core.json import canonical, decode, encode, parse_object
+from bongsu.core.json import canonical, encode, parse_object
 from bongsu.core.requester import Requester
 from bongsu.http.request import Request
 from bongsu.http.response import Response, reply
@@ -31,6 +32,7 @@ class SyncEndpoints:
         self._sync = sync
         self._saw = saw
         self._parked: dict[tuple[str, str], int] = {}
+        self._filters: dict[tuple[str, str], SyncFilter] = {}
 
     def parked(self) -> int:
         """How many syncs wait for news on this worker."""
@@ -69,11 +71,21 @@ class SyncEndpoints:
         if text is None or text == "":
             return _NO_FILTER
         if text.startswith("{"):
-            return SyncFilter(filters.parse(parse_object(text.encode())))
+            return _compiled(text.encode())
+        known = self._filters.get((user_id, text))
+        if known is not None:
+            return known
         stored = await personal.stored_filter(self._database, user_id, ids.check_text(text, "the filter id"))
         if stored is None:
             raise Refusal(400, "M_INVALID_PARAM", "there is no filter with this id")
-        return SyncFilter(filters.parse(decode(stored)))
+        return self._remember((user_id, text), _compiled(stored))
+
+    def _remember(self, key: tuple[str, str], wanted: SyncFilter) -> SyncFilter:
+        """A stored filter never changes, so that a device's next sync need not read it again."""
+        if len(self._filters) >= limits.FILTERS_CACHED_MAX:
+            del self._filters[next(iter(self._filters))]
+        self._filters[key] = wanted
+        return wanted
 
     async def define_filter(self, request: Request) -> Response:
         _check_own(request)
@@ -96,6 +108,12 @@ class SyncEndpoints:
 
 
 _NO_FILTER = SyncFilter(filters.Filter())
+
+
+@lru_cache(limits.FILTERS_COMPILED_MAX)
+def _compiled(raw: bytes) -> SyncFilter:
+    """People who use the same client have the same filter, and it is compiled once for all of them."""
+    return SyncFilter(filters.parse(parse_object(raw)))
 
 
 def _stable(body: dict[str, object]) -> bytes:
