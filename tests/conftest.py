@@ -4,8 +4,14 @@ import os
 from collections.abc import Generator, Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.server import Server, data_folder, running
+
+# The same examples every time, so that a red run is red again. BONGSU_TEST_RANDOM=1 looks for new ones.
+settings.register_profile("same", derandomize=True, print_blob=True)
+settings.register_profile("random", print_blob=True)
+settings.load_profile("random" if os.environ.get("BONGSU_TEST_RANDOM") else "same")
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,9 @@
 """What one sync promises, each promise by itself: past faults and the corners that histories seldom reach."""
 
 import asyncio
+import random
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -240,18 +241,22 @@ async def test_who_comes_back_has_read_everything(ann: Person, ben: Person, at: 
 
 async def test_counts_survive_reading_and_syncing_at_the_same_time(ann: Person, ben: Person) -> None:
     room_id = await the_room(ann, ben)
-    devices = [await known(ben, at % 2) for at in range(4)]
-    for _ in range(15):
-        said = await ann.say(0, room_id, "hello")
-        await asyncio.gather(
-            ben.read(0, room_id, said), *(device.sync(0) for device in devices), ann.say(0, room_id, "more")
-        )
-    last = await ann.say(0, room_id, "last")
-    await ben.read(0, room_id, last)
-    said = await ann.say(0, room_id, "one")
-    for device in devices:
-        await device.catch_up(position((await devices[0].answer(0, None))["next_batch"]))
-        assert device.model.rooms[room_id].unread["notification_count"] == 1
+    devices = [await known(ben) for _ in range(4)]
+    for _ in range(25):
+        said = [await ann.say(0, room_id, "hello") for _ in range(3)]
+        reading = [_soon(ben.read(0, room_id, event_id)) for event_id in said]
+        await asyncio.gather(*reading, *(_soon(device.sync()) for device in devices))
+        await devices[0].sync()
+        assert devices[0].model.rooms[room_id].unread["notification_count"] == 0
+        await ann.say(0, room_id, "one more")
+        await asyncio.gather(*(_soon(device.sync()) for device in devices), _soon(ann.say(0, room_id, "and one")))
+        await devices[0].sync()
+        assert devices[0].model.rooms[room_id].unread["notification_count"] == 2
+
+
+async def _soon(work: Awaitable[Any]) -> None:
+    await asyncio.sleep(random.uniform(0, 0.006))
+    await work
 
 
 # --- summaries, receipts ---
@@ -312,13 +317,13 @@ async def test_history_is_complete_up_to_a_token_of_another_worker(workers: Work
     room_id = await the_room(ann)
     device = await known(ann, 1)
     async with asleep(workers, 1):
-        said = [await ann.say(0, room_id, f"{n}") for n in range(3)]
+        said = await asyncio.gather(*(ann.say(0, room_id, f"{n}") for n in range(400)))
         token = (await device.answer(0, device.model.next_batch))["next_batch"]
-        asking = asyncio.ensure_future(device.messages(1, room_id, token, device.model.next_batch, 10))
-        await asyncio.sleep(0.1)  # the question lies there when the worker wakes
+        asking = asyncio.ensure_future(device.messages(1, room_id, token, device.model.next_batch, 500))
+        await asyncio.sleep(0.1)  # the question lies there when the worker wakes, and there is much to read
     status, page = await asking
     assert status == 200
-    assert [event["event_id"] for event in page["chunk"]] == said[::-1]
+    assert {event["event_id"] for event in page["chunk"]} == set(said)
 
 
 async def test_typing_that_ended_before_a_worker_knew_the_room(workers: Workers, ann: Person, ben: Person) -> None:
@@ -344,6 +349,27 @@ async def test_state_of_the_type_of_redactions_redacts_nothing(workers: Workers,
         assert device.model.rooms[room_id].events[said]["content"]["body"] == "stays"
 
 
+async def test_going_and_coming_back_in_one_commit(workers: Workers, ann: Person) -> None:
+    """What worker 0 saw happen, worker 1 reads from the tables: both say when the present stay began."""
+    people = [await workers.sign_up("guest") for _ in range(12)]
+    room_id = await the_room(ann, *people, preset="public_chat")
+    devices = [await known(person) for person in people]
+    await asyncio.gather(*(person.change(0, room_id, action) for person in people for action in ("leave", "join")))
+    for device in devices:
+        here = await device.answer(0, device.model.next_batch)
+        device.model.next_batch = here["next_batch"]
+        await device.catch_up(position(here["next_batch"]))
+    for device in devices:
+        since = device.seen[0]
+        here, there = await device.answer(0, since), await device.answer(1, since)
+        assert {name: set(part) for name, part in here["rooms"].items()} == {
+            name: set(part) for name, part in there["rooms"].items()
+        }
+        if room_id in here["rooms"].get("join", {}):
+            assert state_ids(here, room_id) == state_ids(there, room_id)
+            assert shown(here, room_id) == shown(there, room_id)
+
+
 async def test_a_room_is_found_while_strangers_come_in(workers: Workers, ann: Person) -> None:
     """Worker 1 reads the room anew again and again, because people it does not know come and go at worker 0."""
     room_id = await the_room(ann, preset="public_chat")
@@ -364,6 +390,28 @@ async def _one_by_one(people: list[Person], room_id: str) -> None:
 
 
 # --- long ways back ---
+
+
+@pytest.mark.parametrize("limit", [10, 1000])
+async def test_more_happened_than_a_worker_keeps_in_memory(ann: Person, ben: Person, limit: int) -> None:
+    """A device comes back to a worker that reads the room only now, after 200 events."""
+    room_id = await the_room(ann)
+    wanted = {"timeline": {"limit": limit}}
+    device, followed = await known(ann, 0, room=wanted), await known(ann, 0, room=wanted)
+    topic = await ann.set_state(0, room_id, "m.room.topic", {"topic": "early"})
+    for _ in range(4):
+        await asyncio.gather(*(ann.say(0, room_id, "x") for _ in range(50)))
+        await followed.sync(0)
+    now = position(followed.model.next_batch or "s0")
+    await device.catch_up(now, 1)
+    fresh = await ann.device(1, room=wanted)
+    await fresh.catch_up(now, 1)
+    for model in (device.model, followed.model, fresh.model):
+        assert model.rooms[room_id].state["m.room.topic", ""] == topic
+    for each in (device, followed, fresh):
+        await each.close_gaps(1)
+    assert device.model.rooms[room_id].timeline == followed.model.rooms[room_id].timeline
+    assert device.model.rooms[room_id].timeline == fresh.model.rooms[room_id].timeline
 
 
 async def test_a_filter_that_matches_little_leaves_no_silent_gap(ann: Person) -> None:
