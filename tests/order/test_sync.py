@@ -239,6 +239,22 @@ async def test_who_comes_back_has_read_everything(ann: Person, ben: Person, at: 
     assert device.model.rooms[room_id].unread["notification_count"] == 0
 
 
+@pytest.mark.parametrize("at", [0, 1])
+@pytest.mark.parametrize("fresh", [False, True])
+async def test_a_name_in_a_message_is_a_highlight_at_every_worker(
+    ann: Person, ben: Person, at: int, fresh: bool
+) -> None:
+    """Also at a worker where the person never wrote."""
+    await ben.must(0, "PUT", f"{V3}/profile/{segment(ben.user_id)}/displayname", {"displayname": "Zorro"})
+    room_id = await the_room(ann, ben)
+    device = await ben.device(at)
+    if not fresh:
+        await device.sync(at)
+    await ann.say(0, room_id, "Zorro, look")
+    await device.catch_up(position((await device.answer(0, None))["next_batch"]), at)
+    assert device.model.rooms[room_id].unread == {"notification_count": 1, "highlight_count": 1}
+
+
 async def test_counts_survive_reading_and_syncing_at_the_same_time(ann: Person, ben: Person) -> None:
     room_id = await the_room(ann, ben)
     device = await known(ben)
