@@ -10,9 +10,10 @@ from tests.server import Server, data_folder
 
 @pytest.fixture(scope="session")
 def target() -> Iterator[Server]:
-    """A server of its own: what its stream says is what these tests did."""
+    """A server of its own, which says nothing by itself: what its stream says is what these tests did."""
     with data_folder() as data_dir:
-        yield Server.start(data_dir, "--password-hashing", "fast", "--registration-secret", REGISTRATION_SECRET)
+        options = ("--password-hashing", "fast", "--registration-secret", REGISTRATION_SECRET, "--no-presence")
+        yield Server.start(data_dir, *options)
 
 
 @pytest.fixture

@@ -244,7 +244,9 @@ async def test_who_comes_back_has_read_everything(ann: Person, ben: Person, at: 
 async def test_a_name_in_a_message_is_a_highlight_at_every_worker(
     ann: Person, ben: Person, at: int, fresh: bool
 ) -> None:
-    """Also at a worker where the person never wrote."""
+    """Also at a worker where the person never wrote: it does not know their membership yet."""
+    rule = {"conditions": [{"kind": "contains_display_name"}], "actions": ["notify", {"set_tweak": "highlight"}]}
+    await ben.must(0, "PUT", f"{V3}/pushrules/global/override/name", rule)
     await ben.must(0, "PUT", f"{V3}/profile/{segment(ben.user_id)}/displayname", {"displayname": "Zorro"})
     room_id = await the_room(ann, ben)
     device = await ben.device(at)

@@ -12,6 +12,7 @@ from bongsu.core.pushrules import RoomFacts
 from bongsu.core.timeline import thread_of
 from bongsu.rooms.room import Room
 from bongsu.store import personal as table
+from bongsu.store import rooms as room_table
 from bongsu.store import unread as history
 from bongsu.store.database import Database
 from bongsu.store.rows import Receipt
@@ -86,6 +87,8 @@ class Counter:
     async def of(self, reader: Reader, room: Room, up_to: int) -> Unread:
         """The count of one room at `up_to`. It is kept unless it turned wrong while the tables were asked."""
         uncounted = reader.uncounted
+        if reader.rules.needs_display_name and reader.user_id not in room.members:
+            await self._know(reader, room)
         unread = reader.unread.get(room.room_id)
         if unread is not None and unread.up_to > up_to:
             unread = None  # somebody counted further: this sync wants an earlier answer
@@ -99,6 +102,11 @@ class Counter:
         if reader.uncounted == uncounted:
             reader.unread[room.room_id] = unread
         return unread
+
+    async def _know(self, reader: Reader, room: Room) -> None:
+        """Reads what the reader is called in the room."""
+        found = await room_table.members(self._database, [(room.room_id, reader.user_id)])
+        room.members.setdefault(reader.user_id, found.get((room.room_id, reader.user_id)))
 
     async def _events(self, room: Room, unread: Unread, up_to: int) -> Sequence[Event]:
         """What may be unread: everything after the main timeline was read, and answers in threads before that."""
