@@ -128,8 +128,9 @@ async def test_two_requests_at_once_are_two(mallory: Person, room_id: str) -> No
 
 
 async def test_without_a_length_there_is_no_body(mallory: Person, room_id: str) -> None:
+    """What follows is then the beginning of another request: here one that comes with the first, and is no HTTP."""
     async with nothing_changes(mallory):
-        found = await answers(mallory, head("PUT", path_of(room_id), bearer(mallory)), b"{}")
+        found = await answers(mallory, head("PUT", path_of(room_id), bearer(mallory)) + b"{}")
     assert found[0].refusal == (400, "M_NOT_JSON")
 
 
