@@ -60,16 +60,18 @@ clean:
 	"$$python" -m venv .venv
 	@touch $@
 
-.venv/.run: .venv/.python requirements.lock pyproject.toml
+.venv/.run: .venv/.python requirements-build.lock requirements.lock pyproject.toml
 	@echo "Installing what Bongsu needs (once)"
-	@$(PIP) --require-hashes --only-binary :all: -r requirements.lock
+	@$(PIP) --quiet --require-hashes --only-binary :all: -r requirements-build.lock
+	@# two packages that Patroni needs have no wheel; they are plain Python and their sources have hashes, too
+	@$(PIP) --require-hashes --only-binary :all: --no-binary python-etcd,ydiff --no-build-isolation -r requirements.lock
 	@$(PIP) --quiet --no-index --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/.test: .venv/.run requirements-dev.lock
 	@echo "Installing what the tests need (once)"
 	@# atomicwrites, which matrix-nio's encryption wants, has no wheel; it is plain Python and its source has a hash, too
-	@$(PIP) --require-hashes --only-binary :all: --no-binary atomicwrites --no-build-isolation -r requirements-dev.lock
+	@$(PIP) --require-hashes --only-binary :all: --no-binary python-etcd,ydiff,atomicwrites --no-build-isolation -r requirements-dev.lock
 	@touch $@
 
 $(JS)/node_modules/.package-lock.json: $(wildcard $(JS)/package-lock.json)
@@ -79,11 +81,12 @@ $(JS)/node_modules/.package-lock.json: $(wildcard $(JS)/package-lock.json)
 
 # --- the lock files: every version and hash, for Python 3.11 and newer on all platforms, and no registry's address ---
 
-COMPILE := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 lock:
 	@command -v uv >/dev/null || { echo "make lock needs uv: https://docs.astral.sh/uv" >&2; exit 1; }
-	echo "setuptools>=77" | $(COMPILE) - --output-file requirements.lock
-	echo "setuptools>=77" | $(COMPILE) - --extra dev --constraints requirements.lock --output-file requirements-dev.lock
+	echo "setuptools>=77" | $(COMPILE) - --output-file requirements-build.lock
+	$(COMPILE) pyproject.toml requirements-build.lock --extra lab --output-file requirements.lock
+	$(COMPILE) pyproject.toml --extra lab --extra dev --constraints requirements.lock --output-file requirements-dev.lock
 	@! grep -nE '://|^--|^-f' requirements.lock requirements-dev.lock

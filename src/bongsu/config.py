@@ -38,9 +38,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     )
     dsn: Annotated[
         str | None,
-        Meta(description="postgresql:// address of a database; without one Bongsu brings its own", extra=_SECRET),
+        Meta(
+            description="postgresql:// address of a database, with several hosts the one that can be written to;"
+            " without one Bongsu brings its own",
+            extra=_SECRET,
+        ),
     ] = None
     connections_max: Annotated[int, Meta(ge=2, le=1000, description="Connections to the database")] = 10
+    site: Annotated[str, Meta(description="Name of the site this worker stands in, among several")] = ""
+    peers: Annotated[
+        tuple[str, ...], Meta(description="The other sites, as name=http://address of their workers; commas between")
+    ] = ()
+    peer_secret: Annotated[str | None, Meta(description="What sites know each other by", extra=_SECRET)] = None
+    peer_ca: Annotated[
+        Path | None, Meta(description="Certificates that https peers are checked against, if not the system's")
+    ] = None
     public_base_url: Annotated[
         str | None, Meta(description="https:// address under which clients reach this server, if it is another")
     ] = None
@@ -127,13 +139,26 @@ def _is_base_url(text: str) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.hostname) and not (parts.query or parts.fragment)
 
 
+def is_site_name(text: str) -> bool:
+    """What sites may be called: a name stands in addresses, folders and metrics."""
+    return re.fullmatch(r"[a-z][a-z0-9-]{0,31}", text) is not None
+
+
+def _is_peer(text: str) -> bool:
+    name, equals, url = text.partition("=")
+    return bool(equals) and is_site_name(name) and _is_base_url(url)
+
+
 def _is_dsn(text: str) -> bool:
     return text.startswith(("postgresql://", "postgres://"))
 
 
-_CHECKS: Final[dict[str, tuple[Callable[[str], bool], str]]] = {
+_CHECKS: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
     "server_name": (is_server_name, 'a host name such as "chat.example.org", with a :port if need be'),
     "public_base_url": (_is_base_url, 'an address such as "https://chat.example.org"'),
+    "site": (lambda text: text == "" or is_site_name(text), 'a short name in small letters, such as "seoul"'),
+    "peers": (lambda peers: all(map(_is_peer, peers)), 'sites such as "busan=https://busan.example.org"'),
+    "peer_secret": (lambda text: len(text) >= 16, "a text of at least 16 characters"),
     "registration_secret": (lambda text: len(text) >= 8, "a text of at least 8 characters"),
     "dsn": (_is_dsn, 'an address such as "postgresql://name@host/database"'),
 }

@@ -11,6 +11,7 @@ from bongsu.config import Settings
 from bongsu.http import server
 from bongsu.http.app import App
 from bongsu.http.authentication import Tokens
+from bongsu.http.peers import Peers, parse_peers
 from bongsu.http.ratelimit import RateLimiter
 from bongsu.http.router import Route, Router
 from bongsu.matrix.account import Account
@@ -93,6 +94,7 @@ class Worker:
         self.attendance = Attendance(database, self.committer, now_ms)
         self.syncing = SyncEndpoints(database, self.sync, self.attendance.saw if settings.presence else None)
         self.typing_ends = TypingEnds(database, self.committer, now_ms)
+        self.peers = Peers(settings.site, parse_peers(settings.peers), settings.peer_secret, settings.peer_ca)
         self.blobs = BlobFolder(settings.data / "blobs")
         self.media = Media(
             database,
@@ -105,7 +107,7 @@ class Worker:
         self.is_draining = False
         self._sweeps: list[asyncio.Task[None]] = []
         routes = [*self._account_routes(accounts), *self._room_routes(), *self._site_routes()]
-        self.app = App(Router(routes), self.tokens, self.limiter)
+        self.app = App(Router(routes), self.tokens, self.limiter, settings.peer_secret)
 
     def _make_batch(self, connection: Connection, pos: int, sent: dict[bytes, str], has_lock: bool) -> RoomBatch:
         name = self.settings.server_name
@@ -199,6 +201,7 @@ class Worker:
         await self.committer.stop()
         await self.feed.stop()
         await self.media.close()
+        await self.peers.close()
         self.blobs.close()
         self.passwords.close()
 

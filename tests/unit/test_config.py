@@ -45,11 +45,19 @@ def test_each_source_wins_over_the_one_before() -> None:
 
 def test_every_setting_can_come_from_every_source() -> None:
     for name, setting in SETTINGS.items():
-        value = {"server_name": "a.example", "dsn": "postgres://x", "public_base_url": "https://x"}.get(
-            name, _words(setting.default)
-        )
+        value = _VALUES.get(name, _words(setting.default))
         assert _resolve(None, {f"BONGSU_{name.upper()}": value}).origins[name] == f"BONGSU_{name.upper()}"
         assert _resolve(None, None, **{name: value}).origins[name] == setting.option
+
+
+_VALUES = {
+    "server_name": "a.example",
+    "dsn": "postgres://x",
+    "public_base_url": "https://x",
+    "site": "seoul",
+    "peers": "busan=https://busan.example.org",
+    "peer_secret": "0123456789abcdef",
+}
 
 
 def _words(default: object) -> str:

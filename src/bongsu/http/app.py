@@ -3,6 +3,7 @@
 OPTIONS → route → authenticate → rate limit → handler → errors in the protocol's form → CORS
 """
 
+import hmac
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final, Protocol
@@ -65,8 +66,11 @@ def _token(headers: dict[bytes, bytes], query: Query) -> str | None:
 class App:
     """The whole server as one ASGI callable."""
 
-    def __init__(self, router: Router, authenticator: Authenticator, limiter: Limiter) -> None:
+    def __init__(
+        self, router: Router, authenticator: Authenticator, limiter: Limiter, peer_secret: str | None = None
+    ) -> None:
         self._router = router
+        self._peer_secret = peer_secret
         self._authenticator = authenticator
         self._limiter = limiter
         self._counters: dict[tuple[str, str, int], Any] = {}
@@ -127,7 +131,15 @@ class App:
             if route.auth is Auth.OPTIONAL:
                 return None
             raise Refusal(401, "M_MISSING_TOKEN", "this needs an access token: sign in first")
+        if route.auth is Auth.PEER:
+            self._check_peer(token)
+            return None
         return await self._authenticator.authenticate(token, address)
+
+    def _check_peer(self, token: str) -> None:
+        """Who is not another site learns nothing of what sites tell each other."""
+        if self._peer_secret is None or not hmac.compare_digest(token.encode(), self._peer_secret.encode()):
+            raise Refusal(401, "M_UNKNOWN_TOKEN", "only another site of this server may ask this")
 
     def _count(self, method: str, template: str, status: int, started: float) -> None:
         key = (method if len(method) < 8 else "other", template, status)

@@ -14,11 +14,12 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Auth(enum.Enum):
-    """What a route asks of the access token."""
+    """What a route asks of the access token. PEER: another site of this server, by the secret they share."""
 
     REQUIRED = "required"
     OPTIONAL = "optional"
     NONE = "none"
+    PEER = "peer"
 
 
 class Route(msgspec.Struct, frozen=True):
