@@ -366,3 +366,17 @@ async def test_a_write_beside_the_stream_is_not_repeated_after_its_commit(dsn: s
             await (database.execute(insert, name) if kind.is_plain else database.execute_many(insert, [(name,)]))
         assert not wire.plan
     assert len((await stored(dsn, name))[name]) == 1
+
+
+async def test_a_write_beside_the_stream_whose_commit_is_lost_is_unknown_and_not_repeated(
+    dsn: str, kind: type[Note]
+) -> None:
+    """The pool takes a broken connection back at once; that must not hide that its commit was under way."""
+    insert = "INSERT INTO revocations SELECT coalesce(max(pos), 0) + 1000, $1 FROM revocations"
+    name = f"@{kind.__name__} lost beside"
+    async with wire_to(dsn, b"no mark") as wire, opened(wire.dsn) as database:
+        wire.plan.append(Break.AFTER)
+        with pytest.raises(Refusal, match="not known"):
+            await (database.execute(insert, name) if kind.is_plain else database.execute_many(insert, [(name,)]))
+        assert not wire.plan
+    assert len((await stored(dsn, name))[name]) == 1

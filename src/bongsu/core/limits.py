@@ -21,6 +21,13 @@ UPLOAD_IDLE_SECONDS_MAX = 30.0  # an upload that sends nothing for this long is 
 COMMIT_QUEUE_MAX = 20_000  # writes waiting for a commit in one worker: about 1 s of the fastest measured rate
 COMMIT_BATCH_MAX = 1_000  # writes in one transaction: beyond it the time to commit grows, the rate does not
 COMMIT_UNKNOWN_SECONDS_MAX = 30.0  # how long a write of unknown outcome is looked for before the client is told
+COMMIT_IDLE_SECONDS_MAX = 0.75  # a worker that holds the right to write and is silent may be in a burnt site
+PRIMARY_ASKED_EVERY_SECONDS = 0.5  # how often the primary is asked whether it is there, when there are several hosts
+PRIMARY_SILENT_SECONDS_MAX = 1.2  # a primary that says nothing for this long is lost: reads go on within 2 s
+PRIMARY_FIRST_SECONDS_MAX = 60.0  # a worker that starts waits this long for a primary: a cluster may start with it
+COPY_ANSWER_SECONDS_MAX = 1.0  # a copy that takes longer to connect and say what it is does not count
+READ_WAIT_SECONDS_MAX = 2.75  # a read waits this long for a database that restarts; a private one takes about a second
+WRITE_WAIT_SECONDS_MAX = 25.0  # a write outlasts a switch to another site; clients give up after 30 s or more
 SYNC_TIMEOUT_MS_MAX = 120_000  # longest long poll; clients ask for 30 s
 PARKED_SYNCS_PER_DEVICE_MAX = 4  # a client has one; tabs and retries bring a few
 

@@ -16,7 +16,11 @@ _READY_SECONDS_MAX = 2.0  # a database that takes longer to say 1 does not serve
 
 
 class Health:
-    """live: this process runs and answers; ready: it can read and write. is_draining: it is about to stop."""
+    """live: this process runs and answers; ready: it can serve people. is_draining: it is about to stop.
+
+    While the database has no primary, a worker that can read is ready all the same: a proxy that took all of them out
+    would end what still works. It says so.
+    """
 
     def __init__(self, database: Database, feed: Feed, is_draining: Callable[[], bool]) -> None:
         self._database = database
@@ -37,7 +41,7 @@ class Health:
         reason = await self.why_not_ready()
         if reason is not None:
             return reply({"ready": False, "reason": reason}, status=503)
-        return reply({"ready": True, "position": self._feed.pos})
+        return reply({"ready": True, "writes": self._database.has_primary, "position": self._feed.pos})
 
     async def why_not_ready(self) -> str | None:
         """None when all is well."""
@@ -45,10 +49,10 @@ class Health:
             return "stopping"
         try:
             async with asyncio.timeout(_READY_SECONDS_MAX):
-                is_writable = await facts.is_writable(self._database)
+                is_usable = await facts.is_usable(self._database)
         except Exception:
             return "the database does not answer"
-        return None if is_writable else "the database cannot be written to"
+        return None if is_usable else "the database cannot be written to"
 
     async def metrics(self, _: Request) -> Response:
         return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)

@@ -7,15 +7,21 @@ is never acknowledged.
 """
 
 import asyncio
+import time
+import weakref
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 import asyncpg
 import structlog
 from asyncpg.pool import PoolConnectionProxy
+from prometheus_client import Counter
 
+from bongsu.core import limits
 from bongsu.core.errors import Refusal
+from bongsu.store import copies
 
 log = structlog.get_logger(__name__)
 
@@ -23,8 +29,11 @@ T = TypeVar("T")
 Record = asyncpg.Record
 if TYPE_CHECKING:  # the classes take a type argument in their stubs alone
     Connection = asyncpg.Connection[Record] | PoolConnectionProxy[Record]
+    Pool = asyncpg.Pool[Record]
 else:
     Connection = asyncpg.Connection
+    Pool = asyncpg.Pool
+LOST: Final = Counter("bongsu_primary_lost_total", "Times that the database's primary was lost")
 UniqueViolation = asyncpg.UniqueViolationError
 
 _CANCELLED_WAIT = "01000"
@@ -39,6 +48,7 @@ GONE = (
     asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,
     asyncpg.TooManyConnectionsError,
+    asyncpg.IdleInTransactionSessionTimeoutError,  # this process stood still inside a transaction, which was ended
     asyncpg.ReadOnlySQLTransactionError,  # a standby, or a primary of before: the writable one is elsewhere now
 )
 
@@ -112,6 +122,14 @@ class Barrier:
         self._connection.remove_log_listener(self._hear)
 
 
+def _is_open(connection: Connection) -> bool:
+    """A pool takes a broken connection back at once, and then even this question fails."""
+    try:
+        return not connection.is_closed()
+    except asyncpg.InterfaceError:
+        return False
+
+
 async def commit(connection: Connection, work: Callable[[Connection], Awaitable[T]], *, begin: str = "BEGIN") -> T:
     """Runs `work` in a transaction and commits it behind the barrier. Must run in a task nobody cancels.
 
@@ -124,7 +142,7 @@ async def commit(connection: Connection, work: Callable[[Connection], Awaitable[
             await connection.execute(begin)
             result = await work(connection)
         except BaseException:
-            if not connection.is_closed():
+            if _is_open(connection):
                 await connection.execute("ROLLBACK")
             raise
         committing = True
@@ -135,7 +153,7 @@ async def commit(connection: Connection, work: Callable[[Connection], Awaitable[
             raise OutcomeUnknown from error
         raise
     finally:
-        if not connection.is_closed():
+        if _is_open(connection):
             barrier.remove()
     return result
 
@@ -149,7 +167,7 @@ async def commit_at_once(connection: Connection, statement: Callable[[Connection
     except GONE as error:
         raise OutcomeUnknown from error
     finally:
-        if not connection.is_closed():
+        if _is_open(connection):
             barrier.remove()
     return result
 
@@ -159,25 +177,48 @@ def _snapshot_of(connection: Connection) -> Any:
 
 
 class Database:
-    """A pool of connections. Reads go through fetch*, writes through write()."""
+    """Pools of connections: to the database that can be written to and, while there is none, to one that can be read.
+
+    Reads go through fetch*, writes through write(). With one host in the address there is one pool for ever. With
+    several, the primary is watched; when it is lost everything on it is cut off, so that nobody waits for a burnt site,
+    and what was under way is done again on the next one. floor: the newest position that was shown here; no copy
+    without it is used.
+    """
 
     def __init__(self, dsn: str, *, connections_max: int = 10) -> None:
         self.dsn = dsn
+        self.floor = 0
+        self._dsns = copies.split_hosts(dsn)
         self._connections_max = connections_max
-        self._pool: asyncpg.Pool[Record] | None = None
+        self._primary: Pool | None = None
+        self._primary_dsn = self._dsns[0]
+        self._standby: Pool | None = None
+        self._standby_pos = 0
+        self._changed = asyncio.Event()  # set once, and replaced, whenever a pool comes
+        self._own: weakref.WeakSet[asyncpg.Connection[Record]] = weakref.WeakSet()
         self._writes: set[asyncio.Task[Any]] = set()
+        self._watching: asyncio.Task[None] | None = None
+
+    @property
+    def has_primary(self) -> bool:
+        """Can anything be written now, as far as is known?"""
+        return self._primary is not None
 
     async def open(self) -> None:
         """Connects. Raises a 503 refusal that says why it could not."""
         try:
-            self._pool = await self._create_pool()
+            if len(self._dsns) == 1:
+                self._primary = await self._create_pool(self.dsn)
+            else:
+                self._watching = asyncio.create_task(self._watch(), name="primary")
+                await self._wait_for_pool(lambda: self._primary, limits.PRIMARY_FIRST_SECONDS_MAX)
         except (asyncpg.PostgresError, *GONE) as error:
             reason = str(error) or type(error).__name__
             raise Refusal(503, "M_UNKNOWN", f"the database cannot be used: {reason}") from error
 
-    async def _create_pool(self) -> "asyncpg.Pool[Record]":
+    async def _create_pool(self, dsn: str) -> Pool:
         return await asyncpg.create_pool(
-            self.dsn,
+            dsn,
             min_size=1,
             max_size=self._connections_max,
             server_settings=_SETTINGS,
@@ -190,44 +231,128 @@ class Database:
         """Waits for every commit under way, then closes."""
         while self._writes:
             await asyncio.wait(self._writes)
-        if self._pool is not None:
-            await self._pool.close()
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait([self._watching])
+        if self._standby is not None:
+            self._standby.terminate()
+        if self._primary is not None:
+            await self._primary.close()
+
+    # --- several hosts ---
+
+    async def _watch(self) -> None:
+        """Finds the primary, follows its pulse, and begins anew when it is lost."""
+        while True:
+            found = await copies.find_primary(self._plain_connection, self._dsns, lambda: self.floor, self._see_standby)
+            try:
+                pulse = copies.Pulse(await self._plain_connection(found.dsn))
+                self._primary = await self._create_pool(found.dsn)
+            except (asyncpg.PostgresError, *GONE) as error:
+                log.warning("primary_lost_at_once", error=repr(error))
+                await asyncio.sleep(_RETRY_SECONDS[0])
+                continue
+            self._primary_dsn = found.dsn
+            self._tell_changed()
+            self._drop_standby()
+            log.info("primary_found", host=urlsplit(found.dsn).hostname, position=found.pos)
+            await pulse.beat()
+            log.warning("primary_lost", host=urlsplit(found.dsn).hostname)
+            self._lose_primary()
+
+    async def _plain_connection(self, dsn: str) -> "asyncpg.Connection[Record]":
+        return await asyncpg.connect(dsn, server_settings=_SETTINGS, timeout=limits.COPY_ANSWER_SECONDS_MAX)
+
+    def _lose_primary(self) -> None:
+        """Cuts off all that waits on it. A commit among that has an unknown outcome, and is looked up."""
+        LOST.inc()
+        lost, self._primary = self._primary, None
+        for connection in [*self._own]:
+            connection.terminate()
+        if lost is not None:
+            lost.terminate()
+
+    async def _see_standby(self, found: copies.Found) -> None:
+        """Reads go to the standby that has most."""
+        if self._standby is not None and found.pos <= self._standby_pos:
+            return
+        with suppress(asyncpg.PostgresError, *GONE):
+            pool = await self._create_pool(found.dsn)
+            self._drop_standby()
+            self._standby, self._standby_pos = pool, found.pos
+            self._tell_changed()
+            log.info("reading_from_standby", host=urlsplit(found.dsn).hostname, position=found.pos)
+
+    def _drop_standby(self) -> None:
+        """Its reads under way are cut off, and done again elsewhere."""
+        dropped, self._standby, self._standby_pos = self._standby, None, 0
+        if dropped is not None:
+            dropped.terminate()
+
+    def _tell_changed(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    async def _wait_for_pool(self, pool: Callable[[], Pool | None], seconds: float) -> Pool:
+        """The pool, when there is one. Raises ConnectionError after `seconds`."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while (found := pool()) is None:
+                    await self._changed.wait()
+                return found
+        raise ConnectionError("no host of the database can be written to")
 
     async def connect(self) -> "asyncpg.Connection[Record]":
-        """A connection of one's own, outside the pool (the committer's, the listener's).
+        """A connection of one's own to the primary, outside the pool (the committer's, the listener's).
 
-        Its few statements are planned once: planning them anew for every batch costs more than running them.
+        Its few statements are planned once: planning them anew for every batch costs more than running them. A session
+        that stands idle inside a transaction ends soon: its worker may have been in a site that is gone, and what it
+        holds is the right to write.
         """
-        settings = {**_SETTINGS, "plan_cache_mode": "force_generic_plan"}
-        return await asyncpg.connect(self.dsn, server_settings=settings, timeout=5)
+        if self._primary is None:
+            raise ConnectionError("no host of the database can be written to")
+        idle_ms = int(limits.COMMIT_IDLE_SECONDS_MAX * 1000)
+        settings = {
+            **_SETTINGS,
+            "plan_cache_mode": "force_generic_plan",
+            "idle_in_transaction_session_timeout": str(idle_ms),
+        }
+        connection = await asyncpg.connect(self._primary_dsn, server_settings=settings, timeout=5)
+        self._own.add(connection)
+        return connection
 
-    @property
-    def pool(self) -> "asyncpg.Pool[Record]":
-        assert self._pool is not None, "open() first"
-        return self._pool
+    # --- reading and writing ---
 
     async def fetch(self, sql: str, *args: Any) -> list[Record]:
-        return await self._patiently(lambda: self.pool.fetch(sql, *args))
+        return await self._reading(lambda pool: pool.fetch(sql, *args))
 
     async def fetchrow(self, sql: str, *args: Any) -> Record | None:
-        return await self._patiently(lambda: self.pool.fetchrow(sql, *args))
+        return await self._reading(lambda pool: pool.fetchrow(sql, *args))
 
     async def fetchval(self, sql: str, *args: Any) -> Any:
-        return await self._patiently(lambda: self.pool.fetchval(sql, *args))
+        return await self._reading(lambda pool: pool.fetchval(sql, *args))
 
-    @staticmethod
-    async def _patiently(run: Callable[[], Awaitable[T]]) -> T:
-        """Runs what changes nothing if it fails for want of a connection, again while a database restarts; then 503."""
-        for pause in _RETRY_SECONDS:
+    async def _reading(self, run: Callable[[Pool], Awaitable[T]]) -> T:
+        return await self._patiently(run, lambda: self._primary or self._standby, limits.READ_WAIT_SECONDS_MAX)
+
+    async def _patiently(
+        self, run: Callable[[Pool], Awaitable[T]], pool: Callable[[], Pool | None], seconds: float
+    ) -> T:
+        """Runs what changes nothing if it fails for want of a connection, again while a database restarts or another
+        one takes over; then 503.
+        """
+        give_up_at = time.monotonic() + seconds
+        pauses = iter(_RETRY_SECONDS)
+        while True:
             try:
-                return await run()
-            except GONE:
+                left = max(0.0, give_up_at - time.monotonic())
+                return await run(pool() or await self._wait_for_pool(pool, left))
+            except GONE as error:
+                pause = next(pauses, _RETRY_SECONDS[-1])
+                if time.monotonic() + pause > give_up_at:
+                    log.warning("database_unavailable", error=repr(error))
+                    raise unavailable() from error
                 await asyncio.sleep(pause)
-        try:
-            return await run()
-        except GONE as error:
-            log.warning("database_unavailable", error=repr(error))
-            raise unavailable() from error
 
     async def snapshot(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Runs several reads on one unchanging view of the database."""
@@ -250,24 +375,20 @@ class Database:
         return await asyncio.shield(task)
 
     async def _write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        seconds = limits.READ_WAIT_SECONDS_MAX if len(self._dsns) == 1 else limits.WRITE_WAIT_SECONDS_MAX
+
+        async def attempt(pool: Pool) -> T:
+            return await _on_connection(pool, lambda connection: commit(connection, work))
+
         try:
-            return await self.read(lambda connection: commit(connection, work))
+            return await self._patiently(attempt, lambda: self._primary, seconds)
         except OutcomeUnknown as error:
             log.warning("commit_outcome_unknown")
             raise unknown_outcome() from error
 
     async def read(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Runs `work` on one connection; again, if that was lost before anything changed. 503 when there is none."""
-
-        async def attempt() -> T:
-            connection = await self.pool.acquire(timeout=_ACQUIRE_SECONDS)
-            try:
-                return await work(connection)
-            finally:
-                with suppress(*GONE):  # what was done is done, even if the connection dies on its way back
-                    await self.pool.release(connection)
-
-        return await self._patiently(attempt)
+        return await self._reading(lambda pool: _on_connection(pool, work))
 
     async def execute(self, sql: str, *args: Any) -> str:
         """One writing statement in a transaction of its own; returns its command tag ("UPDATE 1")."""
@@ -275,3 +396,12 @@ class Database:
 
     async def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         await self.write(lambda connection: connection.executemany(sql, rows))
+
+
+async def _on_connection(pool: Pool, work: Callable[[Connection], Awaitable[T]]) -> T:
+    connection = await pool.acquire(timeout=_ACQUIRE_SECONDS)
+    try:
+        return await work(connection)
+    finally:
+        with suppress(*GONE):  # what was done is done, even if the connection dies on its way back
+            await pool.release(connection)

@@ -19,9 +19,10 @@ async def check_server_name(database: Database, server_name: str) -> None:
         )
 
 
-async def is_writable(database: Database) -> bool:
-    """Is this the primary, and does it have our tables?"""
-    return await database.fetchval("SELECT pos FROM stream WHERE NOT pg_is_in_recovery()") is not None
+async def is_usable(database: Database) -> bool:
+    """Does it have our tables, and is it a primary, or a standby that is read from until there is one again?"""
+    is_standby = await database.fetchval("SELECT pg_is_in_recovery() FROM stream")
+    return is_standby is False or (is_standby is True and not database.has_primary)
 
 
 _DURABLE = "SELECT name FROM pg_settings WHERE name IN ('fsync', 'full_page_writes') AND setting <> 'on'"

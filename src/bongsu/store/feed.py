@@ -5,7 +5,8 @@ A position is shown to nobody before the commit that made it has passed the barr
 COMMIT returned. Rows of others are visible only after theirs did, with two exceptions: a database that restarted, and a
 wait for a second site that somebody cut short, show rows that one site alone has. So a new connection commits a row
 before what it reads is trusted, and where commits wait for a second site, every look at the table is followed by a
-commit of the feed's own before what was seen is applied. What the committer reads with the right to write is learnt at
+commit of the feed's own before what was seen is applied. While there is no primary the feed looks at a standby, whose
+rows stand in two sites already (store/copies.py). What the committer reads with the right to write is learnt at
 once by those who decide, and shown to readers with the commit that follows.
 """
 
@@ -16,6 +17,7 @@ from typing import Any, Final
 import structlog
 from prometheus_client import Gauge
 
+from bongsu.core.errors import Refusal
 from bongsu.store import streams
 from bongsu.store.database import GONE, REFUSED, Connection, Database, OutcomeUnknown, commit, commit_at_once, watch
 from bongsu.store.rows import Segment
@@ -56,7 +58,7 @@ class Feed:
 
     async def start(self, on_failure: Callable[[], None]) -> None:
         """on_failure: called when the feed cannot go on, which is a fault of this program. The worker must end then."""
-        self.pos = await self._database.write(streams.barrier_position)
+        self._know(await self._database.write(streams.barrier_position))
         self._task = asyncio.create_task(self._listen_for_ever(), name="feed")
         watch(self._task, on_failure)
 
@@ -73,10 +75,13 @@ class Feed:
             raise ValueError(f"a gap: {self.pos} is known, the segment begins after {segment.after}")
         if segment.after < self.pos:
             segment = segment.later_than(self.pos)
-        self.pos = segment.to
-        _POSITION.set(self.pos)
+        self._know(segment.to)
         for follower in self._followers:
             follower(segment)
+
+    def _know(self, pos: int) -> None:
+        self.pos = self._database.floor = pos
+        _POSITION.set(pos)
 
     def expect(self, pos: int) -> None:
         """This worker is about to commit up to `pos`: no need to look for that in the table."""
@@ -107,7 +112,7 @@ class Feed:
         while pos > self.pos:
             async with self._pulling:
                 await self._database.read(self._look)
-            if self._unknown_after is None:
+            if self._unknown_after is None or not self._database.has_primary:
                 return
             await asyncio.sleep(_HELD_SECONDS)
 
@@ -120,12 +125,18 @@ class Feed:
             self.apply(await streams.read_segment(connection, self.pos, self._shown_to(to)))
 
     def _shown_to(self, to: int) -> int:
-        return to if self._unknown_after is None else min(to, self._unknown_after)
+        """What a standby shows is on two disks, and so known; that a commit is under way to the primary matters not."""
+        return to if self._unknown_after is None or not self._database.has_primary else min(to, self._unknown_after)
 
     async def _listen_for_ever(self) -> None:
         while True:
             try:
-                await self._listen()
+                if self._database.has_primary:
+                    await self._listen()
+                else:
+                    await self._database.read(self._look)
+            except Refusal:
+                pass  # there is nothing to read from either: said in the log where it was found out
             except (*GONE, *REFUSED, OutcomeUnknown) as error:
                 log.warning("feed_interrupted", error=repr(error))
             await asyncio.sleep(0.2)

@@ -92,9 +92,14 @@ async def barrier_position(connection: Connection) -> int:
     return int(row[0])
 
 
+_NEWEST: Final = """
+SELECT pos, current_setting('synchronous_standby_names') <> '' AND NOT pg_is_in_recovery() FROM stream
+"""
+
+
 async def newest(connection: Connection) -> tuple[int, bool]:
-    """The newest position that can be seen, and whether commits here wait for a second site."""
-    row = await connection.fetchrow("SELECT pos, current_setting('synchronous_standby_names') <> '' FROM stream")
+    """The newest position that can be seen, and whether commits here wait for a second site (never on a standby)."""
+    row = await connection.fetchrow(_NEWEST)
     assert row is not None
     return row[0], row[1]
 

@@ -13,7 +13,7 @@ from bongsu.core.pushrules import ruleset
 from bongsu.core.requester import Requester
 from bongsu.rooms.cache import Rooms
 from bongsu.store import personal
-from bongsu.store.database import Database
+from bongsu.store.database import Database, unavailable
 from bongsu.store.feed import Feed
 from bongsu.store.rooms import Membership
 from bongsu.store.rows import AccountData, Presence
@@ -100,11 +100,16 @@ class Sync:
         return await self._devices.lists(await self._readers.get(user_id), after, up_to)
 
     async def _position(self, since: str | None) -> int | None:
-        """Where to begin. A token from a future that this server does not have (yet) begins anew."""
+        """Where to begin. A token from a future that this server does not have begins anew.
+
+        While the database's primary is lost, the future may be one that another site knows: then this one says so.
+        """
         if since is None:
             return None
         pos = tokens.parse(since)
         await self._feed.reach(pos)
+        if pos > self._feed.pos and not self._database.has_primary:
+            raise unavailable()
         return pos if pos <= self._feed.pos else None
 
     # --- what there is to tell ---

@@ -1,0 +1,143 @@
+"""A worker whose database moves to another host: what it reads meanwhile, what it writes, what it must not believe."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from bongsu.store import copies
+from tests.durability.notes import Note, PlainNote, Worker, opened, stored, worker
+from tests.sites.pair import Node, Pair, pair
+
+pytestmark = [pytest.mark.xdist_group("heavy")]
+ANSWER_SECONDS_MAX = 60.0
+
+
+@pytest.fixture
+async def sites() -> AsyncIterator[Pair]:
+    async with pair() as made:
+        yield made
+
+
+def _dsn(node: Node) -> str:
+    return f"postgresql://postgres@127.0.0.1:{node.port}/postgres"
+
+
+async def _submit(target: Worker, note: Note) -> int:
+    async with asyncio.timeout(ANSWER_SECONDS_MAX):
+        pos: int = await target.committer.submit(note)
+    return pos
+
+
+def test_an_address_with_several_hosts_is_one_for_each() -> None:
+    assert copies.split_hosts("postgresql://me:p%40ss@a:1,b,[::1]:3/db?sslmode=require") == [
+        "postgresql://me:p%40ss@a:1/db?sslmode=require",
+        "postgresql://me:p%40ss@b/db?sslmode=require",
+        "postgresql://me:p%40ss@[::1]:3/db?sslmode=require",
+    ]
+    assert copies.split_hosts("postgresql:///bongsu?host=/run") == ["postgresql:///bongsu?host=/run"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "frozen"])
+@pytest.mark.parametrize("kind", [Note, PlainNote], ids=["transaction", "statement"])
+async def test_a_write_outlasts_the_loss_of_the_primary_and_is_stored_once(
+    sites: Pair, number: signal.Signals, kind: type[Note]
+) -> None:
+    async with worker(sites.dsn) as ours:
+        before = await _submit(ours, kind("@before"))
+        sites.primary.signal(number)
+        meanwhile = asyncio.create_task(_submit(ours, kind("@meanwhile")))
+        await asyncio.sleep(0.5)
+        assert not meanwhile.done(), "nobody was there to commit it"
+        await sites.promote()
+        after = await meanwhile
+        later = await _submit(ours, kind("@later"))
+    assert before < after < later
+    found = await stored(_dsn(sites.standby), "@")
+    assert found == {"@before": [before], "@meanwhile": [after], "@later": [later]}
+    assert [pair for pair in ours.shown if pair[1].startswith("@")] == [
+        (before, "@before"),
+        (after, "@meanwhile"),
+        (later, "@later"),
+    ]
+
+
+async def test_reads_go_on_from_the_standby_while_there_is_no_primary(sites: Pair) -> None:
+    async with opened(sites.dsn) as database:
+        await database.execute("INSERT INTO server_facts (name, value) VALUES ('here', '1')")
+        sites.primary.signal(signal.SIGSTOP)
+        async with asyncio.timeout(ANSWER_SECONDS_MAX):
+            while database.has_primary:
+                assert await database.fetchval("SELECT value FROM server_facts WHERE name = 'here'") == "1"
+            assert await database.fetchval("SELECT value FROM server_facts WHERE name = 'here'") == "1"
+        await sites.promote()
+        await database.execute("INSERT INTO server_facts (name, value) VALUES ('there', '2')")
+        assert database.has_primary
+        assert await database.fetchval("SELECT value FROM server_facts WHERE name = 'there'") == "2"
+
+
+async def test_what_others_committed_last_is_shown_from_the_standby(sites: Pair) -> None:
+    """Another worker's note was acknowledged a moment before the primary died; this one had not heard of it."""
+    async with worker(sites.dsn) as deaf, worker(sites.dsn) as speaker:
+        deaf.feed._hear = lambda *_: None  # type: ignore[method-assign] # its notifications are lost on the way
+        note = Note("@last words")
+        pos = await _submit(speaker, note)
+        sites.primary.signal(signal.SIGKILL)
+        async with asyncio.timeout(ANSWER_SECONDS_MAX):
+            await deaf.feed.reach(pos)
+            while not deaf.has_shown(note):
+                await deaf.feed.reach(pos)
+        await sites.promote()
+
+
+async def test_a_primary_that_lacks_what_was_shown_is_not_believed(sites: Pair) -> None:
+    """A primary of before wakes up beside the new one, and says that it can be written to."""
+    async with worker(sites.dsn) as ours:
+        await _submit(ours, Note("@both"))
+        sites.primary.signal(signal.SIGSTOP)
+        lost = asyncio.create_task(_submit(ours, Note("@new")))
+        await sites.promote()
+        await lost
+        sites.primary.signal(signal.SIGCONT)
+        pos = ours.feed.pos
+        found = await copies.ask(_connect, _dsn(sites.primary))
+        assert found is not None
+        assert found.is_writable, "the trap is set"
+        assert found.pos < pos
+    async with opened(sites.dsn) as database:
+        database.floor = pos
+        for _ in range(5):
+            chosen = await copies.find_primary(_connect, copies.split_hosts(sites.dsn), lambda: pos, _nobody)
+            assert chosen.dsn == _dsn(sites.standby)
+
+
+async def test_a_standby_that_was_sent_nothing_is_not_read_from(sites: Pair) -> None:
+    """A primary of before that was made a standby shows what it alone may have."""
+    await sites.standby.ask("SELECT 1")
+    sites.primary.signal(signal.SIGKILL)
+    sites.standby.stop()
+    sites.standby.start()
+    await sites.standby.ask("SELECT 1")
+    found = await copies.ask(_connect, _dsn(sites.standby))
+    assert found is not None
+    assert not found.is_writable
+    assert not found.is_fed
+
+
+async def _connect(dsn: str) -> "asyncpg.Connection[asyncpg.Record]":
+    return await asyncpg.connect(dsn)
+
+
+async def _nobody(_: copies.Found) -> None:
+    pass
+
+
+async def test_a_silent_holder_of_the_right_to_write_loses_it(sites: Pair) -> None:
+    """A worker in a site that was cut off is inside its transaction, and will never say another word."""
+    async with opened(sites.dsn) as database, worker(sites.dsn) as ours:
+        holder = await database.connect()
+        await holder.execute("BEGIN; SELECT FROM stream FOR UPDATE")
+        await _submit(ours, Note("@waits"))
+        assert holder.is_closed()
