@@ -111,6 +111,7 @@ PUSH_PATHS_CACHED_MAX = 1_024  # keys of conditions; nearly all rules ask for th
 FILTER_TYPES_CACHED_MAX = 256  # answers that one filter remembers; rooms use a few dozen event types
 
 # --- sync ---
+SHARED_PARTS_MAX = 512  # rooms' parts of syncs kept for the next reader: all are of the last moments
 UNREAD_EVENTS_MAX = 1_000  # counted when nothing is in memory; screens show "999+" at most
 PRESENCE_SHOWN_MAX = 500  # people whose presence a fresh sync tells
 

@@ -39,6 +39,7 @@ class Room:
     members: m.room.member events by user, as far as they are known (None: known to have none); tail: the newest
     events, oldest first; tail_after: every event of the room after this position is in the tail;
     related: ids of tail events that others relate to; receipts: the newest, complete after `receipts_after`;
+    newest_ephemeral: where a receipt or typing was last told, if after the room was read;
     stale: something happened that the counts could not follow, so the room must be read anew.
     """
 
@@ -55,6 +56,7 @@ class Room:
         self.receipts: list[Receipt] = []
         self.receipts_after = record.pos
         self.typing = {row.user_id: row for row in record.typing}
+        self.newest_ephemeral = record.pos
         self.related: set[str] = set()
         self.stale = False
         self.used = 0
@@ -110,6 +112,7 @@ class Room:
     def apply_receipt(self, receipt: Receipt) -> None:
         if receipt.pos <= (self.receipts[-1].pos if self.receipts else self.receipts_after):
             return
+        self.newest_ephemeral = receipt.pos
         self.receipts.append(receipt)
         if len(self.receipts) > limits.ROOM_RECEIPTS_MAX:
             dropped = self.receipts[: limits.ROOM_RECEIPTS_MAX // 2]
@@ -120,6 +123,7 @@ class Room:
         present = self.typing.get(row.user_id)
         if present is None or present.pos < row.pos:
             self.typing[row.user_id] = row
+            self.newest_ephemeral = max(self.newest_ephemeral, row.pos)
 
     def _relate(self, event: Event) -> None:
         related = relations.relates_to(event.content) if b"m.relates_to" in event.content_json else None

@@ -138,7 +138,7 @@ class Assembler:
         """Timeline and state. candidates: what of the past may be shown."""
         shown, limited = timeline.newest(matching(candidates, span), span.wanted.timeline_limit)
         limited = limited or past.is_cut
-        begin = (shown[0].pos - 1 if shown else span.up_to) if limited else span.since
+        begin = shown[0].pos - 1 if shown else span.up_to if limited else span.since
         return RoomSlice(
             room_id=room.room_id,
             timeline=shown,

@@ -18,6 +18,15 @@ from bongsu.sync.slices import DeviceSections
 _NO_KEYS = KeyStock(0, "", "", encode({SIGNED_CURVE25519: 0}), [])
 
 
+def stock_of(reader: Reader, device_id: str) -> bytes:
+    """A device's stock of keys, as two members of a sync's JSON."""
+    stock = reader.key_stocks.get(device_id, _NO_KEYS)
+    return b'"device_one_time_keys_count":%b,"device_unused_fallback_key_types":%b' % (
+        stock.one_time,
+        encode(stock.unused_fallback),
+    )
+
+
 class Lists(msgspec.Struct, frozen=True):
     """changed: whose keys are to be asked for anew; left: whom nobody need follow any more."""
 

@@ -73,6 +73,7 @@ class Reader:
         self.messages: dict[str, Waiting] = {}  # by device
         self.key_stocks: dict[str, KeyStock] = {}  # by device
         self.newest = 0
+        self.other_news = pos  # where something was last told that did not happen in a room
         self.unread: dict[str, Unread] = {}
         self.uncounted = 0  # where the counts of some room were last found to be wrong
         self.rules = CompiledRules(ruleset(user_id, None), user_id)
@@ -147,7 +148,7 @@ class Reader:
     def see_account_data(self, row: AccountData) -> None:
         if row.pos <= self.pos:
             return
-        self.newest = row.pos
+        self.newest = self.other_news = row.pos
         self.account_data.append(row)
         if len(self.account_data) > limits.READER_CHANGES_MAX:
             self.account_data_after = self.account_data.pop(0).pos
@@ -169,7 +170,7 @@ class Reader:
     def see_presence(self, row: Presence) -> None:
         if row.pos <= self.pos:
             return
-        self.newest = row.pos
+        self.newest = self.other_news = row.pos
         self.presence.append(row)
         if len(self.presence) > limits.READER_CHANGES_MAX:
             self.presence_after = self.presence.pop(0).pos
@@ -177,7 +178,7 @@ class Reader:
     def see_device_list(self, row: DeviceList) -> None:
         if row.pos <= self.pos:
             return
-        self.newest = row.pos
+        self.newest = self.other_news = row.pos
         self.device_lists.append(row)
         if len(self.device_lists) > limits.READER_CHANGES_MAX:
             self.device_lists_after = self.device_lists.pop(0).pos
@@ -186,6 +187,7 @@ class Reader:
         """Somebody came into a room the person is in, left it, or is called otherwise there."""
         if event.pos <= self.pos or event.state_key is None:
             return
+        self.other_news = event.pos
         left = membership_of(event) in ("leave", "ban")
         self.meetings.append(Meeting(event.pos, event.room_id, event.state_key, left))
         if len(self.meetings) > limits.READER_CHANGES_MAX:
@@ -194,14 +196,14 @@ class Reader:
     def see_message(self, row: ToDevice) -> None:
         if row.pos <= self.pos:
             return
-        self.newest = row.pos
+        self.newest = self.other_news = row.pos
         waiting = self.messages.setdefault(row.device_id, Waiting(row.pos, row.pos))
         waiting.last = row.pos
 
     def see_key_stock(self, row: KeyStock) -> None:
         if row.pos <= self.pos:
             return
-        self.newest = row.pos
+        self.newest = self.other_news = row.pos
         self.key_stocks[row.device_id] = row
 
     def count_anew(self, pos: int, room_id: str) -> None:

@@ -23,6 +23,7 @@ from bongsu.sync.fresh import Fresh
 from bongsu.sync.mailbox import Mailbox
 from bongsu.sync.readers import PUSH_RULES, Reader, Readers
 from bongsu.sync.say import Speaker, account_data_event
+from bongsu.sync.shared import Shared
 from bongsu.sync.slices import Sections
 from bongsu.sync.unread import Counter
 
@@ -56,6 +57,7 @@ class Sync:
         self._assembler = Assembler(database, rooms, counter)
         self._fresh = Fresh(database, rooms, counter)
         self._speaker = Speaker(database, rooms)
+        self._shared = Shared(rooms, counter)
         self._devices = DeviceNews(database)
         self._mailbox = mailbox
         self._now_ms = now_ms
@@ -78,6 +80,10 @@ class Sync:
             reader = await self._readers.get(requester.user_id)  # each time: it may have been dropped as unused
             left = deadline - loop.time()
             is_last = since is None or ask.full_state or left <= 0 or self._draining
+            if since is not None and since == told_pos and not ask.full_state:
+                said = self._shared.say(reader, requester, since, self._feed.pos, ask.wanted, ask.state_after)
+                if said is not None:
+                    return said
             if is_last or reader.may_have_news(min(since or 0, told_pos)):
                 sections = await self._sections(reader, since, ask)
                 sections.devices = await self._devices.since(

@@ -84,15 +84,25 @@ class Counter:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    def known(self, reader: Reader, room: Room, up_to: int) -> Unread | None:
+        """The count of one room at `up_to`, if it follows from memory alone."""
+        unread = reader.unread.get(room.room_id)
+        if unread is None or unread.up_to > up_to or unread.up_to < room.tail_after:
+            return None  # never counted; or somebody counted further, and this sync wants an earlier answer
+        if reader.rules.needs_display_name and reader.user_id not in room.members:
+            return None
+        count(reader, room, unread, room.after(unread.up_to), up_to)
+        return unread
+
     async def of(self, reader: Reader, room: Room, up_to: int) -> Unread:
         """The count of one room at `up_to`. It is kept unless it turned wrong while the tables were asked."""
+        if (known := self.known(reader, room, up_to)) is not None:
+            return known
         uncounted = reader.uncounted
         if reader.rules.needs_display_name and reader.user_id not in room.members:
             await self._know(reader, room)
         unread = reader.unread.get(room.room_id)
-        if unread is not None and unread.up_to > up_to:
-            unread = None  # somebody counted further: this sync wants an earlier answer
-        if unread is None:
+        if unread is None or unread.up_to > up_to:
             receipts = await table.own_receipts(self._database, reader.user_id, [room.room_id])
             unread = begin(reader, room.room_id, read_positions(receipts))
         if unread.up_to >= room.tail_after:

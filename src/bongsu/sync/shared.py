@@ -1,0 +1,150 @@
+"""What all readers of a room are told alike, made once for all of them.
+
+Most syncs tell one thing: somebody said something in a room whose people were all there. For those nothing is looked
+up and nothing is waited for. What is the same for everybody is encoded for the first who asks; each reader adds what
+is their own, the count of what they have not read. Whatever else there is to tell takes the long way
+(sync/service.py), and the two say the same: tests/order holds them to it.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from bongsu.core import limits, timeline, tokens
+from bongsu.core.events import REDACTION, Event
+from bongsu.core.filters import SyncFilter
+from bongsu.core.json import encode
+from bongsu.core.requester import Requester
+from bongsu.rooms import clientform
+from bongsu.rooms.cache import Rooms
+from bongsu.rooms.room import Room
+from bongsu.sync import unread
+from bongsu.sync.devices import stock_of
+from bongsu.sync.readers import Reader, Unread
+from bongsu.sync.say import shown_to_members
+
+
+class Part(msgspec.Struct, frozen=True):
+    """One room's part of a sync. body: its JSON without the braces; echoes: who sees a transaction id of their own."""
+
+    body: bytes
+    echoes: frozenset[tuple[str, str | None]]
+
+
+class Shared:
+    """say() a sync in one go, or None where that cannot be."""
+
+    def __init__(self, rooms: Rooms, counter: unread.Counter) -> None:
+        self._rooms = rooms
+        self._counter = counter
+        self._parts: dict[tuple[str, int, int, SyncFilter, bool], Part | None] = {}
+
+    def say(
+        self, reader: Reader, requester: Requester, since: int, up_to: int, wanted: SyncFilter, state_after: bool
+    ) -> bytes | None:
+        """The reply to a sync from `since` of which nothing but messages in rooms is to be told; its device has all
+        messages to it up to `since`, too.
+        """
+        if reader.other_news > since or reader.ignored or wanted.fields is not None:
+            return None
+        touched = reader.touched(since, up_to)
+        if not touched:
+            return None
+        said = [self._room(reader, requester, room_id, since, up_to, wanted, state_after) for room_id in touched]
+        rooms = [room for room in said if room is not None]
+        if len(rooms) < len(said):
+            return None
+        stock = stock_of(reader, requester.device_id)
+        return b'{"next_batch":"%b","rooms":{"join":{%b}},"to_device":{"events":[]},%b}' % (
+            tokens.format(up_to).encode(),
+            b",".join(rooms),
+            stock,
+        )
+
+    def _room(
+        self,
+        reader: Reader,
+        requester: Requester,
+        room_id: str,
+        since: int,
+        up_to: int,
+        wanted: SyncFilter,
+        state_after: bool,
+    ) -> bytes | None:
+        room = self._rooms.known(room_id)
+        if room is None or not wanted.includes_room(room_id) or not 0 < reader.came_in(room_id) <= since:
+            return None
+        if since < max(room.tail_after, room.receipts_after) or room.newest_ephemeral > since:
+            return None
+        events = room.after(since)
+        if not events or events[-1].pos > up_to or not reader.is_joined(room_id):
+            return None
+        part = self._part(room, events, wanted, state_after)
+        if part is None or (requester.user_id, requester.device_id) in part.echoes:
+            return None
+        counted = self._counter.known(reader, room, up_to)
+        if counted is None:
+            return None
+        return b"%b:{%b,%b}" % (encode(room_id), part.body, _counts(counted, wanted))
+
+    def _part(self, room: Room, events: Sequence[Event], wanted: SyncFilter, state_after: bool) -> Part | None:
+        """What everybody is told of these events, the newest of the room."""
+        key = (room.room_id, events[0].pos, events[-1].pos, wanted, state_after)
+        try:
+            return self._parts[key]
+        except KeyError:
+            if len(self._parts) >= limits.SHARED_PARTS_MAX:
+                self._parts.clear()  # parts are wanted for moments only
+            part = self._parts[key] = _encoded(room, events, wanted, state_after)
+            return part
+
+
+def _is_plain(room: Room, event: Event) -> bool:
+    """Nothing but a message: no state, nothing taken back, nothing that others relate to."""
+    return (
+        event.state_key is None
+        and event.type != REDACTION
+        and event.redacted_because is None
+        and event.event_id not in room.related
+    )
+
+
+def _encoded(room: Room, events: Sequence[Event], wanted: SyncFilter, state_after: bool) -> Part | None:
+    if not all(_is_plain(room, event) for event in events):
+        return None
+    matcher = wanted.timeline
+    if not matcher.everything:
+        events = [e for e in events if matcher.matches(e.type, e.sender, e.room_id, e.content)]
+    shown, limited = timeline.newest(events, wanted.timeline_limit)
+    if not shown:
+        return None
+    speakers = _speakers(room, shown) if wanted.lazy_load_members else []
+    if speakers is None:
+        return None
+    body = b'"timeline":{"events":[%b],"limited":%b,"prev_batch":"%b"},"%b":{"events":[%b]}' % (
+        b",".join(map(shown_to_members, shown)),
+        b"true" if limited else b"false",
+        tokens.format(shown[0].pos - 1).encode(),
+        b"state_after" if state_after else b"state",
+        b",".join(clientform.plain_events(speakers, with_room_id=False)),
+    )
+    body += b',"ephemeral":{"events":[]},"account_data":{"events":[]},"summary":{}'
+    echoes = frozenset((event.sender, event.sender_device) for event in shown if event.txn_id is not None)
+    return Part(body, echoes)
+
+
+def _speakers(room: Room, shown: Sequence[Event]) -> list[Event] | None:
+    """The memberships of those who speak, as at the end of the timeline; None if they are not all in memory."""
+    found = [room.members.get(sender) for sender in dict.fromkeys(event.sender for event in shown)]
+    known = [event for event in found if event is not None and event.pos <= shown[-1].pos]
+    return known if len(known) == len(found) else None
+
+
+def _counts(counted: Unread, wanted: SyncFilter) -> bytes:
+    if not counted.threads:
+        return b'"unread_notifications":{"notification_count":%d,"highlight_count":%d}' % (
+            counted.notify,
+            counted.highlight,
+        )
+    said = encode(unread.say(counted, by_thread=wanted.unread_thread_notifications))
+    return said[1:-1]
