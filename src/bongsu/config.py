@@ -53,6 +53,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     peer_ca: Annotated[
         Path | None, Meta(description="Certificates that https peers are checked against, if not the system's")
     ] = None
+    patroni_config: Annotated[
+        Path | None, Meta(description="Patroni's file on this host, by which `bongsu site` hands over the lead")
+    ] = None
     public_base_url: Annotated[
         str | None, Meta(description="https:// address under which clients reach this server, if it is another")
     ] = None

@@ -50,6 +50,7 @@ from bongsu.rooms.batch import RoomBatch
 from bongsu.rooms.cache import Rooms
 from bongsu.site.front import FrontPage
 from bongsu.site.health import Health
+from bongsu.site.leaving import Leaving
 from bongsu.store import facts
 from bongsu.store.accounts import Accounts
 from bongsu.store.committer import Committer
@@ -105,6 +106,7 @@ class Worker:
             legacy_access=settings.unauthenticated_media,
         )
         self.is_draining = False
+        self.leaving = Leaving(database, settings.site, self.sync.hurry)
         self._sweeps: list[asyncio.Task[None]] = []
         routes = [*self._account_routes(accounts), *self._room_routes(), *self._site_routes()]
         self.app = App(Router(routes), self.tokens, self.limiter, settings.peer_secret)
@@ -158,12 +160,17 @@ class Worker:
     def _site_routes(self) -> list[Route]:
         settings, database = self.settings, self.database
         families = (
-            Health(database, self.feed, lambda: self.is_draining),
+            Health(database, self.feed, self._why_leaving),
             FrontPage(database, self.feed, settings, now_ms, self.syncing.parked),
             Discovery(settings.public_base_url),
             self.media,
         )
         return [route for family in families for route in family.routes()]
+
+    def _why_leaving(self) -> str | None:
+        if self.is_draining:
+            return "stopping"
+        return "this site is being emptied" if self.leaving.is_leaving else None
 
     async def start(self, on_failure: Callable[[], None]) -> None:
         """Order matters: who follows the feed is named before it flows; caches follow before those who wait."""
@@ -182,6 +189,7 @@ class Worker:
             self.mailbox.run(),
             self.mailbox.sweep(),
             self.deactivation.finish(),
+            self.leaving.run(),
         )
         self._sweeps = [asyncio.create_task(sweep) for sweep in sweeps]
 

@@ -29,6 +29,7 @@ COPY_ANSWER_SECONDS_MAX = 1.0  # a copy that takes longer to connect and say wha
 READ_WAIT_SECONDS_MAX = 2.75  # a read waits this long for a database that restarts; a private one takes about a second
 WRITE_WAIT_SECONDS_MAX = 25.0  # a write outlasts a switch to another site; clients give up after 30 s or more
 SYNC_TIMEOUT_MS_MAX = 120_000  # longest long poll; clients ask for 30 s
+SYNC_LEAVING_SECONDS_MAX = 1.0  # in a site that is emptied: clients come back soon, and are sent elsewhere
 PARKED_SYNCS_PER_DEVICE_MAX = 4  # a client has one; tabs and retries bring a few
 
 # --- pages ---

@@ -107,7 +107,7 @@ class FrontPage:
         now_ms: Callable[[], int],
         parked: Callable[[], int] | None = None,
     ) -> None:
-        self._health = Health(database, feed, lambda: False)
+        self._health = Health(database, feed, lambda: None)
         self._feed = feed
         self._settings = settings
         self._now_ms = now_ms

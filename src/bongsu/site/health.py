@@ -16,16 +16,16 @@ _READY_SECONDS_MAX = 2.0  # a database that takes longer to say 1 does not serve
 
 
 class Health:
-    """live: this process runs and answers; ready: it can serve people. is_draining: it is about to stop.
+    """live: this process runs and answers; ready: it can serve people. why_leaving: it is about to stop, say.
 
     While the database has no primary, a worker that can read is ready all the same: a proxy that took all of them out
     would end what still works. It says so.
     """
 
-    def __init__(self, database: Database, feed: Feed, is_draining: Callable[[], bool]) -> None:
+    def __init__(self, database: Database, feed: Feed, why_leaving: Callable[[], str | None]) -> None:
         self._database = database
         self._feed = feed
-        self._is_draining = is_draining
+        self._why_leaving = why_leaving
 
     def routes(self) -> list[Route]:
         return [
@@ -45,8 +45,8 @@ class Health:
 
     async def why_not_ready(self) -> str | None:
         """None when all is well."""
-        if self._is_draining():
-            return "stopping"
+        if (reason := self._why_leaving()) is not None:
+            return reason
         try:
             async with asyncio.timeout(_READY_SECONDS_MAX):
                 is_usable = await facts.is_usable(self._database)

@@ -141,6 +141,7 @@ REASONS: Final[Mapping[str, Mapping[str, str]]] = {  # what Health says, for peo
     "en": {},
     "ko": {
         "stopping": "서버를 멈추는 중입니다",
+        "this site is being emptied": "이 센터를 비우는 중입니다",
         "the database does not answer": "데이터베이스가 응답하지 않습니다",
         "the database cannot be written to": "데이터베이스에 쓸 수 없습니다",
     },

@@ -62,10 +62,16 @@ class Sync:
         self._mailbox = mailbox
         self._now_ms = now_ms
         self._draining = False
+        self._wait_seconds_max = float("inf")
 
     def drain(self) -> None:
         """Answers every parked sync now, and parks no more: this worker is about to stop."""
         self._draining = True
+        self._readers.wake_all()
+
+    def hurry(self, is_leaving: bool) -> None:
+        """While clients are to go to another site, none waits here for long."""
+        self._wait_seconds_max = limits.SYNC_LEAVING_SECONDS_MAX if is_leaving else float("inf")
         self._readers.wake_all()
 
     async def answer(self, requester: Requester, ask: Ask, when_lost: Callable[[Callable[[], None]], None]) -> bytes:
@@ -73,12 +79,13 @@ class Sync:
         since = await self._position(ask.since)
         told_pos = 0 if since is None or ask.since is None else tokens.parse_told(ask.since)
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + ask.timeout_ms / 1000
+        began = loop.time()
+        deadline = began + ask.timeout_ms / 1000
         place: _Place | None = None
         self._mailbox.acknowledge(await self._readers.get(requester.user_id), requester.device_id, told_pos)
         while True:
             reader = await self._readers.get(requester.user_id)  # each time: it may have been dropped as unused
-            left = deadline - loop.time()
+            left = min(deadline, began + self._wait_seconds_max) - loop.time()
             is_last = since is None or ask.full_state or left <= 0 or self._draining
             if since is not None and since == told_pos and not ask.full_state:
                 said = self._shared.say(reader, requester, since, self._feed.pos, ask.wanted, ask.state_after)
