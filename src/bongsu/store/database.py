@@ -204,6 +204,12 @@ class Database:
         """Can anything be written now, as far as is known?"""
         return self._primary is not None
 
+    @property
+    def is_full(self) -> bool:
+        """Is every connection of the pool in use, so that a read waits for one?"""
+        pool = self._primary or self._standby
+        return pool is not None and pool.get_idle_size() == 0 and pool.get_size() >= pool.get_max_size()
+
     async def open(self) -> None:
         """Connects. Raises a 503 refusal that says why it could not."""
         try:
