@@ -95,7 +95,7 @@ class Worker:
         self.accounts = Administration(accounts, self.sessions, self.passwords, self.deactivation, settings.server_name)
         self.mailbox = Mailbox(database)
         self.shedding = Shedding()
-        admission = Admission(time.monotonic)
+        admission = Admission(time.monotonic, is_open=not settings.shedding)
         self.sync = Sync(database, self.feed, self.rooms, self.readers, self.mailbox, admission, now_ms)
         self.attendance = Attendance(
             database, self.committer, now_ms, lambda: self.shedding.level >= Tier.PRESENCE.shed_at
