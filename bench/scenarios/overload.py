@@ -25,6 +25,7 @@ from bench.target import Target
 ASIDES = 6  # for each message
 CARRIED_SECONDS = 0.5  # the 99th percentile of sends and deliveries within which a load counts as carried
 CARRIED_SHARE = 0.99  # acknowledged of the sends due
+SENDERS = 500  # connections to send over: waiting for an answer holds no other message back
 PICTURES, PICTURE_SIDE = 8, 1200
 CROWD_SECONDS_MAX = 240.0
 TALK_RATE = 20.0  # messages a second while the crowd comes
@@ -109,7 +110,7 @@ class Overload:
     async def _load(self, target: Target, rate: float, seconds: float) -> Run:
         readers = await target.readers(self._sizes.readers)
         port = target.server.port
-        chat = ChatSpec(port, readers, rate, seconds)
+        chat = ChatSpec(port, readers, rate, seconds, SENDERS)
         asides = AsidesSpec(port, readers, self._pictures, self._read, rate * ASIDES, seconds)
         return await self._run(target, [chat, asides], seconds + DRAIN_SECONDS_MAX + SECONDS_MAX)
 

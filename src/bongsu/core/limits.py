@@ -34,9 +34,10 @@ PARKED_SYNCS_PER_DEVICE_MAX = 4  # a client has one; tabs and retries bring a fe
 # --- pressure and what is given up under it (core/tiers.py, core/pressure.py) ---
 PRESSURE_TICK_SECONDS = 0.05  # how often the event loop is asked how late it is: costs 0.1 % of a core
 PRESSURE_TICKS = 4  # from which the smallest counts: 0.2 s without one quiet moment is no burst
-PRESSURE_LAG_MS_MAX = 60.0  # of the event loop: a send goes round it some four times
+PRESSURE_LAG_MS_MAX = 25.0  # of the event loop: a send goes round it some four times, so it takes 0.1 s
 PRESSURE_IN_FLIGHT_MAX = 2_000  # requests being answered: at 0.5 ms each, a second's work
 PRESSURE_COMMITS_MAX = 2_000  # writes in line for a commit: two full batches
+PRESSURE_READS_MAX = 100  # that wait for a connection to the database: ten for each connection, some 20 ms
 PRESSURE_COMMIT_MS_MAX = 1_000.0  # a commit under way: people see that their message hangs
 PRESSURE_COMMIT_STANDS_MS = 500.0  # longer ones do not last because of their size: the database is away
 PRESSURE_CALM_SHARE = 0.5  # of the above: less is calm, between the two nothing changes

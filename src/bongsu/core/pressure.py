@@ -23,15 +23,14 @@ class Signals(msgspec.Struct, frozen=True):
     """What a worker measured over the last moment, each the smallest of several values.
 
     lag_ms: how late its event loop calls; in_flight: requests being answered, waiting syncs left out; commits: writes
-    that wait for a commit; commit_age_ms: of the commit under way; connections_full: no connection to the database was
-    free at any time.
+    that wait for a commit; commit_age_ms: of the commit under way; reads: what else waits for the database.
     """
 
     lag_ms: float = 0.0
     in_flight: int = 0
     commits: int = 0
     commit_age_ms: float = 0.0
-    connections_full: bool = False
+    reads: int = 0
 
 
 class Sign(msgspec.Struct, frozen=True):
@@ -48,7 +47,7 @@ def signs(signals: Signals) -> Iterator[Sign]:
     stands = signals.commit_age_ms > limits.PRESSURE_COMMIT_STANDS_MS
     yield Sign("commits", signals.commits / limits.PRESSURE_COMMITS_MAX, Level.PRESENCE if stands else Level.TEXT)
     yield Sign("commit_age", signals.commit_age_ms / limits.PRESSURE_COMMIT_MS_MAX, Level.PRESENCE)
-    yield Sign("connections", 1.5 if signals.connections_full else 0.0, Level.FILES)
+    yield Sign("reads", signals.reads / limits.PRESSURE_READS_MAX, Level.FILES)
 
 
 class Gauge:
@@ -83,7 +82,8 @@ class Gauge:
             self.share = max(limits.TEXT_SHARE_MIN, self.share * limits.TEXT_SHARE_FACTOR)
         else:
             up = min(int(sign.share), _LEVELS_AT_ONCE_MAX)
-            self.level = Level(min(self.level + up, sign.level_max))
+            last = Level.TEXT if self.level == Level.RECEIPTS else Level.RECEIPTS  # first see what all else brings
+            self.level = Level(min(self.level + up, sign.level_max, last))
 
     def _calm(self, now_ms: int) -> None:
         if self.share < 1:

@@ -35,7 +35,7 @@ class Pressure:
         self._gauge = Gauge()
         self._lags: deque[float] = deque(maxlen=limits.PRESSURE_TICKS)
         self._ages: deque[float] = deque(maxlen=limits.PRESSURE_TICKS)
-        self._full: deque[bool] = deque(maxlen=limits.PRESSURE_TICKS)
+        self._reads: deque[int] = deque(maxlen=limits.PRESSURE_TICKS)
         self._busy = (time.monotonic(), time.thread_time())
 
     @property
@@ -58,7 +58,7 @@ class Pressure:
     def _look(self, lag_ms: float) -> None:
         self._lags.append(lag_ms)
         self._ages.append(self._committer.age_seconds * 1000)
-        self._full.append(self._database.is_full)
+        self._reads.append(self._database.waiting)
 
     def _decide(self) -> None:
         before = self._gauge.level
@@ -75,7 +75,7 @@ class Pressure:
             in_flight=self._shedding.in_flight - self._parked(),
             commits=self._committer.waiting,
             commit_age_ms=min(self._ages),
-            connections_full=all(self._full),
+            reads=min(self._reads),
         )
 
     def _tell(self, signals: Signals) -> None:
