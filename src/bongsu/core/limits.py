@@ -48,10 +48,14 @@ TEXT_SHARE_MIN = 0.05
 SHED_RETRY_MS = (2_000, 8_000)  # when to ask again, at random between: who was refused together must not come together
 SHED_TEXT_RETRY_MS = (1_000, 4_000)  # the same for text: most clients give a message up after four tries
 
+# --- connections ---
+BACKLOG_MAX = 2_048  # connections the kernel holds until they are accepted; it tries again for those beyond
+ACCEPTED_AT_ONCE_MAX = 16  # at each turn of the event loop: with their first requests about 5 ms
+
 # --- people who come anew, all at once after another site was lost (sync/admission.py) ---
 ARRIVALS_AT_ONCE_MAX = 4  # first syncs worked on together: more make each slower, and everybody's messages late
 ARRIVALS_IN_LINE_MAX = 400  # about two seconds of them; the others are told when to come, for which nobody waits here
-ARRIVALS_PER_PERSON_MAX = 2  # at work or in line: a person with many devices does not stand before others
+ARRIVALS_PER_PERSON_MAX = 4  # at work or in line: a phone, a laptop and more, but not a hundred before others
 ARRIVAL_LINE_SECONDS_MAX = 10.0  # a place in the line is worth less than a new try after that
 ARRIVAL_RETRY_SECONDS_MAX = 60.0  # the latest time that somebody is told to come
 TOKENS_READ_AT_ONCE_MAX = 200  # unknown tokens looked up at a time: about 0.1 s of the database's work

@@ -67,7 +67,7 @@ class Pressure:
         self._shedding.set(level, self._gauge.share)
         self._tell(signals)
         if level != before:
-            log.info("pressure", level=level.name.lower(), before=before.name.lower(), reason=self._gauge.reason)
+            log.info("pressure", now=level.name.lower(), before=before.name.lower(), reason=self._gauge.reason)
 
     def _signals(self) -> Signals:
         return Signals(
