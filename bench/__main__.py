@@ -26,6 +26,7 @@ from bench.scenarios.chat import Chat
 from bench.scenarios.initial_sync import InitialSync
 from bench.scenarios.large_room import LargeRoom
 from bench.scenarios.memory import Memory
+from bench.scenarios.overload import Overload
 from bench.scenarios.scenario import Scenario, Step
 from bench.scenarios.sends import Sends
 from bench.scenarios.startup import Startup
@@ -46,7 +47,10 @@ PROGRESS = (
 
 def scenarios(sizes: Sizes) -> list[Scenario]:
     """In the order in which they run: start-up last, on a database that has been used."""
-    return [Sends(sizes), Chat(sizes), InitialSync(sizes), LargeRoom(sizes), Memory(sizes), Startup(sizes)]
+    return [
+        *(Sends(sizes), Chat(sizes), InitialSync(sizes), LargeRoom(sizes), Memory(sizes), Overload(sizes)),
+        Startup(sizes),
+    ]
 
 
 class Comparison:
@@ -150,7 +154,9 @@ async def _compare(comparison: Comparison, peers: Sequence[Peer], chosen: Sequen
 @click.command()
 @click.option("--quick", is_flag=True, help="About three minutes, to see that nothing broke. Not for quoting.")
 @click.option("--peers", default="bongsu,synapse", show_default=True, help="Which servers.")
-@click.option("--only", default="", help="Which scenarios, by name: sends,chat,initial_sync,large_room,memory,startup.")
+@click.option(
+    "--only", default="", help="Which scenarios, by name: sends,chat,initial_sync,large_room,memory,overload,startup."
+)
 @click.option("--out", type=click.Path(path_type=Path), default=ROOT / "bench" / "results", help="Where results go.")
 @click.option("--no-presence", is_flag=True, help="Switch Synapse's presence off (it is on by default).")
 @click.option("--keep", is_flag=True, help="Keep the servers' data and logs, and say where they are.")

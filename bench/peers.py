@@ -184,13 +184,18 @@ class Server:
         self._command = self.peer.configure(self._folder, self._postgres, self.port)
         return await self.start()
 
-    async def start(self) -> float:
-        """Seconds from the process's start until it answers /versions."""
+    async def start(self, *options: str) -> float:
+        """Seconds from the process's start until it answers /versions. options: more of the command line's."""
         with (self._folder / "server.log").open("ab") as log:
             started = time.monotonic()
             environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
             self._process = subprocess.Popen(
-                self._command, stdout=log, stderr=log, cwd=self._folder, env=environment, start_new_session=True
+                [*self._command, *options],
+                stdout=log,
+                stderr=log,
+                cwd=self._folder,
+                env=environment,
+                start_new_session=True,
             )
         await self._ready(started)
         return time.monotonic() - started
@@ -226,10 +231,10 @@ class Server:
             self._process.wait()
         self._process = None
 
-    async def restart(self) -> float:
+    async def restart(self, *options: str) -> float:
         """Seconds of the start."""
         self.stop()
-        return await self.start()
+        return await self.start(*options)
 
     def destroy(self) -> None:
         self.stop()

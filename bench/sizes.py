@@ -20,6 +20,10 @@ class Sizes(msgspec.Struct, frozen=True):
     town_senders: int
     parked: tuple[int, ...]  # parked readers, rising
     starts: int
+    overload_rates: tuple[float, ...]  # messages per second, rising, each with six other requests
+    overload_seconds: float
+    crowd: int  # people who come at once
+    crowd_seconds: float  # of talk meanwhile
 
 
 QUICK = Sizes(
@@ -39,6 +43,10 @@ QUICK = Sizes(
     town_senders=20,
     parked=(200,),
     starts=2,
+    overload_rates=(5, 10, 20, 40, 60, 80, 100, 120, 140, 160, 200),
+    overload_seconds=10,
+    crowd=2_000,
+    crowd_seconds=20,
 )
 
 FULL = Sizes(
@@ -58,4 +66,8 @@ FULL = Sizes(
     town_senders=20,
     parked=(500, 2000),
     starts=5,
+    overload_rates=(5, 10, 20, 40, 60, 80, 100, 120, 140, 160, 200, 250, 300),
+    overload_seconds=20,
+    crowd=10_000,
+    crowd_seconds=60,
 )

@@ -40,6 +40,7 @@ class ChatSpec(msgspec.Struct, frozen=True):
     readers: list[Reader]
     rate: float
     seconds: float
+    connections: int = SENDING_CONNECTIONS
 
 
 class ChatResult(msgspec.Struct):
@@ -119,7 +120,7 @@ class _Chat:
         await self._sync(connection, reader, timeout_ms=0)
 
     async def _open_sending(self) -> None:
-        connections = [Connection(self._spec.port) for _ in range(SENDING_CONNECTIONS)]
+        connections = [Connection(self._spec.port) for _ in range(self._spec.connections)]
         await asyncio.gather(*(connection.connect() for connection in connections))
         for connection in connections:
             self._idle.put_nowait(connection)

@@ -70,6 +70,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Literal["strong", "fast"], Meta(description="fast is for tests and measurements: it protects nobody")
     ] = "strong"  # noqa: S105 - the name of a cost
     rate_limits: Annotated[bool, Meta(description="Slow down whoever asks too often")] = True
+    shedding: Annotated[bool, Meta(description="Under pressure, give up what matters least")] = True
     presence: Annotated[bool, Meta(description="Show who is online")] = True
     unauthenticated_media: Annotated[
         bool, Meta(description="Serve photos and files to old clients that ask without a token")

@@ -8,12 +8,14 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from bongsu.config import Settings
+from bongsu.core.tiers import Tier
 from bongsu.http import server
 from bongsu.http.app import App
 from bongsu.http.authentication import Tokens
 from bongsu.http.peers import Peers, parse_peers
 from bongsu.http.ratelimit import RateLimiter
 from bongsu.http.router import Route, Router
+from bongsu.http.shedding import Shedding
 from bongsu.matrix.account import Account
 from bongsu.matrix.account_data import AccountDataEndpoints
 from bongsu.matrix.admin_register import AdminRegistration
@@ -51,6 +53,7 @@ from bongsu.rooms.cache import Rooms
 from bongsu.site.front import FrontPage
 from bongsu.site.health import Health
 from bongsu.site.leaving import Leaving
+from bongsu.site.pressure import Pressure
 from bongsu.store import facts
 from bongsu.store.accounts import Accounts
 from bongsu.store.committer import Committer
@@ -59,6 +62,7 @@ from bongsu.store.embedded import EmbeddedPostgres
 from bongsu.store.feed import Feed
 from bongsu.store.migrations import migrate as migrate_database
 from bongsu.store.rate_limits import RateLimits
+from bongsu.sync.admission import Admission
 from bongsu.sync.attendance import Attendance
 from bongsu.sync.mailbox import Mailbox
 from bongsu.sync.readers import Readers
@@ -91,8 +95,12 @@ class Worker:
         self.deactivation = Deactivation(database, accounts, self.sessions, self.committer)
         self.accounts = Administration(accounts, self.sessions, self.passwords, self.deactivation, settings.server_name)
         self.mailbox = Mailbox(database)
-        self.sync = Sync(database, self.feed, self.rooms, self.readers, self.mailbox, now_ms)
-        self.attendance = Attendance(database, self.committer, now_ms)
+        self.shedding = Shedding()
+        admission = Admission(time.monotonic, is_open=not settings.shedding)
+        self.sync = Sync(database, self.feed, self.rooms, self.readers, self.mailbox, admission, now_ms)
+        self.attendance = Attendance(
+            database, self.committer, now_ms, lambda: self.shedding.level >= Tier.PRESENCE.shed_at
+        )
         self.syncing = SyncEndpoints(database, self.sync, self.attendance.saw if settings.presence else None)
         self.typing_ends = TypingEnds(database, self.committer, now_ms)
         self.peers = Peers(settings.site, parse_peers(settings.peers), settings.peer_secret, settings.peer_ca)
@@ -105,11 +113,12 @@ class Worker:
             uploads=UploadRules(bytes_max=settings.upload_bytes_max),
             legacy_access=settings.unauthenticated_media,
         )
+        self.pressure = Pressure(database, self.committer, self.shedding, self.syncing.parked)
         self.is_draining = False
         self.leaving = Leaving(database, settings.site, self.sync.hurry)
         self._sweeps: list[asyncio.Task[None]] = []
         routes = [*self._account_routes(accounts), *self._room_routes(), *self._site_routes()]
-        self.app = App(Router(routes), self.tokens, self.limiter, settings.peer_secret)
+        self.app = App(Router(routes), self.tokens, self.limiter, self.shedding, settings.peer_secret)
 
     def _make_batch(self, connection: Connection, pos: int, sent: dict[bytes, str], has_lock: bool) -> RoomBatch:
         name = self.settings.server_name
@@ -190,6 +199,7 @@ class Worker:
             self.mailbox.sweep(),
             self.deactivation.finish(),
             self.leaving.run(),
+            *((self.pressure.run(),) if self.settings.shedding else ()),
         )
         self._sweeps = [asyncio.create_task(sweep) for sweep in sweeps]
 

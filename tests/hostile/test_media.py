@@ -30,6 +30,7 @@ from bongsu.core.requester import Requester
 from bongsu.http import server
 from bongsu.http.app import App
 from bongsu.http.router import Router
+from bongsu.http.shedding import Shedding
 from bongsu.media.blobs import BlobFolder
 from bongsu.media.routes import Media
 from bongsu.media.uploads import UploadRules
@@ -150,7 +151,7 @@ def serve(database: Database, tmp_path: Path) -> Serve:
             workers=workers,
             legacy_access=legacy_access,
         )
-        app = App(Router(media.routes()), _Names(), _NoLimits())
+        app = App(Router(media.routes()), _Names(), _NoLimits(), Shedding())
         stop, ports = asyncio.Event(), asyncio.Queue[int]()
         running = asyncio.create_task(
             server.run(

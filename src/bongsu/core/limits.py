@@ -32,6 +32,35 @@ SYNC_TIMEOUT_MS_MAX = 120_000  # longest long poll; clients ask for 30 s
 SYNC_LEAVING_SECONDS_MAX = 1.0  # in a site that is emptied: clients come back soon, and are sent elsewhere
 PARKED_SYNCS_PER_DEVICE_MAX = 4  # a client has one; tabs and retries bring a few
 
+# --- pressure and what is given up under it (core/tiers.py, core/pressure.py) ---
+PRESSURE_TICK_SECONDS = 0.05  # how often the event loop is asked how late it is: costs 0.1 % of a core
+PRESSURE_TICKS = 4  # from which the smallest counts: 0.2 s without one quiet moment is no burst
+PRESSURE_LAG_MS_MAX = 25.0  # of the event loop: a send goes round it some four times, so it takes 0.1 s
+PRESSURE_IN_FLIGHT_MAX = 2_000  # requests being answered: at 0.5 ms each, a second's work
+PRESSURE_COMMITS_MAX = 2_000  # writes in line for a commit: two full batches
+PRESSURE_READS_MAX = 100  # that wait for a connection to the database: ten for each connection, some 20 ms
+PRESSURE_COMMIT_MS_MAX = 1_000.0  # a commit under way: people see that their message hangs
+PRESSURE_COMMIT_STANDS_MS = 500.0  # longer ones do not last because of their size: the database is away
+PRESSURE_CALM_SHARE = 0.5  # of the above: less is calm, between the two nothing changes
+PRESSURE_CALM_MS = 2_000  # of calm for one level less: what was refused comes back within some seconds
+TEXT_SHARE_FACTOR = 0.75  # less text at each look at the pressure, when there is nothing else to give up
+TEXT_SHARE_STEP = 0.05  # more text at each calm look
+TEXT_SHARE_MIN = 0.05
+SHED_RETRY_MS = (2_000, 8_000)  # when to ask again, at random between: who was refused together must not come together
+SHED_TEXT_RETRY_MS = (1_000, 4_000)  # the same for text: most clients give a message up after four tries
+
+# --- connections ---
+BACKLOG_MAX = 2_048  # connections the kernel holds until they are accepted; it tries again for those beyond
+ACCEPTED_AT_ONCE_MAX = 16  # at each turn of the event loop: with their first requests about 5 ms
+
+# --- people who come anew, all at once after another site was lost (sync/admission.py) ---
+ARRIVALS_AT_ONCE_MAX = 4  # first syncs worked on together: more make each slower, and everybody's messages late
+ARRIVALS_IN_LINE_MAX = 400  # about two seconds of them; the others are told when to come, for which nobody waits here
+ARRIVALS_PER_PERSON_MAX = 4  # at work or in line: a phone, a laptop and more, but not a hundred before others
+ARRIVAL_LINE_SECONDS_MAX = 10.0  # a place in the line is worth less than a new try after that
+ARRIVAL_RETRY_SECONDS_MAX = 60.0  # the latest time that somebody is told to come
+TOKENS_READ_AT_ONCE_MAX = 200  # unknown tokens looked up at a time: about 0.1 s of the database's work
+
 # --- pages ---
 TIMELINE_EVENTS_DEFAULT = 20  # of /sync without a filter
 PAGE_EVENTS_DEFAULT = 10  # of /messages, /context, /relations (the protocol's default)

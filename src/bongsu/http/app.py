@@ -1,6 +1,6 @@
 """The ASGI application: one function from request to response, with what every request passes in one visible order.
 
-OPTIONS → route → authenticate → rate limit → handler → errors in the protocol's form → CORS
+OPTIONS → route → shed under pressure → authenticate → rate limit → handler → errors in the protocol's form → CORS
 """
 
 import hmac
@@ -15,9 +15,10 @@ from bongsu.core import limits
 from bongsu.core.errors import Refusal
 from bongsu.core.requester import Requester
 from bongsu.http.request import ClientGone, Query, Receive, Request
-from bongsu.http.response import Response, refusal
+from bongsu.http.response import Response, empty, refusal
 from bongsu.http.router import Auth, Route, Router
 from bongsu.http.server import LOSS
+from bongsu.http.shedding import Shedding
 
 log = structlog.get_logger(__name__)
 
@@ -67,12 +68,18 @@ class App:
     """The whole server as one ASGI callable."""
 
     def __init__(
-        self, router: Router, authenticator: Authenticator, limiter: Limiter, peer_secret: str | None = None
+        self,
+        router: Router,
+        authenticator: Authenticator,
+        limiter: Limiter,
+        shedding: Shedding,
+        peer_secret: str | None = None,
     ) -> None:
         self._router = router
         self._peer_secret = peer_secret
         self._authenticator = authenticator
         self._limiter = limiter
+        self._shedding = shedding
         self._counters: dict[tuple[str, str, int], Any] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,6 +87,7 @@ class App:
             return  # the lifespan is main.py's
         started = time.perf_counter()
         template = "-"
+        self._shedding.in_flight += 1
         try:
             route, request = await self._prepare(scope, receive)
             template = route.template
@@ -91,6 +99,8 @@ class App:
         except Exception:
             log.exception("request_failed", method=scope["method"], route=template)
             response = refusal(Refusal(500, "M_UNKNOWN", "something went wrong on this server; it was logged"))
+        finally:
+            self._shedding.in_flight -= 1
         self._count(scope["method"], template, response.status, started)
         await self._send(response, scope["method"], send)
 
@@ -103,8 +113,12 @@ class App:
             raise Refusal(414, "M_TOO_LARGE", "the address of this request is too long")
         path = raw_path.decode("latin-1")
         route, params = self._router.find(method, path)
-        query = Query(scope["query_string"])
         headers = dict(scope["headers"])
+        if route.tier.shed_at <= self._shedding.level and self._shedding.forgets(
+            route.tier, headers.get(b"authorization", b"")
+        ):
+            return _FORGOTTEN, _EMPTY
+        query = Query(scope["query_string"])
         client = scope["client"][0] if scope.get("client") else ""
         requester = await self._authenticate(route, headers, query, client)
         if route.bucket is not None:
@@ -175,7 +189,12 @@ async def _nothing() -> dict[str, Any]:
     return {"type": "http.disconnect"}
 
 
+async def _forgotten(_: Request) -> Response:
+    return empty()
+
+
 _PREFLIGHT: Final = Route("OPTIONS", "-", _preflight, Auth.NONE)
+_FORGOTTEN: Final = Route("-", "-", _forgotten, Auth.NONE)
 _EMPTY: Final = Request(
     method="OPTIONS", path="", query=Query(b""), headers={}, client="", receive=_nothing, params={}, requester=None
 )

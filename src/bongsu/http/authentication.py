@@ -19,6 +19,7 @@ import structlog
 from bongsu.core import limits
 from bongsu.core.errors import Refusal, limit_exceeded
 from bongsu.core.requester import Requester
+from bongsu.http.shedding import busy
 from bongsu.store.accounts import Accounts, Holder, Seen
 from bongsu.store.rows import Revocation, Segment
 
@@ -103,7 +104,7 @@ class Tokens:
         known = self._known.get(hashed)
         if known is None or known.trusted_until_ms + _TRUSTED_MS < now_ms:
             return None
-        if known.trusted_until_ms < now_ms:
+        if known.trusted_until_ms < now_ms and len(self._loading) < limits.TOKENS_READ_AT_ONCE_MAX:
             self._load(hashed)
         self._known.move_to_end(hashed)
         return known
@@ -112,6 +113,8 @@ class Tokens:
         """Requests that come with one token at once share one query. A client that leaves does not stop it."""
         task = self._loading.get(hashed)
         if task is None:
+            if len(self._loading) >= limits.TOKENS_READ_AT_ONCE_MAX:
+                raise busy(limits.SHED_TEXT_RETRY_MS)
             task = self._loading[hashed] = asyncio.create_task(self._read_and_remember(hashed))
             task.add_done_callback(_look_at_error)
         return task

@@ -7,6 +7,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from bongsu.core.errors import Refusal, invalid_param
+from bongsu.core.tiers import Tier
 from bongsu.http.request import Request
 from bongsu.http.response import Response
 
@@ -25,7 +26,7 @@ class Auth(enum.Enum):
 class Route(msgspec.Struct, frozen=True):
     """method and template ("/rooms/{room_id}/send/{event_type}/{txn_id}"; an empty last segment may match "{x}").
 
-    bucket: the rate limit it counts against (http/ratelimit.py), if any.
+    bucket: the rate limit it counts against (http/ratelimit.py), if any. tier: what it is for, and so when it is shed.
     """
 
     method: str
@@ -33,6 +34,7 @@ class Route(msgspec.Struct, frozen=True):
     handler: Handler
     auth: Auth = Auth.REQUIRED
     bucket: str | None = None
+    tier: Tier = Tier.TALKING
 
 
 class _Node:
@@ -50,9 +52,14 @@ def client(path: str) -> list[str]:
 
 
 def client_routes(
-    method: str, path: str, handler: Handler, auth: Auth = Auth.REQUIRED, bucket: str | None = None
+    method: str,
+    path: str,
+    handler: Handler,
+    auth: Auth = Auth.REQUIRED,
+    bucket: str | None = None,
+    tier: Tier = Tier.TALKING,
 ) -> list[Route]:
-    return [Route(method, template, handler, auth, bucket) for template in client(path)]
+    return [Route(method, template, handler, auth, bucket, tier) for template in client(path)]
 
 
 def _decode(segment: str) -> str:

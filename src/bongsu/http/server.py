@@ -24,13 +24,13 @@ from uvicorn.server import ServerState
 
 from bongsu.core import limits
 from bongsu.core.json import encode
+from bongsu.http.acceptor import Acceptor
 from bongsu.http.request import Loss
 from bongsu.http.transport import Joined
 
 KEEP_ALIVE_SECONDS_MAX: Final = 75  # longer than the 60 s of common proxies, so that the proxy is the one to close
 LINGER_SECONDS_MAX: Final = 2.0  # after a refusal we read on: closing at once would destroy the answer on its way
 STALL_SECONDS_MAX: Final = 60.0  # a client that takes nothing of its answer for this long has gone, or means harm
-BACKLOG_MAX: Final = 2048  # connections the kernel holds until they are accepted
 DESCRIPTORS_MAX: Final = 1_048_576  # more sockets than one process serves; some systems offer a thousand times more
 DESCRIPTORS_KEPT: Final = 128  # for the database, files and pipes, when connections take all the others
 
@@ -305,16 +305,14 @@ async def run(
     config = _config(app, clocks, trusted_proxies)
     state = ServerState()
     connections_max = max(raise_descriptor_limit() - DESCRIPTORS_KEPT, 16)
-    server = await asyncio.get_running_loop().create_server(
-        lambda: Connection(config, state, clocks, connections_max), host, port, backlog=BACKLOG_MAX
-    )
+    acceptor = await Acceptor.listen(lambda: Connection(config, state, clocks, connections_max), host, port)
     clock = asyncio.create_task(_keep_date(state))
     try:
         if ready is not None:
-            ready(server.sockets[0].getsockname()[1])
+            ready(acceptor.port)
         await stop.wait()
     finally:
-        server.close()
+        acceptor.close()
         if draining is not None:
             draining()
         await _drain(state, drain_seconds)

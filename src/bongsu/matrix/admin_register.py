@@ -15,6 +15,7 @@ import msgspec
 
 from bongsu.core import ids, limits, usernames
 from bongsu.core.errors import Refusal, invalid_param
+from bongsu.core.tiers import Tier
 from bongsu.core.uia import Session
 from bongsu.http.request import Request
 from bongsu.http.response import Response, reply
@@ -65,8 +66,8 @@ class AdminRegistration:
         if not self._secret:
             return []
         return [
-            Route("GET", _PATH, self.nonce, Auth.NONE, "probe"),
-            Route("POST", _PATH, self.register, Auth.NONE, "probe"),
+            Route("GET", _PATH, self.nonce, Auth.NONE, "probe", tier=Tier.RUNNING),
+            Route("POST", _PATH, self.register, Auth.NONE, "probe", tier=Tier.RUNNING),
         ]
 
     async def nonce(self, _: Request) -> Response:

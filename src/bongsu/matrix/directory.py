@@ -16,6 +16,7 @@ from bongsu.core.errors import Refusal, invalid_param, not_found
 from bongsu.core.events import membership_of
 from bongsu.core.json import JsonObject
 from bongsu.core.requester import Requester
+from bongsu.core.tiers import Tier
 from bongsu.http.request import Request
 from bongsu.http.response import Response, empty, reply
 from bongsu.http.router import Auth, Route, client_routes
@@ -81,9 +82,9 @@ class Directory:
         return [
             *client_routes("GET", listed, self.is_published, Auth.NONE),
             *client_routes("PUT", listed, self.publish, bucket="write"),
-            *client_routes("GET", "/publicRooms", self.list, Auth.NONE),
-            *client_routes("POST", "/publicRooms", self.search),
-            Route("GET", at, self.summary, Auth.OPTIONAL),
+            *client_routes("GET", "/publicRooms", self.list, Auth.NONE, tier=Tier.SEARCH),
+            *client_routes("POST", "/publicRooms", self.search, tier=Tier.SEARCH),
+            Route("GET", at, self.summary, Auth.OPTIONAL, tier=Tier.SEARCH),
         ]
 
     # --- publishing ---

@@ -2,6 +2,7 @@
 
 from bongsu.core import versions
 from bongsu.core.errors import not_found
+from bongsu.core.tiers import Tier
 from bongsu.http.request import Request
 from bongsu.http.response import Response, reply
 from bongsu.http.router import Auth, Route, client_routes
@@ -18,8 +19,8 @@ class Discovery:
 
     def routes(self) -> list[Route]:
         return [
-            Route("GET", "/_matrix/client/versions", self.versions, Auth.OPTIONAL),
-            Route("GET", "/.well-known/matrix/client", self.well_known, Auth.NONE),
+            Route("GET", "/_matrix/client/versions", self.versions, Auth.OPTIONAL, tier=Tier.RUNNING),
+            Route("GET", "/.well-known/matrix/client", self.well_known, Auth.NONE, tier=Tier.RUNNING),
             *client_routes("GET", "/capabilities", self.capabilities),
         ]
 

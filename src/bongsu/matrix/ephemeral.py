@@ -9,6 +9,7 @@ import msgspec
 
 from bongsu.core import ids, limits
 from bongsu.core.errors import Refusal, forbidden, invalid_param
+from bongsu.core.tiers import Tier
 from bongsu.http.request import Request
 from bongsu.http.response import Response, empty, reply
 from bongsu.http.router import Route, client_routes
@@ -53,11 +54,19 @@ class Ephemeral:
 
     def routes(self) -> list[Route]:
         return [
-            *client_routes("POST", "/rooms/{room_id}/receipt/{receipt_type}/{event_id}", self.receipt, bucket="send"),
-            *client_routes("POST", "/rooms/{room_id}/read_markers", self.read_markers, bucket="send"),
-            *client_routes("PUT", "/rooms/{room_id}/typing/{user_id}", self.typing, bucket="send"),
-            *client_routes("PUT", "/presence/{user_id}/status", self.set_presence, bucket="write"),
-            *client_routes("GET", "/presence/{user_id}/status", self.presence),
+            *client_routes(
+                "POST",
+                "/rooms/{room_id}/receipt/{receipt_type}/{event_id}",
+                self.receipt,
+                bucket="send",
+                tier=Tier.RECEIPT,
+            ),
+            *client_routes(
+                "POST", "/rooms/{room_id}/read_markers", self.read_markers, bucket="send", tier=Tier.RECEIPT
+            ),
+            *client_routes("PUT", "/rooms/{room_id}/typing/{user_id}", self.typing, bucket="send", tier=Tier.TYPING),
+            *client_routes("PUT", "/presence/{user_id}/status", self.set_presence, bucket="write", tier=Tier.PRESENCE),
+            *client_routes("GET", "/presence/{user_id}/status", self.presence, tier=Tier.PRESENCE),
         ]
 
     async def receipt(self, request: Request) -> Response:

@@ -16,6 +16,7 @@ from bongsu.core.events import MEMBER, Event
 from bongsu.core.filters import EventMatcher, RoomEventFilter
 from bongsu.core.json import JsonObject, parse_object
 from bongsu.core.requester import Requester
+from bongsu.core.tiers import Tier
 from bongsu.http.request import Query, Request
 from bongsu.http.response import Response, reply
 from bongsu.http.router import Route, client_routes
@@ -61,10 +62,10 @@ class History:
     def routes(self) -> list[Route]:
         at = "/_matrix/client/v1/rooms/{room_id}/timestamp_to_event"
         return [
-            *client_routes("GET", "/rooms/{room_id}/messages", self.messages),
-            *client_routes("GET", "/rooms/{room_id}/context/{event_id}", self.context),
+            *client_routes("GET", "/rooms/{room_id}/messages", self.messages, tier=Tier.HISTORY),
+            *client_routes("GET", "/rooms/{room_id}/context/{event_id}", self.context, tier=Tier.HISTORY),
             *client_routes("GET", "/rooms/{room_id}/event/{event_id}", self.event),
-            Route("GET", at, self.event_at_time),
+            Route("GET", at, self.event_at_time, tier=Tier.HISTORY),
         ]
 
     # --- a page ---

@@ -15,6 +15,7 @@ import msgspec
 from bongsu.core import limits, uia, usernames
 from bongsu.core.errors import Refusal, missing_param
 from bongsu.core.json import JsonObject
+from bongsu.core.tiers import Tier
 from bongsu.http.request import Request
 from bongsu.http.response import Response, empty, reply
 from bongsu.http.router import Auth, Route, client_routes
@@ -51,12 +52,12 @@ class Login:
 
     def routes(self) -> list[Route]:
         return [
-            *client_routes("GET", "/login", self.flows, Auth.NONE),
-            *client_routes("POST", "/login", self.sign_in, Auth.NONE, "login"),
-            Route("POST", "/_matrix/client/v1/login/get_token", self.get_token, bucket="login"),
-            *client_routes("POST", "/refresh", self.refresh, Auth.NONE, "login"),
-            *client_routes("POST", "/logout", self.sign_out),
-            *client_routes("POST", "/logout/all", self.sign_out_everywhere),
+            *client_routes("GET", "/login", self.flows, Auth.NONE, tier=Tier.SIGN_IN),
+            *client_routes("POST", "/login", self.sign_in, Auth.NONE, "login", tier=Tier.SIGN_IN),
+            Route("POST", "/_matrix/client/v1/login/get_token", self.get_token, bucket="login", tier=Tier.SIGN_IN),
+            *client_routes("POST", "/refresh", self.refresh, Auth.NONE, "login", tier=Tier.SIGN_IN),
+            *client_routes("POST", "/logout", self.sign_out, tier=Tier.SIGN_IN),
+            *client_routes("POST", "/logout/all", self.sign_out_everywhere, tier=Tier.SIGN_IN),
         ]
 
     async def flows(self, _: Request) -> Response:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from bongsu.core import pushrules
 from bongsu.core.errors import bad_json
 from bongsu.core.json import JsonObject, decode, encode
+from bongsu.core.tiers import Tier
 from bongsu.http.request import Request
 from bongsu.http.response import Response, empty, reply
 from bongsu.http.router import Route, client_routes
@@ -29,17 +30,17 @@ class PushRules:
 
     def routes(self) -> list[Route]:
         return [
-            *client_routes("GET", "/pushrules/", self.all),
-            *client_routes("GET", "/pushrules", self.all),
-            *client_routes("GET", "/pushrules/global/", self.all_global),
-            *client_routes("GET", "/pushrules/global", self.all_global),
-            *client_routes("GET", _RULE, self.get),
-            *client_routes("PUT", _RULE, self.put, bucket="write"),
-            *client_routes("DELETE", _RULE, self.delete, bucket="write"),
-            *client_routes("GET", f"{_RULE}/enabled", self.enabled),
-            *client_routes("PUT", f"{_RULE}/enabled", self.set_enabled, bucket="write"),
-            *client_routes("GET", f"{_RULE}/actions", self.actions),
-            *client_routes("PUT", f"{_RULE}/actions", self.set_actions, bucket="write"),
+            *client_routes("GET", "/pushrules/", self.all, tier=Tier.PUSH),
+            *client_routes("GET", "/pushrules", self.all, tier=Tier.PUSH),
+            *client_routes("GET", "/pushrules/global/", self.all_global, tier=Tier.PUSH),
+            *client_routes("GET", "/pushrules/global", self.all_global, tier=Tier.PUSH),
+            *client_routes("GET", _RULE, self.get, tier=Tier.PUSH),
+            *client_routes("PUT", _RULE, self.put, bucket="write", tier=Tier.PUSH),
+            *client_routes("DELETE", _RULE, self.delete, bucket="write", tier=Tier.PUSH),
+            *client_routes("GET", f"{_RULE}/enabled", self.enabled, tier=Tier.PUSH),
+            *client_routes("PUT", f"{_RULE}/enabled", self.set_enabled, bucket="write", tier=Tier.PUSH),
+            *client_routes("GET", f"{_RULE}/actions", self.actions, tier=Tier.PUSH),
+            *client_routes("PUT", f"{_RULE}/actions", self.set_actions, bucket="write", tier=Tier.PUSH),
         ]
 
     async def _stored(self, request: Request) -> JsonObject | None:

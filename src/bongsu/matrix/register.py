@@ -12,6 +12,7 @@ from bongsu.core import uia, usernames
 from bongsu.core.errors import Refusal, forbidden, missing_param
 from bongsu.core.ids import user_id as make_user_id
 from bongsu.core.passwords import check_new
+from bongsu.core.tiers import Tier
 from bongsu.core.uia import Flow
 from bongsu.http.request import Request, convert
 from bongsu.http.response import Response, reply
@@ -53,9 +54,9 @@ class Registration:
     def routes(self) -> list[Route]:
         validity = "/_matrix/client/v1/register/m.login.registration_token/validity"
         return [
-            *client_routes("POST", "/register", self.register, Auth.NONE, "register"),
-            *client_routes("GET", "/register/available", self.available, Auth.NONE, "probe"),
-            Route("GET", validity, self.token_validity, Auth.NONE, "probe"),
+            *client_routes("POST", "/register", self.register, Auth.NONE, "register", tier=Tier.SIGN_IN),
+            *client_routes("GET", "/register/available", self.available, Auth.NONE, "probe", tier=Tier.SEARCH),
+            Route("GET", validity, self.token_validity, Auth.NONE, "probe", tier=Tier.SIGN_IN),
         ]
 
     async def register(self, request: Request) -> Response:

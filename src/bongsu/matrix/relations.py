@@ -9,6 +9,7 @@ GET /_matrix/client/v1/rooms/{room_id}/threads
 from bongsu.core import ids, limits, tokens
 from bongsu.core.events import Event
 from bongsu.core.json import JsonObject
+from bongsu.core.tiers import Tier
 from bongsu.http.request import Request
 from bongsu.http.response import Response, reply
 from bongsu.http.router import Route
@@ -29,10 +30,12 @@ class Relations:
     def routes(self) -> list[Route]:
         room = "/_matrix/client/v1/rooms/{room_id}"
         return [
-            Route("GET", f"{room}/relations/{{event_id}}", self.children),
-            Route("GET", f"{room}/relations/{{event_id}}/{{rel_type}}", self.children),
-            Route("GET", f"{room}/relations/{{event_id}}/{{rel_type}}/{{event_type}}", self.children),
-            Route("GET", f"{room}/threads", self.threads),
+            Route("GET", f"{room}/relations/{{event_id}}", self.children, tier=Tier.HISTORY),
+            Route("GET", f"{room}/relations/{{event_id}}/{{rel_type}}", self.children, tier=Tier.HISTORY),
+            Route(
+                "GET", f"{room}/relations/{{event_id}}/{{rel_type}}/{{event_type}}", self.children, tier=Tier.HISTORY
+            ),
+            Route("GET", f"{room}/threads", self.threads, tier=Tier.HISTORY),
         ]
 
     async def children(self, request: Request) -> Response:

@@ -8,6 +8,7 @@ from bongsu.core import ids, limits
 from bongsu.core.errors import forbidden, invalid_param, too_large
 from bongsu.core.events import REDACTION, Draft
 from bongsu.core.json import JsonObject, encode
+from bongsu.core.tiers import Tier
 from bongsu.http.request import Request, convert
 from bongsu.http.response import Response
 from bongsu.http.router import Route, client_routes
@@ -43,10 +44,14 @@ class Sending:
 
     def routes(self) -> list[Route]:
         return [
-            *client_routes("PUT", "/rooms/{room_id}/send/{event_type}/{txn_id}", self.send, bucket="send"),
+            *client_routes(
+                "PUT", "/rooms/{room_id}/send/{event_type}/{txn_id}", self.send, bucket="send", tier=Tier.TEXT
+            ),
             *client_routes("PUT", "/rooms/{room_id}/state/{event_type}/{state_key}", self.set_state, bucket="write"),
             *client_routes("PUT", "/rooms/{room_id}/state/{event_type}", self.set_state, bucket="write"),
-            *client_routes("PUT", "/rooms/{room_id}/redact/{event_id}/{txn_id}", self.redact, bucket="send"),
+            *client_routes(
+                "PUT", "/rooms/{room_id}/redact/{event_id}/{txn_id}", self.redact, bucket="send", tier=Tier.TEXT
+            ),
         ]
 
     async def send(self, request: Request) -> Response:

@@ -14,6 +14,7 @@ from bongsu.core import ids, limits, spaces, summary
 from bongsu.core.errors import forbidden, invalid_param
 from bongsu.core.events import Event, membership_of
 from bongsu.core.json import JsonObject
+from bongsu.core.tiers import Tier
 from bongsu.http.request import Query, Request
 from bongsu.http.response import Response, reply
 from bongsu.http.router import Route
@@ -62,7 +63,7 @@ class Spaces:
         self._rooms = rooms
 
     def routes(self) -> list[Route]:
-        return [Route("GET", "/_matrix/client/v1/rooms/{room_id}/hierarchy", self.hierarchy)]
+        return [Route("GET", "/_matrix/client/v1/rooms/{room_id}/hierarchy", self.hierarchy, tier=Tier.SEARCH)]
 
     async def hierarchy(self, request: Request) -> Response:
         asked = _asked(request.query)

@@ -12,6 +12,7 @@ from bongsu.core.errors import Refusal, forbidden, not_found
 from bongsu.core.filters import SyncFilter
 from bongsu.core.json import canonical, encode, parse_object
 from bongsu.core.requester import Requester
+from bongsu.core.tiers import Tier
 from bongsu.http.request import Request
 from bongsu.http.response import Response, reply
 from bongsu.http.router import Route, client_routes
@@ -40,7 +41,7 @@ class SyncEndpoints:
 
     def routes(self) -> list[Route]:
         return [
-            *client_routes("GET", "/sync", self.sync),
+            *client_routes("GET", "/sync", self.sync, tier=Tier.SYNC),
             *client_routes("POST", "/user/{user_id}/filter", self.define_filter, bucket="write"),
             *client_routes("GET", "/user/{user_id}/filter/{filter_id}", self.get_filter),
         ]

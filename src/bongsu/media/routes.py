@@ -19,6 +19,7 @@ import structlog
 
 from bongsu.core import ids, limits
 from bongsu.core.errors import Refusal, not_found
+from bongsu.core.tiers import Tier
 from bongsu.http.request import Request
 from bongsu.http.response import Response, empty, reply
 from bongsu.http.router import Auth, Handler, Route
@@ -76,12 +77,12 @@ class Media:
         download = self._download if self._legacy_access else self._frozen
         thumbnail = self._thumbnail if self._legacy_access else self._frozen
         return [
-            Route("POST", "/_matrix/media/v1/create", self._create, bucket=_BUCKET),
-            Route("PUT", f"/_matrix/media/v3/upload{_ITEM}", self._fill, bucket=_BUCKET),
-            Route("GET", f"{_AUTHENTICATED}/config", self._config),
+            Route("POST", "/_matrix/media/v1/create", self._create, bucket=_BUCKET, tier=Tier.FILES),
+            Route("PUT", f"/_matrix/media/v3/upload{_ITEM}", self._fill, bucket=_BUCKET, tier=Tier.FILES),
+            Route("GET", f"{_AUTHENTICATED}/config", self._config, tier=Tier.FILES),
             *_files(_AUTHENTICATED, self._download, self._thumbnail, Auth.REQUIRED),
-            *(Route("POST", f"{prefix}/upload", self._upload, bucket=_BUCKET) for prefix in _LEGACY),
-            *(Route("GET", f"{prefix}/config", self._config) for prefix in _LEGACY),
+            *(Route("POST", f"{prefix}/upload", self._upload, bucket=_BUCKET, tier=Tier.FILES) for prefix in _LEGACY),
+            *(Route("GET", f"{prefix}/config", self._config, tier=Tier.FILES) for prefix in _LEGACY),
             *(route for prefix in _LEGACY for route in _files(prefix, download, thumbnail, Auth.NONE)),
         ]
 
@@ -176,9 +177,9 @@ class Media:
 
 def _files(prefix: str, download: Handler, thumbnail: Handler, auth: Auth) -> list[Route]:
     return [
-        Route("GET", f"{prefix}/download{_ITEM}", download, auth),
-        Route("GET", f"{prefix}/download{_ITEM}/{{file_name}}", download, auth),
-        Route("GET", f"{prefix}/thumbnail{_ITEM}", thumbnail, auth),
+        Route("GET", f"{prefix}/download{_ITEM}", download, auth, tier=Tier.FILES),
+        Route("GET", f"{prefix}/download{_ITEM}/{{file_name}}", download, auth, tier=Tier.FILES),
+        Route("GET", f"{prefix}/thumbnail{_ITEM}", thumbnail, auth, tier=Tier.PREVIEW),
     ]
 
 

@@ -26,6 +26,7 @@ from bongsu.config import Settings
 from bongsu.core import ids
 from bongsu.core.errors import not_found
 from bongsu.core.json import encode
+from bongsu.core.tiers import Tier
 from bongsu.demo_accounts import DemoAccount
 from bongsu.http.request import Request
 from bongsu.http.response import Response
@@ -120,9 +121,9 @@ class FrontPage:
 
     def routes(self) -> list[Route]:
         return [
-            Route("GET", "/", self.page, Auth.NONE),
-            Route("GET", "/assets/{file_name}", self.asset, Auth.NONE),
-            Route("GET", "/status.json", self.status, Auth.NONE),
+            Route("GET", "/", self.page, Auth.NONE, tier=Tier.RUNNING),
+            Route("GET", "/assets/{file_name}", self.asset, Auth.NONE, tier=Tier.RUNNING),
+            Route("GET", "/status.json", self.status, Auth.NONE, tier=Tier.RUNNING),
         ]
 
     # --- handlers ---

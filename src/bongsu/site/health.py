@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from bongsu.core.tiers import Tier
 from bongsu.http.request import Request
 from bongsu.http.response import Response, reply
 from bongsu.http.router import Auth, Route
@@ -29,9 +30,9 @@ class Health:
 
     def routes(self) -> list[Route]:
         return [
-            Route("GET", "/health/live", self.live, Auth.NONE),
-            Route("GET", "/health/ready", self.ready, Auth.NONE),
-            Route("GET", "/metrics", self.metrics, Auth.NONE),
+            Route("GET", "/health/live", self.live, Auth.NONE, tier=Tier.RUNNING),
+            Route("GET", "/health/ready", self.ready, Auth.NONE, tier=Tier.RUNNING),
+            Route("GET", "/metrics", self.metrics, Auth.NONE, tier=Tier.RUNNING),
         ]
 
     async def live(self, _: Request) -> Response:

@@ -97,6 +97,7 @@ class Committer:
         self._wake = asyncio.Event()
         self._stopping = False
         self._is_alone = True  # nobody else was seen to write lately
+        self._began: float | None = None  # when the batch under way was taken from the queue
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -111,6 +112,16 @@ class Committer:
         self._wake.set()
         if self._task is not None:
             await self._task
+
+    @property
+    def waiting(self) -> int:
+        """Writes that stand in line, those of the batch under way left out."""
+        return len(self._queue)
+
+    @property
+    def age_seconds(self) -> float:
+        """Of the batch under way; 0 when there is none."""
+        return 0.0 if self._began is None else time.monotonic() - self._began
 
     async def submit(self, operation: Operation) -> Any:
         """The operation's result, or its refusal. The caller may be cancelled; the operation, once queued, is not."""
@@ -132,7 +143,9 @@ class Committer:
             while self._queue:
                 waiting = self._queue[: limits.COMMIT_BATCH_MAX]
                 del self._queue[: limits.COMMIT_BATCH_MAX]
+                self._began = time.monotonic()
                 await self._commit_until_known(waiting)
+            self._began = None
             if self._stopping:
                 break
         if self._connection is not None:

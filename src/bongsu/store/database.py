@@ -190,6 +190,7 @@ class Database:
         self.floor = 0
         self._dsns = copies.split_hosts(dsn)
         self._connections_max = connections_max
+        self._under_way = 0
         self._primary: Pool | None = None
         self._primary_dsn = self._dsns[0]
         self._standby: Pool | None = None
@@ -203,6 +204,11 @@ class Database:
     def has_primary(self) -> bool:
         """Can anything be written now, as far as is known?"""
         return self._primary is not None
+
+    @property
+    def waiting(self) -> int:
+        """Reads and writes that wait for a connection."""
+        return max(0, self._under_way - self._connections_max)
 
     async def open(self) -> None:
         """Connects. Raises a 503 refusal that says why it could not."""
@@ -341,6 +347,15 @@ class Database:
         """Runs what changes nothing if it fails for want of a connection, again while a database restarts or another
         one takes over; then 503.
         """
+        self._under_way += 1
+        try:
+            return await self._again_and_again(run, pool, seconds)
+        finally:
+            self._under_way -= 1
+
+    async def _again_and_again(
+        self, run: Callable[[Pool], Awaitable[T]], pool: Callable[[], Pool | None], seconds: float
+    ) -> T:
         give_up_at = time.monotonic() + seconds
         pauses = iter(_RETRY_SECONDS)
         while True:

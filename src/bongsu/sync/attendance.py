@@ -21,12 +21,18 @@ _SWEEP_SECONDS: Final = 5.0
 
 
 class Attendance:
-    """saw() is told of every sync; run() writes and sweeps; apply() is the feed's."""
+    """saw() is told of every sync; run() writes and sweeps; apply() is the feed's.
 
-    def __init__(self, database: Database, committer: Committer, now_ms: Callable[[], int]) -> None:
+    is_shed: nothing is told to others now. It is made up for when people sync again.
+    """
+
+    def __init__(
+        self, database: Database, committer: Committer, now_ms: Callable[[], int], is_shed: Callable[[], bool]
+    ) -> None:
         self._database = database
         self._committer = committer
         self._now_ms = now_ms
+        self._is_shed = is_shed
         self._states: dict[str, str] = {}
         self._seen_ms: dict[str, int] = {}
         self._refreshed_ms = 0
@@ -35,7 +41,7 @@ class Attendance:
     def saw(self, user_id: str, state: str) -> None:
         """Somebody synced with this presence. Telling the others does not keep the sync waiting."""
         self._seen_ms[user_id] = self._now_ms()
-        if self._states.get(user_id) != state:
+        if self._states.get(user_id) != state and not self._is_shed():
             self._states[user_id] = state
             self._change(user_id, state)
 
@@ -61,7 +67,8 @@ class Attendance:
             await asyncio.sleep(_SWEEP_SECONDS)
             try:
                 await self._refresh()
-                await self._sweep()
+                if not self._is_shed():
+                    await self._sweep()
             except Refusal:
                 continue  # the database is away; presence can wait
 

@@ -223,6 +223,9 @@ class Readers:
         self._loading: dict[str, tuple[list[Segment], asyncio.Future[None]]] = {}
         self._clock = count(1)
 
+    def knows(self, user_id: str) -> bool:
+        return user_id in self._readers
+
     async def get(self, user_id: str) -> Reader:
         while (reader := self._readers.get(user_id)) is None:
             under_way = self._loading.get(user_id)

@@ -17,6 +17,7 @@ from bongsu.store.database import Database, unavailable
 from bongsu.store.feed import Feed
 from bongsu.store.rooms import Membership
 from bongsu.store.rows import AccountData, Presence
+from bongsu.sync.admission import Admission, Entry
 from bongsu.sync.assemble import Assembler, Span
 from bongsu.sync.devices import DeviceNews, Lists
 from bongsu.sync.fresh import Fresh
@@ -48,6 +49,7 @@ class Sync:
         rooms: Rooms,
         readers: Readers,
         mailbox: Mailbox,
+        admission: Admission,
         now_ms: Callable[[], int],
     ) -> None:
         counter = Counter(database)
@@ -60,6 +62,7 @@ class Sync:
         self._shared = Shared(rooms, counter)
         self._devices = DeviceNews(database)
         self._mailbox = mailbox
+        self._admission = admission
         self._now_ms = now_ms
         self._draining = False
         self._wait_seconds_max = float("inf")
@@ -76,6 +79,22 @@ class Sync:
 
     async def answer(self, requester: Requester, ask: Ask, when_lost: Callable[[Callable[[], None]], None]) -> bytes:
         """The body of the reply; empty when the client has hung up. when_lost: registers a call for that moment."""
+        if ask.since is not None and not ask.full_state and self._readers.knows(requester.user_id):
+            return await self._answer(requester, ask, when_lost)
+        entry = await self._admission.enter(requester.user_id)
+        try:
+            return await self._answer(requester, ask, when_lost, entry)
+        finally:
+            entry.leave()
+
+    async def _answer(
+        self,
+        requester: Requester,
+        ask: Ask,
+        when_lost: Callable[[Callable[[], None]], None],
+        entry: Entry | None = None,
+    ) -> bytes:
+        """entry: left before it waits for news, which costs nothing."""
         since = await self._position(ask.since)
         told_pos = 0 if since is None or ask.since is None else tokens.parse_told(ask.since)
         loop = asyncio.get_running_loop()
@@ -103,6 +122,8 @@ class Sync:
             if place is None:
                 place = _Place()
                 when_lost(place.leave)
+                if entry is not None:
+                    entry.leave()
             await place.wait(reader, left)
             if place.is_left:
                 return b""

@@ -1,0 +1,87 @@
+"""How busy this worker is, measured all the time: sets what is given up (http/shedding.py), and says so."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+from prometheus_client import Gauge as Metric
+
+from bongsu.core import limits
+from bongsu.core.pressure import Gauge, Signals
+from bongsu.core.tiers import Level
+from bongsu.http.shedding import Shedding
+from bongsu.store.committer import Committer
+from bongsu.store.database import Database
+
+log = structlog.get_logger(__name__)
+
+LEVEL: Final = Metric("bongsu_pressure_level", "What is given up: 0 nothing, 8 a part of the text")
+SHARE: Final = Metric("bongsu_text_share", "How much of the text passes")
+LAG: Final = Metric("bongsu_loop_lag_seconds", "How late the event loop calls, at least, in the last moment")
+BUSY: Final = Metric("bongsu_loop_busy", "Share of a core that the event loop's thread uses")
+
+
+class Pressure:
+    """level and share: what holds now. parked: how many of the requests in flight only wait for news."""
+
+    def __init__(self, database: Database, committer: Committer, shedding: Shedding, parked: Callable[[], int]) -> None:
+        self._database = database
+        self._committer = committer
+        self._shedding = shedding
+        self._parked = parked
+        self._gauge = Gauge()
+        self._lags: deque[float] = deque(maxlen=limits.PRESSURE_TICKS)
+        self._ages: deque[float] = deque(maxlen=limits.PRESSURE_TICKS)
+        self._reads: deque[int] = deque(maxlen=limits.PRESSURE_TICKS)
+        self._busy = (time.monotonic(), time.thread_time())
+
+    @property
+    def level(self) -> Level:
+        return self._gauge.level
+
+    @property
+    def share(self) -> float:
+        return self._gauge.share
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            for _ in range(limits.PRESSURE_TICKS):
+                due = loop.time() + limits.PRESSURE_TICK_SECONDS
+                await asyncio.sleep(limits.PRESSURE_TICK_SECONDS)
+                self._look(max(0.0, loop.time() - due) * 1000)
+            self._decide()
+
+    def _look(self, lag_ms: float) -> None:
+        self._lags.append(lag_ms)
+        self._ages.append(self._committer.age_seconds * 1000)
+        self._reads.append(self._database.waiting)
+
+    def _decide(self) -> None:
+        before = self._gauge.level
+        signals = self._signals()
+        level = self._gauge.step(signals, time.monotonic_ns() // 1_000_000)
+        self._shedding.set(level, self._gauge.share)
+        self._tell(signals)
+        if level != before:
+            log.info("pressure", now=level.name.lower(), before=before.name.lower(), reason=self._gauge.reason)
+
+    def _signals(self) -> Signals:
+        return Signals(
+            lag_ms=min(self._lags),
+            in_flight=self._shedding.in_flight - self._parked(),
+            commits=self._committer.waiting,
+            commit_age_ms=min(self._ages),
+            reads=min(self._reads),
+        )
+
+    def _tell(self, signals: Signals) -> None:
+        LEVEL.set(self._gauge.level)
+        SHARE.set(self._gauge.share)
+        LAG.set(signals.lag_ms / 1000)
+        before, now = self._busy, (time.monotonic(), time.thread_time())
+        BUSY.set((now[1] - before[1]) / max(now[0] - before[0], 0.001))
+        self._busy = now
