@@ -292,6 +292,7 @@ async def serve(
 
         await server.run(
             worker.app,
+            take=worker.app.taking(worker.syncing.park, "/_matrix/client/v3/sync"),
             host=settings.host,
             port=settings.port,
             ready=listening,

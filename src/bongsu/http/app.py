@@ -5,7 +5,8 @@ OPTIONS → route → shed under pressure → authenticate → rate limit → ha
 
 import hmac
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from contextlib import suppress
 from typing import Any, Final, Protocol
 
 import structlog
@@ -14,8 +15,9 @@ from prometheus_client import Counter, Histogram
 from bongsu.core import limits
 from bongsu.core.errors import Refusal
 from bongsu.core.requester import Requester
+from bongsu.http.lane import Lane, Take
 from bongsu.http.request import ClientGone, Query, Receive, Request
-from bongsu.http.response import Response, empty, refusal
+from bongsu.http.response import CORS, Response, empty, refusal
 from bongsu.http.router import Auth, Route, Router
 from bongsu.http.server import LOSS
 from bongsu.http.shedding import Shedding
@@ -24,14 +26,6 @@ log = structlog.get_logger(__name__)
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-CORS: Final = (
-    (b"access-control-allow-origin", b"*"),
-    (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, DELETE, OPTIONS"),
-    (b"access-control-allow-headers", b"X-Requested-With, Content-Type, Authorization, Range, Idempotency-Key"),
-    (b"access-control-expose-headers", b"Retry-After, Content-Range, Accept-Ranges, Content-Disposition, ETag"),
-    (b"access-control-max-age", b"86400"),
-)
 
 REQUESTS: Final = Counter("bongsu_http_requests_total", "Requests answered", ["method", "route", "status"])
 SECONDS: Final = Histogram(
@@ -46,6 +40,10 @@ class Authenticator(Protocol):
     """Turns an access token into who asks. Raises M_UNKNOWN_TOKEN."""
 
     async def authenticate(self, token: str, address: str | None = None) -> Requester: ...
+
+    def recognise(self, token: str, address: str | None = None) -> Requester | None:
+        """As authenticate(), if that needs no waiting."""
+        ...
 
 
 class Limiter(Protocol):
@@ -62,6 +60,9 @@ def _token(headers: dict[bytes, bytes], query: Query) -> str | None:
             return token.strip()
         raise Refusal(401, "M_MISSING_TOKEN", "the Authorization header must be: Bearer <access token>")
     return query.get("access_token")  # deprecated by the protocol, used by old clients
+
+
+Park = Callable[[Lane, Requester, Query], bool]
 
 
 class App:
@@ -103,6 +104,31 @@ class App:
             self._shedding.in_flight -= 1
         self._count(scope["method"], template, response.status, started)
         await self._send(response, scope["method"], send)
+
+    def taking(self, park: Park, template: str) -> Take:
+        """The shorter way of long polls (http/lane.py). park: answers them, or says that it cannot."""
+        counted = REQUESTS.labels("GET", template, 200)
+
+        def ended() -> None:
+            self._shedding.in_flight -= 1
+            counted.inc()
+
+        def take(lane: Lane, raw_query: bytes, headers: Mapping[bytes, bytes], client: str) -> bool:
+            scheme, _, token = headers[b"authorization"].partition(b" ")
+            if scheme != b"Bearer":
+                return False
+            requester = self._authenticator.recognise(token.decode("latin-1"), client)
+            if requester is None:
+                return False
+            self._shedding.in_flight += 1
+            lane.ended = ended
+            with suppress(Refusal):  # the ordinary way refuses it again, and says so
+                if park(lane, requester, Query(raw_query)):
+                    return True
+            self._shedding.in_flight -= 1
+            return False
+
+        return take
 
     async def _prepare(self, scope: Scope, receive: Receive) -> tuple[Route, Request]:
         method: str = scope["method"]

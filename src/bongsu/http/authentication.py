@@ -97,6 +97,15 @@ class Tokens:
         self._note_seen(known, address, now_ms)
         return known.requester
 
+    def recognise(self, token: str, address: str | None = None) -> Requester | None:
+        """Who holds the token, if that is known and needs no waiting."""
+        now_ms = self._now_ms()
+        known = self._known.get(token_hash(token))
+        if known is None or known.trusted_until_ms < now_ms or (known.expires_ms or now_ms + 1) <= now_ms:
+            return None
+        self._note_seen(known, address, now_ms)
+        return known.requester
+
     # --- reading ---
 
     def _remembered(self, hashed: bytes, now_ms: int) -> _Known | None:

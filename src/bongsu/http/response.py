@@ -1,10 +1,22 @@
 """What goes back."""
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from bongsu.core.errors import Refusal
 from bongsu.core.json import encode
+
+CORS: Final = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, DELETE, OPTIONS"),
+    (b"access-control-allow-headers", b"X-Requested-With, Content-Type, Authorization, Range, Idempotency-Key"),
+    (b"access-control-expose-headers", b"Retry-After, Content-Range, Accept-Ranges, Content-Disposition, ETag"),
+    (b"access-control-max-age", b"86400"),
+)
+# of a JSON reply that is written in one piece
+ANSWER_HEAD: Final = b"".join(
+    name + b": " + value + b"\r\n" for name, value in ((b"content-type", b"application/json"), *CORS)
+)
 
 
 class Response:

@@ -29,6 +29,11 @@ class Joined:
             held, self._held = self._held, None
             self._transport.write(held + data)
 
+    def write_whole(self, data: bytes) -> None:
+        """A reply that is complete: nothing to wait for."""
+        self.flush()
+        self._transport.write(data)
+
     def flush(self) -> None:
         if self._held is not None:
             held, self._held = self._held, None

@@ -7,6 +7,7 @@ A Reader is loaded from the tables at some position and from then on kept true b
 import asyncio
 from collections.abc import Iterable
 from itertools import count
+from typing import Protocol
 
 import msgspec
 
@@ -53,6 +54,14 @@ class Unread(msgspec.Struct):
     threads: dict[str, list[int]] = {}
 
 
+class Waiter(Protocol):
+    """Who waits for news of a reader: a future, or what looks like one."""
+
+    def done(self) -> bool: ...
+
+    def set_result(self, result: None, /) -> None: ...
+
+
 class Reader:
     """One person. touches: (position, room id) of what happened, newest last, complete after `touched_after`."""
 
@@ -79,7 +88,7 @@ class Reader:
         self.rules = CompiledRules(ruleset(user_id, None), user_id)
         self.ignored: frozenset[str] = frozenset()
         self.blocks_invites = False
-        self.waiting: set[asyncio.Future[None]] = set()
+        self.waiting: set[Waiter] = set()
         self.used = 0
 
     def rooms_where(self, *kinds: str) -> list[str]:
@@ -111,9 +120,9 @@ class Reader:
         return rooms
 
     def wake(self) -> None:
-        for future in self.waiting:
-            if not future.done():
-                future.set_result(None)
+        for waiter in self.waiting:
+            if not waiter.done():
+                waiter.set_result(None)
 
     # --- what the feed tells ---
 
@@ -222,6 +231,13 @@ class Readers:
         self._in_room: dict[str, set[Reader]] = {}
         self._loading: dict[str, tuple[list[Segment], asyncio.Future[None]]] = {}
         self._clock = count(1)
+
+    def known(self, user_id: str) -> Reader | None:
+        """The reader, if it is in memory."""
+        reader = self._readers.get(user_id)
+        if reader is not None:
+            reader.used = next(self._clock)
+        return reader
 
     def knows(self, user_id: str) -> bool:
         return user_id in self._readers

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Protocol
 
 import msgspec
 
@@ -37,6 +38,21 @@ class Ask(msgspec.Struct, frozen=True):
     timeout_ms: int = 0
     full_state: bool = False
     state_after: bool = False
+
+
+class Lane(Protocol):
+    """A request that waits on the shorter way: see http/lane.py."""
+
+    timer: asyncio.TimerHandle | None
+
+    @property
+    def is_open(self) -> bool: ...
+
+    def when_ended(self, call: Callable[[], None]) -> None: ...
+
+    def answer(self, body: bytes) -> None: ...
+
+    def give_up(self) -> None: ...
 
 
 class Sync:
@@ -76,6 +92,32 @@ class Sync:
         """While clients are to go to another site, none waits here for long."""
         self._wait_seconds_max = limits.SYNC_LEAVING_SECONDS_MAX if is_leaving else float("inf")
         self._readers.wake_all()
+
+    def park(self, lane: Lane, requester: Requester, ask: Ask) -> bool:
+        """A sync that waits without a task, and is told messages alone. False: it has to be answered by answer()."""
+        reader = self._readers.known(requester.user_id)
+        if reader is None or ask.since is None or self._draining or self._wait_seconds_max < ask.timeout_ms / 1000:
+            return False
+        since, told_pos = tokens.parse(ask.since), tokens.parse_told(ask.since)
+        if since != told_pos or since > self._feed.pos or since < reader.touched_after:
+            return False
+        self._mailbox.acknowledge(reader, requester.device_id, told_pos)
+        if not reader.may_have_news(since):
+            _Parked(self, lane, reader, requester, ask, since).wait(ask.timeout_ms / 1000)
+            return True
+        said = self._shared.say(reader, requester, since, self._feed.pos, ask.wanted, ask.state_after)
+        if said is None:
+            return False
+        lane.answer(said)
+        return True
+
+    def told(self, reader: Reader, requester: Requester, ask: Ask, since: int) -> bytes | None:
+        """What a parked sync is told; None where that needs more than memory."""
+        if self._draining or self._readers.known(reader.user_id) is not reader:
+            return None
+        if reader.may_have_news(since):
+            return self._shared.say(reader, requester, since, self._feed.pos, ask.wanted, ask.state_after)
+        return self._shared.nothing(reader, requester, self._feed.pos)
 
     async def answer(self, requester: Requester, ask: Ask, when_lost: Callable[[Callable[[], None]], None]) -> bytes:
         """The body of the reply; empty when the client has hung up. when_lost: registers a call for that moment."""
@@ -264,6 +306,39 @@ class Sync:
 def _is_archived(membership: Membership, span: Span) -> bool:
     """Is it a room the person was in, to be told of although they left it?"""
     return span.wanted.include_leave and membership.joined_pos is not None and not membership.forgotten
+
+
+class _Parked:
+    """Stands among a reader's futures, and is one as far as the reader can see."""
+
+    __slots__ = ("_ask", "_is_woken", "_lane", "_reader", "_requester", "_since", "_sync")
+
+    def __init__(self, sync: Sync, lane: Lane, reader: Reader, requester: Requester, ask: Ask, since: int) -> None:
+        self._sync, self._lane, self._reader = sync, lane, reader
+        self._requester, self._ask, self._since = requester, ask, since
+        self._is_woken = False
+
+    def wait(self, seconds: float) -> None:
+        self._reader.waiting.add(self)
+        self._lane.when_ended(lambda: self._reader.waiting.discard(self))
+        self._lane.timer = asyncio.get_running_loop().call_later(seconds, self._go)
+
+    def done(self) -> bool:
+        return self._is_woken
+
+    def set_result(self, _: None) -> None:
+        """Woken by the feed. Like a future's, the call comes when the feed has told everybody."""
+        self._is_woken = True
+        asyncio.get_running_loop().call_soon(self._go)
+
+    def _go(self) -> None:
+        if not self._lane.is_open:
+            return
+        said = self._sync.told(self._reader, self._requester, self._ask, self._since)
+        if said is None:
+            self._lane.give_up()
+        else:
+            self._lane.answer(said)
 
 
 class _Place:

@@ -61,6 +61,12 @@ class Shared:
             stock,
         )
 
+    @staticmethod
+    def nothing(reader: Reader, requester: Requester, up_to: int) -> bytes:
+        """The reply to a sync of which there is nothing to tell."""
+        stock = stock_of(reader, requester.device_id)
+        return b'{"next_batch":"%b","to_device":{"events":[]},%b}' % (tokens.format(up_to).encode(), stock)
+
     def _room(
         self,
         reader: Reader,
