@@ -72,9 +72,12 @@ async def test_one_person_with_many_devices_does_not_fill_the_line() -> None:
     admission = Admission(Clock())
     own = [await admission.enter("one") for _ in range(limits.ARRIVALS_PER_PERSON_MAX)]
     await _put_off(admission, "one")
-    await admission.enter("another")
+    (another,) = await _enter_in_line(admission, 1, "another")
     own[0].leave()
-    await admission.enter("one")
+    await another
+    again = asyncio.create_task(admission.enter("one"))  # stands in line now, and is not put off
+    own[1].leave()
+    await again
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -121,11 +121,12 @@ class Sync:
 
     async def answer(self, requester: Requester, ask: Ask, when_lost: Callable[[Callable[[], None]], None]) -> bytes:
         """The body of the reply; empty when the client has hung up. when_lost: registers a call for that moment."""
-        if ask.since is not None and not ask.full_state and self._readers.knows(requester.user_id):
-            return await self._answer(requester, ask, when_lost)
+        since = await self._position(ask.since)
+        if since is not None and not ask.full_state and self._readers.knows(requester.user_id):
+            return await self._answer(requester, ask, since, when_lost)
         entry = await self._admission.enter(requester.user_id)
         try:
-            return await self._answer(requester, ask, when_lost, entry)
+            return await self._answer(requester, ask, since, when_lost, entry)
         finally:
             entry.leave()
 
@@ -133,11 +134,11 @@ class Sync:
         self,
         requester: Requester,
         ask: Ask,
+        since: int | None,
         when_lost: Callable[[Callable[[], None]], None],
         entry: Entry | None = None,
     ) -> bytes:
-        """entry: left before it waits for news, which costs nothing."""
-        since = await self._position(ask.since)
+        """since: where to begin. entry: left before it waits for news, which costs nothing."""
         told_pos = 0 if since is None or ask.since is None else tokens.parse_told(ask.since)
         loop = asyncio.get_running_loop()
         began = loop.time()
