@@ -24,6 +24,9 @@ LAG: Final = Metric("bongsu_loop_lag_seconds", "How late the event loop calls, a
 BUSY: Final = Metric("bongsu_loop_busy", "Share of a core that the event loop's thread uses")
 
 
+_QUIET_IN_FLIGHT: Final = 10
+
+
 class Pressure:
     """level and share: what holds now. parked: how many of the requests in flight only wait for news."""
 
@@ -47,13 +50,27 @@ class Pressure:
         return self._gauge.share
 
     async def run(self) -> None:
-        loop = asyncio.get_running_loop()
+        """Looks seldom while it is quiet, because a look costs an idle worker more than what it serves."""
         while True:
-            for _ in range(limits.PRESSURE_TICKS):
-                due = loop.time() + limits.PRESSURE_TICK_SECONDS
-                await asyncio.sleep(limits.PRESSURE_TICK_SECONDS)
-                self._look(max(0.0, loop.time() - due) * 1000)
+            ticks = limits.PRESSURE_TICKS if await self._tick(self._pause) else 0
+            for _ in range(ticks):
+                await self._tick(limits.PRESSURE_TICK_SECONDS)
             self._decide()
+
+    @property
+    def _pause(self) -> float:
+        is_quiet = self._gauge.level == Level.CALM and self._shedding.in_flight - self._parked() < _QUIET_IN_FLIGHT
+        return limits.PRESSURE_QUIET_SECONDS if is_quiet else limits.PRESSURE_TICK_SECONDS
+
+    async def _tick(self, seconds: float) -> bool:
+        """One look, after some time; True where it calls for more."""
+        loop = asyncio.get_running_loop()
+        due = loop.time() + seconds
+        await asyncio.sleep(seconds)
+        lag_ms = max(0.0, loop.time() - due) * 1000
+        self._look(lag_ms)
+        is_quiet = self._gauge.level == Level.CALM and self._committer.waiting < _QUIET_IN_FLIGHT
+        return not is_quiet or lag_ms > limits.PRESSURE_LAG_MS_MAX * limits.PRESSURE_CALM_SHARE or self._ages[-1] > 0
 
     def _look(self, lag_ms: float) -> None:
         self._lags.append(lag_ms)
