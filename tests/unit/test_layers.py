@@ -26,6 +26,8 @@ MAY_IMPORT = {
     "sync": {"core", "store", "rooms", "sync"},
     "matrix": {"core", "store", "http", "rooms", "sync", "matrix"},
     "media": {"core", "store", "http", "media"},
+    "cluster": {"cluster"},
+    "lab": {"logs", "store", "cluster", "lab"},
 }
 
 

@@ -16,6 +16,7 @@ _COMMANDS: Final = {
     "demo": "Fill the server with people, rooms and messages to look at.",
     "config": "Show and check the settings.",
     "migrate": "Bring the database to this version's tables.",
+    "lab": "Three sites on this machine: put them up, burn one, watch the others go on.",
 }
 
 
