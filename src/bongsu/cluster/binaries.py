@@ -58,7 +58,7 @@ def why_not(found: tuple[int, ...] | None) -> str | None:
 
 def _checked(path: Path) -> Path:
     try:
-        said = subprocess.run(  # noqa: S603 -- the program whose name was given
+        said = subprocess.run(
             [path, "--version"], capture_output=True, text=True, check=False, timeout=10, env=environment()
         )
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -107,7 +107,7 @@ def _downloaded(cache: Path) -> bool:
 
 def _ran(command: list[str], folder: Path) -> bool:
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=SECONDS_MAX)  # noqa: S603
+        done = subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=SECONDS_MAX)
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0
