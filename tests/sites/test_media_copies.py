@@ -6,7 +6,7 @@ import io
 import os
 import secrets
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -111,6 +111,21 @@ async def test_what_a_site_missed_is_brought_when_it_is_back(sites: Three) -> No
     async with asyncio.timeout(10):
         while await sites["busan"].metric("bongsu_media_missing"):
             await asyncio.sleep(0.1)
+
+
+async def test_two_workers_of_a_site_bring_each_file_once(sites: Three) -> None:
+    sites["busan"].server.kill()
+    files = [secrets.token_bytes(20_000) for _ in range(60)]
+    for data in files:
+        await sites.upload("seoul", data)
+    await sites.admin.execute("UPDATE blob_copies SET due_at = now() WHERE held_at IS NULL")
+    async with sites["busan"].second() as second:
+        await asyncio.gather(_restart(sites["busan"]), second.start())
+        for data in files:
+            await sites.everywhere(data)
+        name = 'bongsu_media_copies_total{what="brought"}'
+        brought = [await worker.metric(name) for worker in (sites["busan"], second)]
+    assert sum(brought) == len(files)
 
 
 async def test_without_a_second_site_nothing_is_stored(sites: Three) -> None:
@@ -332,15 +347,8 @@ async def test_a_site_does_not_give_what_is_not_right(sites: Three) -> None:
 
 
 @asynccontextmanager
-async def _liar(data: bytes) -> AsyncIterator[str]:
-    """A site that says it has everything, takes everything, and gives other bytes of the same length."""
-
-    async def answer(request: web.Request) -> web.StreamResponse:
-        if request.method == "PUT":
-            await request.read()
-            return web.json_response({"site": "liar"})
-        return web.Response(body=bytes(len(data)))
-
+async def _answering(answer: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> AsyncIterator[str]:
+    """The address of something that answers every request."""
     app = web.Application(client_max_size=10 * MIB)
     app.router.add_route("*", "/{tail:.*}", answer)
     runner = web.AppRunner(app)
@@ -350,6 +358,20 @@ async def _liar(data: bytes) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def _liar(data: bytes) -> AsyncIterator[str]:
+    """A site that says it has everything, takes everything, and gives other bytes of the same length."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if request.method == "PUT":
+            await request.read()
+            return web.json_response({"site": "liar"})
+        return web.Response(body=bytes(len(data)))
+
+    async with _answering(answer) as address:
+        yield address
 
 
 async def test_wrong_bytes_are_refused(sites: Three) -> None:
@@ -365,6 +387,26 @@ async def test_wrong_bytes_are_refused(sites: Three) -> None:
         for headers in ({}, {"Range": "bytes=0-9"}):
             assert _is_refused(await two.download("seoul", item, headers), 503)
         assert two["seoul"].files() == []
+
+
+async def test_an_address_where_something_else_says_yes_is_no_second_site() -> None:
+    async def page(request: web.Request) -> web.StreamResponse:
+        await request.read()
+        return web.Response(text="<h1>Welcome</h1>", content_type="text/html")
+
+    async with _answering(page) as elsewhere, three(("seoul",), addresses={"busan": elsewhere}) as lonely:
+        assert _is_refused(await lonely.try_upload("seoul", b"one copy"), 503)
+        assert lonely["seoul"].files() == []
+
+
+async def test_a_second_site_that_dies_while_it_takes_a_file() -> None:
+    """It has some of the bytes: nothing is acknowledged, and nothing stays."""
+    async with three(("seoul", "busan")) as two:
+        uploading = asyncio.create_task(two.try_upload("seoul", bytes(90 * MIB)))
+        await soon(lambda: any(file.stat().st_size > MIB for file in two["busan"].files()))
+        two["busan"].server.kill()
+        assert _is_refused(await uploading, 503)
+        assert (two["seoul"].files(), await two.rows()) == ([], 0)
 
 
 async def test_a_site_with_another_secret_is_no_second_site() -> None:

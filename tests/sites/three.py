@@ -41,6 +41,16 @@ class Site:
         self.blobs = folder / "blobs"
         self.server = Server(folder, "--dsn", dsn, "--site", name, "--password-hashing", "fast", *args, port=port)
         self._http = http
+        self._folder, self._dsn, self._args = folder, dsn, args
+
+    @asynccontextmanager
+    async def second(self) -> AsyncIterator["Site"]:
+        """A second worker of this site, to be started."""
+        worker = Site(self.name, self._folder, self._http, self._dsn, free_port(), *self._args)
+        try:
+            yield worker
+        finally:
+            _end(worker.server)
 
     async def start(self) -> None:
         self.server.launch()
@@ -73,7 +83,7 @@ class Site:
 
     async def metric(self, name: str) -> float:
         text = (await self.ask("GET", "/metrics", "")).body.decode()
-        return next(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))
+        return next((float(line.split()[-1]) for line in text.splitlines() if line.startswith(name)), 0.0)
 
 
 class Three:
