@@ -255,7 +255,7 @@ class Copies:
     # --- what this site knows of its own copies, written a little later ---
 
     def note(self, sha256: bytes, *, is_held: bool) -> None:
-        """A copy came to be here, or was found to be lost. Should the note be lost, the repair finds out.
+        """A copy came here, or was found to be lost. Should the note be lost, the repair finds out.
 
         A site speaks for itself alone: what another one knew of it may be older than its loss.
         """
@@ -274,7 +274,7 @@ class Copies:
         lost = [sha256 for sha256, is_held in notes.items() if not is_held]
         try:
             if held:
-                await self._store.set_held(self.site, held)
+                await self._store.set_arrived(self.site, held)
             if lost:
                 await self._store.set_lost(self.site, lost)
         except Refusal as refusal:

@@ -14,6 +14,8 @@ from bongsu.store.database import Connection, Database
 _NEXT_CHECK: Final = f"now() + {limits.SCRUB_EVERY_SECONDS} * (0.9 + random() * 0.2) * interval '1 s'"
 _HELD: Final = "held_at IS NOT NULL"
 _LACKING: Final = "held_at IS NULL"
+_NOT_LOST: Final = "lost_at IS NULL"
+_EXPECTED: Final = "held_at IS NULL AND lost_at IS NULL"  # and on its way, perhaps
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -32,7 +34,8 @@ async def add_copies(connection: Connection, sha256: bytes, sites: Mapping[str, 
         f" SELECT $1, site, CASE WHEN held THEN now() END, CASE WHEN held THEN {_NEXT_CHECK}"
         f" ELSE now() + {limits.COPY_GRACE_SECONDS} * interval '1 s' END"
         " FROM unnest($2::text[], $3::boolean[]) AS given(site, held) ORDER BY site"
-        " ON CONFLICT (sha256, site) DO UPDATE SET held_at = excluded.held_at, due_at = excluded.due_at, tries = 0"
+        " ON CONFLICT (sha256, site) DO UPDATE SET held_at = excluded.held_at, lost_at = NULL,"
+        " due_at = excluded.due_at, tries = 0"
         " WHERE c.held_at IS NULL AND excluded.held_at IS NOT NULL",
         *(sha256, names, [sites[name] for name in names]),
     )
@@ -45,11 +48,18 @@ class CopyStore:
         self._database = database
 
     async def set_held(self, site: str, hashes: Sequence[bytes]) -> None:
-        await self._change(f"held_at = now(), due_at = {_NEXT_CHECK}, tries = 0", _LACKING, site, hashes)
+        """For whoever has just looked at the disk."""
+        await self._change(
+            f"held_at = now(), lost_at = NULL, due_at = {_NEXT_CHECK}, tries = 0", _LACKING, site, hashes
+        )
+
+    async def set_arrived(self, site: str, hashes: Sequence[bytes]) -> None:
+        """They came, some time ago. What was found to be lost since then stays lost."""
+        await self._change(f"held_at = now(), due_at = {_NEXT_CHECK}, tries = 0", _EXPECTED, site, hashes)
 
     async def set_lost(self, site: str, hashes: Sequence[bytes]) -> None:
         """The site does not have it, whatever was believed: it is to be brought at once."""
-        await self._change("held_at = NULL, due_at = now(), tries = 0", _HELD, site, hashes)
+        await self._change("held_at = NULL, lost_at = now(), due_at = now(), tries = 0", _NOT_LOST, site, hashes)
 
     async def postpone(self, site: str, hashes: Sequence[bytes]) -> None:
         """It could not be brought: each try waits longer than the one before."""

@@ -5,6 +5,7 @@ CREATE TABLE blob_copies (
     sha256 bytea NOT NULL REFERENCES blobs,
     site text NOT NULL,
     held_at timestamptz,  -- since when the site has it on disk; null: it is to be brought there
+    lost_at timestamptz,  -- when the site found that it has it no more
     due_at timestamptz NOT NULL DEFAULT now(),  -- when it is to be brought, or looked at again
     tries integer NOT NULL DEFAULT 0,  -- to bring it, without success
     PRIMARY KEY (sha256, site)
