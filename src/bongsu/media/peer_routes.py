@@ -4,7 +4,8 @@ PUT  /_bongsu/peer/v1/blobs/{sha256}   take this; answered when it is on the dis
 GET  /_bongsu/peer/v1/blobs/{sha256}   the bytes, or a range of them, compared with the name before
 HEAD /_bongsu/peer/v1/blobs/{sha256}   is it there, and how large?
 
-A site answers for its own disk alone and asks nobody in turn, so that no question goes round.
+A site answers for its own disk alone and asks nobody in turn, so that no question goes round. What one site has let in
+is not given up by another: pressure is answered at the door where the client asks.
 """
 
 import re
@@ -36,9 +37,9 @@ class PeerBlobs:
     def routes(self) -> list[Route]:
         path = f"{PATH}/{{sha256}}"
         return [
-            Route("PUT", path, self._take, Auth.PEER, tier=Tier.FILES),
-            Route("GET", path, self._give, Auth.PEER, tier=Tier.FILES),
-            Route("HEAD", path, self._tell, Auth.PEER, tier=Tier.FILES),
+            Route("PUT", path, self._take, Auth.PEER, tier=Tier.RUNNING),
+            Route("GET", path, self._give, Auth.PEER, tier=Tier.RUNNING),
+            Route("HEAD", path, self._tell, Auth.PEER, tier=Tier.RUNNING),
         ]
 
     async def _take(self, request: Request) -> Response:
