@@ -26,9 +26,9 @@ running: "list[Server]" = []
 class Server:
     """One worker on a data folder. A second `start` on the same folder is a second worker of the same server."""
 
-    def __init__(self, data_dir: Path, *args: str) -> None:
+    def __init__(self, data_dir: Path, *args: str, port: int | None = None) -> None:
         self.data_dir = data_dir
-        self.port = free_port()
+        self.port = port or free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
         self.log_path = data_dir.parent / f"{data_dir.name}-{self.port}.log"
         self._command = [*_COMMAND, "--data", str(data_dir), "--port", str(self.port), *args]

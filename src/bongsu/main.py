@@ -112,6 +112,7 @@ class Worker:
             now_ms=now_ms,
             uploads=UploadRules(bytes_max=settings.upload_bytes_max),
             legacy_access=settings.unauthenticated_media,
+            peers=self.peers,
         )
         self.pressure = Pressure(database, self.committer, self.shedding, self.syncing.parked)
         self.is_draining = False
@@ -200,6 +201,7 @@ class Worker:
             self.deactivation.finish(),
             self.leaving.run(),
             *((self.pressure.run(),) if self.settings.shedding else ()),
+            *self.media.sweeps(),
         )
         self._sweeps = [asyncio.create_task(sweep) for sweep in sweeps]
 

@@ -22,6 +22,7 @@ import pytest
 from tests.durability.load import Crowd, Doors
 from tests.durability.notes import opened, superuser
 from tests.server import Server, data_folder
+from tests.sites.three import three
 
 pytestmark = pytest.mark.xdist_group("heavy")  # not beside others that load the whole machine
 
@@ -164,6 +165,20 @@ async def test_an_upload_is_on_the_disk_when_the_answer_comes(
     folders = [at for at, call, what in calls if call == "fsync" and f"{blobs}/tmp/" not in what]
     assert len(written) == len(named) == 1, calls
     assert folders, calls
+    assert written[0] < named[0] < max(folders) < answered_at, calls
+
+
+async def test_a_copy_is_on_the_disk_of_a_second_site_when_the_answer_comes(tmp_path: Path) -> None:
+    async with three(("seoul", "busan")) as two:
+        await two.upload("seoul", b"to open what is opened once")
+        with _traced(two["busan"].server.pid, tmp_path):
+            await two.upload("seoul", b"a photo")
+            answered_at = time.time()
+        calls = _calls(tmp_path, two["busan"].blobs)
+    written = [at for at, call, what in calls if call == "fsync" and "/tmp/" in what.partition("blobs")[2]]
+    named = [at for at, call, _ in calls if call == "rename"]
+    folders = [at for at, call, what in calls if call == "fsync" and "/tmp/" not in what.partition("blobs")[2]]
+    assert len(written) == len(named) == 1, calls
     assert written[0] < named[0] < max(folders) < answered_at, calls
 
 

@@ -5,7 +5,7 @@ A site that does not answer is left alone for a moment, so that a burnt one cost
 
 import ssl
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -34,9 +34,10 @@ class PeerGone(Exception):
 
 
 class Answer(Protocol):
-    """What a site said. read() and pieces() raise PeerGone when it breaks off."""
+    """What a site said. read() and pieces() raise PeerGone when it breaks off. length: of the body, if it was said."""
 
     status: int
+    length: int | None
 
     async def read(self) -> bytes: ...
 
@@ -70,6 +71,7 @@ class Peers:
         path: str,
         *,
         body: bytes | AsyncIterator[bytes] | None = None,
+        headers: Mapping[str, str] | None = None,
         seconds_max: float | None = None,
         even_if_silent: bool = False,
     ) -> AsyncIterator[Answer]:
@@ -83,12 +85,12 @@ class Peers:
         if not (even_if_silent or self.may_answer(peer)):
             raise PeerGone(peer.name)
         timeout = aiohttp.ClientTimeout(
-            total=seconds_max, sock_connect=CONNECT_SECONDS_MAX, sock_read=SILENCE_SECONDS_MAX
+            total=seconds_max, sock_connect=CONNECT_SECONDS_MAX, sock_read=seconds_max or SILENCE_SECONDS_MAX
         )
-        headers = {"authorization": f"Bearer {self._secret}"}
+        named = {**(headers or {}), "authorization": f"Bearer {self._secret}"}
         try:
             async with self._open().request(
-                method, peer.url + path, data=body, headers=headers, timeout=timeout, allow_redirects=False
+                method, peer.url + path, data=body, headers=named, timeout=timeout, allow_redirects=False
             ) as answer:
                 self._failed_at.pop(peer.name, None)
                 yield _Answer(answer)
@@ -108,6 +110,7 @@ class Peers:
 class _Answer:
     def __init__(self, answer: Any) -> None:
         self.status: int = answer.status
+        self.length: int | None = answer.content_length
         self._answer = answer
 
     async def read(self) -> bytes:

@@ -3,6 +3,9 @@
 A blob never changes. It is written beside its place, brought to the disk, and then renamed, so that a name that can be
 seen always holds all of its bytes; put() returns when a power cut can no longer take it. Disk work is done in threads
 of its own, a chunk at a time.
+
+Between being complete and being seen a blob is a draft: other sites can be given its bytes first, and when that fails
+it is gone as if it had never come.
 """
 
 import asyncio
@@ -11,8 +14,10 @@ import hashlib
 import os
 import secrets
 import time
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final, Protocol, TypeVar
@@ -36,11 +41,35 @@ class Stored(msgspec.Struct, frozen=True):
     size: int
 
 
+class Draft(Protocol):
+    """A blob that is complete, and that nobody can see before keep()."""
+
+    stored: Stored
+
+    def read(self) -> AsyncIterator[bytes]:
+        """All of it, in pieces; as often as wanted, and from its place once it was kept."""
+        ...
+
+    async def sync(self) -> None:
+        """Brings the bytes to the disk, so that keep() finds little to do. 507 when that fails."""
+        ...
+
+    async def keep(self) -> Stored:
+        """Gives it its name. After this a power cut cannot take it."""
+        ...
+
+
 class Blobs(Protocol):
     """Where bytes are kept."""
 
-    async def put(self, stream: AsyncIterator[bytes], bytes_max: int) -> Stored:
-        """Keeps all of the stream, or nothing of it when that fails. 413 beyond bytes_max, 507 without room."""
+    def receive(self, stream: AsyncIterator[bytes], bytes_max: int) -> AbstractAsyncContextManager[Draft]:
+        """All of the stream as a draft, which is gone at the end unless it was kept. 413 beyond bytes_max, 507 without
+        room.
+        """
+        ...
+
+    async def put(self, stream: AsyncIterator[bytes], bytes_max: int, expected: bytes | None = None) -> Stored:
+        """receive() and keep(). Raises WrongBytes, and keeps nothing, when the bytes are not those of this name."""
         ...
 
     async def size(self, sha256: bytes) -> int | None:
@@ -51,9 +80,24 @@ class Blobs(Protocol):
         """Bytes start <= i < end in pieces. Raises BlobLost when they are not here."""
         ...
 
+    async def is_whole(self, sha256: bytes, size: int | None = None) -> bool:
+        """Is it here with this size, and did this process see that its bytes are those of its name?
+
+        It is hashed when first asked about, and again when its file has changed.
+        """
+        ...
+
+    async def check(self, sha256: bytes, bytes_per_second: int) -> bool:
+        """Hashes it slowly, whatever is_whole() knows: disks go bad without a word."""
+        ...
+
 
 class BlobLost(Exception):
     """A blob that a row names is missing or too short on this site's disk."""
+
+
+class WrongBytes(Exception):
+    """What came under a name has another SHA-256."""
 
 
 def cannot_read() -> Refusal:
@@ -75,6 +119,7 @@ class BlobFolder:
         self._folder = folder
         self._free_bytes_min = free_bytes_min
         self._threads = ThreadPoolExecutor(limits.BLOB_THREADS_MAX, thread_name_prefix="blobs")
+        self._whole: OrderedDict[bytes, _Mark] = OrderedDict()
 
     async def open(self) -> None:
         """Makes the folder, and removes what uploads left behind that a crash ended."""
@@ -85,28 +130,83 @@ class BlobFolder:
     def close(self) -> None:
         self._threads.shutdown()
 
-    async def put(self, stream: AsyncIterator[bytes], bytes_max: int) -> Stored:
+    @asynccontextmanager
+    async def receive(self, stream: AsyncIterator[bytes], bytes_max: int) -> AsyncIterator["_Draft"]:
         file = await self._in_thread(self._temporary)
         try:
-            async for pieces in _chunks(stream):
-                if file.size + sum(map(len, pieces)) > bytes_max:
-                    raise file_too_large(bytes_max)
-                await self._in_thread(file.write, pieces)
-            return await self._in_thread(file.keep, self._folder)
+            yield _Draft(self, file, await self._fill(file, stream, bytes_max))
+        finally:
+            await asyncio.shield(self._in_thread(file.discard))
+
+    async def put(self, stream: AsyncIterator[bytes], bytes_max: int, expected: bytes | None = None) -> Stored:
+        async with self.receive(stream, bytes_max) as draft:
+            if expected is not None and draft.stored.sha256 != expected:
+                raise WrongBytes(expected.hex())
+            return await draft.keep()
+
+    async def _fill(self, file: "_TemporaryFile", stream: AsyncIterator[bytes], bytes_max: int) -> Stored:
+        async for pieces in _chunks(stream):
+            if file.size + sum(map(len, pieces)) > bytes_max:
+                raise file_too_large(bytes_max)
+            await self.on_disk(file.write, pieces)
+        return await self.on_disk(file.finish)
+
+    async def on_disk(self, work: Callable[..., T], *args: Any) -> T:
+        """Work that writes, in a thread. 507 when the disk refuses."""
+        try:
+            return await self._in_thread(work, *args)
         except OSError as error:
             log.error("blob_not_stored", error=repr(error))
             raise no_room() from error
-        finally:
-            await asyncio.shield(self._in_thread(file.discard))
+
+    async def keep(self, file: "_TemporaryFile", stored: Stored) -> None:
+        mark = await self.on_disk(file.keep, _path(self._folder, stored.sha256), self._folder)
+        self._remember(stored.sha256, mark)
+
+    async def is_whole(self, sha256: bytes, size: int | None = None) -> bool:
+        mark = await self._in_thread(_mark, _path(self._folder, sha256))
+        if mark is None or size not in (None, mark.size):
+            return False
+        if self._whole.get(sha256) != mark:
+            if not await self._has_its_name(sha256, mark.size, None):
+                return False
+            self._remember(sha256, mark)
+        return True
+
+    async def check(self, sha256: bytes, bytes_per_second: int) -> bool:
+        size = await self.size(sha256)
+        is_whole = size is not None and await self._has_its_name(sha256, size, bytes_per_second)
+        if not is_whole:
+            self._whole.pop(sha256, None)
+        return is_whole
+
+    async def _has_its_name(self, sha256: bytes, size: int, bytes_per_second: int | None) -> bool:
+        path, digest = _path(self._folder, sha256), hashlib.sha256()
+        for start in range(0, size, limits.BLOB_HASH_BYTES):
+            part = min(size - start, limits.BLOB_HASH_BYTES)
+            try:
+                await self._in_thread(_hash_part, path, digest, start, part)
+            except (BlobLost, OSError):
+                return False
+            if bytes_per_second is not None:
+                await asyncio.sleep(part / bytes_per_second)
+        return digest.digest() == sha256
+
+    def _remember(self, sha256: bytes, mark: "_Mark") -> None:
+        self._whole[sha256] = mark
+        if len(self._whole) > limits.BLOBS_KNOWN_WHOLE_MAX:
+            self._whole.popitem(last=False)
 
     async def size(self, sha256: bytes) -> int | None:
         return await self._in_thread(_size, _path(self._folder, sha256))
 
-    async def read(self, sha256: bytes, start: int, end: int) -> AsyncIterator[bytes]:
+    def read(self, sha256: bytes, start: int, end: int) -> AsyncIterator[bytes]:
+        return self._pieces((_path(self._folder, sha256),), start, end)
+
+    async def _pieces(self, paths: tuple[Path, ...], start: int, end: int) -> AsyncIterator[bytes]:
         """Opens the file anew for each piece, so a client that stops reading holds no descriptor."""
-        path = _path(self._folder, sha256)
         while start < end:
-            piece = await self._in_thread(_piece, path, start, min(end - start, limits.BLOB_CHUNK_BYTES))
+            piece = await self._in_thread(_piece, paths, start, min(end - start, limits.BLOB_CHUNK_BYTES))
             start += len(piece)
             yield piece
 
@@ -122,6 +222,10 @@ class BlobFolder:
             path.unlink(missing_ok=True)
         return len(left)
 
+    def read_draft(self, file: "_TemporaryFile", stored: Stored) -> AsyncIterator[bytes]:
+        """From beside its place or, once it was kept, from there."""
+        return self._pieces((file.path, _path(self._folder, stored.sha256)), 0, stored.size)
+
     def _temporary(self) -> "_TemporaryFile":
         path = self._folder / _TEMPORARY / secrets.token_hex(16)
         try:
@@ -131,12 +235,31 @@ class BlobFolder:
             raise no_room() from error
 
 
+class _Draft:
+    """A temporary file that is complete."""
+
+    def __init__(self, folder: BlobFolder, file: "_TemporaryFile", stored: Stored) -> None:
+        self.stored = stored
+        self._folder = folder
+        self._file = file
+
+    def read(self) -> AsyncIterator[bytes]:
+        return self._folder.read_draft(self._file, self.stored)
+
+    async def sync(self) -> None:
+        await self._folder.on_disk(self._file.sync)
+
+    async def keep(self) -> Stored:
+        await self._folder.keep(self._file, self.stored)
+        return self.stored
+
+
 class _TemporaryFile:
     """A blob while it grows. Its calls run in threads; the lock makes discard() wait for a write that goes on."""
 
     def __init__(self, path: Path, free_bytes_min: int) -> None:
         self.size = 0
-        self._path = path
+        self.path = path
         self._free_bytes_min = free_bytes_min
         self._hash = hashlib.sha256()
         self._lock = Lock()
@@ -152,18 +275,25 @@ class _TemporaryFile:
                 self._file.write(piece)
                 self.size += len(piece)
 
-    def keep(self, folder: Path) -> Stored:
+    def finish(self) -> Stored:
+        """All bytes are here, and others may read them."""
+        with self._lock:
+            self._file.flush()
+            return Stored(self._hash.digest(), self.size)
+
+    def sync(self) -> None:
+        with self._lock:
+            os.fsync(self._file.fileno())
+
+    def keep(self, place: Path, folder: Path) -> "_Mark":
         """Gives the file its name. After this a power cut cannot take it."""
         with self._lock:
-            sha256 = self._hash.digest()
-            place = _path(folder, sha256)
-            self._file.flush()
             os.fsync(self._file.fileno())
             place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._path.replace(place)
+            self.path.replace(place)
             for parent in (place.parent, place.parent.parent, folder):
                 _sync_folder(parent)
-            return Stored(sha256, self.size)
+            return _marked(os.fstat(self._file.fileno()))
 
     def discard(self) -> None:
         """Closes the file, and removes it when it was not kept. A second call does nothing."""
@@ -172,10 +302,10 @@ class _TemporaryFile:
                 self._is_open = False
                 with contextlib.suppress(OSError):
                     self._file.close()
-                self._path.unlink(missing_ok=True)
+                self.path.unlink(missing_ok=True)
 
     def _check_room(self) -> None:
-        disk = os.statvfs(self._path.parent)
+        disk = os.statvfs(self.path.parent)
         if disk.f_bavail * disk.f_frsize < self._free_bytes_min:
             raise OSError("less is free on this disk than the database may need")
 
@@ -214,15 +344,41 @@ def _changed(path: Path) -> float | None:
         return None
 
 
-def _piece(path: Path, start: int, size: int) -> bytes:
-    try:
-        with path.open("rb", buffering=0) as file:
+def _piece(paths: tuple[Path, ...], start: int, size: int) -> bytes:
+    """From the first of these files that is there."""
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError), path.open("rb", buffering=0) as file:
             piece = os.pread(file.fileno(), size, start)
+            if piece:
+                return piece
+    raise BlobLost(paths[-1].name)
+
+
+def _hash_part(path: Path, digest: "hashlib._Hash", start: int, size: int) -> None:
+    end = start + size
+    while start < end:
+        piece = _piece((path,), start, min(end - start, limits.BLOB_CHUNK_BYTES))
+        digest.update(piece)
+        start += len(piece)
+
+
+class _Mark(msgspec.Struct, frozen=True):
+    """What changes when somebody changes a file."""
+
+    inode: int
+    changed_ns: int
+    size: int
+
+
+def _marked(found: os.stat_result) -> _Mark:
+    return _Mark(found.st_ino, found.st_mtime_ns, found.st_size)
+
+
+def _mark(path: Path) -> _Mark | None:
+    try:
+        return _marked(path.stat())
     except FileNotFoundError:
-        raise BlobLost(path.name) from None
-    if not piece:
-        raise BlobLost(path.name)
-    return piece
+        return None
 
 
 def _sync_folder(folder: Path) -> None:

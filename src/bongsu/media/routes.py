@@ -12,28 +12,29 @@ The deprecated paths answer under /_matrix/media/r0 too.
 """
 
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Final, cast
-
-import structlog
 
 from bongsu.core import ids, limits
 from bongsu.core.errors import Refusal, not_found
 from bongsu.core.tiers import Tier
+from bongsu.http.peers import Peers
 from bongsu.http.request import Request
 from bongsu.http.response import Response, empty, reply
 from bongsu.http.router import Auth, Handler, Route
 from bongsu.media import rules
 from bongsu.media.arrivals import Arrivals
-from bongsu.media.blobs import Blobs, cannot_read
+from bongsu.media.blobs import Blobs
+from bongsu.media.copies import Copies
+from bongsu.media.peer_routes import PeerBlobs
+from bongsu.media.repair import Repair
 from bongsu.media.rules import Method
 from bongsu.media.thumbnails import Thumbnails, Wish
 from bongsu.media.uploads import UploadRules, Uploads
 from bongsu.media.workers import Workers
+from bongsu.store.blob_copies import CopyStore
 from bongsu.store.database import Database
 from bongsu.store.media import MediaRow, MediaStore
-
-log = structlog.get_logger(__name__)
 
 _BUCKET: Final = "media"
 _LEGACY: Final = ("/_matrix/media/v3", "/_matrix/media/r0")
@@ -47,7 +48,10 @@ def new_media_id() -> str:
 
 
 class Media:
-    """The service. legacy_access: also serve files without a token, as servers did before version 1.11."""
+    """The service. legacy_access: also serve files without a token, as servers did before version 1.11.
+
+    peers: the other sites that keep the same files.
+    """
 
     def __init__(
         self,
@@ -60,18 +64,22 @@ class Media:
         workers: Workers | None = None,
         legacy_access: bool = False,
         new_id: Callable[[], str] = new_media_id,
+        peers: Peers | None = None,
     ) -> None:
         self._store = MediaStore(database)
-        self._blobs = blobs
         self._server_name = server_name
         self._now_ms = now_ms
         self._legacy_access = legacy_access
         self._settings = uploads or UploadRules()
         self._arrivals = Arrivals(self._store)
+        places = CopyStore(database)
+        self._copies = Copies(blobs, places, peers)
+        self._repair = Repair(blobs, self._copies, places)
+        self._peer_blobs = PeerBlobs(blobs, self._copies, self._settings)
         self._uploads = Uploads(
-            self._store, blobs, self._arrivals, settings=self._settings, now_ms=now_ms, new_id=new_id
+            self._store, blobs, self._copies, self._arrivals, settings=self._settings, now_ms=now_ms, new_id=new_id
         )
-        self._thumbnails = Thumbnails(self._store, blobs, workers or Workers(), now_ms)
+        self._thumbnails = Thumbnails(self._store, blobs, self._copies, workers or Workers(), now_ms)
 
     def routes(self) -> list[Route]:
         download = self._download if self._legacy_access else self._frozen
@@ -84,7 +92,13 @@ class Media:
             *(Route("POST", f"{prefix}/upload", self._upload, bucket=_BUCKET, tier=Tier.FILES) for prefix in _LEGACY),
             *(Route("GET", f"{prefix}/config", self._config, tier=Tier.FILES) for prefix in _LEGACY),
             *(route for prefix in _LEGACY for route in _files(prefix, download, thumbnail, Auth.NONE)),
+            *self._peer_blobs.routes(),
         ]
+
+    def sweeps(self) -> list[Coroutine[None, None, None]]:
+        """What goes on beside requests, for ever; with a single site each ends at once."""
+        repair = self._repair
+        return [self._copies.run(), repair.bring_for_ever(), repair.enrol_for_ever(), repair.scrub_for_ever()]
 
     def drain(self) -> None:
         """The server stops: downloads that wait for an upload are answered now."""
@@ -92,6 +106,7 @@ class Media:
 
     async def close(self) -> None:
         await self._thumbnails.close()
+        await self._copies.close()
 
     # --- handlers ---
 
@@ -161,9 +176,7 @@ class Media:
         headers = {**rules.SAFE_HEADERS, "etag": tag, "content-disposition": rules.disposition(kind, name)}
         if rules.is_known(request.header("if-none-match"), tag):
             return _without_body(304, kind, headers)
-        if await self._blobs.size(sha256) != size:
-            log.error("blob_lost", sha256=sha256.hex())
-            raise cannot_read()
+        read = await self._copies.open(sha256, size)
         part = rules.span(request.header("range"), size) if request.method == "GET" else None
         if part is not None:
             headers["content-range"] = f"bytes {part.start}-{part.end - 1}/{size}"
@@ -171,8 +184,7 @@ class Media:
         headers["content-length"] = str(end - start)
         if request.method == "HEAD":
             return _without_body(200, kind, headers)
-        body = self._blobs.read(sha256, start, end)
-        return Response(body, status=206 if part is not None else 200, content_type=kind, headers=headers)
+        return Response(read(start, end), status=206 if part is not None else 200, content_type=kind, headers=headers)
 
 
 def _files(prefix: str, download: Handler, thumbnail: Handler, auth: Auth) -> list[Route]:

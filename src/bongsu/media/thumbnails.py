@@ -1,4 +1,7 @@
-"""Thumbnails: found, or made once however many ask for the same one, and kept as blobs like everything else."""
+"""Thumbnails: found, or made once however many ask for the same one, and kept as blobs like everything else.
+
+Among several sites a thumbnail is brought to where it is asked for, or made anew when no site gives it.
+"""
 
 import asyncio
 from collections import OrderedDict
@@ -9,6 +12,7 @@ import msgspec
 from bongsu.core import limits
 from bongsu.core.errors import Refusal, too_large
 from bongsu.media.blobs import BlobLost, Blobs, cannot_read
+from bongsu.media.copies import Copies, Read
 from bongsu.media.messages import Job, Outcome
 from bongsu.media.rules import MAGIC_BYTES, Size, is_picture
 from bongsu.media.workers import WorkerLost, Workers
@@ -38,9 +42,12 @@ def too_costly() -> Refusal:
 class Thumbnails:
     """get() a thumbnail. What cannot be done is remembered for a while, so that it costs once."""
 
-    def __init__(self, store: MediaStore, blobs: Blobs, workers: Workers, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, store: MediaStore, blobs: Blobs, copies: Copies, workers: Workers, now_ms: Callable[[], int]
+    ) -> None:
         self._store = store
         self._blobs = blobs
+        self._copies = copies
         self._workers = workers
         self._now_ms = now_ms
         self._under_way: dict[Wish, asyncio.Task[ThumbnailRow]] = {}
@@ -49,7 +56,7 @@ class Thumbnails:
     async def get(self, wish: Wish, source_size: int) -> ThumbnailRow:
         """400, 413, 429 or 503 when there is none to be had."""
         row = await self._store.thumbnail(wish.key)
-        if row is not None and await self._blobs.size(row.sha256) is not None:
+        if row is not None and await self._copies.can_open(row.sha256, row.size):
             return row
         task = self._under_way.get(wish)
         if task is None:
@@ -72,23 +79,23 @@ class Thumbnails:
         if refused is not None and until_ms > self._now_ms():
             raise refused.with_traceback(None)
         try:
-            await self._check_source(wish.source, source_size)
-            outcome, picture = await self._work(wish, source_size)
+            read = await self._copies.open(wish.source, source_size)
+            await self._check_source(read, source_size)
+            outcome, picture = await self._work(wish, read, source_size)
         except BlobLost:
             raise cannot_read() from None
         row = await self._kept(wish, source_size, outcome, picture)
         await self._store.add_thumbnail(wish.key, row)
         return row
 
-    async def _work(self, wish: Wish, source_size: int) -> tuple[Outcome, bytes]:
-        source = self._blobs.read(wish.source, 0, source_size)
+    async def _work(self, wish: Wish, read: Read, source_size: int) -> tuple[Outcome, bytes]:
         try:
-            return await self._workers.run(Job(wish.size, wish.animated), source, source_size)
+            return await self._workers.run(Job(wish.size, wish.animated), read(0, source_size), source_size)
         except WorkerLost:
             return Outcome("too_large"), b""
 
-    async def _check_source(self, source: bytes, size: int) -> None:
-        head = b"".join([piece async for piece in self._blobs.read(source, 0, min(MAGIC_BYTES, size))])
+    async def _check_source(self, read: Read, size: int) -> None:
+        head = b"".join([piece async for piece in read(0, min(MAGIC_BYTES, size))])
         if not is_picture(head):
             raise impossible()
         if size > limits.THUMBNAIL_SOURCE_BYTES_MAX:

@@ -1,4 +1,6 @@
-"""Taking files in. An upload is acknowledged when its bytes are on the disk and its row is committed."""
+"""Taking files in. An upload is acknowledged when its bytes are on the disk (of two sites, where there are several) and
+its row is committed.
+"""
 
 import asyncio
 from collections import Counter
@@ -14,6 +16,7 @@ from bongsu.http.request import Request
 from bongsu.media import rules
 from bongsu.media.arrivals import Arrivals
 from bongsu.media.blobs import Blobs, Stored, file_too_large
+from bongsu.media.copies import Copies
 from bongsu.store.media import MediaRow, MediaStore, NewFile
 
 
@@ -33,6 +36,7 @@ class Uploads:
         self,
         store: MediaStore,
         blobs: Blobs,
+        copies: Copies,
         arrivals: Arrivals,
         *,
         settings: UploadRules,
@@ -41,6 +45,7 @@ class Uploads:
     ) -> None:
         self._store = store
         self._blobs = blobs
+        self._copies = copies
         self._arrivals = arrivals
         self._settings = settings
         self._now_ms = now_ms
@@ -77,17 +82,19 @@ class Uploads:
         """Stores the body. What the uploader says of it (type, name) is made safe here."""
         kind = rules.content_type(request.header("content-type"))
         name = rules.file_name(request.query.get("filename"))
-        blob = await self._stored(request)
-        return NewFile(request.requester.user_id, blob.sha256, blob.size, kind, name)
+        blob, sites = await self._stored(request)
+        return NewFile(request.requester.user_id, blob.sha256, blob.size, kind, name, sites)
 
-    async def _stored(self, request: Request) -> Stored:
+    async def _stored(self, request: Request) -> tuple[Stored, dict[str, bool]]:
+        """The blob, and the sites that shall hold it with whether they do."""
         _check_may_upload(request.requester)
         length = request.header("content-length") or "0"
         if not length.isdigit() or len(length) > 18 or int(length) > self._settings.bytes_max:
             raise file_too_large(self._settings.bytes_max)
         with self._place(request.requester.user_id):
             pieces = in_time(request.stream(), self._settings.idle_seconds, limits.UPLOAD_SECONDS_MAX)
-            return await self._blobs.put(pieces, self._settings.bytes_max)
+            async with self._blobs.receive(pieces, self._settings.bytes_max) as draft:
+                return draft.stored, await self._copies.keep(draft)
 
     @contextmanager
     def _place(self, user_id: str) -> Iterator[None]:

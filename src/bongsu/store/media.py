@@ -1,10 +1,11 @@
 """What is known of files: whose they are, what they are called, and which blob holds their bytes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from bongsu.core import limits
+from bongsu.store.blob_copies import add_copies
 from bongsu.store.database import Connection, Database
 
 _LOCK = 0x6D646961  # with a hash of the user id: one person's new ids are made one after the other
@@ -23,13 +24,14 @@ class MediaRow(msgspec.Struct, frozen=True):
 
 
 class NewFile(msgspec.Struct, frozen=True):
-    """A file that was uploaded, without the id it gets."""
+    """A file that was uploaded, without the id it gets. sites: who shall hold its blob, and whether they do."""
 
     user_id: str
     sha256: bytes
     size: int
     content_type: str
     file_name: str | None
+    sites: Mapping[str, bool] = {}
 
 
 class ThumbnailKey(msgspec.Struct, frozen=True):
@@ -69,7 +71,7 @@ class MediaStore:
         """A file that was uploaded in one step."""
 
         async def work(connection: Connection) -> None:
-            await _add_blob(connection, file.sha256, file.size)
+            await _add_file(connection, file)
             await connection.execute(
                 "INSERT INTO media (media_id, user_id, sha256, content_type, file_name) VALUES ($1, $2, $3, $4, $5)",
                 *(media_id, file.user_id, file.sha256, file.content_type, file.file_name),
@@ -104,7 +106,7 @@ class MediaStore:
         """The upload of a waiting id. False when another upload was faster."""
 
         async def work(connection: Connection) -> bool:
-            await _add_blob(connection, file.sha256, file.size)
+            await _add_file(connection, file)
             tag = await connection.execute(
                 "UPDATE media SET sha256 = $3, content_type = $4, file_name = $5, expires_at = NULL"
                 " WHERE media_id = $1 AND user_id = $2 AND sha256 IS NULL",
@@ -144,6 +146,13 @@ class MediaStore:
             )
 
         await self._database.write(work)
+
+
+async def _add_file(connection: Connection, file: NewFile) -> None:
+    """A file becomes visible together with where it is."""
+    await _add_blob(connection, file.sha256, file.size)
+    if file.sites:
+        await add_copies(connection, file.sha256, file.sites)
 
 
 async def _add_blob(connection: Connection, sha256: bytes, size: int) -> None:
