@@ -54,14 +54,10 @@ async def test_each_is_told_a_later_time_than_the_one_before() -> None:
     clock = Clock()
     admission = Admission(clock, lambda: 0.5)
     inside = [await admission.enter(f"first{number}") for number in range(AT_ONCE)]
-    clock.now += 1
-    for entry in inside:
-        entry.leave()  # each took a second
-    for number in range(AT_ONCE):
-        await admission.enter(f"second{number}")
     line = await _enter_in_line(admission, IN_LINE)
-    waits = [await _put_off(admission, f"late{number}") for number in range(10_000)]
+    waits = [await _put_off(admission, f"late{number}") for number in range(20_000)]
     assert waits == sorted(waits)
+    assert len(inside) == AT_ONCE
     assert waits[0] < waits[100] < limits.ARRIVAL_RETRY_SECONDS_MAX
     assert waits[-1] == pytest.approx(limits.ARRIVAL_RETRY_SECONDS_MAX)
     for task in line:
@@ -112,3 +108,22 @@ async def test_no_place_is_lost_or_doubled(seed: int) -> None:
     entries = [await asyncio.wait_for(admission.enter(f"after{number}"), 1) for number in range(AT_ONCE)]
     assert len(await _enter_in_line(admission, 1, "last")) == 1
     assert all(isinstance(entry, Entry) for entry in entries)
+
+
+async def test_the_times_follow_how_fast_the_line_moves() -> None:
+    """Twice as slow a line: whoever is put off comes twice as late."""
+    waits = []
+    for seconds in (0.01, 0.02):
+        clock = Clock()
+        admission = Admission(clock, lambda: 0.5)
+        entries = [await admission.enter(f"first{number}") for number in range(AT_ONCE)]
+        line = await _enter_in_line(admission, IN_LINE)
+        for task in line[:-20]:
+            clock.now += seconds
+            entries.pop(0).leave()
+            entries.append(await task)
+        line += await _enter_in_line(admission, IN_LINE - 20, "more")
+        waits.append(await _put_off(admission, "late"))
+        for task in line:
+            task.cancel()
+    assert waits[1] == pytest.approx(2 * waits[0], rel=0.05)

@@ -83,6 +83,8 @@ def test_text_is_last_and_never_refused_altogether() -> None:
     ("signals", "level"),
     [
         (Signals(commit_age_ms=10_000, commits=1_000_000), Level.PRESENCE),  # a primary is lost
+        (Signals(commit_ms=limits.PRESSURE_COMMIT_MS_MAX * 2), Level.TEXT),  # batches grow
+        (Signals(commit_ms=10_000, commits=1_000_000), Level.PRESENCE),  # the primary is back, the line is long
         (Signals(reads=limits.PRESSURE_READS_MAX * 2), Level.FILES),
         (Signals(commits=limits.PRESSURE_COMMITS_MAX * 2), Level.TEXT),  # more than the database can write
         (Signals(in_flight=limits.PRESSURE_IN_FLIGHT_MAX * 2), Level.TEXT),
@@ -102,6 +104,7 @@ def _some(dice: random.Random) -> Signals:
     return Signals(
         lag_ms=dice.choice((0, dice.uniform(0, 4 * limits.PRESSURE_LAG_MS_MAX))),
         in_flight=dice.choice((0, dice.randrange(3 * limits.PRESSURE_IN_FLIGHT_MAX))),
+        commit_ms=dice.choice((0, dice.uniform(0, 2 * limits.PRESSURE_COMMIT_MS_MAX))),
         commits=dice.choice((0, dice.randrange(3 * limits.PRESSURE_COMMITS_MAX))),
         reads=dice.choice((0, dice.randrange(3 * limits.PRESSURE_READS_MAX))),
     )
@@ -111,6 +114,7 @@ def _more(dice: random.Random, signals: Signals) -> Signals:
     return Signals(
         lag_ms=signals.lag_ms * dice.uniform(1, 2),
         in_flight=signals.in_flight + dice.randrange(500),
+        commit_ms=signals.commit_ms * dice.uniform(1, 2),
         commits=signals.commits + dice.randrange(500),
         reads=signals.reads + dice.randrange(50),
     )

@@ -40,8 +40,9 @@ PRESSURE_LAG_MS_MAX = 25.0  # of the event loop: a send goes round it some four 
 PRESSURE_IN_FLIGHT_MAX = 2_000  # requests being answered: at 0.5 ms each, a second's work
 PRESSURE_COMMITS_MAX = 2_000  # writes in line for a commit: two full batches
 PRESSURE_READS_MAX = 100  # that wait for a connection to the database: ten for each connection, some 20 ms
-PRESSURE_COMMIT_MS_MAX = 1_000.0  # a commit under way: people see that their message hangs
-PRESSURE_COMMIT_STANDS_MS = 500.0  # longer ones do not last because of their size: the database is away
+PRESSURE_COMMIT_MS_MAX = 200.0  # that one commit takes while others wait: a message waits for one and a half of them
+PRESSURE_COMMIT_AGE_MS_MAX = 500.0  # a commit under way that is still not done
+PRESSURE_COMMIT_STANDS_MS = 1_500.0  # no batch is so large: the database is away, or its disk stands still
 PRESSURE_CALM_SHARE = 0.5  # of the above: less is calm, between the two nothing changes
 PRESSURE_CALM_MS = 2_000  # of calm for one level less: what was refused comes back within some seconds
 TEXT_SHARE_FACTOR = 0.75  # less text at each look at the pressure, when there is nothing else to give up
@@ -60,7 +61,8 @@ ARRIVALS_IN_LINE_MAX = 400  # about two seconds of them; the others are told whe
 ARRIVALS_PER_PERSON_MAX = 4  # at work or in line: a phone, a laptop and more, but not a hundred before others
 ARRIVAL_LINE_SECONDS_MAX = 10.0  # a place in the line is worth less than a new try after that
 ARRIVAL_RETRY_SECONDS_MAX = 60.0  # the latest time that somebody is told to come
-TOKENS_READ_AT_ONCE_MAX = 200  # unknown tokens looked up at a time: about 0.1 s of the database's work
+TOKENS_READ_AT_ONCE_MAX = 1_000  # unknown tokens looked up or in line for it: about 0.4 s of the database's work
+PRESENCE_TOLD_AT_ONCE_MAX = 20  # "online" that syncs bring: each takes 0.6 ms of a commit that messages wait for
 
 # --- pages ---
 TIMELINE_EVENTS_DEFAULT = 20  # of /sync without a filter

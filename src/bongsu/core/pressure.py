@@ -23,12 +23,14 @@ class Signals(msgspec.Struct, frozen=True):
     """What a worker measured over the last moment, each the smallest of several values.
 
     lag_ms: how late its event loop calls; in_flight: requests being answered, waiting syncs left out; commits: writes
-    that wait for a commit; commit_age_ms: of the commit under way; reads: what else waits for the database.
+    that wait for a commit; commit_ms: what the last commit took, the longest of the moment, if another one followed at
+    once; commit_age_ms: of the commit under way; reads: what else waits for the database.
     """
 
     lag_ms: float = 0.0
     in_flight: int = 0
     commits: int = 0
+    commit_ms: float = 0.0
     commit_age_ms: float = 0.0
     reads: int = 0
 
@@ -44,9 +46,12 @@ class Sign(msgspec.Struct, frozen=True):
 def signs(signals: Signals) -> Iterator[Sign]:
     yield Sign("lag", signals.lag_ms / limits.PRESSURE_LAG_MS_MAX, Level.TEXT)
     yield Sign("in_flight", signals.in_flight / limits.PRESSURE_IN_FLIGHT_MAX, Level.TEXT)
-    stands = signals.commit_age_ms > limits.PRESSURE_COMMIT_STANDS_MS
+    stands = max(signals.commit_age_ms, signals.commit_ms) > limits.PRESSURE_COMMIT_STANDS_MS
     yield Sign("commits", signals.commits / limits.PRESSURE_COMMITS_MAX, Level.PRESENCE if stands else Level.TEXT)
-    yield Sign("commit_age", signals.commit_age_ms / limits.PRESSURE_COMMIT_MS_MAX, Level.PRESENCE)
+    yield Sign(
+        "commit_time", signals.commit_ms / limits.PRESSURE_COMMIT_MS_MAX, Level.PRESENCE if stands else Level.TEXT
+    )
+    yield Sign("commit_age", signals.commit_age_ms / limits.PRESSURE_COMMIT_AGE_MS_MAX, Level.PRESENCE)
     yield Sign("reads", signals.reads / limits.PRESSURE_READS_MAX, Level.FILES)
 
 

@@ -38,6 +38,7 @@ class Pressure:
         self._gauge = Gauge()
         self._lags: deque[float] = deque(maxlen=limits.PRESSURE_TICKS)
         self._ages: deque[float] = deque(maxlen=limits.PRESSURE_TICKS)
+        self._took: deque[float] = deque(maxlen=limits.PRESSURE_TICKS)
         self._reads: deque[int] = deque(maxlen=limits.PRESSURE_TICKS)
         self._busy = (time.monotonic(), time.thread_time())
 
@@ -75,6 +76,7 @@ class Pressure:
     def _look(self, lag_ms: float) -> None:
         self._lags.append(lag_ms)
         self._ages.append(self._committer.age_seconds * 1000)
+        self._took.append(self._committer.took_seconds * 1000 if self._committer.age_seconds else 0.0)
         self._reads.append(self._database.waiting)
 
     def _decide(self) -> None:
@@ -91,6 +93,7 @@ class Pressure:
             lag_ms=min(self._lags),
             in_flight=self._shedding.in_flight - self._parked(),
             commits=self._committer.waiting,
+            commit_ms=max(self._took),
             commit_age_ms=min(self._ages),
             reads=min(self._reads),
         )

@@ -98,6 +98,7 @@ class Committer:
         self._stopping = False
         self._is_alone = True  # nobody else was seen to write lately
         self._began: float | None = None  # when the batch under way was taken from the queue
+        self.took_seconds = 0.0  # the batch before it, from then until it was committed
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -145,6 +146,7 @@ class Committer:
                 del self._queue[: limits.COMMIT_BATCH_MAX]
                 self._began = time.monotonic()
                 await self._commit_until_known(waiting)
+                self.took_seconds = time.monotonic() - self._began
             self._began = None
             if self._stopping:
                 break

@@ -20,8 +20,9 @@ from bongsu.core.errors import Refusal, limit_exceeded
 ADMITTED: Final = Counter("bongsu_arrivals_total", "People who came anew and were let in")
 PUT_OFF: Final = Counter("bongsu_arrivals_put_off_total", "Times that somebody who came anew was told to come later")
 IN_LINE: Final = Gauge("bongsu_arrivals_in_line", "People who stand in line")
-_FIRST_SECONDS: Final = 0.02  # what one costs, before anything is known; a first sync of a small account
-_SMOOTH: Final = 0.05  # of each new value in what one costs
+_FIRST_SECONDS: Final = 0.005  # from one to the next, before the line was seen to move
+_SMOOTH: Final = 0.02  # of each new value in how long it takes from one to the next
+_BOOKED: Final = 0.8  # of that: some come later than they were told, and the line takes those who come too early
 _JITTER: Final = 0.2
 
 
@@ -52,7 +53,8 @@ class Admission:
         self._inside = 0
         self._line: deque[asyncio.Future[None]] = deque()
         self._people: Tally[str] = Tally()
-        self._seconds_each = _FIRST_SECONDS
+        self._pace_seconds = _FIRST_SECONDS
+        self._moved_at: float | None = None  # when the line last moved, if it has not ended since
         self._booked_until = 0.0
 
     async def enter(self, user_id: str) -> Entry:
@@ -69,8 +71,7 @@ class Admission:
             self._forget(user_id)
             raise
         ADMITTED.inc()
-        began = self._clock()
-        return Entry(lambda: self._leave(user_id, began))
+        return Entry(lambda: self._leave(user_id))
 
     async def _wait(self) -> None:
         """Ends with a place taken. Whoever leaves hands theirs to the next in line."""
@@ -96,8 +97,7 @@ class Admission:
         finally:
             IN_LINE.dec()
 
-    def _leave(self, user_id: str, began: float) -> None:
-        self._seconds_each += _SMOOTH * (self._clock() - began - self._seconds_each)
+    def _leave(self, user_id: str) -> None:
         self._forget(user_id)
         self._pass_on()
 
@@ -106,8 +106,16 @@ class Admission:
             turn = self._line.popleft()
             if not turn.done():
                 turn.set_result(None)
+                self._note_move()
                 return
+        self._moved_at = None
         self._inside -= 1
+
+    def _note_move(self) -> None:
+        now = self._clock()
+        if self._moved_at is not None:
+            self._pace_seconds += _SMOOTH * (now - self._moved_at - self._pace_seconds)
+        self._moved_at = now
 
     def _forget(self, user_id: str) -> None:
         self._people[user_id] -= 1
@@ -117,7 +125,7 @@ class Admission:
     def _later(self) -> Refusal:
         """Everybody gets a time of their own, behind the line and behind whoever was put off before."""
         PUT_OFF.inc()
-        now, pace = self._clock(), self._seconds_each / limits.ARRIVALS_AT_ONCE_MAX
+        now, pace = self._clock(), self._pace_seconds * _BOOKED
         line_ends = now + pace * len(self._line)
         latest = now + limits.ARRIVAL_RETRY_SECONDS_MAX
         self._booked_until = min(max(self._booked_until, line_ends) + pace, latest)

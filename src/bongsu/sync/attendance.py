@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from bongsu.core import limits
 from bongsu.core.errors import Refusal
 from bongsu.rooms.personal import KEEP, SetPresence
 from bongsu.store import personal
@@ -41,7 +42,9 @@ class Attendance:
     def saw(self, user_id: str, state: str) -> None:
         """Somebody synced with this presence. Telling the others does not keep the sync waiting."""
         self._seen_ms[user_id] = self._now_ms()
-        if self._states.get(user_id) != state and not self._is_shed():
+        if self._states.get(user_id) == state or self._is_shed():
+            return
+        if len(self._changing) < limits.PRESENCE_TOLD_AT_ONCE_MAX:  # else at the next sync
             self._states[user_id] = state
             self._change(user_id, state)
 
