@@ -15,10 +15,10 @@ from bongsu.backup.place import Place
 from bongsu.backup.problem import BackupFailed
 from bongsu.backup.programs import Programs, stop
 from bongsu.core import limits
+from bongsu.store.backups import SLOT
 
 log = structlog.get_logger(__name__)
 
-SLOT: Final = "bongsu_backup"
 _LAST_LINES: Final = 5
 
 

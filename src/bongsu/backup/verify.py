@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from bongsu.backup import archive, blobs
+from bongsu.backup import blobs
 from bongsu.backup.place import Place
 from bongsu.backup.problem import BackupFailed
 from bongsu.backup.restore import Latest, choose, recovered
@@ -64,7 +64,7 @@ async def _wait_for_archive(source: Source, goal: backups.Mark) -> list[str]:
     """The archive is a moment behind; what is committed now must be in it soon."""
     until = time.monotonic() + limits.BACKUP_BEHIND_SECONDS_MAX
     while True:
-        reached = await backups.archived_lsn(source.upstream, archive.SLOT)
+        reached = await backups.archived_lsn(source.upstream, backups.SLOT)
         if reached is None:
             return ["nothing archives the log now; start: bongsu backup archive"]
         if reached >= goal.lsn:

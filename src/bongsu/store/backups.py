@@ -6,6 +6,8 @@ import msgspec
 
 from bongsu.store.database import Database
 
+SLOT: Final = "bongsu_backup"  # the replication slot that an archive reads
+
 
 class Mark(msgspec.Struct, frozen=True):
     """A moment: the stream's position, and a byte of the log before which all of it is written."""

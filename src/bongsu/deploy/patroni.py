@@ -1,0 +1,121 @@
+"""/etc/bongsu/patroni.yml: PostgreSQL of one site, kept by Patroni."""
+
+from typing import Any
+
+from bongsu.deploy import agreement
+from bongsu.deploy.description import Deployment, Site
+from bongsu.deploy.place import (
+    CONFIG,
+    DATABASE_DATA,
+    DATABASE_RUN,
+    DATABASE_USER,
+    ETCD_PORT,
+    PATRONI_PORT,
+    POSTGRES_PORT,
+    PYTHON,
+    is_tunnelled,
+    postgres_address,
+    postgres_bin,
+    tls,
+    with_port,
+)
+from bongsu.deploy.secrets import Secrets
+
+SCOPE = "bongsu"
+
+
+def config(deployment: Deployment, site: Site, secrets: Secrets) -> dict[str, Any]:
+    names = tls(DATABASE_USER)
+    return {
+        "scope": SCOPE,
+        "name": site.name,
+        "restapi": {
+            "listen": with_port(site.address, PATRONI_PORT),
+            "connect_address": with_port(site.address, PATRONI_PORT),
+            "certfile": names.certificate,
+            "keyfile": names.key,
+            "cafile": names.ca,
+            "verify_client": "required",
+            "authentication": {"username": "patroni", "password": secrets.patroni},
+        },
+        "ctl": {"cacert": names.ca, "certfile": names.certificate, "keyfile": names.key},
+        "etcd3": {
+            "hosts": [with_port(one.address, ETCD_PORT) for one in deployment.local_first(site)],
+            "use_proxies": True,  # these hosts in this order: the nearest first
+            "protocol": "https",
+            "cacert": names.ca,
+            "cert": names.certificate,
+            "key": names.key,
+        },
+        "bootstrap": {
+            "dcs": agreement.shared(),
+            "initdb": ["data-checksums", {"encoding": "UTF8"}, {"locale": "C"}, *_LOCALE],
+            "post_bootstrap": f"{PYTHON} -m bongsu.store.bootstrap {CONFIG}/database.json",
+        },
+        "postgresql": _postgresql(deployment, site, secrets),
+        "watchdog": {"mode": "off"},
+        "tags": {},
+    }
+
+
+_LOCALE = ({"locale-provider": "builtin"}, {"builtin-locale": "C.UTF-8"})
+
+
+def _postgresql(deployment: Deployment, site: Site, secrets: Secrets) -> dict[str, Any]:
+    address = with_port(postgres_address(deployment, site), POSTGRES_PORT)
+    return {
+        "listen": address,
+        "connect_address": address,
+        "bin_dir": postgres_bin(deployment),
+        "data_dir": f"{DATABASE_DATA}/postgres",
+        "pgpass": f"{DATABASE_RUN}/pgpass",
+        "use_unix_socket": True,
+        "authentication": {
+            "superuser": _account(deployment, "postgres", secrets.postgres),
+            "replication": _account(deployment, "replicator", secrets.replicator),
+            "rewind": _account(deployment, "rewind", secrets.rewind),
+        },
+        "parameters": {"unix_socket_directories": DATABASE_RUN, "unix_socket_permissions": "0700", **_tls(deployment)},
+        "pg_hba": access(deployment),
+        "create_replica_methods": ["basebackup"],
+        "basebackup": [{"checkpoint": "fast"}],
+    }
+
+
+def _account(deployment: Deployment, name: str, password: str) -> dict[str, str]:
+    account = {"username": name, "password": password}
+    if not is_tunnelled(deployment):
+        account |= {"sslmode": "verify-full", "sslrootcert": tls(DATABASE_USER).ca}
+    return account
+
+
+def _tls(deployment: Deployment) -> dict[str, str]:
+    if is_tunnelled(deployment):
+        return {}
+    names = tls(DATABASE_USER)
+    return {
+        "ssl": "on",
+        "ssl_cert_file": names.certificate,
+        "ssl_key_file": names.key,
+        "ssl_ca_file": names.ca,
+        "ssl_min_protocol_version": "TLSv1.3",
+    }
+
+
+def access(deployment: Deployment) -> list[str]:
+    """pg_hba.conf. The socket's folder is open to its owner alone; over the network everybody shows a password."""
+    how, sources = "host", ["127.0.0.0/8"]
+    if not is_tunnelled(deployment):
+        how, sources = "hostssl", [_network(site.address) for site in deployment.sites]
+    rules = ["local all all trust"]
+    for source in sources:
+        rules += [
+            f"{how} replication replicator,bongsu_backup {source} scram-sha-256",
+            f"{how} bongsu bongsu,bongsu_backup {source} scram-sha-256",
+            f"{how} postgres postgres,rewind {source} scram-sha-256",
+        ]
+    return [*rules, "host all all all reject"]
+
+
+def _network(address: str) -> str:
+    return f"{address}/128" if ":" in address else f"{address}/32"
