@@ -83,9 +83,7 @@ def read(path: Path) -> Deployment:
 
 def _wrong(deployment: Deployment) -> list[str]:
     sites = deployment.sites
-    wrong = [
-        f"{site.name!r} is no name for a site; take small letters" for site in sites if not is_site_name(site.name)
-    ]
+    wrong = [f"{site.name!r} is no name for a site" for site in sites if not _is_name(site.name)]
     wrong += [f"{site.address!r} of {site.name} is no IP address" for site in sites if not _is_address(site.address)]
     named = [deployment.public_name, *(site.public_name for site in sites)]
     wrong += [f"{name!r} is no host name" for name in named if not _is_host(name)]
