@@ -17,9 +17,9 @@ from click.testing import CliRunner
 from bongsu.cli import main
 from bongsu.config import resolve
 from bongsu.deploy import authority as authorities
-from bongsu.deploy import folder
 from bongsu.deploy.authority import Authority
 from bongsu.deploy.description import Deployment, DescriptionWrong, Site, read
+from bongsu.deploy.folder import write
 from bongsu.deploy.units import units
 
 NAMES = ("seoul", "busan", "daejeon")
@@ -48,7 +48,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 @pytest.fixture(scope="module")
 def out(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("out")
-    folder.write(deployment, path, rejoins=None, packages=None)
+    write(deployment, path, rejoins=None, packages=None)
     return path
 
 
@@ -160,7 +160,7 @@ def test_a_database_promises_what_an_acknowledgement_means(host: Path) -> None:
 
 def test_a_given_postgresql_speaks_tls_itself(deployment: Deployment, tmp_path: Path) -> None:
     given = msgspec.structs.replace(deployment, postgres_bin="/usr/lib/postgresql/18/bin")
-    folder.write(given, tmp_path, rejoins=None, packages=None)
+    write(given, tmp_path, rejoins=None, packages=None)
     for name in NAMES:
         host = tmp_path / name
         dsn = tomllib.loads(_etc(host, "bongsu/bongsu.toml"))["dsn"]
@@ -180,17 +180,15 @@ def test_a_given_postgresql_speaks_tls_itself(deployment: Deployment, tmp_path: 
 
 def test_a_second_time_changes_nothing(deployment: Deployment, out: Path) -> None:
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
-    assert folder.write(deployment, out, rejoins=None, packages=None) == []
+    assert write(deployment, out, rejoins=None, packages=None) == []
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
 
 
 def test_a_change_is_shown_and_secrets_are_not(deployment: Deployment, out: Path, tmp_path: Path) -> None:
     shutil.copytree(out, tmp_path / "out")
-    changed = folder.write(
-        msgspec.structs.replace(deployment, workers=3), tmp_path / "out", rejoins=None, packages=None
-    )
+    changed = write(msgspec.structs.replace(deployment, workers=3), tmp_path / "out", rejoins=None, packages=None)
     assert "+    server worker-8012 127.0.0.1:8012" in changed
-    changed = folder.write(deployment, tmp_path / "out", rejoins="busan", packages=None)
+    changed = write(deployment, tmp_path / "out", rejoins="busan", packages=None)
     assert "changed  busan/etc/bongsu/etcd.yml (it holds secrets)" in changed
     assert not [line for line in changed if "seoul" in line and "etcd" in line]
     secrets = json.loads((out / "secrets.json").read_text()).values()
@@ -276,3 +274,11 @@ def test_two_sites_are_no_three(tmp_path: Path) -> None:
 def test_numbers_follow_the_description(deployment: Deployment) -> None:
     assert [site.number for site in deployment.sites] == [1, 2, 3]
     assert isinstance(deployment.sites[0], Site)
+
+
+def test_the_supported_settings_are_one_switch_away(deployment: Deployment, out: Path, tmp_path: Path) -> None:
+    slow = msgspec.structs.replace(deployment, switching="supported")
+    write(slow, tmp_path, rejoins=None, packages=None)
+    for folder, name, ttl in ((out, "fast", 5), (tmp_path, "supported", 20)):
+        assert _yaml(folder / "seoul", "bongsu/patroni.yml")["bootstrap"]["dcs"]["ttl"] == ttl
+        assert f"CLUSTER_PROFILE={name}\n" in _etc(folder / "seoul", "systemd/system/bongsu-patroni.service")

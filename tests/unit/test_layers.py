@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "cluster": {"cluster"},
     "lab": {"logs", "store", "cluster", "lab"},
     "backup": {"core", "store", "backup"},
-    "deploy": {"config", "core", "store", "cluster", "deploy"},
+    "deploy": {"config", "core", "cluster", "deploy"},
 }
 
 

@@ -12,15 +12,16 @@ public_name = "seoul.chat.example.org"
 import ipaddress
 import tomllib
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
+from bongsu.cluster.settings import PROFILES, Profile
+from bongsu.cluster.topology import SITES
 from bongsu.config import is_site_name
 from bongsu.core.ids import is_server_name
 
-SITES: Final = 3  # a quorum of two survives the loss of one; more sites would wait for more disks
 WORKERS_MAX: Final = 64
 
 
@@ -59,7 +60,13 @@ class Deployment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     backup_days: Annotated[int, Meta(ge=1, le=3650)] = 30
     open_registration: bool = False
     ssh_port: Annotated[int, Meta(ge=1, le=65535)] = 22
+    switching: Literal["fast", "supported"] = "fast"
     postgres_bin: str | None = None
+
+    @property
+    def profile(self) -> Profile:
+        """How soon a silent leader is replaced. "supported" is Patroni as it comes, and takes four times as long."""
+        return PROFILES[self.switching]
 
     def others(self, site: Site) -> list[Site]:
         return [other for other in self.sites if other.name != site.name]

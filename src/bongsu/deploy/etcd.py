@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from bongsu.cluster import settings
+from bongsu.cluster.topology import ETCD_PEER_PORT, ETCD_PORT, with_port
 from bongsu.deploy.description import Deployment, Site
-from bongsu.deploy.place import ETCD_DATA, ETCD_PEER_PORT, ETCD_PORT, ETCD_USER, tls, with_port
+from bongsu.deploy.place import ETCD_DATA, ETCD_USER, tls
 from bongsu.deploy.secrets import Secrets
 
 
@@ -22,14 +24,7 @@ def config(deployment: Deployment, site: Site, secrets: Secrets, *, rejoins: boo
         "initial-cluster-state": "existing" if rejoins else "new",
         "client-transport-security": _security(),
         "peer-transport-security": _security(),
-        "enable-grpc-gateway": True,  # etcd 3.4 forgets its default when it reads a file, and Patroni asks through it
-        "heartbeat-interval": 100,
-        "election-timeout": 1000,
-        "pre-vote": True,
-        "auto-compaction-mode": "periodic",
-        "auto-compaction-retention": "1h",
-        "logger": "zap",
-        "log-level": "warn",
+        **settings.ETCD,
     }
 
 

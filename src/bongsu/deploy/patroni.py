@@ -2,22 +2,19 @@
 
 from typing import Any
 
-from bongsu.deploy import agreement
+from bongsu.cluster import settings
+from bongsu.cluster.topology import ETCD_PORT, PATRONI_PORT, POSTGRES_PORT, with_port
 from bongsu.deploy.description import Deployment, Site
 from bongsu.deploy.place import (
     CONFIG,
     DATABASE_DATA,
     DATABASE_RUN,
     DATABASE_USER,
-    ETCD_PORT,
-    PATRONI_PORT,
-    POSTGRES_PORT,
     PYTHON,
     is_tunnelled,
     postgres_address,
     postgres_bin,
     tls,
-    with_port,
 )
 from bongsu.deploy.secrets import Secrets
 
@@ -48,8 +45,8 @@ def config(deployment: Deployment, site: Site, secrets: Secrets) -> dict[str, An
             "key": names.key,
         },
         "bootstrap": {
-            "dcs": agreement.shared(),
-            "initdb": ["data-checksums", {"encoding": "UTF8"}, {"locale": "C"}, *_LOCALE],
+            "dcs": _shared(deployment),
+            "initdb": list(settings.INITDB),
             "post_bootstrap": f"{PYTHON} -m bongsu.store.bootstrap {CONFIG}/database.json",
         },
         "postgresql": _postgresql(deployment, site, secrets),
@@ -58,7 +55,25 @@ def config(deployment: Deployment, site: Site, secrets: Secrets) -> dict[str, An
     }
 
 
-_LOCALE = ({"locale-provider": "builtin"}, {"builtin-locale": "C.UTF-8"})
+# Of real hosts alone: a laboratory has no archive, and looks at its log at once.
+_FOR_BACKUPS = {
+    "summarize_wal": "on",  # so that a backup can hold what changed, and no more
+    "max_slot_wal_keep_size": "8GB",  # an archive that is gone for long must not fill the leader's disk
+}
+_ON_HOSTS = {
+    "wal_compression": "on",
+    "checkpoint_timeout": "15min",
+    "log_lock_waits": "on",
+    "log_min_duration_statement": "2s",
+}
+
+
+def _shared(deployment: Deployment) -> dict[str, Any]:
+    """What all sites agree on: the laboratory's, in which it is measured, and what only a host has."""
+    shared = settings.patroni_shared(deployment.profile)
+    postgresql = shared["postgresql"]
+    parameters = {**postgresql["parameters"], **_FOR_BACKUPS, **_ON_HOSTS}
+    return {**shared, "postgresql": {**postgresql, "parameters": parameters}}
 
 
 def _postgresql(deployment: Deployment, site: Site, secrets: Secrets) -> dict[str, Any]:

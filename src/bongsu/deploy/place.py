@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from bongsu.cluster.topology import ETCD_PEER_PORT, ETCD_PORT, PATRONI_PORT, POSTGRES_PORT
 from bongsu.deploy.description import Deployment, Site
 
 CONFIG: Final = "/etc/bongsu"
@@ -21,10 +22,6 @@ DATABASE_USER: Final = "bongsu-db"  # a worker that is taken over must not reach
 ETCD_USER: Final = "etcd"  # of Debian's package
 PROXY_USER: Final = "haproxy"  # of Debian's package
 
-POSTGRES_PORT: Final = 5432
-PATRONI_PORT: Final = 8009
-ETCD_PORT: Final = 2379
-ETCD_PEER_PORT: Final = 2380
 WORKER_PORT: Final = 8010  # of the first worker; the next one has the next
 PEER_PORT: Final = 8448  # sites among themselves, over TLS
 HTTPS_PORT: Final = 443
@@ -63,7 +60,3 @@ def postgres_address(deployment: Deployment, site: Site) -> str:
 
 def worker_ports(deployment: Deployment) -> range:
     return range(WORKER_PORT, WORKER_PORT + deployment.workers)
-
-
-def with_port(address: str, port: int) -> str:
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

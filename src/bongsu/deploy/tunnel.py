@@ -8,8 +8,9 @@ end's must be that site's.
 It stands apart from the proxy for clients, so that a crowd there cannot keep replication waiting.
 """
 
+from bongsu.cluster.topology import POSTGRES_PORT, with_port
 from bongsu.deploy.description import Deployment, Site
-from bongsu.deploy.place import POSTGRES_PORT, PROXY_USER, TLS, postgres_address, with_port
+from bongsu.deploy.place import PROXY_USER, TLS, postgres_address
 
 _HEAD = f"""\
 global

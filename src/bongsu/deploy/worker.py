@@ -3,18 +3,17 @@
 import json
 from typing import Any
 
+from bongsu.cluster.topology import POSTGRES_PORT, with_port
 from bongsu.deploy.description import Deployment, Site
 from bongsu.deploy.place import (
     DATA,
     PEER_PORT,
-    POSTGRES_PORT,
     WORKER_PORT,
     WORKER_USER,
     is_tunnelled,
     postgres_address,
     postgres_bin,
     tls,
-    with_port,
 )
 from bongsu.deploy.secrets import Secrets
 

@@ -11,23 +11,21 @@ import shlex
 import sys
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote, urlencode
 
 import asyncpg
 
 _OPTIONS: Final = {"bongsu": "LOGIN", "bongsu_backup": "LOGIN REPLICATION"}
+_WORDS: Final = {"host": "host", "port": "port", "user": "user", "dbname": "database"}
 
 
-def _dsn(connection: str) -> str:
+def _address(connection: str) -> dict[str, str]:
     said = dict(pair.split("=", 1) for pair in shlex.split(connection))
-    where = {name: value for name, value in said.items() if name in ("host", "port")}
-    account, database = quote(said["user"]), quote(said["dbname"])
-    return f"postgresql://{account}@/{database}?{urlencode(where, safe='/')}"
+    return {ours: said[theirs] for theirs, ours in _WORDS.items() if theirs in said}
 
 
-async def begin(dsn: str, passwords: dict[str, str]) -> None:
+async def begin(address: dict[str, Any], passwords: dict[str, str]) -> None:
     """Makes what is not there yet; doing it again changes nothing but passwords."""
-    connection = await asyncpg.connect(dsn, timeout=10)
+    connection = await asyncpg.connect(**address, timeout=10)
     try:
         for role, options in _OPTIONS.items():
             if not await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", role):
@@ -42,4 +40,4 @@ async def begin(dsn: str, passwords: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(begin(_dsn(sys.argv[2]), json.loads(Path(sys.argv[1]).read_text())))
+    asyncio.run(begin(_address(sys.argv[2]), json.loads(Path(sys.argv[1]).read_text())))
