@@ -23,6 +23,7 @@ BRIDGE = "bdeploy"
 NETWORK = "10.78.0"
 OURS = f"{NETWORK}.254"  # the test's own address on the hosts' network
 SOURCE = Path(bongsu.__file__).parent.parent
+_PROGRAMS = ("etcd", "etcdctl", "haproxy", "nft", "ip", "unshare", "nsenter", "setpriv", "prlimit")
 _FIRST_PROCESS = """
 import os, sys, time
 print("up", flush=True)
@@ -40,7 +41,11 @@ def why_not() -> str | None:
         return "hosts in network namespaces need root"
     if "overlay" not in Path("/proc/filesystems").read_text():
         return "this kernel has no overlayfs"
-    missing = [name for name in ("etcd", "haproxy", "nft", "ip", "unshare", "nsenter", "setpriv") if not _found(name)]
+    missing = [
+        name
+        for name in ("etcd", "etcdctl", "haproxy", "nft", "ip", "unshare", "nsenter", "setpriv")
+        if not _found(name)
+    ]
     return f"missing here: {', '.join(missing)}" if missing else None
 
 
@@ -119,6 +124,12 @@ class Host:
         run("ip", "link", "del", f"bd-{self.name[:8]}", check=False)
         run("ip", "netns", "del", self._namespace, check=False)
 
+    def wipe(self) -> None:
+        """A new disk, while it is off."""
+        assert self._first is None
+        for part in ("upper", "work"):
+            shutil.rmtree(self._folder / part)
+
     def run(self, *command: str | Path, user: str = "root", check: bool = True) -> str:
         """A command inside, to its end."""
         return run(*self._inside(user), *command, check=check)
@@ -141,6 +152,9 @@ class Host:
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
+
+    def runs(self, unit: str) -> bool:
+        return unit in self._units
 
     def stop(self, unit: str) -> None:
         """All of its processes end at once, and nothing starts them again."""

@@ -36,6 +36,12 @@ SERVICES = (
     "bongsu-worker@8011.service",
     "bongsu-proxy.service",
 )
+WORKERS = tuple(unit for unit in SERVICES if "worker" in unit)
+_RESTORE = (
+    *("/opt/bongsu/bin/python", "-m", "bongsu", "backup", "restore", "--config", "/etc/bongsu/bongsu.toml"),
+    *("--into", "/var/lib/bongsu/restored"),
+)
+_FORGET = "printf 'bongsu\\nYes I am aware\\n' | /opt/bongsu/bin/patronictl -c /etc/bongsu/patroni.yml remove bongsu"
 DESCRIPTION = f'server_name = "{SERVER_NAME}"\npublic_name = "{PUBLIC_NAME}"\nopen_registration = true\n' + "".join(
     f'[[site]]\nname = "{name}"\naddress = "{NETWORK}.{number}"\npublic_name = "{name}.{PUBLIC_NAME}"\n'
     for number, name in enumerate(NAMES, 1)
@@ -50,10 +56,17 @@ pytestmark = [
 class Sites:
     """The hosts, and the folder they were made from."""
 
-    def __init__(self, hosts: list[Host], out: Path) -> None:
-        self.hosts = {host.name: host for host in hosts}
-        self.ca = out / "ca" / "ca.crt"
-        self._out = out
+    def __init__(self, folder: Path) -> None:
+        self.hosts: dict[str, Host] = {}
+        self._description = folder / "sites.toml"
+        self._description.write_text(DESCRIPTION)
+        self._out = folder / "out"
+        self.ca = self._out / "ca" / "ca.crt"
+
+    def init(self, *options: str) -> None:
+        """As an operator types it."""
+        command = ("site", "init", str(self._description), "--out", str(self._out), *options)
+        hosts.run(sys.executable, "-m", "bongsu", *command)
 
     def install(self, host: Host) -> str:
         """Copies the site's folder to the host and runs the installer there."""
@@ -66,6 +79,19 @@ class Sites:
     def start(self, host: Host) -> None:
         for unit in SERVICES:
             host.start(unit)
+
+    def stop_database(self, host: Host) -> None:
+        """systemctl stop of workers, archive and Patroni, with the PostgreSQL that Patroni would have stopped."""
+        for unit in (*WORKERS, "bongsu-archive.service", "bongsu-patroni.service"):
+            if host.runs(unit):
+                host.stop(unit)
+        pid = host.root_path("/var/lib/bongsu-db/postgres/postmaster.pid")
+        if pid.exists():
+            host.run("kill", "-INT", pid.read_text().split()[0])
+            deadline = time.monotonic() + 30
+            while pid.exists():
+                assert time.monotonic() < deadline, host.log()
+                time.sleep(0.05)
 
     def members(self, host: Host) -> dict[str, dict[str, Any]]:
         """What Patroni says of the sites, as an operator asks it on that host."""
@@ -90,11 +116,10 @@ class _Names(AbstractResolver):
 @pytest.fixture(scope="module")
 def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
     folder = tmp_path_factory.mktemp("deploy")
-    (folder / "sites.toml").write_text(DESCRIPTION)
-    out = folder / "out"
-    hosts.run(sys.executable, "-m", "bongsu", "site", "init", folder / "sites.toml", "--out", out)
+    sites = Sites(folder)
+    sites.init()
     with hosts.hosts(NAMES) as booted:
-        sites = Sites(booted, out)
+        sites.hosts = {host.name: host for host in booted}
         for host in booted:
             sites.install(host)
         for host in booted:
@@ -262,8 +287,7 @@ async def test_a_site_without_workers_is_served_by_the_others(
 ) -> None:
     alice = await sign_up(clients["busan"], "alice")
     daejeon = sites.hosts["daejeon"]
-    workers = [unit for unit in SERVICES if "worker" in unit]
-    for unit in workers:
+    for unit in WORKERS:
         daejeon.stop(unit)
     try:
         deadline = time.monotonic() + 30
@@ -272,7 +296,7 @@ async def test_a_site_without_workers_is_served_by_the_others(
             await asyncio.sleep(0.1)
         assert (await alice.through(clients["daejeon"]).get(f"{V3}/account/whoami"))["user_id"] == alice.user_id
     finally:
-        for unit in workers:
+        for unit in WORKERS:
             daejeon.start(unit)
 
 
@@ -314,3 +338,76 @@ async def test_the_loss_of_the_leading_site_is_survived_and_it_comes_back(
     await _wait_ready(sites, lost, clients[lost])
     await _say(alice.through(clients[lost]), room, "back")
     assert await _heard(alice.through(clients[left[0]]), room) == [*heard, "back"]
+
+
+async def test_all_sites_go_back_to_a_moment(sites: Sites, clients: dict[str, aiohttp.ClientSession]) -> None:
+    """docs/runbooks/restore.md, step by step."""
+    seoul = sites.hosts["seoul"]
+    await _settled(sites, seoul)
+    if not seoul.runs("bongsu-archive.service"):
+        seoul.start("bongsu-archive.service")
+    seoul.start("bongsu-backup.service")
+    alice = await sign_up(clients["seoul"], "alice")
+    room: str = (await alice.post(f"{V3}/createRoom", {}))["room_id"]
+    await _say(alice, room, "kept")
+    async with clients["seoul"].get("/health/ready") as answer:
+        position = (await answer.json())["position"]
+    await _say(alice, room, "a mistake")
+    for host in sites.hosts.values():
+        sites.stop_database(host)
+
+    seoul.run(*_RESTORE, "--to", str(position), user="bongsu")
+    seoul.run("sh", "-c", _FORGET)
+    for host in sites.hosts.values():
+        host.run("mv", "/var/lib/bongsu-db/postgres", "/var/lib/bongsu-db/postgres.before")
+    seoul.run("cp", "-a", "/var/lib/bongsu/restored/postgres", "/var/lib/bongsu-db/postgres")
+    seoul.run("chown", "-R", "bongsu-db:bongsu-db", "/var/lib/bongsu-db/postgres")
+    for host in (seoul, sites.hosts["busan"], sites.hosts["daejeon"]):
+        host.start("bongsu-patroni.service")
+    await _settled(sites, seoul)
+    for host in sites.hosts.values():
+        for unit in WORKERS:
+            host.start(unit)
+
+    for name in NAMES:
+        await _wait_ready(sites, name, clients[name])
+        assert await _heard(alice.through(clients[name]), room) == ["kept"]
+    await _say(alice.through(clients["busan"]), room, "on we go")
+    assert await _heard(alice.through(clients["daejeon"]), room) == ["kept", "on we go"]
+    said = seoul.run("/opt/bongsu/bin/patronictl", "-c", "/etc/bongsu/patroni.yml", "show-config")
+    assert "synchronous_mode_strict: true" in said
+    assert "synchronous_mode: quorum" in said
+
+
+async def test_a_site_with_an_empty_disk_joins_two_that_live(
+    sites: Sites, clients: dict[str, aiohttp.ClientSession]
+) -> None:
+    """docs/runbooks/rejoin.md, step by step."""
+    seoul, busan = sites.hosts["seoul"], sites.hosts["busan"]
+    await _settled(sites, seoul)
+    alice = await sign_up(clients["seoul"], "alice")
+    room: str = (await alice.post(f"{V3}/createRoom", {}))["room_id"]
+    await _say(alice, room, "before")
+    busan.crash()
+    busan.wipe()
+    await _wait_ready(sites, "seoul", clients["seoul"])
+
+    sites.init("--rejoins", "busan")
+    found = next(line for line in _etcdctl(seoul, "member", "list").splitlines() if " busan," in line)
+    _etcdctl(seoul, "member", "remove", found.split(",")[0])
+    _etcdctl(seoul, "member", "add", "busan", f"--peer-urls=https://{busan.address}:2380")
+    busan.boot()
+    sites.install(busan)
+    sites.start(busan)
+
+    await _settled(sites, seoul)
+    await _wait_ready(sites, "busan", clients["busan"])
+    await _say(alice.through(clients["busan"]), room, "after")
+    assert await _heard(alice.through(clients["daejeon"]), room) == ["before", "after"]
+
+
+def _etcdctl(host: Host, *command: str) -> str:
+    own = "/etc/bongsu/tls/etcd"
+    trust = ("--cacert=/etc/bongsu/tls/ca.crt", f"--cert={own}.crt", f"--key={own}.key")
+    where = f"--endpoints=https://{host.address}:2379"
+    return host.run("env", "ETCDCTL_API=3", "etcdctl", where, *trust, *command)
