@@ -188,6 +188,13 @@ async def test_who_signs_up_in_one_site_is_heard_in_the_others(
     assert sorted(member["Role"] for member in members.values()) == ["Leader", "Quorum Standby", "Quorum Standby"]
 
 
+async def _leaderless(sites: Sites, host: Host) -> None:
+    deadline = time.monotonic() + READY_SECONDS_MAX
+    while any(member["Role"] == "Leader" for member in sites.members(host).values()):
+        assert time.monotonic() < deadline, sites.log()
+        await asyncio.sleep(0.2)
+
+
 async def _settled(sites: Sites, host: Host, count: int = 3) -> dict[str, dict[str, Any]]:
     """Until that many sites run and the others follow the leader."""
     deadline = time.monotonic() + READY_SECONDS_MAX
@@ -357,6 +364,7 @@ async def test_all_sites_go_back_to_a_moment(sites: Sites, clients: dict[str, ai
         sites.stop_database(host)
 
     seoul.run(*_RESTORE, "--to", str(position), user="bongsu")
+    await _leaderless(sites, seoul)
     seoul.run("sh", "-c", _FORGET)
     for host in sites.hosts.values():
         host.run("mv", "/var/lib/bongsu-db/postgres", "/var/lib/bongsu-db/postgres.before")
