@@ -188,9 +188,18 @@ async def test_who_signs_up_in_one_site_is_heard_in_the_others(
     assert sorted(member["Role"] for member in members.values()) == ["Leader", "Quorum Standby", "Quorum Standby"]
 
 
+async def _leads(sites: Sites, host: Host) -> None:
+    """Until that site is the leader."""
+    await _until_leader_is(sites, host, host.name)
+
+
 async def _leaderless(sites: Sites, host: Host) -> None:
+    await _until_leader_is(sites, host, None)
+
+
+async def _until_leader_is(sites: Sites, host: Host, name: str | None) -> None:
     deadline = time.monotonic() + READY_SECONDS_MAX
-    while any(member["Role"] == "Leader" for member in sites.members(host).values()):
+    while name != next((one for one, said in sites.members(host).items() if said["Role"] == "Leader"), None):
         assert time.monotonic() < deadline, sites.log()
         await asyncio.sleep(0.2)
 
@@ -370,8 +379,10 @@ async def test_all_sites_go_back_to_a_moment(sites: Sites, clients: dict[str, ai
         host.run("mv", "/var/lib/bongsu-db/postgres", "/var/lib/bongsu-db/postgres.before")
     seoul.run("cp", "-a", "/var/lib/bongsu/restored/postgres", "/var/lib/bongsu-db/postgres")
     seoul.run("chown", "-R", "bongsu-db:bongsu-db", "/var/lib/bongsu-db/postgres")
-    for host in (seoul, sites.hosts["busan"], sites.hosts["daejeon"]):
-        host.start("bongsu-patroni.service")
+    seoul.start("bongsu-patroni.service")
+    await _leads(sites, seoul)  # an empty site that starts before would begin a new database
+    for name in ("busan", "daejeon"):
+        sites.hosts[name].start("bongsu-patroni.service")
     await _settled(sites, seoul)
     for host in sites.hosts.values():
         for unit in WORKERS:
