@@ -93,6 +93,12 @@ class Sites:
                 assert time.monotonic() < deadline, host.log()
                 time.sleep(0.05)
 
+    def databases_answer(self) -> bool:
+        """Each asked on its own host: what Patroni says of a site that was just away may be old."""
+        ask = ("/opt/bongsu-postgresql/bin/pg_isready", "--host")
+        numbered = enumerate(self.hosts.values(), 1)
+        return all("accepting" in host.run(*ask, f"127.0.77.{n}", check=False) for n, host in numbered)
+
     def members(self, host: Host) -> dict[str, dict[str, Any]]:
         """What Patroni says of the sites, as an operator asks it on that host."""
         said = host.run("/opt/bongsu/bin/patronictl", "-c", "/etc/bongsu/patroni.yml", "list", "-f", "json")
@@ -212,14 +218,13 @@ async def _until_leader_is(sites: Sites, host: Host, name: str | None) -> None:
         await asyncio.sleep(0.2)
 
 
-async def _settled(sites: Sites, host: Host, count: int = 3) -> dict[str, dict[str, Any]]:
-    """Until that many sites run and the others follow the leader."""
+async def _settled(sites: Sites, host: Host) -> dict[str, dict[str, Any]]:
+    """Until every site's database answers and two of them follow a leader."""
     deadline = time.monotonic() + READY_SECONDS_MAX
     while True:
         members = await asyncio.to_thread(sites.members, host)
-        if sum(member["State"] in ("running", "streaming") for member in members.values()) == count and any(
-            member["Role"] == "Quorum Standby" for member in members.values()
-        ):
+        follow = [member for member in members.values() if member["Role"] == "Quorum Standby"]
+        if len(follow) == 2 and await asyncio.to_thread(sites.databases_answer):
             return members
         assert time.monotonic() < deadline, f"{members}\n{sites.log()}"
         await asyncio.sleep(0.5)
@@ -368,6 +373,7 @@ async def test_all_sites_go_back_to_a_moment(sites: Sites, clients: dict[str, ai
     """docs/runbooks/restore.md, step by step."""
     seoul = sites.hosts["seoul"]
     await _settled(sites, seoul)
+    await _wait_ready(sites, "seoul", clients["seoul"])
     if not seoul.runs("bongsu-archive.service"):
         seoul.start("bongsu-archive.service")
     seoul.start("bongsu-backup.service")
@@ -419,6 +425,7 @@ async def test_a_site_with_an_empty_disk_joins_two_that_live(
     await _wait_ready(sites, "seoul", clients["seoul"])
 
     sites.init("--rejoins", "busan")
+    await _etcd_answers(seoul)
     found = next(line for line in _etcdctl(seoul, "member", "list").splitlines() if " busan," in line)
     _etcdctl(seoul, "member", "remove", found.split(",")[0])
     _etcdctl(seoul, "member", "add", "busan", f"--peer-urls=https://{busan.address}:2380")
@@ -432,8 +439,16 @@ async def test_a_site_with_an_empty_disk_joins_two_that_live(
     assert await _heard(alice.through(clients["daejeon"]), room) == ["before", "after"]
 
 
-def _etcdctl(host: Host, *command: str) -> str:
+async def _etcd_answers(host: Host) -> None:
+    """Two members elect a leader of theirs when the lost one was it."""
+    deadline = time.monotonic() + READY_SECONDS_MAX
+    while "is healthy" not in _etcdctl(host, "endpoint", "health", check=False):
+        assert time.monotonic() < deadline, host.log()
+        await asyncio.sleep(0.2)
+
+
+def _etcdctl(host: Host, *command: str, check: bool = True) -> str:
     own = "/etc/bongsu/tls/etcd"
     trust = ("--cacert=/etc/bongsu/tls/ca.crt", f"--cert={own}.crt", f"--key={own}.key")
     where = f"--endpoints=https://{host.address}:2379"
-    return host.run("env", "ETCDCTL_API=3", "etcdctl", where, *trust, *command)
+    return host.run("env", "ETCDCTL_API=3", "etcdctl", "--command-timeout=30s", where, *trust, *command, check=check)

@@ -17,11 +17,11 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from bongsu.cluster.settings import PROFILES, Profile
-from bongsu.cluster.topology import SITES
+from bongsu.cluster.settings import PROFILES, Memory, Profile
 from bongsu.config import is_site_name
 from bongsu.core.ids import is_server_name
 
+SITES: Final = 3  # two of them decide, so the loss of any one decides nothing
 WORKERS_MAX: Final = 64
 
 
@@ -60,6 +60,8 @@ class Deployment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     backup_days: Annotated[int, Meta(ge=1, le=3650)] = 30
     open_registration: bool = False
     ssh_port: Annotated[int, Meta(ge=1, le=65535)] = 22
+    shared_buffers_mb: Annotated[int, Meta(ge=64)] = 256
+    connections: Annotated[int, Meta(ge=20, le=5000)] = 200
     switching: Literal["fast", "supported"] = "fast"
     postgres_bin: str | None = None
 
@@ -67,6 +69,10 @@ class Deployment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def profile(self) -> Profile:
         """How soon a silent leader is replaced. "supported" is Patroni as it comes, and takes four times as long."""
         return PROFILES[self.switching]
+
+    @property
+    def memory(self) -> Memory:
+        return Memory(self.shared_buffers_mb, self.connections)
 
     def others(self, site: Site) -> list[Site]:
         return [other for other in self.sites if other.name != site.name]

@@ -3,9 +3,9 @@
 from typing import Any
 
 from bongsu.cluster import settings
-from bongsu.cluster.topology import ETCD_PEER_PORT, ETCD_PORT, with_port
+from bongsu.cluster.topology import ETCD_PEER_PORT, ETCD_PORT
 from bongsu.deploy.description import Deployment, Site
-from bongsu.deploy.place import ETCD_DATA, ETCD_USER, tls
+from bongsu.deploy.place import ETCD_DATA, ETCD_USER, tls, with_port
 from bongsu.deploy.secrets import Secrets
 
 
@@ -25,6 +25,7 @@ def config(deployment: Deployment, site: Site, secrets: Secrets, *, rejoins: boo
         "client-transport-security": _security(),
         "peer-transport-security": _security(),
         **settings.ETCD,
+        "enable-grpc-gateway": True,  # etcd 3.4 forgets its default when it reads a file, and Patroni asks through it
     }
 
 

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
+from bongsu.cluster.settings import KERNEL
 from bongsu.deploy import etcd, firewall, patroni, proxy, tunnel, units, worker
 from bongsu.deploy.authority import Authority, Certificate
 from bongsu.deploy.description import Deployment, Site
@@ -22,10 +23,6 @@ from bongsu.deploy.place import (
 from bongsu.deploy.secrets import Secrets
 
 SECRET: Final = 0o600
-_SYSCTL: Final = """\
-# A connection to a burnt site is given up after some seconds, not after a quarter of an hour.
-net.ipv4.tcp_retries2 = 4
-"""
 
 
 class HostFile(msgspec.Struct, frozen=True):
@@ -98,11 +95,11 @@ def _configuration(deployment: Deployment, site: Site, secrets: Secrets, *, rejo
             f"{CONFIG}/etcd.yml", _yaml(etcd.config(deployment, site, secrets, rejoins=rejoins)), SECRET, ETCD_USER
         ),
         HostFile(f"{CONFIG}/patroni.yml", _yaml(patroni.config(deployment, site, secrets)), SECRET, DATABASE_USER),
-        HostFile(f"{CONFIG}/database.json", worker.passwords_of_roles(secrets), SECRET, DATABASE_USER),
+        HostFile(patroni.FIRST_STATEMENTS, patroni.first_statements(secrets), SECRET, DATABASE_USER),
         HostFile(f"{CONFIG}/bongsu.toml", worker.config(deployment, site, secrets), SECRET, WORKER_USER),
         HostFile(f"{CONFIG}/proxy.cfg", proxy.config(deployment, site)),
         HostFile(f"{CONFIG}/firewall.nft", firewall.rules(deployment, site)),
-        HostFile("/etc/sysctl.d/60-bongsu.conf", _SYSCTL),
+        HostFile("/etc/sysctl.d/60-bongsu.conf", "".join(f"{name} = {value}\n" for name, value in KERNEL.items())),
     ]
     if is_tunnelled(deployment):
         files.append(HostFile(f"{CONFIG}/tunnel.cfg", tunnel.config(deployment, site)))

@@ -1,24 +1,26 @@
 """/etc/bongsu/patroni.yml: PostgreSQL of one site, kept by Patroni."""
 
-from typing import Any
+from typing import Any, Final
 
 from bongsu.cluster import settings
-from bongsu.cluster.topology import ETCD_PORT, PATRONI_PORT, POSTGRES_PORT, with_port
+from bongsu.cluster.topology import ETCD_PORT, PATRONI_PORT, POSTGRES_PORT
 from bongsu.deploy.description import Deployment, Site
 from bongsu.deploy.place import (
     CONFIG,
     DATABASE_DATA,
     DATABASE_RUN,
     DATABASE_USER,
-    PYTHON,
     is_tunnelled,
     postgres_address,
     postgres_bin,
     tls,
+    with_port,
 )
 from bongsu.deploy.secrets import Secrets
 
-SCOPE = "bongsu"
+SCOPE: Final = "bongsu"
+BACKUP_ROLE: Final = "bongsu_backup"  # and the name of its replication slot
+FIRST_STATEMENTS: Final = f"{CONFIG}/first.sql"
 
 
 def config(deployment: Deployment, site: Site, secrets: Secrets) -> dict[str, Any]:
@@ -26,6 +28,7 @@ def config(deployment: Deployment, site: Site, secrets: Secrets) -> dict[str, An
     return {
         "scope": SCOPE,
         "name": site.name,
+        "bongsu": {"below_floors": deployment.profile.below_floors},  # read by bongsu.cluster.patroni
         "restapi": {
             "listen": with_port(site.address, PATRONI_PORT),
             "connect_address": with_port(site.address, PATRONI_PORT),
@@ -47,7 +50,7 @@ def config(deployment: Deployment, site: Site, secrets: Secrets) -> dict[str, An
         "bootstrap": {
             "dcs": _shared(deployment),
             "initdb": list(settings.INITDB),
-            "post_bootstrap": f"{PYTHON} -m bongsu.store.bootstrap {CONFIG}/database.json",
+            "post_bootstrap": f"{postgres_bin(deployment)}/psql -X -q -v ON_ERROR_STOP=1 -f {FIRST_STATEMENTS}",
         },
         "postgresql": _postgresql(deployment, site, secrets),
         "watchdog": {"mode": "off"},
@@ -55,25 +58,30 @@ def config(deployment: Deployment, site: Site, secrets: Secrets) -> dict[str, An
     }
 
 
-# Of real hosts alone: a laboratory has no archive, and looks at its log at once.
-_FOR_BACKUPS = {
+# Of real hosts alone: a laboratory has no archive.
+_FOR_BACKUPS: Final = {
     "summarize_wal": "on",  # so that a backup can hold what changed, and no more
     "max_slot_wal_keep_size": "8GB",  # an archive that is gone for long must not fill the leader's disk
-}
-_ON_HOSTS = {
-    "wal_compression": "on",
-    "checkpoint_timeout": "15min",
-    "log_lock_waits": "on",
-    "log_min_duration_statement": "2s",
 }
 
 
 def _shared(deployment: Deployment) -> dict[str, Any]:
     """What all sites agree on: the laboratory's, in which it is measured, and what only a host has."""
-    shared = settings.patroni_shared(deployment.profile)
+    shared = settings.shared(deployment.profile, deployment.memory)
     postgresql = shared["postgresql"]
-    parameters = {**postgresql["parameters"], **_FOR_BACKUPS, **_ON_HOSTS}
-    return {**shared, "postgresql": {**postgresql, "parameters": parameters}}
+    parameters = {**postgresql["parameters"], **_FOR_BACKUPS}
+    own_slots = [{"name": BACKUP_ROLE, "type": "physical"}]  # of each site's own archive; Patroni leaves it alone
+    return {**shared, "ignore_slots": own_slots, "postgresql": {**postgresql, "parameters": parameters}}
+
+
+def first_statements(secrets: Secrets) -> str:
+    """SQL that a new cluster begins with: roles of the workers and of the archive, and the database."""
+    assert "'" not in secrets.backup
+    return (
+        f"{settings.first_statements(secrets.bongsu)}"
+        f"CREATE ROLE {BACKUP_ROLE} LOGIN REPLICATION PASSWORD '{secrets.backup}';\n"
+        f"GRANT pg_monitor TO {BACKUP_ROLE};\n"
+    )
 
 
 def _postgresql(deployment: Deployment, site: Site, secrets: Secrets) -> dict[str, Any]:

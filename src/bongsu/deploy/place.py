@@ -60,3 +60,7 @@ def postgres_address(deployment: Deployment, site: Site) -> str:
 
 def worker_ports(deployment: Deployment) -> range:
     return range(WORKER_PORT, WORKER_PORT + deployment.workers)
+
+
+def with_port(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

@@ -4,9 +4,8 @@ A client's request goes to a worker of this site that can write. When none can, 
 to theirs; and when no site can write, to a worker of this one that lives, which reads and says what it cannot do.
 """
 
-from bongsu.cluster.topology import with_port
 from bongsu.deploy.description import Deployment, Site
-from bongsu.deploy.place import HTTP_PORT, HTTPS_PORT, PEER_PORT, PROXY_USER, TLS, worker_ports
+from bongsu.deploy.place import HTTP_PORT, HTTPS_PORT, PEER_PORT, PROXY_USER, TLS, with_port, worker_ports
 
 _HEAD = f"""\
 global

@@ -8,9 +8,9 @@ end's must be that site's.
 It stands apart from the proxy for clients, so that a crowd there cannot keep replication waiting.
 """
 
-from bongsu.cluster.topology import POSTGRES_PORT, with_port
+from bongsu.cluster.topology import POSTGRES_PORT
 from bongsu.deploy.description import Deployment, Site
-from bongsu.deploy.place import PROXY_USER, TLS, postgres_address
+from bongsu.deploy.place import PROXY_USER, TLS, postgres_address, with_port
 
 _HEAD = f"""\
 global

@@ -2,8 +2,6 @@
 
 import msgspec
 
-from bongsu.cluster.patroni import PROFILE
-from bongsu.cluster.settings import Profile
 from bongsu.deploy.description import Deployment
 from bongsu.deploy.place import (
     CONFIG,
@@ -47,7 +45,7 @@ def units(deployment: Deployment) -> list[Unit]:
         Unit("bongsu-firewall.service", _firewall()),
         Unit("bongsu-etcd.service", _etcd()),
         *tunnel,
-        Unit("bongsu-patroni.service", _patroni(deployment.profile, bool(tunnel))),
+        Unit("bongsu-patroni.service", _patroni(bool(tunnel))),
         Unit("bongsu-worker@.service", _worker(), tuple(map(str, worker_ports(deployment)))),
         Unit("bongsu-proxy.service", _proxy()),
         Unit("bongsu-archive.service", _archive(deployment)),
@@ -135,11 +133,10 @@ OOMScoreAdjust=-500
 {_HARDENED}"""
 
 
-def _patroni(profile: Profile, needs_tunnel: bool) -> str:
+def _patroni(needs_tunnel: bool) -> str:
     body = f"""\
 User={DATABASE_USER}
 Environment=PYTHONUNBUFFERED=1
-Environment={PROFILE}={profile.name}
 ExecStart={PYTHON} -m bongsu.cluster.patroni {CONFIG}/patroni.yml
 ExecReload=/bin/kill -HUP $MAINPID
 # PostgreSQL is Patroni's to stop; what it leaves behind after that goes.

@@ -1,9 +1,9 @@
-"""/etc/bongsu/bongsu.toml: the workers of one site, and its backups. And what the database is made with."""
+"""/etc/bongsu/bongsu.toml: the workers of one site, and its backups."""
 
 import json
 from typing import Any
 
-from bongsu.cluster.topology import POSTGRES_PORT, with_port
+from bongsu.cluster.topology import POSTGRES_PORT
 from bongsu.deploy.description import Deployment, Site
 from bongsu.deploy.place import (
     DATA,
@@ -14,6 +14,7 @@ from bongsu.deploy.place import (
     postgres_address,
     postgres_bin,
     tls,
+    with_port,
 )
 from bongsu.deploy.secrets import Secrets
 
@@ -54,8 +55,3 @@ def _dsn(deployment: Deployment, sites: list[Site], name: str, password: str) ->
 def _toml(value: Any) -> str:
     """Texts, numbers, truths and lists of texts: in TOML they are written as in JSON."""
     return json.dumps(value, ensure_ascii=False)
-
-
-def passwords_of_roles(secrets: Secrets) -> str:
-    """/etc/bongsu/database.json, read once, when the database is made (bongsu.store.bootstrap)."""
-    return json.dumps({"bongsu": secrets.bongsu, "bongsu_backup": secrets.backup}, indent=2) + "\n"
