@@ -78,6 +78,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     upload_bytes_max: Annotated[int, Meta(ge=1024, description="Largest file that may be uploaded, in bytes")] = (
         100 * 1024 * 1024
     )
+    backup_place: Annotated[Path | None, Meta(description="Folder in a second place, where backups go")] = None
+    backup_dsn: Annotated[
+        str | None,
+        Meta(description="postgresql:// address of a role that may replicate, for backups", extra=_SECRET),
+    ] = None
+    backup_days: Annotated[int, Meta(ge=1, le=3650, description="Days back to which any moment can be restored")] = 30
+    postgres_bin: Annotated[
+        Path | None, Meta(description="Folder of PostgreSQL's programs, if not the ones Bongsu brings")
+    ] = None
     drain_seconds: Annotated[
         float, Meta(ge=0, le=600, description="Time that requests under way get when the server stops")
     ] = 10.0
@@ -165,6 +174,7 @@ _CHECKS: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
     "peer_secret": (lambda text: len(text) >= 16, "a text of at least 16 characters"),
     "registration_secret": (lambda text: len(text) >= 8, "a text of at least 8 characters"),
     "dsn": (_is_dsn, 'an address such as "postgresql://name@host/database"'),
+    "backup_dsn": (_is_dsn, 'an address such as "postgresql://name@host/database"'),
 }
 
 

@@ -53,6 +53,7 @@ def test_every_setting_can_come_from_every_source() -> None:
 _VALUES = {
     "server_name": "a.example",
     "dsn": "postgres://x",
+    "backup_dsn": "postgres://x",
     "public_base_url": "https://x",
     "site": "seoul",
     "peers": "busan=https://busan.example.org",

@@ -28,6 +28,8 @@ MAY_IMPORT = {
     "media": {"core", "store", "http", "media"},
     "cluster": {"cluster"},
     "lab": {"logs", "store", "cluster", "lab"},
+    "backup": {"core", "store", "backup"},
+    "deploy": {"config", "core", "cluster", "deploy"},
 }
 
 

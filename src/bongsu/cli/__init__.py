@@ -17,6 +17,8 @@ _COMMANDS: Final = {
     "config": "Show and check the settings.",
     "migrate": "Bring the database to this version's tables.",
     "lab": "Three sites on this machine: put them up, burn one, watch the others go on.",
+    "site": "Set up three sites on real hosts.",
+    "backup": "Copy the database elsewhere, and prove that the copy can be restored.",
 }
 
 

@@ -59,8 +59,19 @@ class Folders(msgspec.Struct, frozen=True):
 # --- etcd ---
 
 
+ETCD: Final = {
+    "heartbeat-interval": 100,  # ms; sites are few milliseconds apart: ten are missed before a new election
+    "election-timeout": 1000,
+    "pre-vote": True,  # a site that comes back does not unseat a leader that is well
+    "auto-compaction-mode": "periodic",
+    "auto-compaction-retention": "1h",
+    "logger": "zap",
+    "log-level": "warn",
+}
+
+
 def etcd_arguments(cluster: Cluster, site: Site, data: str) -> list[str]:
-    """Of etcd 3.4 or newer. Sites are few milliseconds apart: ten heartbeats are missed before a new election."""
+    """Of etcd 3.4 or newer."""
     values = {
         "name": site.name,
         "data-dir": data,
@@ -71,18 +82,21 @@ def etcd_arguments(cluster: Cluster, site: Site, data: str) -> list[str]:
         "initial-cluster": ",".join(f"{one.name}={one.etcd_peer_url}" for one in cluster.sites),
         "initial-cluster-token": cluster.scope,
         "initial-cluster-state": "new",
-        "heartbeat-interval": "100",
-        "election-timeout": "1000",
-        "pre-vote": "true",  # a site that comes back does not unseat a leader that is well
-        "auto-compaction-mode": "periodic",
-        "auto-compaction-retention": "1h",
-        "logger": "zap",
-        "log-level": "warn",
     }
-    return [f"--{name}={value}" for name, value in values.items()]
+    return [f"--{name}={value}" for name, value in values.items()] + [
+        f"--{name}={str(value).lower() if value is True else value}" for name, value in ETCD.items()
+    ]
 
 
 # --- Patroni ---
+
+INITDB: Final[tuple[str | dict[str, str], ...]] = (
+    "data-checksums",
+    {"encoding": "UTF8"},
+    {"locale": "C"},
+    {"locale-provider": "builtin"},  # one order of texts on every machine, whatever its C library
+    {"builtin-locale": "C.UTF-8"},
+)
 
 
 def patroni(
@@ -112,13 +126,7 @@ def patroni(
         },
         "bootstrap": {
             "dcs": shared(profile, memory),
-            "initdb": [
-                "data-checksums",
-                {"encoding": "UTF8"},
-                {"locale": "C"},
-                {"locale-provider": "builtin"},  # one order of texts on every machine, whatever its C library
-                {"builtin-locale": "C.UTF-8"},
-            ],
+            "initdb": list(INITDB),
             "post_bootstrap": f"{folders.postgres_bin}/psql -X -q -v ON_ERROR_STOP=1 -f {folders.first_statements}",
         },
         "postgresql": _postgresql(site, secrets, folders, networks),

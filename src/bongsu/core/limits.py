@@ -206,6 +206,16 @@ THUMBNAIL_IDLE_SECONDS_MAX = 60.0  # an unused worker ends and gives its memory 
 THUMBNAIL_REFUSED_SECONDS = 600.0  # how long a picture that cannot be done is not tried again
 THUMBNAIL_REFUSED_MAX = 1_000  # such pictures kept in mind
 
+# --- backups ---
+BACKUP_FULL_DAYS = 7  # a full copy at least this often: a restore puts together at most a week of changes
+BACKUP_CHAIN_MAX = 30  # copies that build on each other: each must be whole for the last to be of use
+BACKUP_COPIES_MIN = 2  # never fewer stay, however old: one of them may prove damaged
+BACKUP_BEHIND_SECONDS_MAX = 30.0  # how long a verification waits for the archive, which is milliseconds behind
+BACKUP_RETRY_SECONDS = 1.0  # before the archive calls again after it was cut off
+BACKUP_BLOBS_SECONDS = 20.0  # how often new photos and files are looked for: a look at 100,000 takes about a second
+BACKUP_BLOBS_HASHED = 1_000  # newest photos and files that a verification reads to the end: some seconds of disk
+BACKUP_REPLAY_SECONDS_MAX = 24 * 3_600.0  # one replay of the log: a week of a busy server, and far too long otherwise
+
 # --- signing in ---
 USERNAME_BYTES_MAX = 1_024  # read before it is judged; a user id itself has 255
 PASSWORD_CHARACTERS_MIN = 8  # shorter ones are guessed within the rates below

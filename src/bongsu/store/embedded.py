@@ -60,6 +60,8 @@ synchronous_commit = on
 full_page_writes = on
 wal_log_hints = on                   # pg_rewind can then bring an old primary back without a full copy
 wal_level = replica                  # pg_basebackup works while the server runs
+summarize_wal = on                   # so that a backup can hold what changed, and no more
+max_slot_wal_keep_size = 8GB         # an archive that is gone for long must not fill this disk
 wal_compression = on                 # pglz, the one this build has: full pages shrink to a third
 
 # --- few, spread checkpoints: each makes the next change of every page cost 8 kB of log ---
@@ -124,8 +126,9 @@ class EmbeddedPostgres:
     the server when nobody else uses it.
     """
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, *, ready_seconds_max: float = READY_SECONDS_MAX) -> None:
         self._data = data_dir.absolute()
+        self._ready_seconds_max = ready_seconds_max
         self._cluster = self._data / "postgres"
         self._log = self._data / "logs" / "postgres.log"
         self._users: int | None = None  # descriptor that holds the shared lock
@@ -357,7 +360,7 @@ class EmbeddedPostgres:
 
     def _check_starting(self, began: float) -> None:
         gone = self._running() is None if self._child is None else self._child.poll() is not None
-        if gone or time.monotonic() - began > READY_SECONDS_MAX:
+        if gone or time.monotonic() - began > self._ready_seconds_max:
             self._child = None
             raise PostgresFailed(f"PostgreSQL did not start; {self._log} ends with:\n{self._log_tail()}")
 
