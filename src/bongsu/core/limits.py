@@ -213,3 +213,11 @@ RATE_LEASE_MAX = 20
 RATE_KEYS_MAX = 50_000  # people and addresses remembered by one worker, about 300 bytes each
 RATE_LEASE_SECONDS_MAX = 1.0  # a table that takes longer to answer holds nobody back
 RATE_SWEEP_SECONDS = 300  # how often full buckets are cleared from the table
+
+# --- the drill: its clients and its record ---
+DRILL_PATIENCE_SECONDS = 2.0  # of silence, then a client repeats its call elsewhere; people wait longer, programs not
+DRILL_RETURN_SECONDS = 10.0  # before a client tries its own site again: time enough for a site to come back
+DRILL_REST_SECONDS = 0.05  # after all sites failed once: less, and a dead server is asked thousands of times
+DRILL_PAGE_SECONDS = 30.0  # patience with a page of a thousand events or a first sync, on a machine under load
+DRILL_TIMELINE_EVENTS = 20  # of a room a live reader takes at once: few, so that outages leave gaps to be filled
+DRILL_BUFFER_BYTES = 65_536  # of each file of the record: what a crash of the drill itself may lose of it
