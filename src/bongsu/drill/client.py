@@ -54,7 +54,7 @@ class Doors:
 
 
 class Client:
-    """number: in the record. home: the place of its own site. patience_seconds: until it hangs up on a silent call."""
+    """number: in the record. home: its own site. pinned: it asks no other. patience_seconds: until it hangs up."""
 
     def __init__(
         self,
@@ -64,11 +64,12 @@ class Client:
         *,
         number: int = NOBODY,
         home: int = 0,
+        pinned: bool = False,
         patience_seconds: float = limits.DRILL_PATIENCE_SECONDS,
     ) -> None:
         self.doors, self.account, self.number = doors, account, number
         self.site = self.home = home
-        self._tries, self._patience = tries, patience_seconds
+        self._tries, self._patience, self._is_pinned = tries, patience_seconds, pinned
         self._connection: Connection | None = None
         self._failures = 0
         self._home_after = 0.0
@@ -135,7 +136,8 @@ class Client:
         """To the next site at once; after a whole round of failures with a short rest."""
         if self.site == self.home:
             self._home_after = self._tries.now + limits.DRILL_RETURN_SECONDS * random.uniform(0.5, 1)  # noqa: S311
-        self._move((self.site + 1) % len(self.doors))
+        if not self._is_pinned:
+            self._move((self.site + 1) % len(self.doors))
         self._failures += 1
         if self._failures % len(self.doors) == 0:
             await asyncio.sleep(limits.DRILL_REST_SECONDS)

@@ -15,7 +15,7 @@ TOPIC: Final = "m.room.topic"
 TOLD: Final = {MESSAGE: "body", TOPIC: "topic"}  # where an event of the run says which one it is
 LONG_POLL_MS: Final = 2_000
 State = dict[tuple[str, str], str]
-Ask = Callable[[str, Mapping[str, str]], Awaitable[Any]]  # (path, query) → answer, repeated until there is one
+Ask = Callable[[str, Mapping[str, str]], Awaitable[Any]]  # (room id, query) → a page of /messages, in the end
 
 
 class Shown(Protocol):
@@ -64,12 +64,16 @@ class Fold:
 
     async def take(self, answer: Mapping[str, Any]) -> None:
         """One answer to a sync from `token`: all of it is kept, or nothing."""
-        since, until = self.token, answer["next_batch"]
         joined = answer.get("rooms", {}).get("join", {})
-        parts = [await self._part(room_id, joined.get(room_id, {}), since, until) for room_id in self.rooms]
-        for room_id, stretches in zip(self.rooms, parts, strict=True):
-            self._keep(room_id, joined.get(room_id, {}), stretches)
-        self.token = until
+        rooms = [(room_id, joined.get(room_id, {})) for room_id in self.rooms]
+        if self.token:
+            parts = [await self._part(*room, self.token, answer["next_batch"]) for room in rooms]
+            for room, stretches in zip(rooms, parts, strict=True):
+                self._keep(*room, stretches)
+        else:  # a first one may bring whole histories: one room's at a time
+            for room in rooms:
+                self._keep(*room, await self._part(*room, "", answer["next_batch"]))
+        self.token = answer["next_batch"]
 
     async def _part(self, room_id: str, room: Mapping[str, Any], since: str, until: str) -> list[Stretch]:
         timeline = room.get("timeline", {})
@@ -107,7 +111,8 @@ class Reader:
         self.is_ending = False
         self._filter = json.dumps({"room": {"timeline": {"limit": timeline}}, "presence": {"not_types": ["*"]}})
 
-    async def ask(self, path: str, query: Mapping[str, str]) -> Any:
+    async def ask(self, room_id: str, query: Mapping[str, str]) -> Any:
+        path = f"/rooms/{quote(room_id)}/messages"
         return await self.client.call("GET", path, query=query, kind=Kind.OTHER, wait_seconds=limits.DRILL_PAGE_SECONDS)
 
     async def follow(self) -> None:
@@ -129,7 +134,7 @@ async def pages_back(ask: Ask, room_id: str, from_: str, to: str, page: int) -> 
     found: list[Stretch] = []
     while True:
         query = {"dir": "b", "from": from_, "limit": str(page)} | ({"to": to} if to else {})
-        answer = await ask(f"/rooms/{quote(room_id)}/messages", query)
+        answer = await ask(room_id, query)
         found.append(Stretch(answer.get("end", to), answer["start"], seen_of(reversed(answer["chunk"]))))
         if "end" not in answer:
             return found[::-1]
@@ -140,7 +145,7 @@ async def pages_forth(ask: Ask, room_id: str, page: int, shown: Shown) -> None:
     """The whole history, read from its begin."""
     query = {"dir": "f", "limit": str(page)}
     while True:
-        answer = await ask(f"/rooms/{quote(room_id)}/messages", query)
+        answer = await ask(room_id, query)
         shown.add(room_id, Stretch(answer["start"], answer.get("end", "the end"), seen_of(answer["chunk"])))
         if "end" not in answer:
             return

@@ -121,6 +121,7 @@ class Record:
         self.started = self.acknowledged = self.photos = 0
         self.outcomes: Counter[tuple[int, int]] = Counter()
         self.newest_by_site = [0.0] * len(sites)
+        self.looked_at = [0.0] * len(sites)
         self._room_places: dict[str, int] = {}
         self._sends, self._tries, self._acknowledged = (
             Rows(folder / f"{name}.rows", layout) for name, (layout, _) in ROWS.items()
@@ -154,6 +155,8 @@ class Record:
     def tried(self, start: float, client: int, site: int, kind: Kind, outcome: int, send: int = NOBODY) -> None:
         """One try of one call ended just now. start: on the run's clock."""
         self.outcomes[kind, outcome] += 1
+        if kind == Kind.LOOK and outcome == 200:
+            self.looked_at[site] = self.now
         self._tries.add(start, self.now, send, client, site, kind, outcome)
 
     def flush(self) -> None:
@@ -174,11 +177,6 @@ class Written:
             read_rows(folder / f"{name}.rows", layout) for name, (_, layout) in ROWS.items()
         )
         self._order = np.argsort(self.acknowledged["send"], kind="stable")
-
-    @classmethod
-    def of(cls, record: Record) -> "Written":
-        record.flush()
-        return cls(record.folder, record.sites, record.clients, record.rooms)
 
     def acknowledged_sends(self) -> int:
         """How many different sends were acknowledged at least once."""

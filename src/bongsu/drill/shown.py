@@ -28,7 +28,7 @@ class Filed:
         self._paths = folder / f"{name}.events", folder / f"{name}.stretches"
         self._events, self._stretches = Rows(self._paths[0], _EVENT), Rows(self._paths[1], _STRETCH)
         self._rooms, self._clients = rooms, clients
-        self._users = {number: user_id for user_id, number in clients.items()}
+        self._users: dict[int, str] = {}
         self._silence: dict[str, Stretch] = {}
         self._written = 0
 
@@ -55,6 +55,7 @@ class Filed:
 
     def stretches(self, room_id: str) -> tuple[Stretch, ...]:
         """Read back from the files, and the silence that lasts."""
+        self._users = {number: user_id for user_id, number in self._clients.items()}
         self._events.flush()
         self._stretches.flush()
         events = read_rows(self._paths[0], _EVENT_ROW)
