@@ -154,7 +154,10 @@ class Crowd:
         for number in range(self.sizes.readers):
             client = self.client(self._accounts[f"reader{number}"], number % len(self.doors))
             shown = self._filed(folder, f"reader-{number}")
-            self.readers.append(Reader(f"reader {number}", client, list(self._rooms), shown))
+            reader = Reader(
+                f"reader {number}", client, list(self._rooms), shown, rest_seconds=limits.DRILL_READER_REST_SECONDS
+            )
+            self.readers.append(reader)
 
     def _filed(self, folder: Path, name: str) -> Filed:
         filed = Filed(folder, name, self._rooms, self._users)

@@ -132,7 +132,8 @@ class Drill:
         up = {site: place for place, site in enumerate(self._sites.names) if roles[site] != "down"}
         back = await read_back(self._crowd, self._out / "record" / "shown", up, self._teller.say)
         self._record.flush()
-        return await judge(self._crowd, self.written, back, list(up), self._teller.say)
+        live, photos = self._crowd.live_readings, self._album.photos
+        return await judge(self.written, live, back, photos, list(up), self._teller.say)
 
     # --- what is left behind ---
 

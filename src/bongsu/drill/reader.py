@@ -1,5 +1,6 @@
 """Readers: devices that follow their rooms with one chain of tokens, and fill what a limited sync left out."""
 
+import asyncio
 import json
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -94,7 +95,11 @@ class Fold:
 
 
 class Reader:
-    """A light reader. timeline: events of a room it takes in one sync; with few, syncs are limited and leave gaps."""
+    """A light reader.
+
+    timeline: events of a room it takes in one sync; with few, syncs are limited and leave gaps. rest_seconds: between
+    two syncs, so that many messages come in one.
+    """
 
     def __init__(
         self,
@@ -105,8 +110,10 @@ class Reader:
         *,
         timeline: int = limits.DRILL_TIMELINE_EVENTS,
         page: int = limits.PAGE_EVENTS_MAX,
+        rest_seconds: float = 0.0,
     ) -> None:
         self.client = client
+        self._rest = rest_seconds
         self.fold = Fold(name, rooms, self.ask, shown, page)
         self.is_ending = False
         self._filter = json.dumps({"room": {"timeline": {"limit": timeline}}, "presence": {"not_types": ["*"]}})
@@ -119,6 +126,7 @@ class Reader:
         """Syncs until told that the run ends, and then until all that is awaited was seen."""
         while not self.is_ending or self.fold.awaited:
             await self.sync(LONG_POLL_MS)
+            await asyncio.sleep(self._rest)
 
     async def sync(self, timeout_ms: int = 0) -> None:
         """One sync from the newest token."""
