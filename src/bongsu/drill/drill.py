@@ -65,7 +65,7 @@ class Drill:
         self._crowd = Crowd(doors, self._record, self._album, plan.sizes, plan.seed)
         self._trouble = Trouble(sites, self._record)
         self._faults: list[Happened] = []
-        self._load_seconds = 0.0
+        self._load = (0.0, 0.0)
 
     async def run(self) -> Evidence:
         """Raises Unprepared when the sites are not whole at the begin."""
@@ -109,7 +109,7 @@ class Drill:
             if self._faults[-1].ready is None:
                 break  # no site is hurt while another has not come back
             await self._calm()
-        self._load_seconds = self._record.now - began
+        self._load = began, self._record.now
 
     def _is_enough(self, seconds: float) -> bool:
         plan = self._plan
@@ -146,7 +146,7 @@ class Drill:
         return Evidence(
             begun=begun.isoformat(timespec="seconds"),
             seconds=seconds,
-            load_seconds=self._load_seconds,
+            load=self._load,
             seed=self._plan.seed,
             checks=[
                 *safety(violations, counts),

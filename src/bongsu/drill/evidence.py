@@ -12,12 +12,15 @@ VIOLATIONS_SHOWN: Final = 200  # in the report; all of them are counted
 
 
 class Evidence(msgspec.Struct, kw_only=True):
-    """format: rises when a field changes its meaning. Times in seconds; begun: ISO 8601 with its zone."""
+    """format: rises when a field changes its meaning. Times in seconds; begun: ISO 8601 with its zone.
+
+    load: begin and end of the time under load, on the run's clock.
+    """
 
     format: int = 1
     begun: str
     seconds: float
-    load_seconds: float
+    load: tuple[float, float]
     seed: int
     checks: list[Check]
     counts: dict[str, int]

@@ -57,27 +57,27 @@ class Marks:
         return np.array([part.max() if len(part) else np.nan for part in parts])
 
 
-def whole_run(marks: Marks, faults: Sequence[Happened], seconds: float) -> str:
-    """Rate over the whole run, the faults as shaded times."""
+def whole_run(marks: Marks, faults: Sequence[Happened], load: tuple[float, float]) -> str:
+    """Rate over the time under load, the faults as shaded times."""
 
     def paint(rate: Axes) -> None:
-        edges = np.arange(0.0, seconds + 1.0, max(1.0, seconds / _POINTS_MAX))
+        edges = np.arange(*load, max(1.0, (load[1] - load[0]) / _POINTS_MAX))
         rate.plot(edges[:-1], marks.rate(edges), color=_INK, linewidth=0.8)
         for fault in faults:
             rate.axvspan(fault.began, fault.healed, color=COLOURS[fault.loss], alpha=0.25, linewidth=0)
-        rate.set(xlabel="s", ylabel="1/s", xlim=(0, max(seconds, 1.0)))
+        rate.set(xlabel="s", ylabel="1/s", xlim=load)
         rate.set_ylim(bottom=0)
 
     return _drawn("run", 1, (9.0, 2.4), lambda axes: paint(axes[0]))
 
 
-def around(marks: Marks, faults: Sequence[Happened], worst: Happened) -> str:
+def around(marks: Marks, faults: Sequence[Happened], worst: Happened, load_ends: float) -> str:
     """Faults of one scene laid over each other: rate above, longest waits below; the worst one drawn strong."""
 
     def paint(axes: Sequence[Axes]) -> None:
         rate, wait = axes
         for fault in sorted(faults, key=lambda fault: fault is worst):
-            _fault(marks, fault, rate, wait, is_worst=fault is worst)
+            _fault(marks, fault, (rate, wait), load_ends, is_worst=fault is worst)
         colour = COLOURS[worst.loss]
         for axis in axes:
             axis.axvspan(0, worst.healed - worst.began, color=colour, alpha=0.15, linewidth=0)
@@ -89,14 +89,15 @@ def around(marks: Marks, faults: Sequence[Happened], worst: Happened) -> str:
     return _drawn(worst.scene, 2, (4.4, 3.0), paint)
 
 
-def _fault(marks: Marks, fault: Happened, rate: Axes, wait: Axes, *, is_worst: bool) -> None:
-    until = fault.healed - fault.began + _AFTER_SECONDS
+def _fault(marks: Marks, fault: Happened, axes: tuple[Axes, Axes], load_ends: float, *, is_worst: bool) -> None:
+    until = min(fault.healed + _AFTER_SECONDS, load_ends) - fault.began
     edges = np.arange(-_BEFORE_SECONDS, until, _BIN_SECONDS)
     style: dict[str, Any] = {
         "color": COLOURS[fault.loss],
         "alpha": 1.0 if is_worst else 0.25,
         "linewidth": 1.3 if is_worst else 0.7,
     }
+    rate, wait = axes
     rate.plot(edges[:-1], marks.rate(edges + fault.began), drawstyle="steps-post", **style)
     wait.plot(edges[:-1], marks.slowest(edges + fault.began), ".", markersize=3, **style)
 
