@@ -8,7 +8,7 @@ import msgspec
 
 from bongsu.core import limits
 from bongsu.drill.record import Record
-from bongsu.drill.scenes import SCENES, Loss, Who
+from bongsu.drill.scenes import SCENES, Loss, Scene, Who
 
 _UP: Final = ("leader", "standby")
 
@@ -29,9 +29,6 @@ class Sites(Protocol):
 
     def roles(self) -> Mapping[str, str]:
         """site → leader, standby or down."""
-
-    def can(self, name: str) -> bool:
-        """Whether these sites know this fault."""
 
     def described(self) -> dict[str, Any]:
         """Versions and configuration, for the report; no secrets."""
@@ -68,14 +65,19 @@ class Trouble:
         cast = _cast(await self.roles(), number)
         hit = sorted({site for act in scene.acts for site in cast[act.who]})
         happened = Happened(number, name, scene.loss, hit, cast[Who.LEADER][0], self._record.now)
-        for act in scene.acts:
-            await self._until(happened.began + act.at_seconds)
-            await asyncio.gather(*(asyncio.to_thread(self._sites.fault, act.what, site) for site in cast[act.who]))
-        await self._until(happened.began + scene.hold_seconds)
-        happened.healed = self._record.now
-        await asyncio.gather(*(asyncio.to_thread(self._sites.heal, site) for site in hit))
+        try:
+            await self._hurt(scene, cast, happened.began)
+        finally:  # a drill that is broken off leaves whole sites behind
+            happened.healed = self._record.now
+            await asyncio.gather(*(asyncio.to_thread(self._sites.heal, site) for site in hit))
         await self._recovered(happened)
         return happened
+
+    async def _hurt(self, scene: Scene, cast: Mapping[Who, Sequence[str]], began: float) -> None:
+        for act in scene.acts:
+            await self._until(began + act.at_seconds)
+            await asyncio.gather(*(asyncio.to_thread(self._sites.fault, act.what, site) for site in cast[act.who]))
+        await self._until(began + scene.hold_seconds)
 
     async def roles(self) -> dict[str, str]:
         return dict(await asyncio.to_thread(self._sites.roles))

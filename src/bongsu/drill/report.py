@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+from rich.console import Console
+from rich.table import Table
 
 from bongsu.drill import plots
 from bongsu.drill.evidence import VIOLATIONS_SHOWN, Evidence
@@ -18,6 +20,8 @@ from bongsu.drill.texts import SCENES, TEXTS
 from bongsu.drill.verdict import Check, Fate, Summary
 
 _FIGURES: Final = ("write", "write_sites", "longest_send", "read", "rejoin")
+_RESULTS: Final = {True: ("ok", "kept"), False: ("not_ok", "broken"), None: ("unknown", "unknown")}
+_STYLES: Final = {"kept": "green", "broken": "red", "unknown": "yellow"}
 _METHOD: Final = ("m_clients", "m_record", "m_check", "m_outage")
 _LIMITS: Final = ("l_cache", "l_machine", "l_count")
 
@@ -27,6 +31,20 @@ def save(evidence: Evidence, written: Written, folder: Path) -> Path:
     path = folder / "report.html"
     path.write_text(page(evidence, plots.Marks(written)), "utf-8")
     return path
+
+
+def tell(evidence: Evidence, console: Console) -> None:
+    """The verdict and the promises, for a terminal."""
+    table = Table(box=None, padding=(0, 2))
+    for key in ("promise", "limit", "measured", "result"):
+        table.add_column(TEXTS[key][0], justify="left" if key == "promise" else "right")
+    for check in evidence.checks:
+        _, limit, measured, _ = _promise(check)
+        key, style = _RESULTS[check.is_kept]
+        table.add_row(TEXTS[check.key][0], limit, measured, TEXTS[key][0], style=_STYLES[style])
+    console.print(table, highlight=False)
+    word = "kept" if evidence.is_kept else "broken"
+    console.print(TEXTS[word][0], style=f"bold {_STYLES[word]}")
 
 
 def page(evidence: Evidence, marks: plots.Marks) -> str:
@@ -136,7 +154,7 @@ def _promises(checks: Iterable[Check]) -> str:
 def _promise(check: Check) -> tuple[str, ...]:
     tell: Callable[[float | None], str] = _seconds if check.unit else _whole
     unit = f" {check.unit}" if check.unit else ""
-    key, style = {True: ("ok", "kept"), False: ("not_ok", "broken"), None: ("unknown", "unknown")}[check.is_kept]
+    key, style = _RESULTS[check.is_kept]
     limit = f"≤ {check.limit:g}{unit}" if unit else f"{check.limit:g}"
     measured = tell(check.measured) + (unit if check.measured is not None else "")
     return _say(check.key), limit, measured, f'<span class="{style}">{_say(key)}</span>'
