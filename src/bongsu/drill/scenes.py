@@ -53,6 +53,7 @@ SCENES: Final = {
     "cut-leader-one-way": _one("cut_one_way", LEADER, Loss.LEADER, 15.0),
     "freeze-leader": _one("freeze", LEADER, Loss.LEADER, 15.0),
     "freeze-standby": _one("freeze", STANDBY, Loss.STANDBY, 8.0),
+    "freeze-patroni": _one("freeze_patroni", LEADER, Loss.PART, 15.0),
     "kill-postgres": _one("kill_postgres", LEADER, Loss.PART, 10.0),
     "kill-worker": _one("kill_worker", LEADER, Loss.PART, 6.0),
     "kill-etcd": _one("kill_etcd", LEADER, Loss.PART, 8.0),
@@ -66,9 +67,9 @@ SCENES: Final = {
         Loss.PART,
         12.0,
         (
-            Act(0.0, "restart", STANDBY),
-            Act(4.0, "restart", Who.OTHER_STANDBY),
-            Act(8.0, "restart", LEADER),
+            Act(0.0, "restart_worker", STANDBY),
+            Act(4.0, "restart_worker", Who.OTHER_STANDBY),
+            Act(8.0, "restart_worker", LEADER),
         ),
     ),
 }

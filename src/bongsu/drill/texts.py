@@ -172,6 +172,7 @@ SCENES: Final[dict[str, tuple[str, str]]] = {
     "cut-leader-one-way": ("network cut one way, leader's site", "리더 사이트 한 방향 단절"),
     "freeze-leader": ("freeze and thaw, leader's site", "리더 사이트 멈춤과 풀림"),
     "freeze-standby": ("freeze and thaw, another site", "다른 사이트 멈춤과 풀림"),
+    "freeze-patroni": ("Patroni frozen, leader", "리더의 Patroni 멈춤"),
     "kill-postgres": ("PostgreSQL killed, leader", "리더의 PostgreSQL 강제 종료"),
     "kill-worker": ("Bongsu killed, leader's site", "리더 사이트의 봉수 강제 종료"),
     "kill-etcd": ("etcd killed, leader's site", "리더 사이트의 etcd 강제 종료"),
