@@ -12,6 +12,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -164,8 +165,11 @@ class Record:
             rows.flush()
 
     def close(self) -> None:
+        """With the names of what the rows number, so that they can be read without this run."""
         for rows in (self._sends, self._tries, self._acknowledged):
             rows.close()
+        names = {"sites": self.sites, "rooms": self.rooms, "clients": self.clients}
+        (self.folder / "names.json").write_bytes(msgspec.json.encode(names))
 
 
 class Written:
