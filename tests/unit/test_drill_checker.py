@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bongsu.drill.checker import Copy, Photo, Reading, Seen, Stretch, Violation, check_positions
+from bongsu.drill.evidence import shown
 from bongsu.drill.judging import ReadBack, judge
 from bongsu.drill.reader import Fold
 from bongsu.drill.record import ROWS, Record, Word, Written
@@ -237,6 +238,16 @@ def test_a_slow_switch_breaks_the_promise() -> None:
 def test_more_events_than_positions_name_two_leaders() -> None:
     crowded = Reading("live", "!one", (Stretch("s4", "s5", (Seen("$a", "@a", None), Seen("$b", "@a", None))),))
     assert _kinds(check_positions([crowded])) == {"two leaders"}
+
+
+def test_a_token_that_leads_back_is_found() -> None:
+    back = Reading("live", "!one", (Stretch("s9", "s4"),))
+    assert _kinds(check_positions([back])) == {"gap"}
+
+
+def test_many_violations_of_one_kind_hide_no_other() -> None:
+    found = [*(Violation("photo missing", str(number)) for number in range(99)), Violation("lost", "one")]
+    assert _kinds(shown(found)) == {"photo missing", "lost"}
 
 
 def test_rows_are_as_long_as_they_say() -> None:

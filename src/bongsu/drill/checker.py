@@ -110,6 +110,7 @@ def check_photos(photos: Sequence[Photo], copies: Iterable[Copy], sites: Sequenc
 def check_positions(readings: Iterable[Reading]) -> list[Violation]:
     """One event has one place in the stream, whoever read it when and where; two leaders would have given it two.
 
+    No token leads back, either: what comes after it would be told twice.
     Tokens say between which positions each event stands. They must fit together over all readings of a room, and a
     stretch cannot hold more events than positions.
     """
@@ -118,6 +119,10 @@ def check_positions(readings: Iterable[Reading]) -> list[Violation]:
     for reading in readings:
         for stretch in reading.stretches:
             low, high = _position(stretch.begins, float("-inf")), _position(stretch.ends, float("inf"))
+            if high < low:
+                back = f"{_where(reading)}: the token {stretch.begins} was answered with {stretch.ends}, which is older"
+                found.append(Violation("gap", back))
+                continue
             if len(stretch.events) > high - low:
                 found.append(
                     Violation("two leaders", f"{_where(reading)}: more events than positions in {stretch[:2]}")

@@ -12,7 +12,7 @@ from bongsu.core import limits
 from bongsu.drill.checker import Violation
 from bongsu.drill.client import Doors
 from bongsu.drill.crowd import Crowd, Sizes
-from bongsu.drill.evidence import VIOLATIONS_SHOWN, Evidence
+from bongsu.drill.evidence import Evidence, shown
 from bongsu.drill.faults import Happened, Sites, Trouble
 from bongsu.drill.judging import judge, read_back
 from bongsu.drill.machine import facts
@@ -157,7 +157,7 @@ class Drill:
             answers=_answers(self._record.outcomes),
             fates=fates,
             summaries=summaries(fates),
-            violations=violations[:VIOLATIONS_SHOWN],
+            violations=shown(violations),
             violations_count=len(violations),
             machine=facts(self._out),
             versions=described.get("versions", {}),

@@ -1,5 +1,7 @@
 """What a drill leaves behind: report.json, of which report.html is a picture."""
 
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -8,7 +10,15 @@ import msgspec
 from bongsu.drill.checker import Violation
 from bongsu.drill.verdict import Check, Fate, Summary, is_kept
 
-VIOLATIONS_SHOWN: Final = 200  # in the report; all of them are counted
+SHOWN_OF_A_KIND: Final = 30  # violations in the report, so that many of one kind do not hide the others
+
+
+def shown(violations: Iterable[Violation]) -> list[Violation]:
+    """The first of each kind."""
+    by_kind: defaultdict[str, list[Violation]] = defaultdict(list)
+    for violation in violations:
+        by_kind[violation.kind].append(violation)
+    return [violation for kind in by_kind.values() for violation in kind[:SHOWN_OF_A_KIND]]
 
 
 class Evidence(msgspec.Struct, kw_only=True):
@@ -28,7 +38,7 @@ class Evidence(msgspec.Struct, kw_only=True):
     fates: list[Fate]
     summaries: list[Summary]
     violations: list[Violation]
-    violations_count: int
+    violations_count: int  # of all, shown or not
     machine: dict[str, str]
     versions: dict[str, str]
     configuration: dict[str, Any]

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bongsu.drill import plots
-from bongsu.drill.evidence import VIOLATIONS_SHOWN, Evidence
+from bongsu.drill.evidence import Evidence
 from bongsu.drill.faults import Happened
 from bongsu.drill.record import Written
 from bongsu.drill.scenes import Loss
@@ -163,7 +163,7 @@ def _promise(check: Check) -> tuple[str, ...]:
 def _violations(evidence: Evidence) -> str:
     if not evidence.violations:
         return ""
-    shown = min(VIOLATIONS_SHOWN, len(evidence.violations))
+    shown = len(evidence.violations)
     rows = [(escape(violation.kind), escape(violation.what)) for violation in evidence.violations]
     note = _note("violations_note", shown=shown, count=evidence.violations_count)
     table = _table([_say("kind"), _say("what")], rows, 2)

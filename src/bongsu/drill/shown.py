@@ -72,6 +72,10 @@ class Filed:
         return Seen(event_id.decode(), self._users.get(client, "somebody else"), _body(word, number))
 
     def close(self) -> None:
+        """The silences that last are written, too."""
+        for room_id, silence in self._silence.items():
+            self._write(room_id, silence)
+        self._silence.clear()
         self._events.close()
         self._stretches.close()
 

@@ -89,7 +89,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "leader": ("leader", "리더"),
     "never": ("never", "돌아오지 못함"),
     "violations": ("Violations", "위반 내용"),
-    "violations_note": ("The first {shown} of {count}.", "전체 {count}건 중 처음 {shown}건."),
+    "violations_note": (
+        "{shown} of {count}: the first of each kind.",
+        "전체 {count}건 중 {shown}건: 종류별로 처음 것들.",
+    ),
     "kind": ("kind", "종류"),
     "what": ("what", "내용"),
     "leader's site": ("the leader's site is lost", "리더 사이트 상실"),
