@@ -22,7 +22,7 @@ class Workers:
         return self._servers[site].base_url
 
     def fault(self, name: str, site: str) -> None:
-        assert name in ("kill_worker", "power_off"), f"workers know no {name}"
+        assert name in self.faults(), f"workers know no {name}"
         self._servers[site].kill()
 
     def heal(self, site: str) -> None:
@@ -32,6 +32,9 @@ class Workers:
         roles = {name: "standby" if server.alive else "down" for name, server in self._servers.items()}
         living = [name for name, role in roles.items() if role != "down"]
         return roles | dict.fromkeys(living[:1], "leader")
+
+    def faults(self) -> Sequence[str]:
+        return ("kill_worker", "power_off")
 
     def described(self) -> dict[str, Any]:
         return {"versions": {"bongsu": __version__}, "configuration": {"workers": len(self._servers)}}

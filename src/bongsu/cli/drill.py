@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from bongsu.cli.options import Wrong
-from bongsu.drill.scenes import SCENES
+from bongsu.drill.scenes import SCENES, playable
 
 if TYPE_CHECKING:  # they bring numpy, matplotlib and a Matrix client: not for --help
     from rich.console import Console
@@ -62,7 +62,10 @@ def command(
     from bongsu.drill.crowd import Sizes
     from bongsu.drill.drill import Plan
 
-    chosen = list(scenes or SCENES)
+    possible = playable(sites.faults())
+    if impossible := [name for name in scenes if name not in possible]:
+        raise Wrong(f"this lab cannot do {', '.join(impossible)}")
+    chosen = list(scenes or possible)
     plan = Plan(
         scenes=chosen,
         faults=len(chosen) if faults is None else faults,

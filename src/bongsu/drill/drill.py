@@ -162,7 +162,7 @@ class Drill:
             machine=facts(self._out),
             versions=described.get("versions", {}),
             configuration={"drill": _plain(self._plan), **described.get("configuration", {})},
-            notes=described.get("notes", []),
+            left_out=described.get("left_out", []),
         )
 
     def _counts(self, written: Written) -> dict[str, int]:

@@ -42,7 +42,7 @@ class Evidence(msgspec.Struct, kw_only=True):
     machine: dict[str, str]
     versions: dict[str, str]
     configuration: dict[str, Any]
-    notes: list[str]
+    left_out: list[str]  # scenes that these sites could not play
 
     @property
     def is_kept(self) -> bool:

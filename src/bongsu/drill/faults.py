@@ -1,7 +1,7 @@
 """Does the harm of a scene, and watches until the sites are whole again."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -29,6 +29,9 @@ class Sites(Protocol):
 
     def roles(self) -> Mapping[str, str]:
         """site → leader, standby or down."""
+
+    def faults(self) -> Collection[str]:
+        """The names that fault() knows."""
 
     def described(self) -> dict[str, Any]:
         """Versions and configuration, for the report; no secrets."""

@@ -1,25 +1,30 @@
-"""The lab as a drill sees it (`Sites`): its names for faults, who leads, and what it is made of."""
+"""The lab as a drill sees it (`Sites`): who leads, what can be done to it, and what it is made of."""
 
 import importlib
 import platform
-from collections.abc import Mapping, Sequence
+import subprocess
+from collections.abc import Collection, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from bongsu import __version__
 from bongsu.drill.drill import Unprepared
+from bongsu.drill.scenes import SCENES, playable
 
 _PACKAGES: Final = ("patroni", "asyncpg", "uvloop", "matrix-nio")
+_SECRET: Final = ("password", "secret", "token", "key")
 
 
 def open_lab(folder: Path) -> "LabSites":
     """The lab that runs in this folder. Raises Unprepared when there is none."""
-    lab = importlib.import_module("bongsu.lab").Lab
+    lab = importlib.import_module("bongsu.lab")
     try:
-        return LabSites(lab(folder))
-    except FileNotFoundError:
-        raise Unprepared(f"there is no lab in {folder}: start one with `bongsu lab up --detach`") from None
+        return LabSites(lab.Lab.load(folder))
+    except lab.LabFailed as error:
+        raise Unprepared(str(error)) from None
 
 
 class LabSites:
@@ -30,7 +35,7 @@ class LabSites:
 
     @property
     def names(self) -> Sequence[str]:
-        return [site.name for site in self._lab.sites]
+        return list(self._lab.sites)
 
     def url(self, site: str) -> str:
         url: str = self._lab.url(site)
@@ -42,11 +47,37 @@ class LabSites:
     def heal(self, site: str) -> None:
         self._lab.heal(site)
 
+    def faults(self) -> Collection[str]:
+        """Without namespaces nothing can be cut."""
+        known = importlib.import_module("bongsu.lab.faults").FAULTS
+        return [name for name in known if self._lab.description.has_namespaces or not name.startswith("cut")]
+
     def roles(self) -> Mapping[str, str]:
-        return {site["name"]: site["role"] for site in self._lab.status()["sites"]}
+        """A standby that no commit waits for has not come back yet."""
+        return {site.name: site.role if _is_useful(site) else "down" for site in self._lab.status().sites}
 
     def described(self) -> dict[str, Any]:
-        return {"versions": _versions(), "configuration": {}}
+        told = self._lab.description
+        versions = _versions()
+        versions["postgresql"] = _first_line(Path(told.postgres_bin) / "postgres", "--version")
+        versions["etcd"] = _first_line(Path(told.etcd), "--version")
+        left_out = sorted(set(SCENES) - set(playable(self.faults())))
+        return {
+            "versions": versions,
+            "configuration": {"lab": _open(msgspec.to_builtins(told))},
+            "left_out": left_out,
+        }
+
+
+def _is_useful(site: Any) -> bool:
+    return bool(site.serves and site.etcd and (site.database == "leader" or site.is_synchronous))
+
+
+def _open(value: Any) -> Any:
+    """Without whatever is called a secret."""
+    if isinstance(value, dict):
+        return {name: _open(part) for name, part in value.items() if not any(word in name for word in _SECRET)}
+    return [_open(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def _versions() -> dict[str, str]:
@@ -57,3 +88,8 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[package] = "not installed"
     return found
+
+
+def _first_line(program: Path, option: str) -> str:
+    done = subprocess.run([program, option], capture_output=True, text=True, check=False)  # noqa: S603
+    return done.stdout.partition("\n")[0]

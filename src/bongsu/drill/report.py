@@ -229,8 +229,8 @@ def _method(evidence: Evidence) -> str:
     counts = {name: f"{count:,}" for name, count in evidence.counts.items()}
     method = "".join(f"<p>{_say(key, **counts)}</p>" for key in _METHOD)
     limits = "".join(f"<p>{_say(key)}</p>" for key in _LIMITS)
-    notes = "".join(f"<p>{escape(note)}</p>" for note in evidence.notes)
-    return _section("method", method) + _section("limits", limits, notes)
+    left_out = _say("left_out", names=", ".join(evidence.left_out)) if evidence.left_out else ""
+    return _section("method", method) + _section("limits", limits, f"<p>{left_out}</p>")
 
 
 def _setting(evidence: Evidence) -> str:

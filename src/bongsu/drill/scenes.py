@@ -1,7 +1,7 @@
 """What happens to the sites in a drill, as data: who is hit, how, when, and for how long."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -50,7 +50,9 @@ SCENES: Final = {
     "power-off-standby": _one("power_off", STANDBY, Loss.STANDBY, 8.0),
     "cut-leader": _one("cut", LEADER, Loss.LEADER, 15.0),
     "cut-standby": _one("cut", STANDBY, Loss.STANDBY, 8.0),
-    "cut-leader-one-way": _one("cut_one_way", LEADER, Loss.LEADER, 15.0),
+    "cut-leader-out": _one("cut_out", LEADER, Loss.LEADER, 15.0),
+    "cut-leader-in": _one("cut_in", LEADER, Loss.LEADER, 15.0),
+    "cut-leader-from-sites": _one("cut_sites", LEADER, Loss.LEADER, 15.0),
     "freeze-leader": _one("freeze", LEADER, Loss.LEADER, 15.0),
     "freeze-standby": _one("freeze", STANDBY, Loss.STANDBY, 8.0),
     "freeze-patroni": _one("freeze_patroni", LEADER, Loss.PART, 15.0),
@@ -62,17 +64,22 @@ SCENES: Final = {
     "power-off-all": _one("power_off", Who.ALL, Loss.EVERYTHING, 5.0),
     # What the cut leader wrote and nobody else has must be thrown away when it comes back.
     "old-leader-returns": Scene(Loss.LEADER, 16.0, (Act(0.0, "cut", LEADER), Act(1.0, "power_off", LEADER))),
-    # New software and a new schema, one site after the other, the leader last.
+    # As new software is rolled out: one site after the other, the leader last.
     "rolling-restart": Scene(
         Loss.PART,
         12.0,
         (
-            Act(0.0, "restart_worker", STANDBY),
-            Act(4.0, "restart_worker", Who.OTHER_STANDBY),
-            Act(8.0, "restart_worker", LEADER),
+            Act(0.0, "stop_worker", STANDBY),
+            Act(4.0, "stop_worker", Who.OTHER_STANDBY),
+            Act(8.0, "stop_worker", LEADER),
         ),
     ),
 }
+
+
+def playable(faults: Collection[str]) -> list[str]:
+    """The scenes that need no other faults than these."""
+    return [name for name, scene in SCENES.items() if all(act.what in faults for act in scene.acts)]
 
 
 def programme(names: Sequence[str], seed: int) -> Iterator[str]:

@@ -135,6 +135,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         " 사이트가 초당 약 20번의 조회에 한 번도 답하지 못한 가장 긴 시간입니다. 클라이언트가 먼저 2초를 기다리므로"
         " 메시지 하나는 중단 시간보다 오래 기다릴 수 있습니다.",
     ),
+    "left_out": (
+        "Not played, because these sites cannot be hurt so: {names}.",
+        "이 환경에서 일으킬 수 없어 제외한 장애: {names}.",
+    ),
     "limits": ("What this does not prove", "이 훈련으로 증명되지 않는 것"),
     "l_cache": (
         "Power off means here: every process of a site is killed at once (SIGKILL) and its network is gone. The page"
@@ -172,7 +176,12 @@ SCENES: Final[dict[str, tuple[str, str]]] = {
     "power-off-standby": ("power off, another site", "다른 사이트 전원 차단"),
     "cut-leader": ("network cut, leader's site", "리더 사이트 네트워크 단절"),
     "cut-standby": ("network cut, another site", "다른 사이트 네트워크 단절"),
-    "cut-leader-one-way": ("network cut one way, leader's site", "리더 사이트 한 방향 단절"),
+    "cut-leader-out": ("cut one way: the leader's site cannot send", "리더 사이트 송신만 단절"),
+    "cut-leader-in": ("cut one way: the leader's site cannot hear", "리더 사이트 수신만 단절"),
+    "cut-leader-from-sites": (
+        "leader cut from other sites, clients reach it",
+        "리더를 다른 사이트에서만 단절(이용자는 접속)",
+    ),
     "freeze-leader": ("freeze and thaw, leader's site", "리더 사이트 멈춤과 풀림"),
     "freeze-standby": ("freeze and thaw, another site", "다른 사이트 멈춤과 풀림"),
     "freeze-patroni": ("Patroni frozen, leader", "리더의 Patroni 멈춤"),
@@ -183,5 +192,5 @@ SCENES: Final[dict[str, tuple[str, str]]] = {
     "disk-full": ("disk full, leader", "리더 디스크 가득 참"),
     "power-off-all": ("power off, all sites", "모든 사이트 전원 차단"),
     "old-leader-returns": ("old leader returns with commits of its own", "옛 리더가 미복제 기록을 갖고 복귀"),
-    "rolling-restart": ("rolling restart with a migration", "스키마 변경과 순차 재시작"),
+    "rolling-restart": ("rolling restart, leader last", "순차 재시작, 리더는 마지막"),
 }
