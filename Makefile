@@ -44,7 +44,7 @@ bench: .venv/.test
 # A lab of its own beside the data of others; it goes down whatever the drill ends with.
 drill: .venv/.run
 	@lab=$$(mktemp -d /tmp/bongsu-drill-XXXXXX); chmod 755 $$lab; \
-	trap "$(BIN)/bongsu lab down --dir $$lab; rm -rf $$lab" EXIT; \
+	trap "$(BIN)/bongsu lab down --wipe --dir $$lab; rm -rf $$lab" EXIT; \
 	$(BIN)/bongsu lab up --detach --dir $$lab; \
 	$(BIN)/bongsu drill --dir $$lab --faults 100 --messages 1000000 --rate 1000 --writers 300 --rooms 24 $(ARGS)
 

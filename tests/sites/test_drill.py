@@ -1,8 +1,9 @@
 """A short drill on three real sites: at least five faults under load, and every promise kept."""
 
 import asyncio
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from bongsu.drill.crowd import Sizes
 from bongsu.drill.drill import Drill, Plan
 from bongsu.drill.laboratory import LabSites
 from bongsu.drill.scenes import playable
+from bongsu.lab import Lab
 from tests.durability.test_drill_workers import Silent
 
 pytestmark = pytest.mark.xdist_group("lab")
@@ -20,8 +22,16 @@ SIZES = Sizes(writers=60, readers=6, people=3, rooms=6, rate=200.0)
 
 
 @pytest.fixture
-def sites(lab: Any) -> LabSites:
-    return LabSites(lab)
+def sites() -> Iterator[LabSites]:
+    """A laboratory of its own, for a drill needs one that nobody else hurts."""
+    with tempfile.TemporaryDirectory(prefix="bongsu-") as folder:
+        Path(folder).chmod(0o755)  # the databases may run as another user than the tests
+        lab = Lab.up(Path(folder) / "lab")
+        try:
+            lab.wait_whole()
+            yield LabSites(lab)
+        finally:
+            lab.down(wipe=True)
 
 
 async def test_nothing_is_lost_when_sites_are_hit_under_load(sites: LabSites, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """The lab as a drill sees it (`Sites`): who leads, what can be done to it, and what it is made of."""
 
-import importlib
 import platform
 import subprocess
 from collections.abc import Collection, Mapping, Sequence
@@ -13,6 +12,9 @@ import msgspec
 from bongsu import __version__
 from bongsu.drill.drill import Unprepared
 from bongsu.drill.scenes import SCENES, playable
+from bongsu.lab import Lab, LabFailed
+from bongsu.lab.faults import FAULTS
+from bongsu.lab.status import SiteStatus
 
 _PACKAGES: Final = ("patroni", "asyncpg", "uvloop", "matrix-nio")
 _SECRET: Final = ("password", "secret", "token", "key")
@@ -20,17 +22,16 @@ _SECRET: Final = ("password", "secret", "token", "key")
 
 def open_lab(folder: Path) -> "LabSites":
     """The lab that runs in this folder. Raises Unprepared when there is none."""
-    lab = importlib.import_module("bongsu.lab")
     try:
-        return LabSites(lab.Lab.load(folder))
-    except lab.LabFailed as error:
+        return LabSites(Lab.load(folder))
+    except LabFailed as error:
         raise Unprepared(str(error)) from None
 
 
 class LabSites:
     """Implements `bongsu.drill.faults.Sites`."""
 
-    def __init__(self, lab: Any) -> None:
+    def __init__(self, lab: Lab) -> None:
         self._lab = lab
 
     @property
@@ -38,8 +39,7 @@ class LabSites:
         return list(self._lab.sites)
 
     def url(self, site: str) -> str:
-        url: str = self._lab.url(site)
-        return url
+        return self._lab.url(site)
 
     def fault(self, name: str, site: str) -> None:
         self._lab.fault(name, site)
@@ -49,8 +49,7 @@ class LabSites:
 
     def faults(self) -> Collection[str]:
         """Without namespaces nothing can be cut."""
-        known = importlib.import_module("bongsu.lab.faults").FAULTS
-        return [name for name in known if self._lab.description.has_namespaces or not name.startswith("cut")]
+        return [name for name in FAULTS if self._lab.description.has_namespaces or not name.startswith("cut")]
 
     def roles(self) -> Mapping[str, str]:
         """A standby that no commit waits for has not come back yet."""
@@ -69,7 +68,7 @@ class LabSites:
         }
 
 
-def _is_useful(site: Any) -> bool:
+def _is_useful(site: SiteStatus) -> bool:
     return bool(site.serves and site.etcd and (site.database == "leader" or site.is_synchronous))
 
 
