@@ -9,14 +9,13 @@ from typing import Any, Final
 
 import msgspec
 
-from bongsu import __version__
 from bongsu.drill.drill import Unprepared
 from bongsu.drill.scenes import SCENES, playable
 from bongsu.lab import Lab, LabFailed
 from bongsu.lab.faults import FAULTS
 from bongsu.lab.status import SiteStatus
 
-_PACKAGES: Final = ("patroni", "asyncpg", "uvloop", "matrix-nio")
+_PACKAGES: Final = ("bongsu", "patroni", "asyncpg", "uvloop", "matrix-nio")
 _SECRET: Final = ("password", "secret", "token", "key")
 
 
@@ -80,7 +79,7 @@ def _open(value: Any) -> Any:
 
 
 def _versions() -> dict[str, str]:
-    found = {"bongsu": __version__, "python": platform.python_version(), "kernel": platform.release()}
+    found = {"python": platform.python_version(), "kernel": platform.release()}
     for package in _PACKAGES:
         try:
             found[package] = version(package)
