@@ -1,10 +1,10 @@
-# The only entry points: run, test, check, bench, lock.
+# The only entry points: run, test, check, bench, drill, lock.
 # The first run fetches what the lock files name, checked against their hashes; after that no network is needed.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench lock clean
+.PHONY: help run test check format bench drill lock clean
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -20,6 +20,7 @@ help:
 	@echo "make test    everything that must hold: check, then all tests  (ARGS=\"tests/unit -k sync\")"
 	@echo "make check   style and types"
 	@echo "make bench   measurements"
+	@echo "make drill   three sites under load and a hundred faults, with a report; over an hour (ARGS=\"--faults 5 --messages 0\")"
 	@echo "make lock    the lock files again, from pyproject.toml"
 
 run: .venv/.run
@@ -39,6 +40,13 @@ format: .venv/.test
 
 bench: .venv/.test
 	$(BIN)/python -m bench $(ARGS)
+
+# A lab of its own beside the data of others; it goes down whatever the drill ends with.
+drill: .venv/.run
+	@lab=$$(mktemp -d /tmp/bongsu-drill-XXXXXX); chmod 755 $$lab; \
+	trap "$(BIN)/bongsu lab down --wipe --dir $$lab; rm -rf $$lab" EXIT; \
+	$(BIN)/bongsu lab up --detach --dir $$lab; \
+	$(BIN)/bongsu drill --dir $$lab --faults 100 --messages 1000000 --rate 1000 --writers 300 --rooms 24 $(ARGS)
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache build $(JS)/node_modules

@@ -16,10 +16,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from bench.api import api
-from bench.machine import data_folder, facts
 from bench.peers import ROOT, Bongsu, Peer, Server, Synapse
 from bench.plots import draw
-from bench.postgres import Unavailable
+from bench.postgres import Unavailable, data_folder
 from bench.report import save, show
 from bench.results import Results, Section
 from bench.scenarios.chat import Chat
@@ -32,6 +31,7 @@ from bench.scenarios.sends import Sends
 from bench.scenarios.startup import Startup
 from bench.sizes import FULL, QUICK, Sizes
 from bench.target import Target
+from bongsu.drill.machine import facts
 
 OPEN_FILES = 20_000  # a connection each for the parked readers, here and in the servers that inherit it
 

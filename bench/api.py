@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from bench.wire import Connection, Reply, request
+from bongsu.drill.wire import Connection, Reply, request
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -20,7 +20,7 @@ import msgspec
 
 from bench.postgres import Postgres, Unavailable, free_port
 from bench.processes import Usage, cpu_seconds, memory_bytes, usage
-from bench.wire import Connection, request
+from bongsu.drill.wire import Connection, request
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 SERVER_NAME: Final = "bench.example"

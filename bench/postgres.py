@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -24,6 +25,13 @@ ORDINARY_USER = "nobody"  # PostgreSQL refuses to run as root
 
 class Unavailable(Exception):
     """A server cannot be measured here; the message says why."""
+
+
+def data_folder() -> Path:
+    """A new folder that PostgreSQL's user can walk into."""
+    folder = Path(tempfile.mkdtemp(prefix="bench-"))
+    folder.chmod(0o755)
+    return folder
 
 
 def free_port() -> int:

@@ -15,7 +15,7 @@ import msgspec
 from bench.api import V3, encode
 from bench.load import Gate
 from bench.target import Reader
-from bench.wire import Connection, request
+from bongsu.drill.wire import Connection, request
 
 CONNECTIONS = 1_000  # everybody has one: what an overloaded server has not answered does not hold the others back
 DRAIN_SECONDS_MAX = 2.0

@@ -22,7 +22,7 @@ from bench.load import Gate, Run, run
 from bench.scenarios.scenario import Measured, Step, strangers_percent
 from bench.sizes import Sizes
 from bench.target import Reader, Target
-from bench.wire import Connection, request
+from bongsu.drill.wire import Connection, request
 
 TEXT = "Two fires on the southern hill."
 SENDING_CONNECTIONS = 64  # more than any server here keeps busy

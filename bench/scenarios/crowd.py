@@ -11,7 +11,7 @@ import msgspec
 
 from bench.api import sync_path
 from bench.load import Gate
-from bench.wire import Connection, Reply, request
+from bongsu.drill.wire import Connection, Reply, request
 
 NO_ANSWER_SECONDS = 1.0  # until a client whose connection broke tries again
 PARK_MS = 100_000

@@ -10,7 +10,7 @@ from bench.processes import Usage
 from bench.scenarios.scenario import Measured, Step
 from bench.sizes import Sizes
 from bench.target import Target
-from bench.wire import Connection, request
+from bongsu.drill.wire import Connection, request
 
 TIMELINE_LIMIT = 20
 WARM_SYNCS = 3  # each by a device of its own, as servers cache a device's reply

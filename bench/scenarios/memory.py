@@ -8,7 +8,7 @@ from bench.figures import Better, Figure, Floor
 from bench.scenarios.scenario import Measured, Step
 from bench.sizes import Sizes
 from bench.target import Reader, Target
-from bench.wire import Connection, request
+from bongsu.drill.wire import Connection, request
 
 IDLE_SECONDS = 3.0
 PARKED_SECONDS = 5.0

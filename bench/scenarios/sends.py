@@ -12,7 +12,7 @@ from bench.load import Gate, Run, run
 from bench.scenarios.scenario import Measured, Step, strangers_percent
 from bench.sizes import Sizes
 from bench.target import Target
-from bench.wire import Connection, request
+from bongsu.drill.wire import Connection, request
 
 TEXT = "The beacon on the southern hill is lit; two fires."
 SECONDS_MAX = 60.0  # past the end of the load

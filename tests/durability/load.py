@@ -1,47 +1,41 @@
 """People who keep talking through disasters: they send, hang up, retry, read along, and write down all that they saw.
 
-Every client is a safe one: it repeats the same transaction id until it is answered, whatever went wrong, and a reader
-repeats the same token. What they recorded is judged by checker.py.
+They are the drill's clients (bongsu.drill.client, .reader) with a record in memory. What they recorded is judged by
+bongsu.drill.checker.
 """
 
 import asyncio
 import json
 import random
 import time
-from collections import Counter, defaultdict
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Coroutine, Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple
-from urllib.parse import quote, urlsplit
+from typing import Any
+from urllib.parse import quote
 
-import aiohttp
+from bongsu.drill.checker import Reading, Send
+from bongsu.drill.client import Account, Client, Doors
+from bongsu.drill.reader import TOPIC, Reader, Remembered, pages_forth
+from bongsu.drill.record import NOBODY, Attempt, Kind, Outcome
 
-from tests.durability.checker import Reading, Seen, Send, Stretch
-
-API = "/_matrix/client/v3"
 PASSWORD = "beacon fires at dusk"
-MESSAGE, TOPIC = "m.room.message", "m.room.topic"
-PAUSE_SECONDS = 0.05  # before a try is repeated: less and a dead server is asked thousands of times
-LONG_POLL_MS = 2_000
+PATIENT_SECONDS = 10.0  # a client that leaves a silent server be
 LIVE_TIMELINE = 5  # events a live reader takes at once: little, so that syncs are limited and gaps have to be filled
 PAGE = 100
 FAR_FUTURE_SECONDS = 60.0  # no single call may take longer, however many times it is repeated
 
 
-class Account(NamedTuple):
-    user_id: str
-    token: str
-
-
 class Attempted:
     """A send while its client still tries."""
 
-    def __init__(self, client: str, room_id: str, txn_id: str, body: str, started: float) -> None:
-        self.client, self.room_id, self.txn_id, self.body, self.started = client, room_id, txn_id, body, started
+    def __init__(self, client: str, attempt: Attempt, started: float) -> None:
+        self.client, self.attempt, self.started = client, attempt, started
         self.acknowledged: list[str] = []
 
     def recorded(self) -> Send:
-        return Send(self.client, self.room_id, self.txn_id, self.body, self.started, tuple(self.acknowledged))
+        attempt = self.attempt
+        return Send(self.client, attempt.room_id, attempt.txn_id, attempt.body, self.started, tuple(self.acknowledged))
 
 
 class Records:
@@ -57,9 +51,12 @@ class Records:
     def now(self) -> float:
         return time.monotonic() - self._began
 
+    def tried(self, start: float, client: int, site: int, kind: Kind, outcome: int, send: int = NOBODY) -> None:
+        self.statuses[str(outcome) if outcome >= 100 else Outcome(outcome).name] += 1
+
     def begin(self, client: str, room_id: str, body: str) -> Attempted:
         number = len(self.sends)
-        attempted = Attempted(client, room_id, f"t{number}", f"{body} {number}", self.now)
+        attempted = Attempted(client, Attempt(number, room_id, f"{body} {number}"), self.now)
         self.sends.append(attempted)
         return attempted
 
@@ -73,107 +70,46 @@ class Records:
         return max(after - before for before, after in pairwise(times))
 
 
-class Doors:
-    """Where the workers answer. Clients that find one shut go to the next."""
-
-    def __init__(self, base_urls: list[str]) -> None:
-        self.base_urls = base_urls
-
-    def at(self, place: int) -> str:
-        return self.base_urls[place % len(self.base_urls)]
-
-
-class Client:
-    """One device. `patience`: seconds after which it hangs up on a call that is no long poll."""
-
-    def __init__(
-        self,
-        http: aiohttp.ClientSession,
-        doors: Doors,
-        records: Records,
-        account: Account,
-        place: int = 0,
-        patience: float = 10.0,
-    ) -> None:
-        self.account = account
-        self.doors = doors
-        self.records = records
-        self.place = place
-        self._http = http
-        self._patience = patience
-
-    async def call(
-        self, method: str, path: str, *, body: object = None, query: Mapping[str, str] | None = None, wait: float = 0
-    ) -> dict[str, Any]:
-        """The answer of the first try that succeeds. Tries for ever: the caller bounds the time."""
-        while True:
-            answer = await self._try(method, path, body, query, wait)
-            if answer is not None:
-                return answer
-            self.place += 1
-            await asyncio.sleep(PAUSE_SECONDS)
-
-    async def _try(
-        self, method: str, path: str, body: object, query: Mapping[str, str] | None, wait: float
-    ) -> dict[str, Any] | None:
-        try:
-            async with self._http.request(
-                method,
-                self.doors.at(self.place) + API + path,
-                json=body,
-                params=query,
-                headers={"authorization": f"Bearer {self.account.token}"},
-                timeout=aiohttp.ClientTimeout(total=self._patience + wait),
-            ) as response:
-                answer: dict[str, Any] = await response.json()
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            self.records.statuses[type(error).__name__] += 1
-            return None
-        self.records.statuses[str(response.status)] += 1
-        return answer if response.status == 200 else None
-
-    async def deliver(self, attempted: Attempted) -> None:
-        """Repeats one send until it is acknowledged."""
-        content = {"msgtype": "m.text", "body": attempted.body}
-        answer = await self.call("PUT", send_path(attempted), body=content)
-        self.records.acknowledge(attempted, answer["event_id"])
-
-    async def set_topic(self, attempted: Attempted) -> None:
-        """State has no transaction id: setting what is set already makes no second event."""
-        path = f"/rooms/{quote(attempted.room_id)}/state/{TOPIC}"
-        answer = await self.call("PUT", path, body={"topic": attempted.body})
-        self.records.acknowledge(attempted, answer["event_id"])
-
-
-def send_path(attempted: Attempted) -> str:
-    return f"/rooms/{quote(attempted.room_id)}/send/{MESSAGE}/{attempted.txn_id}"
-
-
 # --- who sends ---
 
 
-async def talk(client: Client, rooms: Sequence[str], stop: asyncio.Event, chance: random.Random) -> None:
+async def deliver(client: Client, records: Records, attempted: Attempted) -> None:
+    """Repeats one send until it is acknowledged."""
+    records.acknowledge(attempted, await client.deliver(attempted.attempt))
+
+
+async def set_topic(client: Client, records: Records, attempted: Attempted) -> None:
+    """State has no transaction id: setting what is set already makes no second event."""
+    path = f"/rooms/{quote(attempted.attempt.room_id)}/state/{TOPIC}"
+    answer = await client.call("PUT", path, body={"topic": attempted.attempt.body})
+    records.acknowledge(attempted, answer["event_id"])
+
+
+async def talk(
+    client: Client, records: Records, rooms: Sequence[str], stop: asyncio.Event, chance: random.Random
+) -> None:
     """Sends one message after the other; each is repeated until it is acknowledged."""
     while not stop.is_set():
-        attempted = client.records.begin(client.account.user_id, chance.choice(rooms), "said")
-        await client.deliver(attempted)
+        await deliver(client, records, records.begin(client.account.user_id, chance.choice(rooms), "said"))
         await asyncio.sleep(chance.uniform(0, 0.03))
 
 
-async def retitle(client: Client, room_id: str, stop: asyncio.Event) -> None:
+async def retitle(client: Client, records: Records, room_id: str, stop: asyncio.Event) -> None:
     while not stop.is_set():
-        await client.set_topic(client.records.begin(client.account.user_id, room_id, "topic"))
+        await set_topic(client, records, records.begin(client.account.user_id, room_id, "topic"))
         await asyncio.sleep(0.3)
 
 
-async def vanish(client: Client, rooms: Sequence[str], stop: asyncio.Event, chance: random.Random) -> None:
+async def vanish(
+    client: Client, records: Records, rooms: Sequence[str], stop: asyncio.Event, chance: random.Random
+) -> None:
     """Hangs up while its send is under way. It mostly comes back with the same transaction id."""
     while not stop.is_set():
-        attempted = client.records.begin(client.account.user_id, chance.choice(rooms), "hung up on")
-        await _hang_up(client, attempted, chance.uniform(0, 0.008))
+        attempted = records.begin(client.account.user_id, chance.choice(rooms), "hung up on")
+        await client.hang_up(attempted.attempt, chance.uniform(0, 0.008))
         await asyncio.sleep(chance.uniform(0, 0.1))
         if chance.random() < 0.7:
-            await client.deliver(attempted)
+            await deliver(client, records, attempted)
 
 
 async def ask_ahead(client: Client, stop: asyncio.Event) -> None:
@@ -184,143 +120,28 @@ async def ask_ahead(client: Client, stop: asyncio.Event) -> None:
         await asyncio.sleep(0.2)
 
 
-async def _hang_up(client: Client, attempted: Attempted, after_seconds: float) -> None:
-    """Writes a whole request and aborts the connection before the answer is read."""
-    address = urlsplit(client.doors.at(client.place))
-    body = json.dumps({"msgtype": "m.text", "body": attempted.body}).encode()
-    head = (
-        f"PUT {API}{send_path(attempted)} HTTP/1.1\r\nhost: {address.netloc}\r\n"
-        f"authorization: Bearer {client.account.token}\r\ncontent-length: {len(body)}\r\n\r\n"
-    )
-    try:
-        _, writer = await asyncio.open_connection(address.hostname, address.port)
-    except OSError:
-        client.place += 1
-        return
-    writer.write(head.encode() + body)
-    await asyncio.sleep(after_seconds)
-    writer.transport.abort()
-
-
-# --- who reads ---
-
-
-class Reader:
-    """Follows its rooms with one chain of tokens, and fills what a limited sync left out."""
-
-    def __init__(self, name: str, client: Client, rooms: Sequence[str], timeline: int = LIVE_TIMELINE) -> None:
-        self.name = name
-        self.tokens: list[str] = []
-        self.bodies: set[str] = set()
-        self._client = client
-        self._rooms = rooms
-        self._filter = json.dumps({"room": {"timeline": {"limit": timeline}}, "presence": {"not_types": ["*"]}})
-        self._stretches: dict[str, list[Stretch]] = {room_id: [] for room_id in rooms}
-        self._state: defaultdict[str, dict[tuple[str, str], str]] = defaultdict(dict)
-
-    @property
-    def readings(self) -> list[Reading]:
-        return [
-            Reading(self.name, room_id, tuple(self._stretches[room_id]), True, self._state[room_id])
-            for room_id in self._rooms
-        ]
-
-    async def follow(self, last: Iterable[str] | None = None) -> None:
-        """Syncs until every body of `last` was seen; without it until cancelled."""
-        wanted = None if last is None else set(last)
-        while wanted is None or not wanted <= self.bodies:
-            await self.sync(LONG_POLL_MS)
-
-    async def sync(self, timeout_ms: int = 0) -> None:
-        """One sync from the newest token."""
-        query = {"timeout": str(timeout_ms), "filter": self._filter}
-        since = self.tokens[-1] if self.tokens else ""
-        if since:
-            query["since"] = since
-        answer = await self._client.call("GET", "/sync", query=query, wait=timeout_ms / 1000)
-        joined = answer.get("rooms", {}).get("join", {})
-        parts = [
-            await self._part(room_id, joined.get(room_id, {}), since, answer["next_batch"]) for room_id in self._rooms
-        ]
-        for room_id, stretches in zip(self._rooms, parts, strict=True):  # all of the answer or nothing of it
-            self._keep(room_id, joined.get(room_id, {}), stretches)
-        self.tokens.append(answer["next_batch"])
-
-    async def _part(self, room_id: str, room: Mapping[str, Any], since: str, until: str) -> list[Stretch]:
-        timeline = room.get("timeline", {})
-        newest = seen_of(timeline.get("events", []))
-        if not timeline.get("limited"):
-            return [Stretch(since, until, newest)]
-        begins = timeline["prev_batch"]
-        return [*await pages_back(self._client, room_id, begins, since), Stretch(begins, until, newest)]
-
-    def _keep(self, room_id: str, room: Mapping[str, Any], stretches: Iterable[Stretch]) -> None:
-        for stretch in stretches:
-            self._add(self._stretches[room_id], stretch)
-            self.bodies.update(seen.body for seen in stretch.events if seen.body)
-        for event in [*room.get("state", {}).get("events", []), *room.get("timeline", {}).get("events", [])]:
-            if "state_key" in event:
-                self._state[room_id][event["type"], event["state_key"]] = event["event_id"]
-
-    @staticmethod
-    def _add(stretches: list[Stretch], new: Stretch) -> None:
-        """Silence after silence is one silence."""
-        if stretches and not new.events and not stretches[-1].events and stretches[-1].ends == new.begins:
-            stretches[-1] = stretches[-1]._replace(ends=new.ends)
-        else:
-            stretches.append(new)
-
-
-async def pages_back(client: Client, room_id: str, from_: str, to: str) -> list[Stretch]:
-    """History between two tokens, read from the newer to the older; to "": from the room's begin."""
-    found: list[Stretch] = []
-    while True:
-        query = {"dir": "b", "from": from_, "limit": str(PAGE)} | ({"to": to} if to else {})
-        page = await client.call("GET", f"/rooms/{quote(room_id)}/messages", query=query)
-        found.append(Stretch(page.get("end", to), page["start"], seen_of(reversed(page["chunk"]))))
-        if "end" not in page:
-            return found[::-1]
-        from_ = page["end"]
-
-
-async def pages_forth(client: Client, room_id: str) -> list[Stretch]:
-    """The whole history, read from its begin."""
-    found: list[Stretch] = []
-    query = {"dir": "f", "limit": str(PAGE)}
-    while True:
-        page = await client.call("GET", f"/rooms/{quote(room_id)}/messages", query=query)
-        found.append(Stretch(page["start"], page.get("end", "the end"), seen_of(page["chunk"])))
-        if "end" not in page:
-            return found
-        query["from"] = page["end"]
-
-
-def seen_of(events: Iterable[Mapping[str, Any]]) -> tuple[Seen, ...]:
-    return tuple(Seen(event["event_id"], event["sender"], _body(event)) for event in events)
-
-
-def _body(event: Mapping[str, Any]) -> str | None:
-    body = event["content"].get({MESSAGE: "body", TOPIC: "topic"}.get(event["type"], ""))
-    return body if isinstance(body, str) else None
-
-
 # --- the run ---
 
 
 class Crowd:
     """Everybody of one run: makes the accounts and rooms, starts the talk, and gathers the readings."""
 
-    def __init__(self, http: aiohttp.ClientSession, doors: Doors, *, senders: int, rooms: int, readers: int) -> None:
+    def __init__(self, doors: Doors, *, senders: int, rooms: int, readers: int) -> None:
         self.records = Records()
         self.doors = doors
         self.readers: list[Reader] = []
         self.rooms: list[str] = []
-        self._http = http
+        self.first_token = ""
+        self._clients: list[Client] = []
         self._counts = senders, rooms, readers
         self._people: list[Account] = []
         self._stop = asyncio.Event()
         self._talk: list[asyncio.Task[None]] = []
         self._reading: list[asyncio.Task[None]] = []
+
+    def close(self) -> None:
+        for client in self._clients:
+            client.close()
 
     async def gather(self, name: str = "p") -> None:
         """Registers everybody (p0, p1, …) and brings all of them into all rooms."""
@@ -352,21 +173,28 @@ class Crowd:
         made = await self._client(account).call("POST", "/login", body=body)
         return self._client(Account(account.user_id, made["access_token"]))
 
-    def _client(self, account: Account, place: int = 0, patience: float = 10.0) -> Client:
-        return Client(self._http, self.doors, self.records, account, place, patience)
+    def _client(self, account: Account, home: int = 0, patience: float = PATIENT_SECONDS) -> Client:
+        client = Client(self.doors, self.records, account, home=home, patience_seconds=patience)
+        self._clients.append(client)
+        return client
+
+    def _reader(self, name: str, client: Client, timeline: int = LIVE_TIMELINE) -> Reader:
+        return Reader(name, client, self.rooms, Remembered(), timeline=timeline, page=PAGE)
 
     async def say(self) -> None:
         """One message of the first person, acknowledged."""
         account = self._people[0]
         async with asyncio.timeout(FAR_FUTURE_SECONDS):
-            await self._client(account).deliver(self.records.begin(account.user_id, self.rooms[0], "said"))
+            said = self.records.begin(account.user_id, self.rooms[0], "said")
+            await deliver(self._client(account), self.records, said)
 
     async def start(self) -> None:
         """Readers take their first sync, then everybody talks."""
         senders = self._counts[0]
         for number, account in enumerate(self._people[senders:]):
-            self.readers.append(Reader(f"live {number}", self._client(account, number), self.rooms))
+            self.readers.append(self._reader(f"live {number}", self._client(account, number)))
         await asyncio.gather(*(reader.sync() for reader in self.readers))
+        self.first_token = self.readers[0].fold.token if self.readers else ""
         self._reading = [asyncio.create_task(reader.follow()) for reader in self.readers]
         self._talk = [asyncio.create_task(self._role(number)) for number in range(senders)]
         self._talk.append(asyncio.create_task(ask_ahead(self._client(self._people[0]), self._stop)))
@@ -375,12 +203,12 @@ class Crowd:
         """One sets topics, every third hangs up, one in four is impatient: it repeats what is still under way."""
         chance = random.Random(number)
         account = self._people[number]
-        client = self._client(account, number, patience=0.4 if number % 4 == 1 else 10.0)
+        client = self._client(account, number, patience=0.4 if number % 4 == 1 else PATIENT_SECONDS)
         if number == 0:
-            return retitle(client, self.rooms[0], self._stop)
+            return retitle(client, self.records, self.rooms[0], self._stop)
         if number % 3 == 0:
-            return vanish(client, self.rooms, self._stop, chance)
-        return talk(client, self.rooms, self._stop, chance)
+            return vanish(client, self.records, self.rooms, self._stop, chance)
+        return talk(client, self.records, self.rooms, self._stop, chance)
 
     def check_alive(self) -> None:
         """Fails when somebody's task ended by an error."""
@@ -394,43 +222,39 @@ class Crowd:
         async with asyncio.timeout(FAR_FUTURE_SECONDS):
             await asyncio.gather(*self._talk)
             last = [self.records.begin(self._people[0].user_id, room_id, "last word") for room_id in self.rooms]
+            for reader in self.readers:
+                reader.fold.awaited.update(attempted.attempt.body for attempted in last)
+                reader.is_ending = True
             speaker = self._client(self._people[0])
-            await asyncio.gather(*(speaker.deliver(attempted) for attempted in last))
-        for task in self._reading:
-            task.cancel()
-        await asyncio.wait(self._reading)
-        await self.read_to_end(attempted.body for attempted in last)
-
-    async def read_to_end(self, last: Iterable[str]) -> None:
-        words = list(last)
-        async with asyncio.timeout(FAR_FUTURE_SECONDS):
-            await asyncio.gather(*(reader.follow(words) for reader in self.readers))
+            await asyncio.gather(*(deliver(speaker, self.records, attempted) for attempted in last))
+            await asyncio.gather(*self._reading)
 
     async def fresh_readings(self, name: str) -> list[Reading]:
         """What a new device sees: a first sync with pages back, one event at a time, and pages from the begin."""
-        device = await self.another_device()
-        reader = Reader(f"{name}, sync and pages back", device, self.rooms, timeline=1)
+        reader = self._reader(f"{name}, sync and pages back", await self.another_device(), timeline=1)
+        forth = Remembered()
         async with asyncio.timeout(FAR_FUTURE_SECONDS):
             await reader.sync()
-            forth = [
-                Reading(f"{name}, pages forth", room_id, tuple(await pages_forth(device, room_id)))
-                for room_id in self.rooms
-            ]
-        return [*reader.readings, *forth]
+            for room_id in self.rooms:
+                await pages_forth(reader.ask, room_id, PAGE, forth)
+        return [
+            *reader.fold.readings,
+            *(Reading(f"{name}, pages forth", room_id, forth.stretches(room_id)) for room_id in self.rooms),
+        ]
 
     async def replayed_readings(self, name: str) -> list[Reading]:
         """What an old device sees that was away since before the talk began: its first token, used once more."""
         senders = self._counts[0]
         old = self.readers[0]
-        reader = Reader(name, self._client(self._people[senders]), self.rooms)
-        reader.tokens = old.tokens[:1]
+        reader = self._reader(name, self._client(self._people[senders]))
+        reader.fold.token = self.first_token
         async with asyncio.timeout(FAR_FUTURE_SECONDS):
             await reader.sync()
-        return [before_and_after(old, reader, reading) for reading in reader.readings]
+        return [before_and_after(old, self.first_token, reading) for reading in reader.fold.readings]
 
 
-def before_and_after(old: Reader, new: Reader, reading: Reading) -> Reading:
+def before_and_after(old: Reader, token: str, reading: Reading) -> Reading:
     """A replay begins at the old reader's first token, so what that one saw up to there comes before it."""
-    first = next(own for own in old.readings if own.room_id == reading.room_id)
-    count = [stretch.ends for stretch in first.stretches].index(new.tokens[0]) + 1
+    first = old.fold.reading(reading.room_id)
+    count = [stretch.ends for stretch in first.stretches].index(token) + 1
     return reading._replace(stretches=(*first.stretches[:count], *reading.stretches), state=None)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.durability.checker import Reading, Seen, Send, Stretch, Violation, check
+from bongsu.drill.checker import Reading, Seen, Send, Stretch, Violation, check
 
 ROOM = "!room"
 CREATE = Seen("$create", "@owner", None)

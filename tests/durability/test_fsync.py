@@ -19,7 +19,8 @@ import aiohttp
 import asyncpg
 import pytest
 
-from tests.durability.load import Crowd, Doors
+from bongsu.drill.client import Doors
+from tests.durability.load import Crowd
 from tests.durability.notes import opened, superuser
 from tests.server import Server, data_folder
 from tests.sites.three import three
@@ -50,8 +51,9 @@ def quiet_server() -> Iterator[Server]:
 
 @pytest.fixture
 async def crowd(quiet_server: Server) -> AsyncIterator[Crowd]:
-    async with aiohttp.ClientSession() as http:
-        yield Crowd(http, Doors([quiet_server.base_url]), senders=1, rooms=1, readers=0)
+    crowd = Crowd(Doors([quiet_server.base_url]), senders=1, rooms=1, readers=0)
+    yield crowd
+    crowd.close()
 
 
 def _dsn(server: Server) -> str:

@@ -16,12 +16,12 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
-import aiohttp
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from tests.durability.checker import Reading, check
-from tests.durability.load import Crowd, Doors
+from bongsu.drill.checker import Reading, check
+from bongsu.drill.client import Doors
+from tests.durability.load import Crowd
 from tests.server import Server, data_folder
 
 pytestmark = pytest.mark.xdist_group("heavy")  # not beside others that load the whole machine
@@ -119,11 +119,11 @@ async def life() -> AsyncIterator[Disaster]:
     """One worker on a new folder, and people who are in its rooms."""
     with data_folder() as data_dir:
         server = await asyncio.to_thread(Server.start, data_dir)
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
-            crowd = Crowd(http, Doors([server.base_url]), senders=10, rooms=4, readers=3)
-            await crowd.gather()
-            crowd.records.statuses.clear()
-            yield Disaster(data_dir, crowd, server)
+        crowd = Crowd(Doors([server.base_url]), senders=10, rooms=4, readers=3)
+        await crowd.gather()
+        crowd.records.statuses.clear()
+        yield Disaster(data_dir, crowd, server)
+        crowd.close()
 
 
 async def test_nothing_acknowledged_is_lost_or_doubled(life: Disaster, capsys: pytest.CaptureFixture[str]) -> None:
@@ -138,7 +138,7 @@ async def test_nothing_acknowledged_is_lost_or_doubled(life: Disaster, capsys: p
         await _round(life, getattr(life, round_))
     load_ended = records.now
     await crowd.finish()
-    readings = [reading for reader in crowd.readers for reading in reader.readings]
+    readings = [reading for reader in crowd.readers for reading in reader.fold.readings]
     readings += await crowd.fresh_readings("a warm worker")
     await life.everything()
     readings += await crowd.fresh_readings("a new worker")
@@ -165,7 +165,7 @@ async def _check_newest_tokens(crowd: Crowd, readings: list[Reading]) -> None:
     async with asyncio.timeout(RECOVERY_SECONDS_MAX):
         await asyncio.gather(*(reader.sync() for reader in crowd.readers))
     for reader in crowd.readers:
-        for reading in reader.readings:
+        for reading in reader.fold.readings:
             assert reading.events == before[reading.reader, reading.room_id]
 
 

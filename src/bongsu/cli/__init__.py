@@ -15,6 +15,7 @@ _COMMANDS: Final = {
     "token": "Add, list and delete registration tokens.",
     "demo": "Fill the server with people, rooms and messages to look at.",
     "config": "Show and check the settings.",
+    "drill": "Hurt three sites under load, and prove that nothing was lost.",
     "migrate": "Bring the database to this version's tables.",
     "lab": "Three sites on this machine: put them up, burn one, watch the others go on.",
     "site": "Set up three sites on real hosts.",

@@ -249,3 +249,27 @@ RATE_LEASE_MAX = 20
 RATE_KEYS_MAX = 50_000  # people and addresses remembered by one worker, about 300 bytes each
 RATE_LEASE_SECONDS_MAX = 1.0  # a table that takes longer to answer holds nobody back
 RATE_SWEEP_SECONDS = 300  # how often full buckets are cleared from the table
+
+# --- the drill: its clients and its record ---
+DRILL_PATIENCE_SECONDS = 2.0  # of silence, then a client repeats its call elsewhere; people wait longer, programs not
+DRILL_RETURN_SECONDS = 10.0  # before a client tries its own site again: time enough for a site to come back
+DRILL_REST_SECONDS = 0.05  # after all sites failed once: less, and a dead server is asked thousands of times
+DRILL_PAGE_SECONDS = 30.0  # patience with a page of a thousand events or a first sync, on a machine under load
+DRILL_TIMELINE_EVENTS = 50  # of a room a live reader takes at once: few, so that outages leave gaps to be filled
+DRILL_READER_REST_SECONDS = 0.1  # of a light reader between syncs: a thousand messages a second must not be as many
+DRILL_BUFFER_BYTES = 65_536  # of each file of the record: what a crash of the drill itself may lose of it
+DRILL_DOWNLOAD_TRIES = 3  # of a photo from one site, before it counts as missing there
+DRILL_LOOKOUTS = 4  # readers that ask one site alone, in turn, so that one silent call hides nothing
+DRILL_LOOK_SECONDS = 0.2  # between two looks of one of them: together an outage of reads is known to 0.1 s
+DRILL_HANG_UP_SECONDS_MAX = 0.03  # of a client that leaves in mid-commit: a commit in three sites takes 5 to 20 ms
+DRILL_FINISH_SECONDS = 180.0  # for the last sends and the readers' catching up, after the last fault is over
+DRILL_SETUP_AT_ONCE = 12  # accounts and joins under way while the crowd gathers
+DRILL_READY_SECONDS = 120.0  # for the sites to become whole after the repair, before the drill says they did not
+DRILL_WATCH_SECONDS = 0.25  # between two looks at who leads and who is up
+DRILL_CALM_SECONDS = 4.0  # of undisturbed load before each fault, so that a plot shows what is normal
+
+# --- what is promised when a site is lost, and a drill holds against what it measured ---
+PROMISE_WRITE_MEDIAN_SECONDS = 8.0  # without an acknowledged write after the loss of the leader's site
+PROMISE_WRITE_WORST_SECONDS = 12.0  # the same, in the worst of all drills
+PROMISE_WRITE_OTHER_SECONDS = 1.0  # after the loss of a site that does not lead
+PROMISE_READ_SECONDS = 2.0  # without a successful read or sync at a site that was not lost

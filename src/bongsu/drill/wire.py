@@ -98,8 +98,8 @@ def dechunk(raw: bytes) -> bytes | None:
 class Connection(asyncio.Protocol):
     """One TCP connection to the server. Reconnects by itself when the server closed it between two requests."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
+        self._port, self._host = port, host
         self._transport: asyncio.Transport | None = None
         self._reader = ReplyReader()
         self._waiter: asyncio.Future[Reply] | None = None
@@ -115,11 +115,17 @@ class Connection(asyncio.Protocol):
 
     async def connect(self) -> None:
         self._reader = ReplyReader()
-        await asyncio.get_running_loop().create_connection(lambda: self, "127.0.0.1", self._port)
+        await asyncio.get_running_loop().create_connection(lambda: self, self._host, self._port)
 
     def close(self) -> None:
         if self._transport is not None:
             self._transport.close()
+
+    def abort(self) -> None:
+        """Hangs up at once. A reply that is still under way is nobody's any more."""
+        self._waiter = None
+        if self._transport is not None:
+            self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but ancestry
@@ -140,7 +146,7 @@ class Connection(asyncio.Protocol):
 
 def request(method: str, path: str, token: str = "", body: bytes = b"") -> bytes:
     """The bytes of one request. `path` is percent-encoded by the caller."""
-    lines = [f"{method} {path} HTTP/1.1", "Host: bench.example", "Accept: application/json"]
+    lines = [f"{method} {path} HTTP/1.1", "Host: load.example", "Accept: application/json"]
     if token:
         lines.append(f"Authorization: Bearer {token}")
     if body or method != "GET":

@@ -2,7 +2,6 @@
 
 import os
 import platform
-import tempfile
 from pathlib import Path
 
 
@@ -33,10 +32,3 @@ def _first(path: str, name: str) -> str | None:
         if key.strip() == name:
             return value.strip()
     return None
-
-
-def data_folder() -> Path:
-    """A new folder that PostgreSQL's user can walk into."""
-    folder = Path(tempfile.mkdtemp(prefix="bench-"))
-    folder.chmod(0o755)
-    return folder

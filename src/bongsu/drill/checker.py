@@ -5,12 +5,16 @@ try of it was answered with an event id; a send that never was may have happened
 reading is one that claims to hold all of a room's history up to the end of the run.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
-Kind = Literal["lost", "doubled", "order", "wrong id", "foreign", "gap", "state"]
+Kind = Literal[
+    "lost", "doubled", "order", "wrong id", "foreign", "gap", "state", "two leaders", "photo missing", "photo altered"
+]
+_POSITION: Final = re.compile(r"s(\d+)(?:_\d+)?")  # a token: where it stands in the stream
 
 
 class Send(NamedTuple):
@@ -54,6 +58,22 @@ class Reading(NamedTuple):
         return [seen for stretch in self.stretches for seen in stretch.events]
 
 
+class Photo(NamedTuple):
+    """An upload that was acknowledged. uri: mxc://…"""
+
+    uri: str
+    sha256: str
+    acknowledged: float
+
+
+class Copy(NamedTuple):
+    """What one site gives for a photo. sha256: of the bytes, None when it does not give it."""
+
+    site: str
+    uri: str
+    sha256: str | None
+
+
 class Violation(NamedTuple):
     kind: Kind
     what: str
@@ -73,6 +93,51 @@ def check(sends: Sequence[Send], readings: Sequence[Reading]) -> list[Violation]
     for room_readings in by_room.values():
         found += _differences(room_readings)
     return found
+
+
+def check_photos(photos: Sequence[Photo], copies: Iterable[Copy], sites: Sequence[str]) -> Iterator[Violation]:
+    """Every acknowledged photo must come from every site as it was."""
+    given = {(copy.site, copy.uri): copy.sha256 for copy in copies}
+    for photo in photos:
+        for site in sites:
+            digest = given.get((site, photo.uri))
+            if digest is None:
+                yield Violation("photo missing", f"{photo.uri}, acknowledged at {photo.acknowledged:.2f} s, at {site}")
+            elif digest != photo.sha256:
+                yield Violation("photo altered", f"{photo.uri} at {site}: its SHA-256 is {digest}, was {photo.sha256}")
+
+
+def check_positions(readings: Iterable[Reading]) -> list[Violation]:
+    """One event has one place in the stream, whoever read it when and where; two leaders would have given it two.
+
+    No token leads back, either: what comes after it would be told twice.
+    Tokens say between which positions each event stands. They must fit together over all readings of a room, and a
+    stretch cannot hold more events than positions.
+    """
+    found: list[Violation] = []
+    between: dict[str, tuple[float, float]] = {}
+    for reading in readings:
+        for stretch in reading.stretches:
+            low, high = _position(stretch.begins, float("-inf")), _position(stretch.ends, float("inf"))
+            if high < low:
+                back = f"{_where(reading)}: the token {stretch.begins} was answered with {stretch.ends}, which is older"
+                found.append(Violation("gap", back))
+                continue
+            if len(stretch.events) > high - low:
+                found.append(
+                    Violation("two leaders", f"{_where(reading)}: more events than positions in {stretch[:2]}")
+                )
+            for seen in stretch.events:
+                lowest, highest = between.get(seen.event_id, (low, high))
+                between[seen.event_id] = max(low, lowest), min(high, highest)
+                if max(low, lowest) >= min(high, highest):
+                    found.append(Violation("two leaders", f"{_where(reading)}: {seen.event_id} stands in two places"))
+    return found
+
+
+def _position(token: str, otherwise: float) -> float:
+    match = _POSITION.fullmatch(token)
+    return float(match[1]) if match else otherwise
 
 
 def _acknowledged_twice(sends: Iterable[Send]) -> Iterator[Violation]:
