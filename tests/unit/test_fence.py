@@ -91,10 +91,10 @@ def test_a_candidate_waits_until_a_quorum_stands() -> None:
 def test_the_leaders_key_is_created_under_the_fences_conditions_only() -> None:
     race = {"compare": [is_absent(LEADER)], "success": [put(LEADER, "busan", "77")]}
     conditions = [is_revision("/service/bongsu/fence/votes/gwangju", "12")]
-    elected = put("/service/bongsu/fence/elected", "busan")
-    changed = guarded(race, LEADER, conditions, elected)
+    effects = [put("/service/bongsu/fence/elected", "busan"), put("/service/bongsu/fence/votes/busan", "")]
+    changed = guarded(race, LEADER, conditions, effects)
     assert changed["compare"] == [is_absent(LEADER), *conditions]
-    assert changed["success"] == [put(LEADER, "busan", "77"), elected]
+    assert changed["success"] == [put(LEADER, "busan", "77"), *effects]
 
 
 def test_so_it_is_where_patroni_creates_it_in_passing() -> None:
@@ -106,7 +106,7 @@ def test_so_it_is_where_patroni_creates_it_in_passing() -> None:
         "failure": [{"request_txn": nested}],
     }
     conditions = [is_value("/service/bongsu/fence/elected", "seoul")]
-    changed = guarded(renewal, LEADER, conditions, put("/e", "seoul"))
+    changed = guarded(renewal, LEADER, conditions, [put("/e", "seoul")])
     assert changed["compare"] == renewal["compare"]
     assert changed["failure"][0]["request_txn"]["compare"] == [is_absent(LEADER), *conditions]
 
@@ -119,17 +119,24 @@ def test_so_it_is_where_patroni_creates_it_in_passing() -> None:
     ],
 )
 def test_other_transactions_pass_as_they_are(fields: dict[str, object]) -> None:
-    assert guarded(dict(fields), LEADER, [is_absent("/x")], put("/e", "seoul")) == fields
+    assert guarded(dict(fields), LEADER, [is_absent("/x")], [put("/e", "seoul")]) == fields
 
 
 def test_a_ballot_is_read_from_etcds_answer() -> None:
     kvs = [
-        {**put("/service/bongsu/fence/votes/busan", "100")["request_put"], "mod_revision": "41"},
+        {**put("/service/bongsu/fence/votes/busan", "100", "77")["request_put"], "mod_revision": "41"},
+        {**put("/service/bongsu/fence/votes/seoul", "")["request_put"], "mod_revision": "38"},
         {**put("/service/bongsu/fence/elected", "seoul")["request_put"], "mod_revision": "9"},
         {**put("/service/bongsu/fence/suspects/busan", "30")["request_put"], "mod_revision": "40"},
     ]
     read = read_ballot("/service/bongsu/", {"kvs": kvs})
-    assert read == Ballot("seoul", {"busan": Cast("100", "41")}, {"busan": Cast("30", "40")}, False)
+    assert read.elected == "seoul"
+    assert read.votes == {"busan": Cast("100", "41", "77")}  # seoul took its vote back
+    assert read.turns == {"busan": "41", "seoul": "38"}
+    assert read.suspects == {"busan": Cast("30", "40")}
+    assert read.stands("busan", 100, "77")
+    assert not read.stands("busan", 100, "78")
+    assert not read.stands("seoul", 100, "77")
     assert read_ballot("/service/bongsu/", {}) == Ballot()
 
 

@@ -149,4 +149,5 @@ class Breaker(threading.Thread):
         ballot = self._box.read()
         if is_breakable(ballot, version, self._site.member_names(), self._site.voters()):
             is_broken = self._box.break_lease(leader, version, ballot, REST_SECONDS)
+            self._site.wakeup()
             log.warning("Lease breaker: the lease of %s is %s", leader, "broken" if is_broken else "gone already")

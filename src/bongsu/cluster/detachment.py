@@ -16,7 +16,7 @@ yet, and then PostgreSQL's positions are too low. Whoever waits there has replay
 import os
 import signal
 import time
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 DETACH_SECONDS_MAX: Final = 1.5  # a long replay takes longer: then this round is lost, and the next one asks again
 _POLL_SECONDS: Final = 0.02
@@ -34,35 +34,37 @@ _POSITION: Final = """
 """
 
 
+class Query(Protocol):
+    """Patroni's own connection to the PostgreSQL beside it."""
+
+    def __call__(self, sql: str, *, retry: bool) -> list[tuple[Any, ...]]: ...
+
+
 def detach(postgresql: Any) -> int | None:
     """Follows nobody, proven; the position in bytes. None: it could not be proven in time, or is no standby."""
     if postgresql.config.check_recovery_conf(None)[0]:
         postgresql.follow(None, do_reload=True)
-    if not _is_signalled(postgresql) or not _is_proven(postgresql):
+    return proven_position(postgresql.query)
+
+
+def proven_position(query: Query, seconds_max: float = DETACH_SECONDS_MAX) -> int | None:
+    """The file says already that nobody is to be followed. Raises what the connection raises."""
+    if not _is_signalled(query):
         return None
-    return int(postgresql.query(_POSITION, retry=False)[0][0])
+    deadline = time.monotonic() + seconds_max
+    while not query(_IS_WAITING, retry=False)[0][0]:
+        if time.monotonic() > deadline:
+            return None
+        time.sleep(_POLL_SECONDS)
+    return int(query(_POSITION, retry=False)[0][0])
 
 
-def is_detached(postgresql: Any) -> bool:
-    """Still so: for whoever was detached before and asks again."""
-    return bool(postgresql.query(_IS_WAITING, retry=False)[0][0])
-
-
-def _is_signalled(postgresql: Any) -> bool:
-    found = postgresql.query(_STARTUP, retry=False)
+def _is_signalled(query: Query) -> bool:
+    found = query(_STARTUP, retry=False)
     if not found:
         return False  # promoted, or not up
     try:
         os.kill(int(found[0][0]), signal.SIGHUP)
     except ProcessLookupError:
         return False
-    return True
-
-
-def _is_proven(postgresql: Any) -> bool:
-    deadline = time.monotonic() + DETACH_SECONDS_MAX
-    while not is_detached(postgresql):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(_POLL_SECONDS)
     return True

@@ -10,11 +10,13 @@ know that too few voters to confirm anything still follow the old leader, and on
 
 1. *Detach.* A member without a leader stops following, and proves it (detachment.py). From then on it confirms nothing.
 2. *Vote.* It writes its position into etcd: "everything I ever confirmed lies at or below this, and I follow nobody".
-   The vote hangs on the member's own lease in etcd, as its other keys do.
+   The vote hangs on the member's own lease in etcd, as its other keys do. It is written in a transaction that finds
+   its key as it was before the member detached, and a vote taken back leaves an empty one: so a request that was
+   delayed on its way cannot bring a vote back.
 3. *Elect.* A candidate that has voted itself, finds `quorum` other voters at or below its own position (Patroni's own
    arithmetic, where quorum + sync covers all voters), and takes the leader's key in ONE etcd transaction that holds
    only if the key is absent and every vote it counted is still there, unchanged. The same transaction writes who was
-   `elected`.
+   `elected`, and takes its own vote back: a leader is no voter.
 4. *Follow.* A member that has voted follows X only after ONE transaction that took its vote back and found X holding
    the leader's key. If it cannot do that, it follows nobody.
 5. *Reign.* Whoever was elected last may take an absent key back without votes: only its own acknowledgements count
@@ -69,23 +71,30 @@ class Cast(NamedTuple):
 
     value: str
     revision: str
+    lease: str | None = None
 
 
 class Ballot(msgspec.Struct, frozen=True):
     """What etcd holds at one moment, read from its majority.
 
-    votes: positions in bytes of WAL, by member. suspects: versions of the leader's key, by member that thinks its
-    holder's site is gone.
+    votes: positions in bytes of WAL, by member. turns: revisions of the keys of votes, those taken back included.
+    suspects: versions of the leader's key, by member that thinks its holder's site is gone.
     """
 
     elected: str | None = None
     votes: dict[str, Cast] = {}
+    turns: dict[str, str] = {}
     suspects: dict[str, Cast] = {}
     is_breaker_resting: bool = False
 
     def position(self, member: str) -> int | None:
         cast = self.votes.get(member)
         return int(cast.value) if cast else None
+
+    def stands(self, member: str, position: int, lease: str) -> bool:
+        """Is this very vote there already? Writing it again would spoil the elections that count it."""
+        cast = self.votes.get(member)
+        return cast is not None and (cast.value, cast.lease) == (str(position), lease)
 
 
 class Decision(NamedTuple):

@@ -18,6 +18,7 @@ import logging
 import os
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +29,7 @@ import yaml  # type: ignore[import-untyped]
 from patroni import ha, version
 from patroni.config import Config  # type: ignore[import-untyped]
 from patroni.dcs import Leader  # type: ignore[import-untyped]
+from patroni.exceptions import DCSError  # type: ignore[import-untyped]
 
 from bongsu.cluster.ballots import BallotBox, Compare, guarded
 from bongsu.cluster.breaker import Breaker
@@ -149,16 +151,21 @@ class FencedHa(ha.Ha):  # type: ignore[misc]
         return [self._status(member, ballot) for member in members]
 
     def acquire_lock(self) -> bool:
-        if self._ballot is None:
-            return bool(super().acquire_lock())
-        conditions = self._conditions_of_election(self._ballot)
+        conditions = self._conditions_of_election(self._ballot) if self._ballot else []
         if conditions is None:
+            self._give_up_manual_failover()
             return False
         self._conditions = conditions
         try:
             return bool(super().acquire_lock())
         finally:
             self._conditions = self.box.reigning(None)
+
+    def _give_up_manual_failover(self) -> None:
+        """Who was chosen by hand lacks what another may have acknowledged: then the best one is to lead."""
+        if self.cluster.failover:
+            log.warning("Manual failover to me would lose data; giving it up")
+            self.dcs.manual_failover("", "", version=self.cluster.failover.version)
 
     def voters(self) -> Voters:
         sync = self.cluster.sync
@@ -172,7 +179,7 @@ class FencedHa(ha.Ha):  # type: ignore[misc]
     def _convene(self) -> Ballot:
         """Detach, vote, and wait a little for the others."""
         if not self._is_standby() or not self._vote():
-            return self.box.read()
+            return self.box.read()  # whoever has no vote is not elected; a primary may reign on
         deadline = time.monotonic() + RACE_SECONDS_MAX
         while True:
             ballot = self.box.read()
@@ -185,14 +192,14 @@ class FencedHa(ha.Ha):  # type: ignore[misc]
         return bool(postgresql.is_running()) and not postgresql.is_starting() and not postgresql.is_primary()
 
     def _vote(self) -> bool:
+        before = self.box.read()
         position = detach(self.state_handler)
         if position is None:
             log.info("Not voting: it is not proven that nobody is followed")
             return False
         self._may_have_voted = True
-        self.box.cast(position)
         self.state_handler.reset_cluster_info_state(self.cluster, self.patroni)  # it read its position before
-        return True
+        return self.box.cast(position, before)
 
     def _status(self, member: Any, ballot: Ballot) -> Any:
         position = ballot.position(member.name)
@@ -242,7 +249,7 @@ class FencedHa(ha.Ha):  # type: ignore[misc]
             return True
         try:
             is_released = self.box.release(node.name if leader and leader.version else None)
-        except Exception as error:
+        except DCSError as error:
             log.warning("Not following %s: %r", node.name, error)
             return False
         self._may_have_voted = not is_released
@@ -253,7 +260,8 @@ class FencedHa(ha.Ha):  # type: ignore[misc]
     def update_lock(self, update_status: bool = False) -> bool:
         is_held = bool(super().update_lock(update_status))
         if is_held and not self._is_crowned:
-            self._is_crowned = self.box.crown()
+            with suppress(DCSError):  # the next round has another try
+                self._is_crowned = self.box.crown()
         return is_held
 
     def _guard_transactions(self) -> None:
@@ -263,7 +271,7 @@ class FencedHa(ha.Ha):  # type: ignore[misc]
 
         def call(method: str, fields: dict[str, Any], retry: Any = None) -> Any:
             if method == "/kv/txn":
-                fields = guarded(fields, self.box.leader_key, self._conditions, self.box.elected())
+                fields = guarded(fields, self.box.leader_key, self._conditions, self.box.effects())
             return call_rpc(method, fields, retry)
 
         client.call_rpc = call
