@@ -31,26 +31,28 @@ from urllib.parse import urlsplit
 from bongsu.cluster.fence import Ballot, Voters, has_quorum_voted
 
 KNOCK_EVERY_SECONDS: Final = 0.2
-KNOCK_SECONDS_MAX: Final = 0.5  # a TCP handshake between sites takes milliseconds
-SILENCE_SECONDS: Final = 1.0  # outlasts a lost SYN, which the kernel sends again after one second, by the next knock
-KNOCKS_MIN: Final = 3  # a thread that slept through the silence has not knocked
+KNOCK_SECONDS_MAX: Final = 0.4  # a TCP handshake between sites takes milliseconds
+SILENCE_SECONDS: Final = 1.0  # from the first knock that nobody answered
+KNOCKS_MIN: Final = 3  # a thread that slept through the silence has not knocked; one lost packet is no silence
+AGREE_SECONDS_MAX: Final = 0.5  # how long to wait for the others' suspicion before knocking again
+AGREE_POLL_SECONDS: Final = 0.05
 REST_SECONDS: Final = 20  # a flapping network switches three times a minute at most
 
 log: Final = logging.getLogger(__name__)
 
 
 class Silence:
-    """How long, and through how many knocks, nobody has answered. `now` in seconds of a clock that only goes on."""
+    """How long, and through how many knocks, nobody has answered. Seconds of a clock that only goes on."""
 
     def __init__(self) -> None:
         self._since: float | None = None
         self._knocks = 0
 
-    def note(self, now: float, is_answered: bool) -> None:
+    def note(self, knocked_at: float, is_answered: bool) -> None:
         if is_answered:
             self._since, self._knocks = None, 0
             return
-        self._since = now if self._since is None else self._since
+        self._since = knocked_at if self._since is None else self._since
         self._knocks += 1
 
     def is_long(self, now: float) -> bool:
@@ -92,12 +94,14 @@ class Breaker(threading.Thread):
         self._silence = Silence()
         self._watched: str | None = None  # version of the leader's key
         self._is_suspecting = False
+        self._knocked_at = time.monotonic()
         self._knockers = ThreadPoolExecutor(2, "knock")
         self.held: str | None = None  # the version whose holder is not followed for now
 
     def run(self) -> None:
         while True:
-            time.sleep(KNOCK_EVERY_SECONDS)
+            time.sleep(max(0.0, self._knocked_at + KNOCK_EVERY_SECONDS - time.monotonic()))
+            self._knocked_at = time.monotonic()
             try:
                 self._step()
             except Exception as error:  # etcd or PostgreSQL is away; the lease decides then, as without a breaker
@@ -111,7 +115,7 @@ class Breaker(threading.Thread):
         if leader is None:
             return
         answered = any(self._knockers.map(knock, doors(leader.member)))
-        self._silence.note(time.monotonic(), answered)
+        self._silence.note(self._knocked_at, answered)
         if self._silence.is_long(time.monotonic()):
             self._suspect(leader.name, str(leader.version))
         elif answered:
@@ -137,17 +141,31 @@ class Breaker(threading.Thread):
             log.warning("Lease breaker: %s has not answered for %s s", leader, SILENCE_SECONDS)
             self._box.suspect(version)
             self._is_suspecting = True
-            ballot = self._box.read()
-        if is_agreed(ballot, version, self._site.member_names()):
+        if self._is_agreed_soon(version):
             self._break(leader, version)
+
+    def _is_agreed_soon(self, version: str) -> bool:
+        """The others notice within one knock of each other."""
+        deadline = time.monotonic() + AGREE_SECONDS_MAX
+        while not is_agreed(self._box.read(), version, self._site.member_names()):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(AGREE_POLL_SECONDS)
+        return True
 
     def _break(self, leader: str, version: str) -> None:
         if self.held != version:
             log.warning("Lease breaker: most members agree; detaching from %s", leader)
         if not self._site.hold(version):
             return
-        ballot = self._box.read()
+        ballot = self._voted_soon()
         if is_breakable(ballot, version, self._site.member_names(), self._site.voters()):
             is_broken = self._box.break_lease(leader, version, ballot, REST_SECONDS)
-            self._site.wakeup()
             log.warning("Lease breaker: the lease of %s is %s", leader, "broken" if is_broken else "gone already")
+            self._site.wakeup()  # Patroni's watch on etcd passes over what this process deleted itself
+
+    def _voted_soon(self) -> Ballot:
+        deadline = time.monotonic() + AGREE_SECONDS_MAX
+        while not has_quorum_voted(self._site.voters(), ballot := self._box.read()) and time.monotonic() < deadline:
+            time.sleep(AGREE_POLL_SECONDS)
+        return ballot

@@ -8,7 +8,7 @@ comes, with its supported settings:
       fence: true           # fence before vote: see fence.py
       lease_breaker: true   # see breaker.py; needs the fence
 
-CLUSTER_PROFILE=fast in the environment, or `below_floors: true` in the section, is short for all three. Everything is
+CLUSTER_PROFILE=fast in the environment is short for all three. Everything is
 done in two seams (a floor of Config; the class Ha, replaced by one derived from it), and only on the one version of
 Patroni that it was tried with: on another, or if a method that is replaced has another signature, nothing starts.
 """
@@ -63,7 +63,6 @@ class Changes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     minimum_ttl: int | None = None
     fence: bool = False
     lease_breaker: bool = False
-    below_floors: bool = False
 
 
 FAST: Final = Changes(minimum_ttl=5, fence=True, lease_breaker=True)
@@ -82,8 +81,6 @@ def changes_in(document: dict[str, Any], environ: dict[str, str]) -> Changes:
         changes = msgspec.convert(section, Changes)
     except msgspec.ValidationError as error:
         raise NotStarted(f"section bongsu: {error}") from None
-    if changes.below_floors:
-        changes = FAST
     if changes.lease_breaker and not changes.fence:
         raise NotStarted("section bongsu: lease_breaker needs fence: a broken lease alone stops nobody")
     if changes.fence and (document.get("tags") or {}).get("replicatefrom"):
