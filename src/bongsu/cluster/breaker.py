@@ -28,6 +28,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from bongsu.cluster.ballots import BallotBox
 from bongsu.cluster.fence import Ballot, Voters, has_quorum_voted
 
 KNOCK_EVERY_SECONDS: Final = 0.2
@@ -90,7 +91,7 @@ class Breaker(threading.Thread):
     def __init__(self, site: Any) -> None:
         super().__init__(name="lease-breaker", daemon=True)
         self._site = site
-        self._box = site.box
+        self._box: BallotBox = site.box
         self._silence = Silence()
         self._watched: str | None = None  # version of the leader's key
         self._is_suspecting = False
