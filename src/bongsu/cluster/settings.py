@@ -18,21 +18,22 @@ APPLICATION: Final = "bongsu"  # the role and the database that workers use
 
 
 class Profile(msgspec.Struct, frozen=True):
-    """How fast a lost leader is replaced, in seconds. below_floors: lower than Patroni allows by itself."""
+    """How fast a lost leader is replaced, in seconds. changes: what bongsu.cluster.patroni is to change in Patroni."""
 
     name: str
     ttl: int
     retry_timeout: int
     loop_wait: int
-    below_floors: bool
+    changes: dict[str, int | bool]
 
     def holds(self) -> bool:
         """Does the lease outlive a round of its holder?"""
         return self.ttl >= self.loop_wait + 2 * self.retry_timeout
 
 
-FAST: Final = Profile("fast", ttl=5, retry_timeout=2, loop_wait=1, below_floors=True)
-SUPPORTED: Final = Profile("supported", ttl=20, retry_timeout=8, loop_wait=1, below_floors=False)
+_CHANGES: Final[dict[str, int | bool]] = {"minimum_ttl": 5, "fence": True, "lease_breaker": True}
+FAST: Final = Profile("fast", ttl=5, retry_timeout=2, loop_wait=1, changes=_CHANGES)
+SUPPORTED: Final = Profile("supported", ttl=20, retry_timeout=8, loop_wait=1, changes={})
 PROFILES: Final = {profile.name: profile for profile in (FAST, SUPPORTED)}
 
 KERNEL: Final = {
@@ -114,7 +115,7 @@ def patroni(
     return {
         "scope": cluster.scope,
         "name": site.name,
-        "bongsu": {"below_floors": profile.below_floors},  # read by bongsu.cluster.patroni; Patroni passes over it
+        "bongsu": profile.changes,  # read by bongsu.cluster.patroni; Patroni passes over it
         "restapi": {
             "listen": address,
             "connect_address": address,
@@ -205,9 +206,10 @@ def postgres(memory: Memory) -> dict[str, str | int | float]:
         "max_wal_size": "1GB",
         "checkpoint_timeout": "5min",
         "wal_compression": "on",
-        "max_standby_streaming_delay": "5s",
+        "max_standby_streaming_delay": "2s",  # a standby votes when it has replayed all: no reader holds that up
+        "max_standby_archive_delay": "2s",  # the same, for WAL that it reads from its own disk
         # a silent site is noticed in seconds
-        "wal_retrieve_retry_interval": "200ms",
+        "wal_retrieve_retry_interval": "100ms",  # twice in every switch: to detach, and to follow the new leader
         "wal_receiver_timeout": "5s",
         "wal_sender_timeout": "5s",
         "wal_receiver_status_interval": "1s",

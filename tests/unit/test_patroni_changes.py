@@ -1,0 +1,48 @@
+"""What is changed in Patroni is asked for by name, and only done to the Patroni it was tried with."""
+
+from typing import Any
+
+import pytest
+
+from bongsu.cluster.patroni import FAST, Changes, NotStarted, changes_in, check_patroni
+
+
+def test_patroni_stays_as_it_comes_unless_asked() -> None:
+    assert changes_in({}, {}) == Changes()
+    assert changes_in({}, {"CLUSTER_PROFILE": "supported"}) == Changes()
+
+
+def test_changes_are_asked_for_in_the_file_or_by_the_profile() -> None:
+    assert changes_in({"bongsu": {"minimum_ttl": 5}}, {}) == Changes(minimum_ttl=5)
+    assert changes_in({}, {"CLUSTER_PROFILE": "fast"}) == FAST
+    assert changes_in({"bongsu": {"fence": True}}, {"CLUSTER_PROFILE": "fast"}) == Changes(fence=True)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"bongsu": {"lease_breaker": True}},  # without the fence a broken lease stops nobody
+        {"bongsu": {"fence": "yes"}},
+        {"bongsu": {"minimal_ttl": 5}},
+        {"bongsu": {"fence": True}, "tags": {"replicatefrom": "busan"}},
+    ],
+)
+def test_what_makes_no_sense_does_not_start(document: dict[str, Any]) -> None:
+    with pytest.raises(NotStarted):
+        changes_in(document, {})
+
+
+def test_this_is_the_patroni_it_was_tried_with() -> None:
+    check_patroni()
+
+
+def test_another_version_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("patroni.version.__version__", "4.1.6")
+    with pytest.raises(NotStarted, match="supported settings"):
+        check_patroni()
+
+
+def test_a_method_that_looks_different_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("patroni.ha.Ha.acquire_lock", lambda self, hastily: True)
+    with pytest.raises(NotStarted, match="acquire_lock"):
+        check_patroni()
