@@ -28,7 +28,7 @@ def config(deployment: Deployment, site: Site, secrets: Secrets) -> dict[str, An
     return {
         "scope": SCOPE,
         "name": site.name,
-        "bongsu": {"below_floors": deployment.profile.below_floors},  # read by bongsu.cluster.patroni
+        "bongsu": deployment.profile.changes,  # read by bongsu.cluster.patroni
         "restapi": {
             "listen": with_port(site.address, PATRONI_PORT),
             "connect_address": with_port(site.address, PATRONI_PORT),
