@@ -212,3 +212,21 @@ RATE_LEASE_MAX = 20
 RATE_KEYS_MAX = 50_000  # people and addresses remembered by one worker, about 300 bytes each
 RATE_LEASE_SECONDS_MAX = 1.0  # a table that takes longer to answer holds nobody back
 RATE_SWEEP_SECONDS = 300  # how often full buckets are cleared from the table
+
+# --- status and incidents ---
+PROBE_EVERY_SECONDS = 2.0  # every site looks at every site so often; jittered by a quarter, so that they do not march
+PROBE_SECONDS_MAX = 2.0  # a part that takes longer to answer does not serve people
+PROBE_SLOW_SECONDS = 1.0  # an answer that takes longer is "delayed": people see the wait
+PROBE_WRITE_STOPPED_SECONDS = 4.0  # a write under way for so long is no delay any more
+STATUS_WINDOW_MS = 8_000  # what was seen within it decides a state: two bad looks worsen it, none betters it
+STATUS_LOOKS_MAX = 32  # kept for one state; the window holds four
+STATUS_STALE_MS = 10_000  # a site's word about itself counts for so long
+INCIDENT_QUIET_MS = 15_000  # all well for so long ends an incident; a fault that comes sooner belongs to it
+INCIDENT_LINES_AT_ONCE_MAX = 200  # of a site's journal, brought into the table in one transaction
+INCIDENT_LINE_BYTES_MAX = 16_384  # one line of a journal; real ones have about 400
+INCIDENT_RECENT_MAX = 2_000  # newest entries looked at when a new one finds its incident
+INCIDENTS_SHOWN_MAX = 10  # past ones on the status page
+INCIDENTS_READ_EVERY_SECONDS = 30.0  # how often a worker reads the record for its status page
+FACT_SECONDS_MAX = 3.0  # one part of what the doctor asks of a site
+FACTS_SECONDS_MAX = 10.0  # all of it
+LOAD_SAMPLE_SECONDS = 60.0  # the peak load is that of the busiest minute
