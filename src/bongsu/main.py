@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import random
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -54,6 +55,14 @@ from bongsu.site.front import FrontPage
 from bongsu.site.health import Health
 from bongsu.site.leaving import Leaving
 from bongsu.site.pressure import Pressure
+from bongsu.status.facts import FactFinder
+from bongsu.status.features import FEATURES
+from bongsu.status.journal import Journal
+from bongsu.status.load import Load
+from bongsu.status.probes import SelfProbe
+from bongsu.status.record import Record
+from bongsu.status.routes import StatusPage
+from bongsu.status.watch import ALONE, Watch
 from bongsu.store import facts
 from bongsu.store.accounts import Accounts
 from bongsu.store.committer import Committer
@@ -116,6 +125,19 @@ class Worker:
         self.pressure = Pressure(database, self.committer, self.shedding, self.syncing.parked)
         self.is_draining = False
         self.leaving = Leaving(database, settings.site, self.sync.hurry)
+        self.load = Load(now_ms)
+        self.watch = Watch(
+            settings.site,
+            self.peers,
+            SelfProbe(database, self.feed, self.committer, settings.data, settings.site or ALONE),
+            Journal(settings.data),
+            Record(database, settings.data),
+            now_ms=now_ms,
+            random=random.random,
+            is_leaving=lambda: self._why_leaving() is not None,
+            pressure=lambda: self.shedding.level,
+            can_write=lambda: database.has_primary,
+        )
         self._sweeps: list[asyncio.Task[None]] = []
         routes = [*self._account_routes(accounts), *self._room_routes(), *self._site_routes()]
         self.app = App(Router(routes), self.tokens, self.limiter, self.shedding, settings.peer_secret)
@@ -171,10 +193,22 @@ class Worker:
         families = (
             Health(database, self.feed, self._why_leaving),
             FrontPage(database, self.feed, settings, now_ms, self.syncing.parked),
+            StatusPage(self.watch, self._fact_finder(), settings.server_name, now_ms),
             Discovery(settings.public_base_url),
             self.media,
         )
         return [route for family in families for route in family.routes()]
+
+    def _fact_finder(self) -> FactFinder:
+        return FactFinder(
+            self.settings,
+            self.database,
+            sites=list(self.watch.views),
+            features=[feature.key for feature in FEATURES],
+            now_ms=now_ms,
+            load=self.load,
+            is_altered=lambda: self.watch.record.is_altered,
+        )
 
     def _why_leaving(self) -> str | None:
         if self.is_draining:
@@ -199,6 +233,7 @@ class Worker:
             self.mailbox.sweep(),
             self.deactivation.finish(),
             self.leaving.run(),
+            self.load.run(),
             *((self.pressure.run(),) if self.settings.shedding else ()),
         )
         self._sweeps = [asyncio.create_task(sweep) for sweep in sweeps]
@@ -214,6 +249,7 @@ class Worker:
         for task in self._sweeps:
             task.cancel()
         await asyncio.wait(self._sweeps)
+        await self.watch.stop()
         await self.limiter.stop()
         await self.tokens.stop()
         await self.committer.stop()
@@ -281,6 +317,7 @@ async def serve(
 ) -> None:
     """Serves until `stop` is set, by a person or by a part that cannot go on."""
     async with open_worker(settings, announce, stop.set) as worker:
+        worker.watch.start()
         people: People = await _fill(worker, announce) if demo else ()
         gc.collect()
         gc.freeze()

@@ -230,3 +230,4 @@ INCIDENTS_READ_EVERY_SECONDS = 30.0  # how often a worker reads the record for i
 FACT_SECONDS_MAX = 3.0  # one part of what the doctor asks of a site
 FACTS_SECONDS_MAX = 10.0  # all of it
 LOAD_SAMPLE_SECONDS = 60.0  # the peak load is that of the busiest minute
+LEAVING_SILENT_MS = 1_800_000  # a site that was being emptied may be silent for so long before that is an incident

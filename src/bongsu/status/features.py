@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from bongsu.core.tiers import Tier
 from bongsu.status.rules import Level
 
 
@@ -22,23 +23,27 @@ class Part(enum.Enum):
 
 
 class Feature(msgspec.Struct, frozen=True):
-    """key: its name in /status.json and texts.py. tier: 0 comes back first."""
+    """key: its name in /status.json and texts.py. tier: when it comes back, and when pressure takes it away."""
 
     key: str
-    tier: int
+    tier: Tier
     needs: tuple[Part, ...]
 
 
 FEATURES: Final = (
-    Feature("sign_in", 0, (Part.READ, Part.WRITE)),
-    Feature("text", 0, (Part.WRITE, Part.QUEUE)),
-    Feature("reading", 0, (Part.READ, Part.FEED)),
-    Feature("database", 0, (Part.WRITE,)),
-    Feature("files_view", 1, (Part.READ, Part.DISK)),
-    Feature("files_send", 1, (Part.WRITE, Part.ROOM, Part.COPY)),
+    Feature("sign_in", Tier.SIGN_IN, (Part.READ, Part.WRITE)),
+    Feature("text", Tier.TEXT, (Part.WRITE, Part.QUEUE)),
+    Feature("reading", Tier.SYNC, (Part.READ, Part.FEED)),
+    Feature("database", Tier.RUNNING, (Part.WRITE,)),
+    Feature("files_view", Tier.FILES, (Part.READ, Part.DISK)),
+    Feature("files_send", Tier.FILES, (Part.WRITE, Part.ROOM, Part.COPY)),
 )
 
 
-def level_of(feature: Feature, parts: Mapping[Part, Level]) -> Level:
-    """A feature is as well as the worst of what it needs. A part that was not measured says nothing."""
-    return max((parts[part] for part in feature.needs if part in parts), default=Level.WORKS)
+def level_of(feature: Feature, parts: Mapping[Part, Level], pressure: int = 0) -> Level:
+    """A feature is as well as the worst of what it needs. A part that was not measured says nothing.
+
+    pressure: how much the site gives up (core/tiers.py). What it gives up has to be asked for again: it is delayed.
+    """
+    level = max((parts[part] for part in feature.needs if part in parts), default=Level.WORKS)
+    return max(level, Level.DELAYED) if pressure >= feature.tier.shed_at else level

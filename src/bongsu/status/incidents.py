@@ -79,7 +79,7 @@ class Incident(msgspec.Struct):
 
 
 class Reading:
-    """Reads entries in the order of the record. Each belongs to one incident, or to none (a beginning in quiet times)."""
+    """Reads entries in the order of the record. Each belongs to one incident, or to none (a quiet beginning)."""
 
     def __init__(self) -> None:
         self.incidents: dict[int, Incident] = {}
@@ -88,7 +88,9 @@ class Reading:
     def place(self, entry: Entry) -> int | None:
         """The number of the incident that a new entry belongs to; None: of none."""
         if isinstance(entry, Began):
-            return min((incident.number for incident, fault in self._open.values() if fault.site == entry.site), default=None)
+            return min(
+                (incident.number for incident, fault in self._open.values() if fault.site == entry.site), default=None
+            )
         known = self._open.get((entry.site, entry.part))
         if known is not None:
             return known[0].number

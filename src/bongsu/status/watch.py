@@ -1,4 +1,4 @@
-"""Every site watches every site: a look every two seconds, what was learnt in memory, each change a line in the journal.
+"""Every site watches every site: a look every two seconds, what was learnt in memory, each change a line in a file.
 
 A look waits for nobody: the sites are asked at once, each with a deadline, and what a database would have to say is not
 needed to answer people.
@@ -37,23 +37,29 @@ _NOTED_MAX: Final = 1_000  # changes that wait for a disk
 
 
 class Said(msgspec.Struct, frozen=True):
-    """What a site says of itself. age_ms: of the measurement; levels by part."""
+    """What a site says of itself. age_ms: of the measurement; levels by part; pressure: what it gives up now
+    (core/tiers.py). is_leaving: it is being emptied, or stops, because somebody wants it.
+    """
 
     site: str
     version: str
     now_ms: int
     age_ms: int
-    is_draining: bool
+    is_leaving: bool
+    pressure: int
     levels: dict[str, int]
 
 
 class SiteView(msgspec.Struct):
-    """A site as it was last seen from here. answered_ms: its last answer; None: never. refuses: it knows us not."""
+    """A site as it was last seen from here. answered_ms: its last answer; None: never. said: None while it is silent.
+    refuses: it answers, and knows us not. was_leaving: so it said last.
+    """
 
     name: str
     answered_ms: int | None = None
     said: Said | None = None
     refuses: bool = False
+    was_leaving: bool = False
 
 
 def site_part(name: str) -> str:
@@ -76,7 +82,8 @@ class Watch:
         *,
         now_ms: Callable[[], int],
         random: Callable[[], float],
-        is_draining: Callable[[], bool],
+        is_leaving: Callable[[], bool],
+        pressure: Callable[[], int],
         can_write: Callable[[], bool],
     ) -> None:
         self.site = site or ALONE
@@ -91,10 +98,12 @@ class Watch:
         self._probe = probe
         self._now_ms = now_ms
         self._random = random
-        self._is_draining = is_draining
+        self._is_leaving = is_leaving
+        self._pressure = pressure
         self._can_write = can_write
         self._own: tuple[int, dict[Part, Level]] = (0, {})
         self._unwritten: deque[Entry] = deque(maxlen=_NOTED_MAX)
+        self._read_at = float("-inf")
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -128,7 +137,7 @@ class Watch:
         measured_ms, levels = self._own
         now_ms = self._now_ms()
         by_name = {part.value: int(level) for part, level in levels.items()}
-        return Said(self.site, __version__, now_ms, now_ms - measured_ms, self._is_draining(), by_name)
+        return Said(self.site, __version__, now_ms, now_ms - measured_ms, self._is_leaving(), self._pressure(), by_name)
 
     async def look(self) -> None:
         """Asks every site once, this one among them, and draws the conclusions."""
@@ -159,6 +168,7 @@ class Watch:
                 view.refuses = answer.status in (401, 404)
                 view.said = msgspec.json.decode(body, type=Said) if answer.status == 200 else None
                 view.answered_ms = self._now_ms()
+                view.was_leaving = view.said is not None and view.said.is_leaving
         except (PeerGone, msgspec.MsgspecError):
             view.said = None
         _ANSWERS.labels(peer.name).set(self._answers(peer.name))
@@ -170,15 +180,19 @@ class Watch:
 
     def _conclude(self, now_ms: int) -> None:
         for peer in self._peers.all:
-            level = Level.WORKS if self._answers(peer.name) else Level.STOPPED
-            self._observe(site_part(peer.name), level, now_ms)
-        known = {name: _levels(view.said) for name, view in self.views.items() if _is_fresh(view.said)}
+            is_well = self._answers(peer.name) or self._left_as_planned(self.views[peer.name], now_ms)
+            self._observe(site_part(peer.name), Level.WORKS if is_well else Level.STOPPED, now_ms)
+        known = {name: view.said for name, view in self.views.items() if view.said and _is_fresh(view.said)}
         for feature in FEATURES:
-            levels = {name: level_of(feature, parts) for name, parts in known.items()}
+            levels = {name: level_of(feature, _levels(said), said.pressure) for name, said in known.items()}
             for name, level in levels.items():
                 self._observe(f"{name}/{feature.key}", level, now_ms)
             self._observe(feature.key, rules.together(levels.values()), now_ms)
             _FEATURE.labels(feature.key).set(self.tracks[feature.key].level or 0)
+
+    @staticmethod
+    def _left_as_planned(view: SiteView, now_ms: int) -> bool:
+        return view.was_leaving and now_ms - (view.answered_ms or 0) < limits.LEAVING_SILENT_MS
 
     def _observe(self, key: str, level: Level, now_ms: int) -> None:
         self.tracks[key] = rules.observe(self.tracks.get(key, Track()), Look(now_ms, level))
@@ -231,15 +245,12 @@ class Watch:
                 self.past = await self.record.recent()
                 self._read_at = time.monotonic()
 
-    _read_at = float("-inf")
+
+def _is_fresh(said: Said) -> bool:
+    return said.age_ms <= limits.STATUS_STALE_MS
 
 
-def _is_fresh(said: Said | None) -> bool:
-    return said is not None and said.age_ms <= limits.STATUS_STALE_MS
-
-
-def _levels(said: Said | None) -> dict[Part, Level]:
+def _levels(said: Said) -> dict[Part, Level]:
     """A site of another version may measure what this one does not know."""
-    assert said is not None
     known = {part.value for part in Part}
     return {Part(name): Level(min(level, Level.STOPPED)) for name, level in said.levels.items() if name in known}
