@@ -13,7 +13,7 @@ from bongsu.core.tiers import Tier
 from bongsu.http import server
 from bongsu.http.app import App
 from bongsu.http.authentication import Tokens
-from bongsu.http.peers import Peers, parse_peers
+from bongsu.http.peers import Peer, Peers, parse_peers
 from bongsu.http.ratelimit import RateLimiter
 from bongsu.http.router import Route, Router
 from bongsu.http.shedding import Shedding
@@ -55,12 +55,15 @@ from bongsu.site.front import FrontPage
 from bongsu.site.health import Health
 from bongsu.site.leaving import Leaving
 from bongsu.site.pressure import Pressure
+from bongsu.status.asking import ask_all
+from bongsu.status.chain import Seal
+from bongsu.status.doctor import Case, Heard
 from bongsu.status.facts import FactFinder
 from bongsu.status.features import FEATURES
 from bongsu.status.journal import Journal
 from bongsu.status.load import Load
 from bongsu.status.probes import SelfProbe
-from bongsu.status.record import Record
+from bongsu.status.record import Record, seal_in
 from bongsu.status.routes import StatusPage
 from bongsu.status.watch import ALONE, Watch
 from bongsu.store import facts
@@ -69,6 +72,7 @@ from bongsu.store.committer import Committer
 from bongsu.store.database import Connection, Database
 from bongsu.store.embedded import EmbeddedPostgres
 from bongsu.store.feed import Feed
+from bongsu.store.incidents import EntryRow, entries
 from bongsu.store.migrations import migrate as migrate_database
 from bongsu.store.rate_limits import RateLimits
 from bongsu.sync.admission import Admission
@@ -353,3 +357,37 @@ async def fill_demo(settings: Settings, *, announce: Announce) -> People:
 async def migrate(settings: Settings, *, contract: bool = False) -> None:
     async with open_database(settings, lambda _: None) as database:
         await migrate_database(database, contract=contract)
+
+
+async def ask_doctor(settings: Settings) -> Case:
+    """The facts of all sites; of this one alone, found out here, when it knows of no other."""
+    if not settings.peers:
+        return await _ask_here(settings)
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - compared, not bound
+    here = [Peer(settings.site, f"http://{host}:{settings.port}")] if settings.site else []
+    peers = Peers(settings.site, parse_peers(settings.peers), settings.peer_secret, settings.peer_ca)
+    try:
+        return await ask_all(peers, [*here, *peers.all], now_ms)
+    finally:
+        await peers.close()
+
+
+async def _ask_here(settings: Settings) -> Case:
+    async with open_database(settings, lambda _: None) as database:
+        site = settings.site or ALONE
+        keys = [feature.key for feature in FEATURES]
+        found = await FactFinder(settings, database, sites=[site], features=keys, now_ms=now_ms).find()
+    return Case((Heard(site, found),), now_ms())
+
+
+async def read_incident_record(settings: Settings) -> tuple[list[EntryRow], list[Seal]]:
+    """All entries, and what the sites that answer noted of them."""
+    peers = Peers(settings.site, parse_peers(settings.peers), settings.peer_secret, settings.peer_ca)
+    try:
+        case = await ask_all(peers, peers.all, now_ms)
+    finally:
+        await peers.close()
+    here = seal_in(settings.data)
+    seals = [facts.seal for _, facts in case.facts if facts.seal] + ([here] if here else [])
+    async with open_database(settings, lambda _: None) as database:
+        return await entries(database), seals

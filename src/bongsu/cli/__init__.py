@@ -15,6 +15,8 @@ _COMMANDS: Final = {
     "token": "Add, list and delete registration tokens.",
     "demo": "Fill the server with people, rooms and messages to look at.",
     "config": "Show and check the settings.",
+    "doctor": "Find what stands in one site only, and what else is wrong.",
+    "incident": "Show and verify the record of incidents.",
     "migrate": "Bring the database to this version's tables.",
 }
 

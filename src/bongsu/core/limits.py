@@ -231,3 +231,17 @@ FACT_SECONDS_MAX = 3.0  # one part of what the doctor asks of a site
 FACTS_SECONDS_MAX = 10.0  # all of it
 LOAD_SAMPLE_SECONDS = 60.0  # the peak load is that of the busiest minute
 LEAVING_SILENT_MS = 1_800_000  # a site that was being emptied may be silent for so long before that is an incident
+
+# --- what the doctor finds wrong ---
+CLOCKS_APART_MS_MAX = 500  # between two sites: tokens, incidents and logs are compared across them
+CLOCKS_APART_MS_CRITICAL = 5_000
+STANDBY_BEHIND_BYTES_MAX = 67_108_864  # four WAL segments; at rest a copy is a few kB behind
+STANDBY_BEHIND_BYTES_CRITICAL = 1_073_741_824
+BACKUP_AGE_HOURS_MAX = 26  # one a day, and two hours for a slow one
+BACKUP_AGE_HOURS_CRITICAL = 72
+BACKUP_VERIFIED_DAYS_MAX = 35  # one proof a month: a backup that was never restored is a hope
+CERTIFICATE_DAYS_MIN = 21  # renewal is tried daily from 30 days on: three weeks of failures are to be looked at
+CERTIFICATE_DAYS_CRITICAL = 5
+DISK_FREE_SHARE_MIN = 0.15
+DISK_FREE_SHARE_CRITICAL = 0.05
+LOAD_SHARE_MAX = 0.8  # of what the sites that are left can do: beyond it waiting times grow out of bounds

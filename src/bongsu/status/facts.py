@@ -125,7 +125,7 @@ class FactFinder:
             self._try("etcd", unknown, self._of_etcd),
             self._try("certificates", unknown, lambda: asyncio.to_thread(self._of_certificates)),
         )
-        usage = shutil.disk_usage(self._settings.data)
+        usage = shutil.disk_usage(_existing(self._settings.data))
         return Facts(
             site=self._settings.site,
             version=__version__,
@@ -198,6 +198,11 @@ class FactFinder:
 
 
 # --- parts ---
+
+
+def _existing(path: Path) -> Path:
+    """The folder, or the nearest above it that is there: the same disk."""
+    return next(place for place in (path, *path.absolute().parents) if place.exists())
 
 
 def hashes(settings: Settings) -> dict[str, str]:
