@@ -56,6 +56,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     patroni_config: Annotated[
         Path | None, Meta(description="Patroni's file on this host, by which `bongsu site` hands over the lead")
     ] = None
+    patroni: Annotated[str | None, Meta(description="http:// address of this site's Patroni, for bongsu doctor")] = None
+    etcd: Annotated[
+        tuple[str, ...], Meta(description="http:// addresses of all etcd members, for bongsu doctor; commas between")
+    ] = ()
     public_base_url: Annotated[
         str | None, Meta(description="https:// address under which clients reach this server, if it is another")
     ] = None
@@ -171,6 +175,8 @@ _CHECKS: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
     "public_base_url": (_is_base_url, 'an address such as "https://chat.example.org"'),
     "site": (lambda text: text == "" or is_site_name(text), 'a short name in small letters, such as "seoul"'),
     "peers": (lambda peers: all(map(_is_peer, peers)), 'sites such as "busan=https://busan.example.org"'),
+    "patroni": (_is_base_url, 'an address such as "http://127.0.0.1:8009"'),
+    "etcd": (lambda urls: all(map(_is_base_url, urls)), 'addresses such as "http://127.0.0.1:2379"'),
     "peer_secret": (lambda text: len(text) >= 16, "a text of at least 16 characters"),
     "registration_secret": (lambda text: len(text) >= 8, "a text of at least 8 characters"),
     "dsn": (_is_dsn, 'an address such as "postgresql://name@host/database"'),

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import random
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -12,7 +13,7 @@ from bongsu.core.tiers import Tier
 from bongsu.http import server
 from bongsu.http.app import App
 from bongsu.http.authentication import Tokens
-from bongsu.http.peers import Peers, parse_peers
+from bongsu.http.peers import Peer, Peers, parse_peers
 from bongsu.http.ratelimit import RateLimiter
 from bongsu.http.router import Route, Router
 from bongsu.http.shedding import Shedding
@@ -54,12 +55,24 @@ from bongsu.site.front import FrontPage
 from bongsu.site.health import Health
 from bongsu.site.leaving import Leaving
 from bongsu.site.pressure import Pressure
+from bongsu.status.asking import ask_all
+from bongsu.status.chain import Seal
+from bongsu.status.doctor import Case, Heard
+from bongsu.status.facts import FactFinder
+from bongsu.status.features import FEATURES
+from bongsu.status.journal import Journal
+from bongsu.status.load import Load
+from bongsu.status.probes import SelfProbe
+from bongsu.status.record import Record, seal_in
+from bongsu.status.routes import StatusPage
+from bongsu.status.watch import ALONE, Watch
 from bongsu.store import facts
 from bongsu.store.accounts import Accounts
 from bongsu.store.committer import Committer
 from bongsu.store.database import Connection, Database
 from bongsu.store.embedded import EmbeddedPostgres
 from bongsu.store.feed import Feed
+from bongsu.store.incidents import EntryRow, entries
 from bongsu.store.migrations import migrate as migrate_database
 from bongsu.store.rate_limits import RateLimits
 from bongsu.sync.admission import Admission
@@ -117,6 +130,19 @@ class Worker:
         self.pressure = Pressure(database, self.committer, self.shedding, self.syncing.parked)
         self.is_draining = False
         self.leaving = Leaving(database, settings.site, self.sync.hurry)
+        self.load = Load(now_ms)
+        self.watch = Watch(
+            settings.site,
+            self.peers,
+            SelfProbe(database, self.feed, self.committer, settings.data, settings.site or ALONE),
+            Journal(settings.data),
+            Record(database, settings.data),
+            now_ms=now_ms,
+            random=random.random,
+            is_leaving=lambda: self._why_leaving() is not None,
+            pressure=lambda: self.shedding.level,
+            can_write=lambda: database.has_primary,
+        )
         self._sweeps: list[asyncio.Task[None]] = []
         routes = [*self._account_routes(accounts), *self._room_routes(), *self._site_routes()]
         self.app = App(Router(routes), self.tokens, self.limiter, self.shedding, settings.peer_secret)
@@ -172,10 +198,22 @@ class Worker:
         families = (
             Health(database, self.feed, self._why_leaving),
             FrontPage(database, self.feed, settings, now_ms, self.syncing.parked),
+            StatusPage(self.watch, self._fact_finder(), settings.server_name, now_ms),
             Discovery(settings.public_base_url),
             self.media,
         )
         return [route for family in families for route in family.routes()]
+
+    def _fact_finder(self) -> FactFinder:
+        return FactFinder(
+            self.settings,
+            self.database,
+            sites=list(self.watch.views),
+            features=[feature.key for feature in FEATURES],
+            now_ms=now_ms,
+            load=self.load,
+            is_altered=lambda: self.watch.record.is_altered,
+        )
 
     def _why_leaving(self) -> str | None:
         if self.is_draining:
@@ -200,6 +238,7 @@ class Worker:
             self.mailbox.sweep(),
             self.deactivation.finish(),
             self.leaving.run(),
+            self.load.run(),
             *((self.pressure.run(),) if self.settings.shedding else ()),
             *self.media.sweeps(),
         )
@@ -216,6 +255,7 @@ class Worker:
         for task in self._sweeps:
             task.cancel()
         await asyncio.wait(self._sweeps)
+        await self.watch.stop()
         await self.limiter.stop()
         await self.tokens.stop()
         await self.committer.stop()
@@ -283,6 +323,7 @@ async def serve(
 ) -> None:
     """Serves until `stop` is set, by a person or by a part that cannot go on."""
     async with open_worker(settings, announce, stop.set) as worker:
+        worker.watch.start()
         people: People = await _fill(worker, announce) if demo else ()
         gc.collect()
         gc.freeze()
@@ -319,3 +360,37 @@ async def fill_demo(settings: Settings, *, announce: Announce) -> People:
 async def migrate(settings: Settings, *, contract: bool = False) -> None:
     async with open_database(settings, lambda _: None) as database:
         await migrate_database(database, contract=contract)
+
+
+async def ask_doctor(settings: Settings) -> Case:
+    """The facts of all sites; of this one alone, found out here, when it knows of no other."""
+    if not settings.peers:
+        return await _ask_here(settings)
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - compared, not bound
+    here = [Peer(settings.site, f"http://{host}:{settings.port}")] if settings.site else []
+    peers = Peers(settings.site, parse_peers(settings.peers), settings.peer_secret, settings.peer_ca)
+    try:
+        return await ask_all(peers, [*here, *peers.all], now_ms)
+    finally:
+        await peers.close()
+
+
+async def _ask_here(settings: Settings) -> Case:
+    async with open_database(settings, lambda _: None) as database:
+        site = settings.site or ALONE
+        keys = [feature.key for feature in FEATURES]
+        found = await FactFinder(settings, database, sites=[site], features=keys, now_ms=now_ms).find()
+    return Case((Heard(site, found),), now_ms())
+
+
+async def read_incident_record(settings: Settings) -> tuple[list[EntryRow], list[Seal]]:
+    """All entries, and what the sites that answer noted of them."""
+    peers = Peers(settings.site, parse_peers(settings.peers), settings.peer_secret, settings.peer_ca)
+    try:
+        case = await ask_all(peers, peers.all, now_ms)
+    finally:
+        await peers.close()
+    here = seal_in(settings.data)
+    seals = [facts.seal for _, facts in case.facts if facts.seal] + ([here] if here else [])
+    async with open_database(settings, lambda _: None) as database:
+        return await entries(database), seals

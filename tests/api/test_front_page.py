@@ -14,7 +14,8 @@ from tests.api.talking import Talker
 from yarl import URL
 
 import bongsu.site
-from bongsu.site.texts import CLIENTS, LANGUAGES, REASONS, TEXTS
+from bongsu.http.page import LANGUAGES, LOOK
+from bongsu.site.texts import CLIENTS, REASONS, TEXTS
 
 Attributes = dict[str, str | None]
 PAGES = Path(bongsu.site.__file__).parent / "pages"
@@ -102,7 +103,7 @@ async def test_nothing_is_inline_and_nothing_comes_from_elsewhere(http: aiohttp.
 
 
 async def test_drawings_carry_no_script_and_no_style(http: aiohttp.ClientSession) -> None:
-    for path in PAGES.glob("*.svg"):
+    for path in (*PAGES.glob("*.svg"), *LOOK.glob("*.svg")):
         drawing = path.read_text("utf-8")
         assert not re.search(r"<script|<style|style=|href=|\bon\w+=", drawing), path.name
 
@@ -110,7 +111,8 @@ async def test_drawings_carry_no_script_and_no_style(http: aiohttp.ClientSession
 async def test_every_file_it_names_is_there_for_ever(http: aiohttp.ClientSession) -> None:
     found = await elements(http)
     named = {value for value in found.values("href", "src", "srcset") if value.startswith("/assets/")}
-    assert len(named) == len(list(PAGES.iterdir())) - 1, "all of the folder but the page itself is used"
+    files = {path.name: path for path in (*LOOK.iterdir(), *PAGES.iterdir()) if path.suffix != ".html"}
+    assert {address.split("/")[2].split("?")[0] for address in named} == set(files), "all files are used"
     for address in named:
         async with http.get(address) as answer:
             assert answer.status == 200
@@ -118,7 +120,7 @@ async def test_every_file_it_names_is_there_for_ever(http: aiohttp.ClientSession
             assert answer.headers["X-Content-Type-Options"] == "nosniff"
             body = await answer.read()
             tag = answer.headers["ETag"]
-        assert body == (PAGES / address.split("/")[2].split("?")[0]).read_bytes()
+        assert body == files[address.split("/")[2].split("?")[0]].read_bytes()
         async with http.get(address, headers={"If-None-Match": tag}) as known:
             assert known.status == 304
             assert await known.read() == b""
@@ -183,7 +185,7 @@ async def test_without_a_demo_it_tells_how_to_get_an_account(http: aiohttp.Clien
 
 
 async def status(http: aiohttp.ClientSession) -> Any:
-    async with http.get("/status.json") as answer:
+    async with http.get("/start.json") as answer:
         assert answer.status == 200
         assert answer.headers["Cache-Control"] == "no-store"
         return await answer.json()

@@ -58,6 +58,8 @@ _VALUES = {
     "site": "seoul",
     "peers": "busan=https://busan.example.org",
     "peer_secret": "0123456789abcdef",
+    "patroni": "http://127.0.0.1:8009",
+    "etcd": "http://127.0.0.1:2379",
 }
 
 

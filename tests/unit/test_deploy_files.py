@@ -279,7 +279,7 @@ def test_numbers_follow_the_description(deployment: Deployment) -> None:
 def test_the_supported_settings_are_one_switch_away(deployment: Deployment, out: Path, tmp_path: Path) -> None:
     slow = msgspec.structs.replace(deployment, switching="supported")
     write(slow, tmp_path, rejoins=None, packages=None)
-    for folder, below_floors, ttl in ((out, True, 5), (tmp_path, False, 20)):
+    for folder, is_changed, ttl in ((out, True, 5), (tmp_path, False, 20)):
         patroni = _yaml(folder / "seoul", "bongsu/patroni.yml")
         assert patroni["bootstrap"]["dcs"]["ttl"] == ttl
-        assert patroni["bongsu"]["below_floors"] is below_floors
+        assert bool(patroni["bongsu"]) is is_changed

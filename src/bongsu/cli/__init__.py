@@ -16,6 +16,8 @@ _COMMANDS: Final = {
     "demo": "Fill the server with people, rooms and messages to look at.",
     "config": "Show and check the settings.",
     "drill": "Hurt three sites under load, and prove that nothing was lost.",
+    "doctor": "Find what stands in one site only, and what else is wrong.",
+    "incident": "Show and verify the record of incidents.",
     "migrate": "Bring the database to this version's tables.",
     "lab": "Three sites on this machine: put them up, burn one, watch the others go on.",
     "site": "Set up three sites on real hosts.",

@@ -273,3 +273,36 @@ PROMISE_WRITE_MEDIAN_SECONDS = 8.0  # without an acknowledged write after the lo
 PROMISE_WRITE_WORST_SECONDS = 12.0  # the same, in the worst of all drills
 PROMISE_WRITE_OTHER_SECONDS = 1.0  # after the loss of a site that does not lead
 PROMISE_READ_SECONDS = 2.0  # without a successful read or sync at a site that was not lost
+
+# --- status and incidents ---
+PROBE_EVERY_SECONDS = 2.0  # every site looks at every site so often; jittered by a quarter, so that they do not march
+PROBE_SECONDS_MAX = 2.0  # a part that takes longer to answer does not serve people
+PROBE_SLOW_SECONDS = 1.0  # an answer that takes longer is "delayed": people see the wait
+PROBE_WRITE_STOPPED_SECONDS = 4.0  # a write under way for so long is no delay any more
+STATUS_WINDOW_MS = 8_000  # what was seen within it decides a state: two bad looks worsen it, none betters it
+STATUS_LOOKS_MAX = 32  # kept for one state; the window holds four
+STATUS_STALE_MS = 10_000  # a site's word about itself counts for so long
+INCIDENT_QUIET_MS = 15_000  # all well for so long ends an incident; a fault that comes sooner belongs to it
+INCIDENT_LINES_AT_ONCE_MAX = 200  # of a site's journal, brought into the table in one transaction
+INCIDENT_LINE_BYTES_MAX = 16_384  # one line of a journal; real ones have about 400
+INCIDENT_RECENT_MAX = 2_000  # newest entries looked at when a new one finds its incident
+INCIDENTS_SHOWN_MAX = 10  # past ones on the status page
+INCIDENTS_READ_EVERY_SECONDS = 30.0  # how often a worker reads the record for its status page
+FACT_SECONDS_MAX = 3.0  # one part of what the doctor asks of a site
+FACTS_SECONDS_MAX = 10.0  # all of it
+LOAD_SAMPLE_SECONDS = 60.0  # the peak load is that of the busiest minute
+LEAVING_SILENT_MS = 1_800_000  # a site that was being emptied may be silent for so long before that is an incident
+
+# --- what the doctor finds wrong ---
+CLOCKS_APART_MS_MAX = 500  # between two sites: tokens, incidents and logs are compared across them
+CLOCKS_APART_MS_CRITICAL = 5_000
+STANDBY_BEHIND_BYTES_MAX = 67_108_864  # four WAL segments; at rest a copy is a few kB behind
+STANDBY_BEHIND_BYTES_CRITICAL = 1_073_741_824
+BACKUP_AGE_HOURS_MAX = 26  # one a day, and two hours for a slow one
+BACKUP_AGE_HOURS_CRITICAL = 72
+BACKUP_VERIFIED_DAYS_MAX = 35  # one proof a month: a backup that was never restored is a hope
+CERTIFICATE_DAYS_MIN = 21  # renewal is tried daily from 30 days on: three weeks of failures are to be looked at
+CERTIFICATE_DAYS_CRITICAL = 5
+DISK_FREE_SHARE_MIN = 0.15
+DISK_FREE_SHARE_CRITICAL = 0.05
+LOAD_SHARE_MAX = 0.8  # of what the sites that are left can do: beyond it waiting times grow out of bounds

@@ -1,12 +1,10 @@
-"""GET / (the start page) · GET /assets/{file_name} (its files) · GET /status.json (what it shows live)
+"""GET / (the start page) · GET /assets/{file_name} (its files) · GET /start.json (what it shows live)
 
 For a person who opened the server's address in a browser. The page loads without the database and without any other
-host; what changes comes by /status.json. Demo passwords are shown only to a browser on the server's own computer, and
+host; what changes comes by /start.json. Demo passwords are shown only to a browser on the server's own computer, and
 never to the scripts of other sites: not with an Origin header, not in a frame, not under a strange host name.
 """
 
-import gzip
-import hashlib
 import json
 import re
 import time
@@ -24,32 +22,20 @@ import msgspec
 from bongsu import __version__, demo_accounts
 from bongsu.config import Settings
 from bongsu.core import ids
-from bongsu.core.errors import not_found
 from bongsu.core.json import encode
 from bongsu.core.tiers import Tier
 from bongsu.demo_accounts import DemoAccount
+from bongsu.http import page
+from bongsu.http.page import LANGUAGES, Assets
 from bongsu.http.request import Request
 from bongsu.http.response import Response
 from bongsu.http.router import Auth, Route
 from bongsu.site.health import Health
-from bongsu.site.texts import CLIENTS, LANGUAGES, REASONS, TEXTS, Client
+from bongsu.site.texts import CLIENTS, REASONS, TEXTS, Client
 from bongsu.store.database import Database
 from bongsu.store.feed import Feed
 
 _PAGES: Final = Path(__file__).parent / "pages"
-_TYPES: Final = {
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
-}
-_HEADERS: Final = {
-    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
-    " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",
-    "cross-origin-opener-policy": "same-origin",
-}
 _STATUS_SECONDS: Final = 1.0  # a status is shared for so long: many open pages ask the database no more than one
 _HOST: Final = re.compile(r"(?:[0-9A-Za-z.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _WORDS: Final = {  # what the script says: the attribute it reads it from, and the text's key
@@ -88,15 +74,6 @@ class Status(msgspec.Struct):
     now_ms: int
 
 
-class _Asset(msgspec.Struct, frozen=True):
-    """A file of the page. tag: of its content."""
-
-    content_type: str
-    body: bytes
-    packed: bytes
-    tag: str
-
-
 class FrontPage:
     """parked: how many readers wait for news on this worker, if that is counted."""
 
@@ -114,7 +91,7 @@ class FrontPage:
         self._now_ms = now_ms
         self._parked = parked
         self._started_ms = now_ms()
-        self._assets = {path.name: _load(path) for path in sorted(_PAGES.iterdir()) if path.suffix in _TYPES}
+        self._assets = Assets(_PAGES, "/assets")
         self._template = Template((_PAGES / "start.html").read_text(encoding="utf-8"))
         self._asking = Lock()
         self._status: tuple[float, bytes] = (float("-inf"), b"")
@@ -122,14 +99,14 @@ class FrontPage:
     def routes(self) -> list[Route]:
         return [
             Route("GET", "/", self.page, Auth.NONE, tier=Tier.RUNNING),
-            Route("GET", "/assets/{file_name}", self.asset, Auth.NONE, tier=Tier.RUNNING),
-            Route("GET", "/status.json", self.status, Auth.NONE, tier=Tier.RUNNING),
+            Route("GET", "/assets/{file_name}", self._assets.serve, Auth.NONE, tier=Tier.RUNNING),
+            Route("GET", "/start.json", self.status, Auth.NONE, tier=Tier.RUNNING),
         ]
 
     # --- handlers ---
 
     async def page(self, request: Request) -> Response:
-        language = _language(request)
+        language = page.language_of(request)
         accounts = demo_accounts.read(self._settings.data)
         secret = bool(accounts) and self._may_show_passwords(request)
         body = self._template.substitute(self._fields(language, request, accounts, secret)).encode()
@@ -138,20 +115,7 @@ class FrontPage:
             "content-language": language,
             "vary": "accept-language, origin",
         }
-        return _answer(request, body, "text/html; charset=utf-8", _tag(body), headers)
-
-    async def asset(self, request: Request) -> Response:
-        """A link that names the content may be kept for ever; any other is asked for again."""
-        asset = self._assets.get(request.params["file_name"])
-        if asset is None:
-            raise not_found("there is no such file")
-        named = request.query.get("v") == asset.tag
-        headers = {"cache-control": "public, max-age=31536000, immutable" if named else "no-cache"}
-        headers["vary"] = "accept-encoding"
-        if "gzip" in (request.header("accept-encoding") or ""):
-            headers["content-encoding"] = "gzip"
-            return _answer(request, asset.packed, asset.content_type, f"{asset.tag}-gzip", headers)
-        return _answer(request, asset.body, asset.content_type, asset.tag, headers)
+        return page.answer(request, body, page.HTML, page.tag_of(body), headers)
 
     async def status(self, _: Request) -> Response:
         async with self._asking:
@@ -159,7 +123,7 @@ class FrontPage:
             if time.monotonic() - made > _STATUS_SECONDS:
                 body = encode(await self._look())
                 self._status = time.monotonic(), body
-        return Response(body, headers={"cache-control": "no-store", **_HEADERS})
+        return Response(body, headers={"cache-control": "no-store", **page.HEADERS})
 
     async def _look(self) -> Status:
         started = time.perf_counter()
@@ -200,7 +164,7 @@ class FrontPage:
             "title": texts["title"].format(server_name=self._settings.server_name),
             "base_url": base_url,
             "version_number": __version__,
-            **{_variable(name): f"/assets/{name}?v={asset.tag}" for name, asset in self._assets.items()},
+            **self._assets.links(),
         }
         user_id = accounts[0].user_id if accounts else f"@name:{self._settings.server_name}"
         return {
@@ -289,25 +253,7 @@ def _words(language: str, *, live_address: bool) -> str:
     return " ".join(f'data-{name}="{escape(value)}"' for name, value in values.items())
 
 
-def _variable(file_name: str) -> str:
-    return re.sub(r"[^a-z]", "_", file_name)
-
-
 # --- the request ---
-
-
-def _language(request: Request) -> str:
-    """?lang=…, else the language the browser likes best among ours."""
-    asked = request.query.get("lang")
-    if asked in LANGUAGES:
-        return asked
-    liked: list[tuple[float, str]] = []
-    for part in (request.header("accept-language") or "").split(",")[:20]:
-        tag, _, quality = part.strip().partition(";")
-        match = re.fullmatch(r"\s*q=([01](?:\.[0-9]{0,3})?)\s*", quality)
-        liked.append((-float(match[1]) if match else -1.0, tag.strip().lower().split("-")[0]))
-    found = (tag for rank, tag in sorted(liked, key=lambda pair: pair[0]) if rank < 0 and tag in LANGUAGES)
-    return next(found, LANGUAGES[0])
 
 
 def _host(request: Request) -> str:
@@ -329,24 +275,3 @@ def _is_here(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-# --- the answer ---
-
-
-def _tag(body: bytes) -> str:
-    return hashlib.sha256(body).hexdigest()[:20]
-
-
-def _load(path: Path) -> _Asset:
-    body = path.read_bytes()
-    return _Asset(_TYPES[path.suffix], body, gzip.compress(body, 9, mtime=0), _tag(body))
-
-
-def _answer(request: Request, body: bytes, content_type: str, tag: str, headers: Mapping[str, str]) -> Response:
-    whole = {**_HEADERS, **headers, "etag": f'"{tag}"'}
-    if f'"{tag}"' in (request.header("if-none-match") or ""):
-        known = Response(b"", status=304, content_type=content_type, headers=whole)
-        del known.headers["content-length"]  # it would be taken for that of the whole
-        return known
-    return Response(body, content_type=content_type, headers=whole)

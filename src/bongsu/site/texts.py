@@ -19,8 +19,6 @@ class Client(msgspec.Struct, frozen=True):
     caution: str = ""
 
 
-LANGUAGES: Final = ("en", "ko")
-
 _EN: Final = {
     "title": "Bongsu on {server_name}",
     "description": "A Matrix homeserver. Talk here with any Matrix client.",

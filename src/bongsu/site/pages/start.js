@@ -84,7 +84,7 @@ function showSilence() {
 
 async function ask() {
   try {
-    const answer = await fetch("/status.json", { cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS_MAX) });
+    const answer = await fetch("/start.json", { cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS_MAX) });
     if (!answer.ok) throw new Error(answer.status);
     showAnswer(await answer.json());
   } catch {

@@ -1,0 +1,122 @@
+"""What this site can do, measured by doing it: reading, committing, showing, storing.
+
+Whatever is measured is asked for once at a time: a commit that waits for another site is not cancelled and not sent
+again, its age is the answer.
+"""
+
+import asyncio
+import os
+import shutil
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final
+
+from bongsu.core import limits
+from bongsu.status.features import Part
+from bongsu.status.rules import Level
+from bongsu.store import incidents as store
+from bongsu.store.committer import Committer
+from bongsu.store.database import Database
+from bongsu.store.feed import Feed
+
+_CONTENT: Final = b"Bongsu can store files here.\n"
+
+
+class Effort:
+    """Something that is tried again and again, one try at a time."""
+
+    def __init__(self, run: Callable[[], Awaitable[Any]], stopped_seconds: float) -> None:
+        self._run = run
+        self._stopped_seconds = stopped_seconds
+        self._task: asyncio.Task[Any] | None = None
+        self._began = 0.0
+
+    async def look(self) -> Level:
+        """Waits no longer than what people would call slow."""
+        if self._task is None:
+            self._task, self._began = asyncio.ensure_future(self._run()), time.monotonic()
+        await asyncio.wait([self._task], timeout=limits.PROBE_SLOW_SECONDS)
+        age = time.monotonic() - self._began
+        if not self._task.done():
+            return Level.STOPPED if age > self._stopped_seconds else Level.DELAYED
+        task, self._task = self._task, None
+        if task.cancelled() or task.exception() is not None:
+            return Level.STOPPED
+        return Level.WORKS if age <= limits.PROBE_SLOW_SECONDS else Level.DELAYED
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task], timeout=limits.PROBE_SECONDS_MAX)
+
+
+class SelfProbe:
+    """look() measures all parts at once."""
+
+    def __init__(self, database: Database, feed: Feed, committer: Committer, data: Path, site: str) -> None:
+        self._database = database
+        self._feed = feed
+        self._committer = committer
+        self._data = data
+        self._site = site
+        self._newest = 0
+        self._behind_since: float | None = None
+        self._efforts = {
+            Part.READ: Effort(self._read, limits.PROBE_SECONDS_MAX),
+            Part.WRITE: Effort(self._commit, limits.PROBE_WRITE_STOPPED_SECONDS),
+            Part.DISK: Effort(lambda: asyncio.to_thread(self._read_disk), limits.PROBE_SECONDS_MAX),
+            Part.ROOM: Effort(lambda: asyncio.to_thread(self._store), limits.PROBE_WRITE_STOPPED_SECONDS),
+        }
+
+    async def look(self) -> dict[Part, Level]:
+        shown_before = self._newest
+        levels = await asyncio.gather(*(effort.look() for effort in self._efforts.values()))
+        return {
+            **dict(zip(self._efforts, levels, strict=True)),
+            Part.QUEUE: _by_age(self._committer.age_seconds),
+            Part.FEED: self._fed(shown_before),
+        }
+
+    async def stop(self) -> None:
+        for effort in self._efforts.values():
+            await effort.stop()
+
+    async def _read(self) -> None:
+        self._newest = await store.position(self._database)
+
+    async def _commit(self) -> None:
+        await store.beat(self._database, self._site)
+
+    def _fed(self, newest: int) -> Level:
+        """What was the newest a look ago must be shown by now."""
+        if self._feed.pos >= newest:
+            self._behind_since = None
+            return Level.WORKS
+        now = time.monotonic()
+        self._behind_since = self._behind_since or now
+        return _by_age(limits.PROBE_SLOW_SECONDS + now - self._behind_since)
+
+    def _read_disk(self) -> None:
+        with os.scandir(self._data / "blobs") as entries:
+            next(entries, None)
+
+    def _store(self) -> None:
+        """As an upload would be: on the disk, and read again."""
+        path = self._data / "status" / f"probe-{os.getpid()}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with path.open("w+b") as file:
+                file.write(_CONTENT)
+                file.flush()
+                os.fsync(file.fileno())
+            if path.read_bytes() != _CONTENT or shutil.disk_usage(path).free < limits.DISK_FREE_BYTES_MIN:
+                raise OSError("this disk keeps no more files")
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _by_age(seconds: float) -> Level:
+    if seconds > limits.PROBE_WRITE_STOPPED_SECONDS:
+        return Level.STOPPED
+    return Level.DELAYED if seconds > limits.PROBE_SLOW_SECONDS else Level.WORKS
