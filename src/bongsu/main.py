@@ -52,7 +52,7 @@ from bongsu.media.uploads import UploadRules
 from bongsu.rooms.batch import RoomBatch
 from bongsu.rooms.cache import Rooms
 from bongsu.site.front import FrontPage
-from bongsu.site.health import Health
+from bongsu.site.health import EMPTIED, STOPPING, Health
 from bongsu.site.leaving import Leaving
 from bongsu.site.pressure import Pressure
 from bongsu.status.asking import ask_all
@@ -217,8 +217,8 @@ class Worker:
 
     def _why_leaving(self) -> str | None:
         if self.is_draining:
-            return "stopping"
-        return "this site is being emptied" if self.leaving.is_leaving else None
+            return STOPPING
+        return EMPTIED if self.leaving.is_leaving else None
 
     async def start(self, on_failure: Callable[[], None]) -> None:
         """Order matters: who follows the feed is named before it flows; caches follow before those who wait."""

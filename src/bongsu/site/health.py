@@ -16,6 +16,10 @@ from bongsu.store.feed import Feed
 _READY_SECONDS_MAX = 2.0  # a database that takes longer to say 1 does not serve people
 
 
+STOPPING = "stopping"
+EMPTIED = "this site is being emptied"
+
+
 class Health:
     """live: this process runs and answers; ready: it can serve people. why_leaving: it is about to stop, say.
 
