@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
+from bongsu.core.errors import Refusal
 from bongsu.store import copies
 from tests.durability.notes import Note, PlainNote, Worker, opened, stored, worker
 from tests.sites.pair import Node, Pair, pair
@@ -141,3 +142,35 @@ async def test_a_silent_holder_of_the_right_to_write_loses_it(sites: Pair) -> No
         await holder.execute("BEGIN; SELECT FROM stream FOR UPDATE")
         await _submit(ours, Note("@waits"))
         assert holder.is_closed()
+
+
+async def test_a_primary_that_cannot_commit_declares_no_future_impossible(sites: Pair) -> None:
+    """It was cut off from the others, and has not noticed. What it does not know may well exist."""
+    async with worker(sites.dsn) as ours:
+        pos = await _submit(ours, Note("@known"))
+        assert await ours.feed.newest() == pos
+        sites.standby.signal(signal.SIGSTOP)
+        with pytest.raises(Refusal) as refused:
+            await ours.feed.newest()
+        assert refused.value.status == 503
+        sites.standby.signal(signal.SIGCONT)
+        async with asyncio.timeout(ANSWER_SECONDS_MAX):
+            while True:
+                try:
+                    assert await ours.feed.newest() == pos
+                    break
+                except Refusal:
+                    await asyncio.sleep(0.1)
+
+
+async def test_a_query_that_is_cut_off_between_two_steps_is_a_lost_connection(sites: Pair) -> None:
+    """The driver trips over itself then, which must not end a read, a commit or the watch over the primary."""
+    async with opened(sites.dsn) as database:
+        assert await database.fetchval("SELECT 1") == 1
+        for _ in range(30):
+            reads = [asyncio.create_task(database.fetchval(f"SELECT {number}")) for number in range(200, 220)]
+            await asyncio.sleep(0)
+            database._lose_primary()
+            database._tell_changed()
+            database._primary = await database._create_pool(database._primary_dsn)
+            assert await asyncio.gather(*reads) == list(range(200, 220))

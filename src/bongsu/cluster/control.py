@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,15 +29,25 @@ def members(patroni_config: Path) -> list[Member]:
     return msgspec.json.decode(_patronictl(patroni_config, "list", "--format", "json"), type=list[Member])
 
 
-def leader(patroni_config: Path) -> str | None:
-    return next((member.name for member in members(patroni_config) if member.role == "Leader"), None)
+def leader_of(all_members: Sequence[Member]) -> str | None:
+    return next((member.name for member in all_members if member.role == "Leader"), None)
+
+
+def heir(all_members: Sequence[Member], of: str) -> str | None:
+    """Another site that has all that was acknowledged, or already leads."""
+    fit = [m.name for m in all_members if m.name != of and m.role in ("Leader", "Quorum Standby", "Sync Standby")]
+    return fit[0] if fit else None
+
+
+def said(all_members: Sequence[Member]) -> str:
+    return ", ".join(f"{member.name}: {member.role} {member.state}" for member in all_members)
 
 
 def hand_over(patroni_config: Path, to: str) -> None:
     """Makes this site the leading one. From a living leader nothing is lost or broken off in the middle; if it is dead,
     Patroni allows it only to a site that has everything.
     """
-    present = leader(patroni_config)
+    present = leader_of(members(patroni_config))
     if present is None:
         _patronictl(patroni_config, "failover", "--candidate", to, "--force")
     elif present != to:

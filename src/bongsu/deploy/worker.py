@@ -6,6 +6,7 @@ from typing import Any
 from bongsu.cluster.topology import POSTGRES_PORT
 from bongsu.deploy.description import Deployment, Site
 from bongsu.deploy.place import (
+    CONFIG,
     DATA,
     PEER_PORT,
     WORKER_PORT,
@@ -32,6 +33,7 @@ def config(deployment: Deployment, site: Site, secrets: Secrets) -> str:
         "peers": [f"{one.name}=https://{with_port(one.address, PEER_PORT)}" for one in deployment.others(site)],
         "peer_secret": secrets.peer,
         "peer_ca": tls(WORKER_USER).ca,
+        "patroni_config": f"{CONFIG}/patroni.yml",
         "open_registration": deployment.open_registration,
         "registration_secret": secrets.registration,
         "backup_place": deployment.backup_place,

@@ -139,14 +139,16 @@ async def commit(connection: Connection, work: Callable[[Connection], Awaitable[
     committing = False
     try:
         try:
-            await connection.execute(begin)
-            result = await work(connection)
+            with copies.cut_is_gone():
+                await connection.execute(begin)
+                result = await work(connection)
         except BaseException:
             if _is_open(connection):
                 await connection.execute("ROLLBACK")
             raise
         committing = True
-        await connection.execute("COMMIT")
+        with copies.cut_is_gone():
+            await connection.execute("COMMIT")
         barrier.check()
     except GONE as error:
         if committing:
@@ -162,7 +164,8 @@ async def commit_at_once(connection: Connection, statement: Callable[[Connection
     """Runs one statement that is a transaction by itself, behind the barrier. Must run in a task nobody cancels."""
     barrier = Barrier(connection)
     try:
-        result = await statement(connection)
+        with copies.cut_is_gone():
+            result = await statement(connection)
         barrier.check()
     except GONE as error:
         raise OutcomeUnknown from error
@@ -250,32 +253,37 @@ class Database:
     async def _watch(self) -> None:
         """Finds the primary, follows its pulse, and begins anew when it is lost."""
         while True:
-            found = await copies.find_primary(self._plain_connection, self._dsns, lambda: self.floor, self._see_standby)
             try:
-                pulse = copies.Pulse(await self._plain_connection(found.dsn))
-                self._primary = await self._create_pool(found.dsn)
+                await self._find_and_follow()
             except (asyncpg.PostgresError, *GONE) as error:
                 log.warning("primary_lost_at_once", error=repr(error))
-                await asyncio.sleep(_RETRY_SECONDS[0])
-                continue
-            self._primary_dsn = found.dsn
-            self._tell_changed()
-            self._drop_standby()
-            log.info("primary_found", host=urlsplit(found.dsn).hostname, position=found.pos)
-            await pulse.beat()
-            log.warning("primary_lost", host=urlsplit(found.dsn).hostname)
+            except Exception:  # whatever it is, a worker that looks for no primary is of no use
+                log.exception("primary_watch_failed")
+            if self._primary is not None:
+                log.warning("primary_lost", host=urlsplit(self._primary_dsn).hostname)
             self._lose_primary()
+            await asyncio.sleep(_RETRY_SECONDS[0])
+
+    async def _find_and_follow(self) -> None:
+        found = await copies.find_primary(self._plain_connection, self._dsns, lambda: self.floor, self._see_standby)
+        pulse = copies.Pulse(await self._plain_connection(found.dsn))
+        self._primary = await self._create_pool(found.dsn)
+        self._primary_dsn = found.dsn
+        self._tell_changed()
+        self._drop_standby()
+        log.info("primary_found", host=urlsplit(found.dsn).hostname, position=found.pos)
+        await pulse.beat()
 
     async def _plain_connection(self, dsn: str) -> "asyncpg.Connection[Record]":
         return await asyncpg.connect(dsn, server_settings=_SETTINGS, timeout=limits.COPY_ANSWER_SECONDS_MAX)
 
     def _lose_primary(self) -> None:
         """Cuts off all that waits on it. A commit among that has an unknown outcome, and is looked up."""
-        LOST.inc()
         lost, self._primary = self._primary, None
         for connection in [*self._own]:
             connection.terminate()
         if lost is not None:
+            LOST.inc()
             lost.terminate()
 
     async def _see_standby(self, found: copies.Found) -> None:
@@ -361,7 +369,8 @@ class Database:
         while True:
             try:
                 left = max(0.0, give_up_at - time.monotonic())
-                return await run(pool() or await self._wait_for_pool(pool, left))
+                with copies.cut_is_gone():
+                    return await run(pool() or await self._wait_for_pool(pool, left))
             except GONE as error:
                 pause = next(pauses, _RETRY_SECONDS[-1])
                 if time.monotonic() + pause > give_up_at:

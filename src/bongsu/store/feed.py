@@ -19,7 +19,18 @@ from prometheus_client import Gauge
 
 from bongsu.core.errors import Refusal
 from bongsu.store import streams
-from bongsu.store.database import GONE, REFUSED, Connection, Database, OutcomeUnknown, commit, commit_at_once, watch
+from bongsu.store.copies import cut_is_gone
+from bongsu.store.database import (
+    GONE,
+    REFUSED,
+    Connection,
+    Database,
+    OutcomeUnknown,
+    commit,
+    commit_at_once,
+    unavailable,
+    watch,
+)
 from bongsu.store.rows import Segment
 
 log = structlog.get_logger(__name__)
@@ -27,6 +38,7 @@ log = structlog.get_logger(__name__)
 CHANNEL: Final = "bongsu"
 _LOOK_EVERY_SECONDS: Final = 1.0
 _HELD_SECONDS: Final = 0.1
+_NEWEST_SECONDS_MAX: Final = 1.5  # then the client had better ask another site
 _POSITION: Final = Gauge("bongsu_stream_position", "The newest position this worker shows")
 
 Apply = Callable[[Segment], None]
@@ -45,6 +57,7 @@ class Feed:
         self._hint = asyncio.Event()
         self._pulling = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
+        self._asking: asyncio.Task[int] | None = None
 
     def follow(self, apply: Apply, *, learns: bool = False) -> None:
         """`apply` is called with every segment, in order; it must not wait and must not fail.
@@ -116,6 +129,20 @@ class Feed:
                 return
             await asyncio.sleep(_HELD_SECONDS)
 
+    async def newest(self) -> int:
+        """The newest position there is, from a primary that can still commit. 503 when there is none.
+
+        A primary that was cut off answers with what it has; only a commit tells that it is one of before.
+        """
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._database.write(streams.barrier_position))
+            self._asking.add_done_callback(lambda task: task.cancelled() or task.exception())
+        try:
+            async with asyncio.timeout(_NEWEST_SECONDS_MAX):
+                return await asyncio.shield(self._asking)
+        except TimeoutError:
+            raise unavailable() from None
+
     async def _look(self, connection: Connection) -> None:
         """Reads what lies between the known position and the newest, and applies it."""
         to, waits_for_others = await streams.newest(connection)
@@ -132,7 +159,8 @@ class Feed:
         while True:
             try:
                 if self._database.has_primary:
-                    await self._listen()
+                    with cut_is_gone():
+                        await self._listen()
                 else:
                     await self._database.read(self._look)
             except Refusal:

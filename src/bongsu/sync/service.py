@@ -177,16 +177,20 @@ class Sync:
         return await self._devices.lists(await self._readers.get(user_id), after, up_to)
 
     async def _position(self, since: str | None) -> int | None:
-        """Where to begin. A token from a future that this server does not have begins anew.
+        """Where to begin. A token from a future that does not exist begins anew.
 
-        While the database's primary is lost, the future may be one that another site knows: then this one says so.
+        One that another site gave may be ahead of a site that was cut off. So it is believed not to exist only when a
+        commit has shown that this site knows the newest; a site that cannot show it says so, and leads nobody back.
         """
         if since is None:
             return None
         pos = tokens.parse(since)
         await self._feed.reach(pos)
-        if pos > self._feed.pos and not self._database.has_primary:
-            raise unavailable()
+        if pos > self._feed.pos:
+            if not self._database.has_primary:
+                raise unavailable()
+            if pos <= await self._feed.newest():
+                await self._feed.reach(pos)
         return pos if pos <= self._feed.pos else None
 
     # --- what there is to tell ---
