@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from bongsu.cluster import settings
 from bongsu.cluster.patroni import FAST, Changes, NotStarted, changes_in, check_patroni
 
 
@@ -16,6 +17,11 @@ def test_changes_are_asked_for_in_the_file_or_by_the_profile() -> None:
     assert changes_in({"bongsu": {"minimum_ttl": 5}}, {}) == Changes(minimum_ttl=5)
     assert changes_in({}, {"CLUSTER_PROFILE": "fast"}) == FAST
     assert changes_in({"bongsu": {"fence": True}}, {"CLUSTER_PROFILE": "fast"}) == Changes(fence=True)
+
+
+def test_each_profile_asks_for_what_it_says() -> None:
+    assert changes_in({"bongsu": settings.FAST.changes}, {}) == FAST
+    assert changes_in({"bongsu": settings.SUPPORTED.changes}, {}) == Changes()
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ know that too few voters to confirm anything still follow the old leader, and on
 3. *Elect.* A candidate that has voted itself, finds `quorum` other voters at or below its own position (Patroni's own
    arithmetic, where quorum + sync covers all voters), and takes the leader's key in ONE etcd transaction that holds
    only if the key is absent and every vote it counted is still there, unchanged. The same transaction writes who was
-   `elected`, and takes its own vote back: a leader is no voter.
+   `elected`, and takes its own vote back: a leader is no voter. It also holds only if /sync (who votes, how many must
+   agree) is as it was read, and writes it again: a late old leader then fails to change it after the election.
 4. *Follow.* A member that has voted follows X only after ONE transaction that took its vote back and found X holding
    the leader's key. If it cannot do that, it follows nobody.
 5. *Reign.* Whoever was elected last may take an absent key back without votes: only its own acknowledgements count

@@ -20,7 +20,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import patroni.__main__  # type: ignore[import-untyped]
@@ -31,7 +31,7 @@ from patroni.config import Config  # type: ignore[import-untyped]
 from patroni.dcs import Leader  # type: ignore[import-untyped]
 from patroni.exceptions import DCSError  # type: ignore[import-untyped]
 
-from bongsu.cluster.ballots import BallotBox, Compare, guarded
+from bongsu.cluster.ballots import BallotBox, Compare, Fields, guarded, is_revision, put
 from bongsu.cluster.breaker import Breaker
 from bongsu.cluster.detachment import detach
 from bongsu.cluster.fence import Ballot, Voters, is_worth_counting, may_be_elected, may_reign_on
@@ -112,6 +112,13 @@ def lower_floors(minimum_ttl: int) -> None:
     setattr(Config, _FLOOR, adjust)
 
 
+class Election(NamedTuple):
+    """What is added to the transaction that creates the leader's key."""
+
+    conditions: list[Compare]
+    effects: list[Fields]
+
+
 class FencedHa(ha.Ha):  # type: ignore[misc]
     """Patroni's decisions, with the rules of fence.py around four of them: race, acquire, hold, follow."""
 
@@ -121,7 +128,7 @@ class FencedHa(ha.Ha):  # type: ignore[misc]
         super().__init__(patroni)
         self.box = BallotBox(self.dcs, self.state_handler.name)
         self._ballot: Ballot | None = None  # of the race that is on
-        self._conditions: list[Compare] = self.box.reigning(None)  # under which the leader's key may be created
+        self._creation = self._renewal()  # how the leader's key may be created just now
         self._may_have_voted = True  # a process before this one may have
         self._is_crowned = False
         self._guard_transactions()
@@ -148,15 +155,15 @@ class FencedHa(ha.Ha):  # type: ignore[misc]
         return [self._status(member, ballot) for member in members]
 
     def acquire_lock(self) -> bool:
-        conditions = self._conditions_of_election(self._ballot) if self._ballot else []
-        if conditions is None:
+        election = self._election(self._ballot) if self._ballot else Election([], self.box.effects())
+        if election is None:
             self._give_up_manual_failover()
             return False
-        self._conditions = conditions
+        self._creation = election
         try:
             return bool(super().acquire_lock())
         finally:
-            self._conditions = self.box.reigning(None)
+            self._creation = self._renewal()
 
     def _give_up_manual_failover(self) -> None:
         """Who was chosen by hand lacks what another may have acknowledged: then the best one is to lead."""
@@ -220,18 +227,29 @@ class FencedHa(ha.Ha):  # type: ignore[misc]
     def _was_broken(self) -> bool:
         return self._ballot is not None and self._ballot.is_breaker_resting
 
-    def _conditions_of_election(self, ballot: Ballot) -> list[Compare] | None:
+    def _renewal(self) -> Election:
+        return Election(self.box.reigning(None), self.box.effects())
+
+    def _election(self, ballot: Ballot) -> Election | None:
         name = self.state_handler.name
         if self.state_handler.is_primary() or self.cluster.sync.leader == name:
             decision = may_reign_on(name, ballot)
             if decision.holds:
-                return self.box.reigning(ballot)
+                return Election(self.box.reigning(ballot), self.box.effects())
             if self.state_handler.is_primary():
                 log.warning("Not taking the leader's key: %s", decision.reason)
                 return None
         decision = may_be_elected(name, self.voters(), ballot)
         log.info("%s: %s", "Standing for leader" if decision.holds else "Not standing for leader", decision.reason)
-        return self.box.unchanged(ballot) if decision.holds else None
+        return self._election_by_vote(ballot) if decision.holds else None
+
+    def _election_by_vote(self, ballot: Ballot) -> Election:
+        """Who votes must be as it was read, too; what a late leader writes about that then comes too late."""
+        sync = self.cluster.sync
+        value = self.dcs.sync_state(sync.leader, sync.voters, sync.quorum)
+        rewritten = put(self.dcs.sync_path, msgspec.json.encode(value).decode())
+        conditions = [*self.box.unchanged(ballot), is_revision(self.dcs.sync_path, str(sync.version))]
+        return Election(conditions, [*self.box.effects(), rewritten])
 
     # --- rule 4: follow ---
 
@@ -268,7 +286,7 @@ class FencedHa(ha.Ha):  # type: ignore[misc]
 
         def call(method: str, fields: dict[str, Any], retry: Any = None) -> Any:
             if method == "/kv/txn":
-                fields = guarded(fields, self.box.leader_key, self._conditions, self.box.effects())
+                fields = guarded(fields, self.box.leader_key, *self._creation)
             return call_rpc(method, fields, retry)
 
         client.call_rpc = call
