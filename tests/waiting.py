@@ -10,11 +10,13 @@ POLL_SECONDS = 0.2
 
 async def until(ask: Callable[[], Awaitable[T]], is_so: Callable[[T], bool], seconds_max: float) -> T:
     """The first answer that is as wanted. Fails with the last one that was not."""
-    answer: T | None = None
+    answer = None
     try:
         async with asyncio.timeout(seconds_max):
-            while not is_so(answer := await ask()):
+            while True:
+                answer = await ask()
+                if is_so(answer):
+                    return answer
                 await asyncio.sleep(POLL_SECONDS)
-            return answer
     except TimeoutError:
         raise AssertionError(f"after {seconds_max} s it still was: {answer!r}") from None
