@@ -10,7 +10,7 @@ POLL_SECONDS = 0.2
 
 async def until(ask: Callable[[], Awaitable[T]], is_so: Callable[[T], bool], seconds_max: float) -> T:
     """The first answer that is as wanted. Fails with the last one that was not."""
-    answer: T | None = None
+    answer = None
     try:
         async with asyncio.timeout(seconds_max):
             while True:

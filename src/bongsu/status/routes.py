@@ -93,7 +93,8 @@ class StatusPage:
         view = self._watch.views[name]
         is_here = name == self._watch.site
         track = self._watch.tracks.get(site_part(name), Track())
-        answers = None if track.level is None else track.level is Level.WORKS and view.said is not None
+        has_left = view.said is None and view.was_leaving
+        answers = None if track.level is None else track.level is Level.WORKS and not has_left
         is_leaving = view.said.is_leaving if view.said else view.was_leaving
         since_ms = self._started_ms if is_here else _since(track)
         return SiteState(

@@ -97,6 +97,7 @@ class Watch:
         self._peers = peers
         self._probe = probe
         self._now_ms = now_ms
+        self._began_ms = now_ms()
         self._random = random
         self._is_leaving = is_leaving
         self._pressure = pressure
@@ -141,19 +142,21 @@ class Watch:
 
     async def look(self) -> None:
         """Asks every site once, this one among them, and draws the conclusions."""
-        await asyncio.gather(self._look_here(), *(self._ask(peer) for peer in self._peers.all))
+        asking = asyncio.gather(*(self._ask(peer) for peer in self._peers.all))
+        levels = await self._probe.look()
+        await asking
         now_ms = self._now_ms()
+        self._know_own(levels, now_ms)
         before = dict(self.tracks)
         self._conclude(now_ms)
         self.looked_ms = now_ms
         self._note_changes(before, now_ms)
         self.episode = rules.episode_after(self.episode, self._noted_tracks(), now_ms)
 
-    async def _look_here(self) -> None:
-        levels = await self._probe.look()
-        has_other = not self._peers.all or any(self._answers(peer.name) for peer in self._peers.all)
-        levels[Part.COPY] = Level.WORKS if has_other else Level.STOPPED
-        now_ms = self._now_ms()
+    def _know_own(self, levels: dict[Part, Level], now_ms: int) -> None:
+        others = [peer for peer in self._peers.all if self._is_judged(peer, now_ms)]
+        if others:
+            levels[Part.COPY] = Level.WORKS if any(self._answers(peer.name) for peer in others) else Level.STOPPED
         self._own = now_ms, levels
         view = self.views[self.site]
         view.answered_ms, view.said = now_ms, self.said()
@@ -180,6 +183,8 @@ class Watch:
 
     def _conclude(self, now_ms: int) -> None:
         for peer in self._peers.all:
+            if not self._is_judged(peer, now_ms):
+                continue
             is_well = self._answers(peer.name) or self._left_as_planned(self.views[peer.name], now_ms)
             self._observe(site_part(peer.name), Level.WORKS if is_well else Level.STOPPED, now_ms)
         known = {name: view.said for name, view in self.views.items() if view.said and _is_fresh(view.said)}
@@ -189,6 +194,10 @@ class Watch:
                 self._observe(f"{name}/{feature.key}", level, now_ms)
             self._observe(feature.key, rules.together(levels.values()), now_ms)
             _FEATURE.labels(feature.key).set(self.tracks[feature.key].level or 0)
+
+    def _is_judged(self, peer: Peer, now_ms: int) -> bool:
+        """Sites may start together: one that was never seen is no news at first."""
+        return self.views[peer.name].answered_ms is not None or now_ms - self._began_ms > limits.STATUS_START_MS
 
     @staticmethod
     def _left_as_planned(view: SiteView, now_ms: int) -> bool:
@@ -207,7 +216,7 @@ class Watch:
             was = before.get(key, Track()).level or Level.WORKS
             if track.level is not None and track.level != was:
                 self._unwritten.append(Seen(self.site, now_ms, key, track.level, track.since_ms))
-                log.warning("state_changed", part=key, level=track.level.word, since_ms=track.since_ms)
+                log.warning("state_changed", part=key, to=track.level.word, since_ms=track.since_ms)
 
     async def _look_and_note(self) -> None:
         await self.look()
