@@ -69,5 +69,5 @@ FULL = Sizes(
     overload_rates=(50, 100, 150, 200, 250, 300, 350, 400, 500, 600),
     overload_seconds=20,
     crowd=10_000,
-    crowd_seconds=60,
+    crowd_seconds=90,
 )

@@ -13,7 +13,7 @@ import msgspec
 from PIL import Image
 
 from bench.api import User, checked
-from bench.figures import Better, Figure, latencies, median, per, percentile
+from bench.figures import Better, Figure, latencies, per, percentile
 from bench.load import Gate, Run, run
 from bench.scenarios.asides import MIX, AsidesResult, AsidesSpec, asides_job
 from bench.scenarios.chat import DRAIN_SECONDS_MAX, SECONDS_MAX, ChatResult, ChatSpec, chat_job
@@ -183,12 +183,12 @@ def _twice_figures(at: str, title: str, outcome: Run, shed: float) -> list[Figur
 def _crowd_figures(at: str, title: str, outcome: Run, memory: int, people: int) -> list[Figure]:
     text, crowd = outcome.results
     admitted = sorted(crowd.admitted)
-    last = admitted[-1] if len(admitted) == people else float("nan")
     return [
         Figure(f"{at}/people", f"{title}people", people, "", Better.NEITHER),
         Figure(f"{at}/admitted", f"{title}let in", per(len(admitted), people, 100), "%", Better.HIGHER),
-        Figure(f"{at}/half_s", f"{title}half of them are in", median(admitted), "s"),
-        Figure(f"{at}/all_s", f"{title}all of them are in", last, "s"),
+        Figure(f"{at}/half_s", f"{title}half of them are in", _when(admitted, people // 2), "s"),
+        Figure(f"{at}/most_s", f"{title}99 % of them are in", _when(admitted, people * 99 // 100), "s"),
+        Figure(f"{at}/all_s", f"{title}all of them are in", _when(admitted, people), "s"),
         Figure(f"{at}/put_off", f"{title}times that somebody was put off", crowd.put_off, "", Better.NEITHER),
         Figure(f"{at}/wait_p50_s", f"{title}wait that was asked for, p50", percentile(crowd.waits, 0.5), "s"),
         Figure(f"{at}/broken", f"{title}connections broken", crowd.broken + crowd.others, ""),
@@ -196,6 +196,11 @@ def _crowd_figures(at: str, title: str, outcome: Run, memory: int, people: int) 
         *_text_figures(at, title, text),
         Figure(f"{at}/strangers", f"{title}CPU used by strangers", strangers_percent(outcome), "%", Better.NEITHER),
     ]
+
+
+def _when(admitted: Sequence[float], count: int) -> float:
+    """Seconds until so many were in; NaN when they never were."""
+    return admitted[count - 1] if len(admitted) >= count else float("nan")
 
 
 async def _shed(target: Target) -> float:
