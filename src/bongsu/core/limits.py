@@ -53,16 +53,16 @@ SHED_TEXT_RETRY_MS = (1_000, 4_000)  # the same for text: most clients give a me
 
 # --- connections ---
 BACKLOG_MAX = 2_048  # connections the kernel holds until they are accepted; it tries again for those beyond
-ACCEPTED_AT_ONCE_MAX = 16  # at each turn of the event loop: with their first requests about 5 ms
+ACCEPTED_AT_ONCE_MAX = 16  # at each turn of the event loop; a turn should take milliseconds
 
 # --- people who come anew, all at once after another site was lost (sync/admission.py) ---
 ARRIVALS_AT_ONCE_MAX = 4  # first syncs worked on together: more make each slower, and everybody's messages late
-ARRIVALS_IN_LINE_MAX = 400  # about two seconds of them; the others are told when to come, for which nobody waits here
+ARRIVALS_IN_LINE_MAX = 400  # two seconds at the 200 a second that were measured; the others are told when to come
 ARRIVALS_PER_PERSON_MAX = 4  # at work or in line: a phone, a laptop and more, but not a hundred before others
 ARRIVAL_LINE_SECONDS_MAX = 10.0  # a place in the line is worth less than a new try after that
 ARRIVAL_RETRY_SECONDS_MAX = 60.0  # the latest time that somebody is told to come
-TOKENS_READ_AT_ONCE_MAX = 1_000  # unknown tokens looked up or in line for it: about 0.4 s of the database's work
-PRESENCE_TOLD_AT_ONCE_MAX = 20  # "online" that syncs bring: each takes 0.6 ms of a commit that messages wait for
+TOKENS_READ_AT_ONCE_MAX = 1_000  # unknown tokens looked up or in line for it; known people's messages need no look
+PRESENCE_TOLD_AT_ONCE_MAX = 20  # "online" that syncs bring: each makes two queries in a commit that messages wait for
 
 # --- pages ---
 TIMELINE_EVENTS_DEFAULT = 20  # of /sync without a filter

@@ -1,8 +1,9 @@
 """The door for people who come anew: first syncs, and people whom this worker does not know yet.
 
-When a site is lost, all its people come at once. Each costs a hundred times what a known one does. A few are worked on
-together, some stand in line, and all others are told when to come again, each a little later than the one before, as
-fast as the line is seen to move: so they come neither together nor too late, and cost nothing meanwhile.
+When a site is lost, all its people come at once. Each is read from the database and costs many times what a known one
+does. A few are worked on together, some stand in line, and all others are told when to come again, each a little later
+than the one before, as fast as the line is seen to move: so they come neither together nor too late, and cost nothing
+meanwhile.
 """
 
 import asyncio
