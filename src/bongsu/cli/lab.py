@@ -29,15 +29,17 @@ def _explained(run: Callable[[], Any]) -> Any:
     """What people can act on becomes one line."""
     from bongsu.cluster.binaries import EtcdMissing
     from bongsu.lab import LabFailed
+    from bongsu.lab.disks import DiskFailed
     from bongsu.lab.faults import UnknownFault
     from bongsu.lab.network import NetworkFailed
+    from bongsu.lab.wire import WireFailed
     from bongsu.store.postgres_install import PostgresFailed
 
     try:
         return run()
     except UnknownFault as error:
         raise Wrong(str(error)) from None
-    except (EtcdMissing, LabFailed, NetworkFailed, PostgresFailed, TimeoutError) as error:
+    except (DiskFailed, EtcdMissing, LabFailed, NetworkFailed, PostgresFailed, TimeoutError, WireFailed) as error:
         raise Stop(str(error)) from None
     except PermissionError as error:
         raise Stop(f"{error.filename}: {error.strerror}; was the laboratory put up by another user?") from None
@@ -55,6 +57,9 @@ def _load(folder: Path) -> "Lab":
 @click.option("--detach", is_flag=True, help="Return when all is well; the sites go on without this command.")
 @click.option("--fresh", is_flag=True, help="Throw away what a laboratory in this folder had before.")
 @click.option("--profile", type=click.Choice(["fast", "supported"]), default="fast", show_default=True)
+@click.option("--delay-ms", type=click.FloatRange(0, 1000), help="Between sites, one way. [default: none]")
+@click.option("--loss", "loss_percent", type=click.FloatRange(0, 50), help="Frames lost, of a hundred. [default: none]")
+@click.option("--disk-mb", type=click.IntRange(0), default=0, help="A small disk for each site, which can be full.")
 @click.option("--rate-limits", is_flag=True, help="Slow down whoever asks too often.")
 @click.option("--closed-registration", is_flag=True, help="Not everybody may make an account.")
 @click.option("--etcd", metavar="PATH", help="The program etcd, if it is not to be looked for.")
@@ -85,6 +90,7 @@ def _watch_start(lab: "Lab", started: float) -> None:
 
         status = lab.wait(look)
     _print(status, f"whole after {time.monotonic() - started:.1f} s")
+    click.echo(f"Live page: {lab.page}")
 
 
 def _stay(lab: "Lab") -> None:
@@ -118,11 +124,14 @@ def _down(folder: Path, *, wipe: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def status(folder: Path, as_json: bool) -> None:
     """Who leads, who follows, who is down."""
-    found = _load(folder).status()
+    lab = _load(folder)
+    found = lab.status()
     if as_json:
         click.echo(msgspec.json.encode(found))
     else:
         _print(found)
+        if lab.page is not None:
+            click.echo(f"Live page: {lab.page}")
 
 
 def _print(status: "Status", title: str = "") -> None:

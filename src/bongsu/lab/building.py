@@ -16,6 +16,7 @@ from bongsu.store.postgres_install import RunAs
 
 SECRETS: Final = "secrets.json"
 TOKEN_BYTES: Final = 24
+_OWN: Final = ("lab.log", "page.json", ".supervisor", "wires.json", "wire.log")
 
 Progress = Callable[[str], None]
 
@@ -59,12 +60,9 @@ def make_folders(lab: Description) -> None:
     Path(lab.folder).chmod(0o755 if lab.user.switch else 0o700)
     for site in lab.cluster.sites:
         place = lab.place(site.name)
-        for folder in (place.folder, place.bongsu, place.logs):
+        for folder in (place.folder, place.logs):
             folder.mkdir(exist_ok=True, mode=0o700)
             _give(folder, lab.user)
-        for data in (place.etcd, place.postgres):
-            if data.exists():
-                _give(data, lab.user)
         place.faults.write_text("")
         with power.switched(place.power, on=True):
             pass
@@ -78,6 +76,15 @@ def powered_off(place: Place) -> Iterator[None]:
         return
     with power.switched(place.power, on=False):
         yield
+
+
+def make_data_folders(lab: Description) -> None:
+    """On the sites' disks, once these are there."""
+    for site in lab.cluster.sites:
+        place = lab.place(site.name)
+        place.bongsu.mkdir(exist_ok=True, mode=0o700)
+        for folder in (place.disk, place.bongsu):
+            _give(folder, lab.user)
 
 
 def _give(path: Path, user: User) -> None:
@@ -94,7 +101,7 @@ def make_secrets(folder: Path) -> secrets.Secrets:
 
 def wipe(folder: Path) -> None:
     """Only what a laboratory made: a folder that was named by mistake keeps everything else."""
-    for name in (*description.SITES, description.FILE, SECRETS, "lab.log", "supervisor.json", ".supervisor"):
+    for name in (*description.SITES, description.FILE, SECRETS, *_OWN):
         path = folder / name
         if path.is_dir():
             shutil.rmtree(path)

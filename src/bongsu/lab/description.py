@@ -1,7 +1,7 @@
 """What a laboratory is, as its file DIR/lab.json says: everything else follows from it.
 
-Below DIR each site has a folder: etcd, postgres, bongsu (media and the like), logs, and two small files that every
-process of the laboratory obeys: `power` (on or off) and `faults` (what was done to it).
+Below DIR each site has a folder: etcd, a disk with postgres and bongsu (media and the like), logs, and two small files
+that every process of the laboratory obeys: `power` (on or off) and `faults` (what was done to it).
 """
 
 from pathlib import Path
@@ -17,15 +17,23 @@ SERVER_NAME: Final = "lab.bongsu"
 
 
 class Wishes(msgspec.Struct, frozen=True, kw_only=True):
-    """What the person who puts it up may choose. Delay is one way, between any two sites."""
+    """What the person who puts it up may choose.
+
+    delay_ms, loss_percent: one way, between any two sites; None: the cables cost nothing and cannot be made longer.
+    disk_mb: of each site's own small disk; 0: it has none of its own.
+    """
 
     profile: str = "fast"
-    delay_ms: float = 0.0
-    loss_percent: float = 0.0
+    delay_ms: float | None = None
+    loss_percent: float | None = None
     disk_mb: int = 0
     rate_limits: bool = False
     open_registration: bool = True
     etcd: str | None = None
+
+    @property
+    def has_wires(self) -> bool:
+        return self.delay_ms is not None or self.loss_percent is not None
 
 
 class User(msgspec.Struct, frozen=True):
@@ -74,12 +82,16 @@ class Place(msgspec.Struct, frozen=True):
         return self.folder / "etcd"
 
     @property
+    def disk(self) -> Path:
+        return self.folder / "disk"
+
+    @property
     def postgres(self) -> Path:
-        return self.folder / "postgres"
+        return self.disk / "postgres"
 
     @property
     def bongsu(self) -> Path:
-        return self.folder / "bongsu"
+        return self.disk / "bongsu"
 
     @property
     def logs(self) -> Path:

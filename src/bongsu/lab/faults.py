@@ -11,6 +11,7 @@ from typing import Final
 
 from bongsu.lab import power, processes
 from bongsu.lab.description import Description
+from bongsu.lab.disks import Disks
 from bongsu.lab.network import Network, NoNetwork
 from bongsu.lab.programs import ETCD, PATRONI, WORKER, Programs
 
@@ -25,10 +26,11 @@ class Faults:
     def __init__(self, description: Description, network: Network, programs: Programs) -> None:
         self._lab = description
         self._network = network
+        self._disks = Disks(description)
         self._programs = programs
 
     def do(self, name: str, site: str) -> None:
-        """Raises UnknownFault, NetworkFailed."""
+        """Raises UnknownFault, NetworkFailed, DiskFailed."""
         self._check(site)
         if name not in FAULTS:
             raise UnknownFault(f"there is no fault {name}; there are {', '.join(FAULTS)}")
@@ -41,6 +43,7 @@ class Faults:
         self._check(site)
         self._programs.processes(site).thaw()
         self._network.heal(site)
+        self._disks.empty(site)
         self._lab.place(site).faults.write_text("")
         with power.switched(self._lab.place(site).power, on=True):
             pass
@@ -87,6 +90,9 @@ class Faults:
     def freeze(self, site: str) -> None:
         self._programs.processes(site).freeze()
 
+    def disk_full(self, site: str) -> None:
+        self._disks.fill(site)
+
     def kill_postgres(self, site: str) -> None:
         """The postmaster alone, as a crash would end it: its children see it and go."""
         with suppress(FileNotFoundError, ProcessLookupError):
@@ -132,6 +138,7 @@ FAULTS: Final[dict[str, Callable[[Faults, str], None]]] = {
     "cut_in": Faults.cut_in,
     "freeze": Faults.freeze,
     "freeze_patroni": Faults.freeze_patroni,
+    "disk_full": Faults.disk_full,
     "kill_postgres": Faults.kill_postgres,
     "kill_patroni": Faults.kill_patroni,
     "kill_worker": Faults.kill_worker,

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -15,14 +16,17 @@ import msgspec
 
 from bongsu.cluster import secrets
 from bongsu.cluster.topology import Site, dsn
-from bongsu.lab import building, description, network, status, view
+from bongsu.lab import building, description, disks, network, status, view
 from bongsu.lab.building import LabFailed, Progress
 from bongsu.lab.description import Description, Wishes
+from bongsu.lab.disks import Disks
 from bongsu.lab.faults import Faults
-from bongsu.lab.programs import Programs
+from bongsu.lab.programs import WORKER, Programs
 from bongsu.lab.status import Status
+from bongsu.lab.wire import Length
 
 FOLDER: Final = Path("data/lab")
+PAGE: Final = "page.json"  # written by the laboratory's own process
 WHOLE_SECONDS_MAX: Final = 120.0
 LOOK_SECONDS: Final = 0.2
 SUPERVISOR_SECONDS_MAX: Final = 10.0
@@ -37,6 +41,7 @@ class Lab:
         self.secrets = secrets.read(self.folder / building.SECRETS)
         self.programs = Programs(told, self.secrets)
         self.network = network.of(told)
+        self.disks = Disks(told)
         self._faults = Faults(told, self.network, self.programs)
 
     @classmethod
@@ -84,6 +89,12 @@ class Lab:
         """Every site serves, one leads, the others follow."""
         return self.wait(Status.is_whole, seconds)
 
+    @property
+    def page(self) -> str | None:
+        """The live page's address, for a browser on this machine."""
+        path = self.folder / PAGE
+        return str(msgspec.json.decode(path.read_bytes())["url"]) if path.exists() else None
+
     # --- faults ---
 
     def fault(self, name: str, site: str) -> None:
@@ -95,10 +106,30 @@ class Lab:
         self._faults.heal(site)
 
     def power_off_all(self) -> None:
+        """The whole country in the dark. heal_all() is the morning after."""
         for site in self.sites:
-            self.fault("cut", site) if self.description.has_namespaces else None
+            if self.description.has_namespaces:
+                self.fault("cut", site)  # all at once, before the first process dies
         for site in self.sites:
             self.fault("power_off", site)
+
+    def stretch(self, site: str, *, delay_ms: float = 0.0, loss_percent: float = 0.0) -> None:
+        """Makes a site's cable longer, in a laboratory that was put up with a delay or loss (which may be 0).
+
+        Raises WireFailed. Taken back by stretching it to 0, not by heal().
+        """
+        self.network.stretch(site, Length(delay_ms, loss_percent))
+
+    def restart_workers(self, seconds: float = WHOLE_SECONDS_MAX) -> None:
+        """One site after the other: asked to end, and the next only when it serves again."""
+        for site in self.sites:
+            before = self.pids(site, WORKER)
+            self.fault("stop_worker", site)
+            self.wait(partial(self._is_new, site, before), seconds)
+
+    def _is_new(self, site: str, before: list[int], status: Status) -> bool:
+        serves = any(one.name == site and one.serves for one in status.sites)
+        return serves and not set(before) & set(self.pids(site, WORKER))
 
     def heal_all(self) -> None:
         for site in self.sites:
@@ -129,11 +160,12 @@ class Lab:
 
         A folder that had one before keeps its data. Raises LabFailed, EtcdMissing, PostgresFailed, NetworkFailed.
         """
-        folder = folder.absolute()
+        folder, wishes = folder.absolute(), wishes or Wishes()
+        disks.check(wishes.disk_mb)
         if is_up(folder):
             raise LabFailed(f"the laboratory in {folder} is up; bongsu lab down --dir {folder} ends it")
         folder.mkdir(parents=True, exist_ok=True)
-        told = _described(folder, wishes or Wishes(), progress)
+        told = _described(folder, wishes, progress)
         try:
             building.make_secrets(folder)
             building.make_folders(told)
@@ -146,6 +178,8 @@ class Lab:
         return lab
 
     def _start(self) -> None:
+        self.disks.up()
+        building.make_data_folders(self.description)
         self.network.up()
         self.programs.write_settings()
         for site in self.sites:
@@ -163,6 +197,8 @@ def _described(folder: Path, wishes: Wishes, progress: Progress) -> Description:
     except (FileNotFoundError, msgspec.MsgspecError):
         return building.describe(folder, wishes, progress)
     down(folder)
+    if wishes.disk_mb != before.wishes.disk_mb:
+        raise LabFailed(f"the laboratory in {folder} has disks of another size; --fresh makes a new one")
     if before.has_namespaces and not network.claim_again(before.number, str(folder)):
         raise LabFailed(
             f"another laboratory has the addresses that the one in {folder} had:"
@@ -229,6 +265,7 @@ def down(folder: Path, *, wipe: bool = False) -> None:
     """
     folder = folder.absolute()
     _end_supervisor(folder)
+    (folder / PAGE).unlink(missing_ok=True)
     try:
         told = description.read(folder)
     except (FileNotFoundError, msgspec.MsgspecError):
@@ -256,3 +293,4 @@ def _remove(told: Description) -> None:
             processes.kill()
             processes.remove()
     network.of(told).down()
+    Disks(told).down()

@@ -5,6 +5,7 @@ site is: nothing is refused, no carrier is lost, packets go nowhere. A whole sit
 direction between two sites is cut by an address of the link layer that nobody has.
 """
 
+import os
 import shutil
 import socket
 import subprocess
@@ -15,7 +16,9 @@ from typing import Final, Protocol
 
 from bongsu.cluster.settings import KERNEL
 from bongsu.cluster.topology import HTTP_PORT
+from bongsu.lab import processes, view, wire
 from bongsu.lab.description import Description, host_address
+from bongsu.lab.wire import Length, WireFailed
 
 NOBODY: Final = "02:62:6f:6e:00:00"
 HOST: Final = 254
@@ -48,6 +51,9 @@ class Network(Protocol):
         """Nothing from the other sites reaches this site; clients, and what it sends, do."""
 
     def heal(self, site: str) -> None: ...
+
+    def stretch(self, site: str, length: Length) -> None:
+        """Makes its cable longer. Raises WireFailed."""
 
 
 def of(description: Description) -> Network:
@@ -82,11 +88,20 @@ def claim_again(number: int, folder: str) -> bool:
 
 
 def remove_left(folder: str) -> None:
-    """Bridges that were claimed for this folder by somebody who did not come further."""
+    """What stands for this folder although the folder no longer says so: it was removed by hand."""
     for path in Path("/sys/class/net").glob("bongsu*/ifalias"):
         with suppress(OSError):
             if path.read_text().rstrip("\n") == folder[:ALIAS_BYTES_MAX]:
-                _run(["ip", "link", "del", path.parent.name])
+                _remove_named(path.parent.name)
+
+
+def _remove_named(name: str) -> None:
+    for group in processes.groups(name):
+        group.kill()
+        group.remove()
+    for namespace in Path("/run/netns").glob(f"{name}-*"):
+        _run(["ip", "netns", "del", namespace.name])
+    _run(["ip", "link", "del", name])
 
 
 def free_loopback() -> int:
@@ -124,6 +139,9 @@ class Loopback:
     def heal(self, site: str) -> None:
         pass
 
+    def stretch(self, site: str, length: Length) -> None:
+        self._cannot()
+
     def _cannot(self) -> None:
         raise NoNetwork(
             "without root the sites share this machine's loopback, which cannot be cut:"
@@ -138,6 +156,9 @@ class Namespaces:
         self._lab = description
         self._bridge = description.name
         self._sites = [site.name for site in description.cluster.sites]
+        self._mark = f"{description.folder}/wire"
+        self._carriers = processes.of_site(f"{description.name}.wire", self._mark)
+        self._netem: bool | None = None
 
     # --- making and removing ---
 
@@ -146,14 +167,30 @@ class Namespaces:
         _do(["ip", "link", "set", self._bridge, "address", self._mac(HOST), "up"])
         _do(["ip", "addr", "replace", f"{host_address(self._lab.number)}/24", "dev", self._bridge])
         for site in self._sites:
-            self._make_site(site)
+            _do(["ip", "netns", "add", self._namespace(site)])
+        self._lay_cables()
+        for site in self._sites:
+            self._connect(site)
         for site in self._sites:
             self.heal(site)
 
-    def _make_site(self, site: str) -> None:
+    def _lay_cables(self) -> None:
+        """Between each site and the bridge. Long ones only where that was asked for: they cost something."""
+        wishes = self._lab.wishes
+        if wishes.has_wires:
+            for site in self._sites:
+                length = Length(wishes.delay_ms or 0.0, wishes.loss_percent or 0.0)
+                wire.set_length(Path(self._lab.folder), site, length)
+        if wishes.has_wires and not self._has_netem():
+            self._carriers.make()
+            wire.start(self._lab, self._environment(), self._carriers.group)
+            return
+        for site in self._sites:
+            names = ["name", DEVICE, "netns", self._namespace(site)]
+            _do(["ip", "link", "add", self._port(site), "type", "veth", "peer", *names])
+
+    def _connect(self, site: str) -> None:
         namespace, port = self._namespace(site), self._port(site)
-        _do(["ip", "netns", "add", namespace])
-        _do(["ip", "link", "add", port, "type", "veth", "peer", "name", DEVICE, "netns", namespace])
         _do(["ip", "link", "set", port, "master", self._bridge, "up"])
         self._inside(
             site,
@@ -163,9 +200,13 @@ class Namespaces:
         )
         for name, value in KERNEL.items():
             _do(["ip", "netns", "exec", namespace, "sysctl", "-qw", f"{name}={value}"])
+        if self._lab.wishes.has_wires and self._has_netem():
+            self.stretch(site, wire.lengths(Path(self._lab.folder))[site])
 
     def down(self) -> None:
         """Also what a laboratory left that was killed half-way. The other end of each cable goes with its namespace."""
+        self._carriers.kill()
+        self._carriers.remove()
         for site in self._sites:
             _run(["ip", "link", "del", self._port(site)])
             _run(["ip", "netns", "del", self._namespace(site)])
@@ -194,6 +235,19 @@ class Namespaces:
         _batch(["ip"], [self._neighbour(mine, self._mac(mine), self._bridge)])
         self._set_port(site, _FORWARDING)
 
+    def stretch(self, site: str, length: Length) -> None:
+        if not self._lab.wishes.has_wires:
+            raise WireFailed("the cables are short: put the laboratory up with --delay-ms (0 will do) to change them")
+        wire.set_length(Path(self._lab.folder), site, length)
+        if self._has_netem():
+            _do(wire.netem(self._port(site), length))
+            _do(wire.netem(DEVICE, length, namespace=self._namespace(site)))
+
+    def _has_netem(self) -> bool:
+        if self._netem is None:
+            self._netem = wire.has_netem()
+        return self._netem
+
     def _set_port(self, site: str, state: str) -> None:
         _do(["bridge", "link", "set", "dev", self._port(site), "state", state])
 
@@ -214,6 +268,9 @@ class Namespaces:
     def _neighbour(self, index: int, mac: str, device: str = DEVICE) -> str:
         """Fixed addresses: nothing is asked for, so a cut is silent from its first packet on."""
         return f"neigh replace 10.77.{self._lab.number}.{index} lladdr {mac} nud permanent dev {device}"
+
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, "PYTHONPATH": str(view.source_folder()), processes.MARK: self._mark}
 
     def _inside(self, site: str, *commands: str) -> None:
         _batch(["ip", "-n", self._namespace(site)], commands)

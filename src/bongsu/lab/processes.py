@@ -39,6 +39,12 @@ def of_site(name: str, mark: str) -> Processes:
     return Group(root / name) if root is not None else Marked(mark)
 
 
+def groups(name: str) -> list[Processes]:
+    """The control groups of one laboratory, as far as there are any."""
+    root = _groups()
+    return [] if root is None else [Group(folder) for folder in root.glob(f"{name}.*") if folder.is_dir()]
+
+
 def _groups() -> Path | None:
     """Where control groups (version 2) can be made."""
     if os.geteuid() != 0:

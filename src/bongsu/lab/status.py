@@ -4,18 +4,18 @@ import http.client
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal
 
 import msgspec
 
 from bongsu.cluster.topology import Cluster, Site
 
 ANSWER_SECONDS_MAX: Final = 1.0
-T = TypeVar("T")
+Role = Literal["leader", "standby", "down"]
 
 
 class SiteStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """role: what clients find at `url`: down when its worker does not answer, else what its database is.
+    """role: what clients find at `url`: down when no worker answers, else what its database is.
 
     database: what Patroni says of its PostgreSQL; serves: the worker is ready; etcd: it answers and has a leader;
     faults: what was done to the site and not healed.
@@ -23,8 +23,8 @@ class SiteStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     url: str
-    role: Literal["leader", "standby", "down"]
-    database: Literal["leader", "standby", "down"]
+    role: Role
+    database: Role
     serves: bool
     etcd: bool
     timeline: int | None
@@ -50,36 +50,35 @@ class Status(msgspec.Struct, frozen=True):
 
 def ask(cluster: Cluster, faults: Callable[[str], Sequence[str]]) -> Status:
     """All sites at once; takes ANSWER_SECONDS_MAX when one is silent."""
-    with ThreadPoolExecutor(3 * len(cluster.sites)) as pool:
+    with ThreadPoolExecutor(4 * len(cluster.sites)) as pool:
         members = [pool.submit(_member, site) for site in cluster.sites]
-        workers = [pool.submit(_is_ready, site) for site in cluster.sites]
+        lives = [pool.submit(_answers, site, "/health/live") for site in cluster.sites]
+        serves = [pool.submit(_answers, site, "/health/ready") for site in cluster.sites]
         etcds = [pool.submit(_has_etcd, site) for site in cluster.sites]
         found = [member.result() for member in members]
         leader = _leading(found)
         return Status(
             tuple(
-                _status(site, member, worker.result(), etcd.result(), member is leader, tuple(faults(site.name)))
-                for site, member, worker, etcd in zip(cluster.sites, found, workers, etcds, strict=True)
+                SiteStatus(
+                    name=site.name,
+                    url=site.url,
+                    role=_database(member, leader) if lives[number].result() else "down",
+                    database=_database(member, leader),
+                    serves=serves[number].result(),
+                    etcd=etcds[number].result(),
+                    timeline=member.get("timeline"),
+                    is_synchronous="quorum_standby" in member or "sync_standby" in member,
+                    faults=tuple(faults(site.name)),
+                )
+                for number, (site, member) in enumerate(zip(cluster.sites, found, strict=True))
             )
         )
 
 
-def _status(
-    site: Site, member: dict[str, Any], serves: bool, has_etcd: bool, leads: bool, faults: tuple[str, ...]
-) -> SiteStatus:
-    is_running = member.get("state") in ("running", "streaming")
-    database: Literal["leader", "standby", "down"] = "leader" if leads else "standby" if is_running else "down"
-    return SiteStatus(
-        name=site.name,
-        url=site.url,
-        role=database if serves else "down",
-        database=database,
-        serves=serves,
-        etcd=has_etcd,
-        timeline=member.get("timeline"),
-        is_synchronous="quorum_standby" in member or "sync_standby" in member,
-        faults=faults,
-    )
+def _database(member: dict[str, Any], leader: dict[str, Any] | None) -> Role:
+    if member is leader:
+        return "leader"
+    return "standby" if member.get("state") in ("running", "streaming") else "down"
 
 
 def _leading(members: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
@@ -93,8 +92,8 @@ def _member(site: Site) -> dict[str, Any]:
     return found[1] if found else {}
 
 
-def _is_ready(site: Site) -> bool:
-    found = _get(site.address, site.http_port, "/health/ready")
+def _answers(site: Site, path: str) -> bool:
+    found = _get(site.address, site.http_port, path)
     return found is not None and found[0] == 200
 
 

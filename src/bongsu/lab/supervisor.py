@@ -19,6 +19,7 @@ import structlog
 from bongsu import logs
 from bongsu.lab import power, programs, status
 from bongsu.lab.laboratory import Lab, hold
+from bongsu.lab.page import Page
 
 log = structlog.get_logger("bongsu.lab")
 
@@ -34,7 +35,7 @@ class Supervisor:
 
     async def run(self) -> None:
         tasks = [self._keep(name, site) for site in self._lab.sites for name in programs.ALL]
-        await asyncio.gather(*tasks, self._wait_for_database())
+        await asyncio.gather(*tasks, self._wait_for_database(), Page(self._lab).run())
 
     async def _keep(self, name: str, site: str) -> None:
         """One program of one site, for ever."""
