@@ -32,8 +32,8 @@ def test_a_lease_outlives_a_round_of_its_holder(profile: Profile) -> None:
 
 
 def test_only_the_supported_profile_keeps_patronis_floors() -> None:
-    assert (SUPPORTED.ttl >= 20, SUPPORTED.retry_timeout >= 3, SUPPORTED.below_floors) == (True, True, False)
-    assert FAST.below_floors
+    assert (SUPPORTED.ttl >= 20, SUPPORTED.retry_timeout >= 3, SUPPORTED.changes) == (True, True, {})
+    assert FAST.changes["minimum_ttl"] == FAST.ttl
 
 
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=lambda profile: profile.name)
@@ -92,7 +92,7 @@ def test_lowered_floors_keep_the_fast_profile_and_patronis_rule() -> None:
     name = "_Config__get_and_maybe_adjust_int_value"
     before = getattr(Config, name)
     try:
-        lower_floors()
+        lower_floors(FAST.ttl)
         config = Config.__new__(Config)
         fast = {"ttl": 5, "retry_timeout": 2, "loop_wait": 1}
         config._validate_and_adjust_timeouts(fast)
