@@ -5,16 +5,16 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-from tests.sites.trio import answers, level
-from tests.waiting import until
 
 from bongsu.lab import Lab
+from tests.sites.trio import answers, level
+from tests.waiting import until
 
 pytestmark = pytest.mark.xdist_group("lab")
 SEEN_SECONDS_MAX = 60.0
@@ -42,6 +42,11 @@ async def status(lab: Lab, site: str) -> dict[str, Any]:
         return found
 
 
+async def when(lab: Lab, site: str, is_so: Callable[[dict[str, Any]], bool], seconds: float) -> dict[str, Any]:
+    """The status of a site, once it is as wanted."""
+    return await until(lambda: status(lab, site), is_so, seconds)
+
+
 def say(lab: Lab, *words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "bongsu", *words, "--config", str(Path(lab.folder) / "bongsu.toml")]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
@@ -55,7 +60,7 @@ def findings(lab: Lab) -> tuple[int, dict[str, dict[str, Any]]]:
 
 async def test_the_loss_of_the_leading_site_from_its_first_second_to_the_record(lab: Lab) -> None:
     for site in lab.sites:
-        await until(lambda site=site: status(lab, site), lambda said: said["level"] == "works", SEEN_SECONDS_MAX)
+        await when(lab, site, lambda said: bool(said["level"] == "works"), SEEN_SECONDS_MAX)
     _, found = await asyncio.to_thread(findings, lab)
     assert {code for code, one in found.items() if one["severity"] in ("critical", "unknown")} == set()
 
@@ -65,20 +70,19 @@ async def test_the_loss_of_the_leading_site_from_its_first_second_to_the_record(
     before = await status(lab, others[0])
     lab.fault("burn", leader)
     for site in others:
-        said = await until(
-            lambda site=site: status(lab, site), lambda said: answers(said, leader) is False, SEEN_SECONDS_MAX
-        )
+        said = await when(lab, site, lambda said: answers(said, leader) is False, SEEN_SECONDS_MAX)
         lost = next(one for one in said["sites"] if one["name"] == leader)
         assert before["now_ms"] <= lost["since_ms"] <= said["now_ms"]
         assert said["incident"]["since_ms"] <= lost["since_ms"]
-        await until(lambda site=site: status(lab, site), lambda said: level(said, "text") == "works", SEEN_SECONDS_MAX)
+        await when(lab, site, lambda said: level(said, "text") == "works", SEEN_SECONDS_MAX)
     code, found = await asyncio.to_thread(findings, lab)
     assert code == 2
     assert found["site_silent"]["values"]["site"] == leader
 
     lab.heal(leader)
-    said = await until(
-        lambda: status(lab, others[0]),
+    said = await when(
+        lab,
+        others[0],
         lambda said: bool(said["incidents"]) and said["incidents"][0]["ended_ms"] is not None,
         HEALED_SECONDS_MAX,
     )
