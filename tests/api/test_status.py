@@ -138,10 +138,20 @@ def document(level: str, *, text: str = "works", **changes: Any) -> Document:
     going_on = IncidentState(None, NOW - 65_000, None, parts, ["a<b"]) if level != "works" else None
     past = [IncidentState(3, NOW - 10**7, NOW - 10**7 + 61_000, parts, ["a<b", "busan"])]
     fields = {
-        "name": "Bongsu", "version": "1", "server_name": "x<y", "site": "a<b", "now_ms": NOW, "started_ms": NOW - 90_000,
-        "looked_ms": NOW - 1_000, "level": level, "features": features, "sites": sites, "incident": going_on, "incidents": past,
+        "name": "Bongsu",
+        "version": "1",
+        "server_name": "x<y",
+        "site": "a<b",
+        "now_ms": NOW,
+        "started_ms": NOW - 90_000,
+        "looked_ms": NOW - 1_000,
+        "level": level,
+        "features": features,
+        "sites": sites,
+        "incident": going_on,
+        "incidents": past,
         "record_altered": False,
-    }  # fmt: skip
+    }
     return Document(**{**fields, **changes})
 
 
