@@ -57,6 +57,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Path | None, Meta(description="Patroni's file on this host, by which `bongsu site` hands over the lead")
     ] = None
     patroni: Annotated[str | None, Meta(description="http:// address of this site's Patroni, for bongsu doctor")] = None
+    peer_certificate: Annotated[
+        Path | None, Meta(description="Certificate that this site shows to its Patroni and etcd, if they ask for one")
+    ] = None
+    peer_key: Annotated[Path | None, Meta(description="The key of peer_certificate")] = None
     etcd: Annotated[
         tuple[str, ...], Meta(description="http:// addresses of all etcd members, for bongsu doctor; commas between")
     ] = ()

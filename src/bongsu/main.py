@@ -370,7 +370,8 @@ async def ask_doctor(settings: Settings) -> Case:
     here = [Peer(settings.site, f"http://{host}:{settings.port}")] if settings.site else []
     peers = Peers(settings.site, parse_peers(settings.peers), settings.peer_secret, settings.peer_ca)
     try:
-        return await ask_all(peers, [*here, *peers.all], now_ms)
+        others = [peer for peer in peers.all if peer.name != settings.site]
+        return await ask_all(peers, [*here, *others], now_ms)
     finally:
         await peers.close()
 

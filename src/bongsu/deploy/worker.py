@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from bongsu.cluster.topology import POSTGRES_PORT
+from bongsu.cluster.topology import ETCD_PORT, PATRONI_PORT, POSTGRES_PORT
 from bongsu.deploy.description import Deployment, Site
 from bongsu.deploy.place import (
     CONFIG,
@@ -33,6 +33,10 @@ def config(deployment: Deployment, site: Site, secrets: Secrets) -> str:
         "peers": [f"{one.name}=https://{with_port(one.address, PEER_PORT)}" for one in deployment.others(site)],
         "peer_secret": secrets.peer,
         "peer_ca": tls(WORKER_USER).ca,
+        "patroni": f"https://{with_port(site.address, PATRONI_PORT)}",
+        "etcd": [f"https://{with_port(one.address, ETCD_PORT)}" for one in deployment.local_first(site)],
+        "peer_certificate": tls(WORKER_USER).certificate,
+        "peer_key": tls(WORKER_USER).key,
         "patroni_config": f"{CONFIG}/patroni.yml",
         "open_registration": deployment.open_registration,
         "registration_secret": secrets.registration,

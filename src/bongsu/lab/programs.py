@@ -1,5 +1,6 @@
 """The three programs of a site, as they are started: etcd, Patroni with its PostgreSQL, and a Bongsu worker."""
 
+import json
 import os
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from bongsu.lab import inside, processes, view
 from bongsu.lab.description import SERVER_NAME, Description, network
 from bongsu.store.postgres_install import RunAs
 
+FILE_NAME: Final = "bongsu.toml"
 ETCD: Final = "etcd"
 PATRONI: Final = "patroni"
 WORKER: Final = "worker"
@@ -58,6 +60,18 @@ class Programs:
             )
             self._write(place.patroni_settings, yaml.safe_dump(told, sort_keys=False))
             self._write(place.first_statements, settings.first_statements(self._secrets.application))
+        self._write(Path(self._lab.folder) / FILE_NAME, self._for_commands())
+
+    def _for_commands(self) -> str:
+        """Settings of somebody who looks at all three from outside: bongsu doctor --config DIR/bongsu.toml."""
+        told = {
+            "data": self._lab.folder,
+            "server_name": SERVER_NAME,
+            "peers": [f"{site.name}={site.url}" for site in self._lab.cluster.sites],
+            "peer_secret": self._secrets.peer,
+            "dsn": self.dsn(self._lab.cluster.sites[0].name),
+        }
+        return "".join(f"{name} = {json.dumps(value)}\n" for name, value in told.items())
 
     def _write(self, path: Path, text: str) -> None:
         path.touch(mode=0o600)
@@ -83,6 +97,8 @@ class Programs:
             *(sys.executable, "-m", "bongsu", "serve", "--site", site, "--server-name", SERVER_NAME),
             *("--host", here.address, "--port", str(here.http_port)),
             *("--peers", ",".join(cluster.peers(site)), "--data", str(self._lab.place(site).bongsu)),
+            *("--patroni", here.patroni_url),
+            *("--etcd", ",".join(one.etcd_url for one in cluster.local_first(site))),
             "--open-registration" if wishes.open_registration else "--no-open-registration",
             "--rate-limits" if wishes.rate_limits else "--no-rate-limits",
             *("--log-format", "json"),

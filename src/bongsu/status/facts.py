@@ -10,6 +10,7 @@ import hmac
 import json
 import os
 import shutil
+import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -34,6 +35,7 @@ _SAME_EVERYWHERE: Final = (  # settings that must be the same in every site
     *("server_name", "public_base_url", "open_registration", "registration_secret", "password_hashing", "rate_limits"),
     *("presence", "unauthenticated_media", "upload_bytes_max", "peer_secret", "dsn"),
 )
+_EXPIRED: Final = 10  # X509_V_ERR_CERT_HAS_EXPIRED
 _MISSING_METRIC: Final = "bongsu_media_missing"
 
 
@@ -165,7 +167,7 @@ class FactFinder:
     async def _of_patroni(self) -> list[Member] | None:
         if self._settings.patroni is None:
             return None
-        cluster = await _get(f"{self._settings.patroni}/cluster", self._settings.peer_ca)
+        cluster = await _get(f"{self._settings.patroni}/cluster", self._settings)
         return [_patroni_member(member) for member in cluster["members"]]
 
     async def _of_etcd(self) -> Etcd | None:
@@ -180,21 +182,19 @@ class FactFinder:
 
     async def _etcd_health(self, url: str) -> bool:
         try:
-            said = await _get(f"{url}/health", self._settings.peer_ca)
+            said = await _get(f"{url}/health", self._settings)
         except Exception:
             return False
         return str(said.get("health")).lower() == "true"
 
     async def _etcd_members(self, url: str) -> list[Member]:
-        said = await _get(f"{url}/v3/cluster/member/list", self._settings.peer_ca, post=b"{}")
+        said = await _get(f"{url}/v3/cluster/member/list", self._settings, post=b"{}")
         return [_etcd_member(member) for member in said.get("members", [])]
 
     def _of_certificates(self) -> list[Certificate]:
         """Of what this site is reached by, and of the authority it trusts."""
         found = [Certificate(name, ends) for name, ends in _authority(self._settings.peer_ca)]
-        urls = [url for url in (self._settings.public_base_url, self._settings.patroni) if url]
-        https = dict.fromkeys(url for url in urls if url.startswith("https://"))
-        return [*found, *(_served(url, self._settings.peer_ca) for url in https)]
+        return [*found, *(_served(url, self._settings) for url in _https(self._settings))]
 
 
 # --- parts ---
@@ -262,25 +262,46 @@ def _authority(path: Path | None) -> list[tuple[str, int]]:
     return [(str(path), int(ssl.cert_time_to_seconds(end) * 1000)) for end in ends]
 
 
-def _served(url: str, ca: Path | None) -> Certificate:
-    import socket
+def _https(settings: Settings) -> list[str]:
+    """What of this site is reached over TLS."""
+    urls = (settings.public_base_url or "", settings.patroni or "")
+    return [url for url in urls if url.startswith("https://")]
 
+
+def _context(settings: Settings) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if settings.peer_ca is not None:
+        context.load_verify_locations(settings.peer_ca)
+    if settings.peer_certificate is not None:
+        context.load_cert_chain(settings.peer_certificate, settings.peer_key)
+    return context
+
+
+def _served(url: str, settings: Settings) -> Certificate:
+    try:
+        return Certificate(url, _ends(url, _context(settings)))
+    except ssl.SSLCertVerificationError as error:
+        if error.verify_code != _EXPIRED:
+            raise
+        return Certificate(url, 0)
+
+
+def _ends(url: str, context: ssl.SSLContext) -> int:
     parts = urlsplit(url)
     address = (parts.hostname or "", parts.port or 443)
-    context = ssl.create_default_context(cafile=ca)
     with (
         socket.create_connection(address, timeout=limits.FACT_SECONDS_MAX) as plain,
         context.wrap_socket(plain, server_hostname=parts.hostname) as secure,
     ):
         said = secure.getpeercert() or {}
-    return Certificate(url, int(ssl.cert_time_to_seconds(str(said["notAfter"])) * 1000))
+    return int(ssl.cert_time_to_seconds(str(said["notAfter"])) * 1000)
 
 
-async def _get(url: str, ca: Path | None, *, post: bytes | None = None) -> Any:
+async def _get(url: str, settings: Settings, *, post: bytes | None = None) -> Any:
     import aiohttp
 
     timeout = aiohttp.ClientTimeout(total=limits.FACT_SECONDS_MAX)
-    context = ssl.create_default_context(cafile=ca) if ca and url.startswith("https") else True
+    context = _context(settings) if url.startswith("https") else True
     method = "GET" if post is None else "POST"
     async with (
         aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(ssl=context)) as session,

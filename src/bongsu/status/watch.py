@@ -87,7 +87,8 @@ class Watch:
         can_write: Callable[[], bool],
     ) -> None:
         self.site = site or ALONE
-        self.views = {name: SiteView(name) for name in sorted((self.site, *(peer.name for peer in peers.all)))}
+        self._others = [peer for peer in peers.all if peer.name != site]  # all sites may be given the same list
+        self.views = {name: SiteView(name) for name in sorted((self.site, *(peer.name for peer in self._others)))}
         self.tracks: dict[str, Track] = {}
         self.episode: Episode | None = None
         self.looked_ms: int | None = None
@@ -142,7 +143,7 @@ class Watch:
 
     async def look(self) -> None:
         """Asks every site once, this one among them, and draws the conclusions."""
-        asking = asyncio.gather(*(self._ask(peer) for peer in self._peers.all))
+        asking = asyncio.gather(*(self._ask(peer) for peer in self._others))
         levels = await self._probe.look()
         await asking
         now_ms = self._now_ms()
@@ -154,7 +155,7 @@ class Watch:
         self.episode = rules.episode_after(self.episode, self._noted_tracks(), now_ms)
 
     def _know_own(self, levels: dict[Part, Level], now_ms: int) -> None:
-        others = [peer for peer in self._peers.all if self._is_judged(peer, now_ms)]
+        others = [peer for peer in self._others if self._is_judged(peer, now_ms)]
         if others:
             levels[Part.COPY] = Level.WORKS if any(self._answers(peer.name) for peer in others) else Level.STOPPED
         self._own = now_ms, levels
@@ -182,7 +183,7 @@ class Watch:
     # --- concluding ---
 
     def _conclude(self, now_ms: int) -> None:
-        for peer in self._peers.all:
+        for peer in self._others:
             if not self._is_judged(peer, now_ms):
                 continue
             is_well = self._answers(peer.name) or self._left_as_planned(self.views[peer.name], now_ms)
