@@ -78,7 +78,12 @@ class _Page:
             return self._partly()
         if level == "unknown":
             return texts["unknown"], escape(texts["lead_unknown"])
-        return texts[f"some_{level}"], escape(texts["lead_bad"])
+        return texts[f"some_{level}"], f"{escape(texts['lead_bad'])} {self._still()}"
+
+    def _still(self) -> str:
+        """What goes on all the same."""
+        names = [self._part(feature.name) for feature in self._document.features if feature.level == "works"]
+        return self._say("still", features=escape(", ".join(names))) if names else ""
 
     def _partly(self) -> tuple[str, str]:
         if any(feature.level == "partly" for feature in self._document.features):
@@ -95,11 +100,12 @@ class _Page:
         key, at_ms = ("just_over", incident.ended_ms) if incident.ended_ms else ("going_on_since", incident.since_ms)
         until_ms = self._document.now_ms if incident.ended_ms is None else incident.ended_ms
         lasted = self._duration(until_ms - incident.since_ms)
+        word = "lasted" if incident.ended_ms else "so_far"
         return (
             f'<section class="card now" aria-labelledby="now-title"><h2 id="now-title">{self._text("going_on")}</h2>'
             f"<p><strong>{self._say(key, time=self._time(at_ms))}</strong></p>"
             f"<dl><div><dt>{self._text('affected')}</dt><dd>{escape(self._parts(incident.parts))}</dd></div>"
-            f"<div><dt>{self._text('lasted')}</dt><dd>{escape(lasted)}</dd></div></dl></section>"
+            f"<div><dt>{self._text(word)}</dt><dd>{escape(lasted)}</dd></div></dl></section>"
         )
 
     def _parts(self, parts: Iterable[str]) -> str:
@@ -114,7 +120,7 @@ class _Page:
 
     def _feature(self, feature: FeatureState) -> str:
         sites = ""
-        if feature.level not in ("works", "unknown") and len(feature.sites) > 1:
+        if len(set(feature.sites.values())) > 1:  # the site that does better is the one to use
             states = (f"{escape(name)}: {escape(self._word(level))}" for name, level in feature.sites.items())
             sites = f'<span class="where">{" · ".join(states)}</span>'
         since = self._since(feature.since_ms) if feature.level != "works" else ""
