@@ -159,6 +159,23 @@ async def test_a_position_is_restored_exactly(http: aiohttp.ClientSession, backu
     assert await _heard_at(backups, str(position), alice, room) == ["kept"]
 
 
+async def test_a_position_without_a_message_takes_nothing_later(
+    http: aiohttp.ClientSession, backups: Backups, alice: Talker
+) -> None:
+    room = await _room(alice)
+    await _say(alice, room, "kept")
+    await alice.put(f"{V3}/user/{segment(alice.user_id)}/account_data/org.example.mark", {})  # a position of its own
+    position = await _position(http)
+    await _say(alice, room, "a mistake")
+
+    assert await _heard_at(backups, str(position), alice, room) == ["kept"]
+
+
+async def test_a_position_that_was_never_reached_is_refused(backups: Backups, tmp_path: Path) -> None:
+    said = backups.run("restore", "--to", "999999", "--into", str(backups.data.parent / "z"), refused=True)
+    assert "before 999999" in said
+
+
 async def test_a_time_is_restored(http: aiohttp.ClientSession, backups: Backups, alice: Talker) -> None:
     room = await _room(alice)
     await _say(alice, room, "kept")

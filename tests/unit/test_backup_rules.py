@@ -80,11 +80,11 @@ def test_start_segments_of_a_long_life() -> None:
 def test_the_newest_copy_before_the_moment_is_taken() -> None:
     bases = [_base(1, days_old=3), _base(2, days_old=2), _base(3, days_old=1)]
     assert choose(bases, Latest()).id == "0003"
-    assert choose(bases, Position(25)).id == "0002"
-    assert choose(bases, Position(24)).id == "0001"
+    assert choose(bases, Position(26)).id == "0002"
+    assert choose(bases, Position(25)).id == "0001", "what a copy holds already is in no log after it"
     assert choose(bases, At(NOW - timedelta(days=1.5))).id == "0002"
     with pytest.raises(BackupFailed, match="no copy is old enough"):
-        choose(bases, Position(14))
+        choose(bases, Position(15))
     with pytest.raises(BackupFailed, match="there is none"):
         choose([], Latest())
 

@@ -1,8 +1,8 @@
 """A data folder as it was at a moment: a copy is put together, the archived log is replayed on it, up to the target.
 
-A position of the stream is found in two steps: everything is restored, the position's transaction is read from the
-row that it wrote, and a second restore stops right after that transaction. So it works when the living database is
-gone, and it is exact, which a time of day is not.
+A position of the stream is found in two steps: everything is restored, the transaction of the last message at or before
+the position is read from the row that it wrote, and a second restore stops right after that transaction. So it works
+when the living database is gone, and no later message is in it, which a time of day cannot promise.
 """
 
 import asyncio
@@ -58,7 +58,7 @@ class At(msgspec.Struct, frozen=True):
 
 
 class Position(msgspec.Struct, frozen=True):
-    """The transaction that wrote this position of the stream, and nothing after it."""
+    """The last message at or before this position of the stream, and nothing after its transaction."""
 
     position: int
 
@@ -90,34 +90,39 @@ def _is_before(base: Base, target: Target) -> bool:
         case At(time=moment):
             return base.finished_at <= moment
         case Position(position=position):
-            return base.position_max <= position
+            return base.position_max < position  # its transaction must be in the log that is replayed
     return True
 
 
 async def restore(place: Place, programs: Programs, target: Target, into: Path, progress: Progress) -> Restored:
     """Makes the data folder `into`, which must be empty or absent. The database is stopped at the end."""
     began = time.monotonic()
-    base = choose(place.bases(), target)
+    stop_at = _lines(target)
     if isinstance(target, Position):
         progress(f"Looking for the transaction that wrote position {target.position}")
-        stop_at = [f"recovery_target_xid = '{await _transaction(place, programs, target, into)}'"]
-    else:
-        stop_at = _lines(target)
+        target, transaction = await _last_message(place, programs, target, into)
+        stop_at = [f"recovery_target_xid = '{transaction}'"]
+    base = choose(place.bases(), target)
     async with recovered(place, programs, base, into, stop_at, progress) as database:
         position = await backups.position(database)
     return Restored(base.id, position, time.monotonic() - began)
 
 
-async def _transaction(place: Place, programs: Programs, target: Position, into: Path) -> str:
+async def _last_message(place: Place, programs: Programs, target: Position, into: Path) -> tuple[Position, str]:
+    """Where the last message before the target is, and its transaction."""
+    choose(place.bases(), target)  # refused at once when it must be refused
     scratch = into.with_name(into.name + ".search")
     try:
-        async with recovered(place, programs, choose(place.bases(), target), scratch, [], lambda _: None) as database:
-            found = await backups.transaction_of(database, target.position)
-            if found is None:
-                raise BackupFailed(f"the backup ends before position {target.position}, or no message follows it")
-            return found
+        newest = choose(place.bases(), Latest())
+        async with recovered(place, programs, newest, scratch, [], lambda _: None) as database:
+            if (reached := await backups.position(database)) < target.position:
+                raise BackupFailed(f"the backup ends at position {reached}, before {target.position}")
+            found = await backups.last_message(database, target.position)
     finally:
         await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
+    if found is None:
+        raise BackupFailed(f"there is no message at or before position {target.position}")
+    return Position(found[0]), found[1]
 
 
 def _lines(target: Target) -> list[str]:

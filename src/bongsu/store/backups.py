@@ -83,9 +83,10 @@ async def blobs(database: Database) -> list[tuple[str, int]]:
     return [(row["name"], row["size"]) for row in rows]
 
 
-async def transaction_of(database: Database, position: int) -> str | None:
-    """The transaction that wrote this position, or the next one with an event. A redacted row names its redaction's."""
-    xid: str | None = await database.fetchval(
-        "SELECT xmin::text FROM events WHERE pos >= $1 AND redacted_by IS NULL ORDER BY pos LIMIT 1", position
+async def last_message(database: Database, position: int) -> tuple[int, str] | None:
+    """(position, transaction) of the last event at or before this position. A redacted row names its redaction's."""
+    row = await database.fetchrow(
+        "SELECT pos, xmin::text AS xid FROM events WHERE pos <= $1 AND redacted_by IS NULL ORDER BY pos DESC LIMIT 1",
+        position,
     )
-    return xid
+    return None if row is None else (row["pos"], row["xid"])
