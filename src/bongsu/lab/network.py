@@ -99,6 +99,8 @@ def _remove_named(name: str) -> None:
     for group in processes.groups(name):
         group.kill()
         group.remove()
+    for port in Path("/sys/class/net").glob(f"{name}.*"):
+        _run(["ip", "link", "del", port.name])
     for namespace in Path("/run/netns").glob(f"{name}-*"):
         _run(["ip", "netns", "del", namespace.name])
     _run(["ip", "link", "del", name])
