@@ -16,7 +16,7 @@ from bongsu.store.postgres_install import RunAs
 
 SECRETS: Final = "secrets.json"
 TOKEN_BYTES: Final = 24
-_OWN: Final = ("lab.log", "page.json", ".supervisor", "wires.json", "wire.log")
+_OWN: Final = ("bongsu.toml", "lab.log", "page.json", ".supervisor", "wires.json", "wire.log")
 
 Progress = Callable[[str], None]
 
