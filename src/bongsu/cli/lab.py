@@ -144,15 +144,15 @@ def _table(status: "Status", title: str) -> Any:
     from rich.table import Table
 
     table = Table(title=title or None, title_justify="left", title_style="dim")
-    for name in ("site", "role", "address", "database", "etcd", "what was done to it"):
-        table.add_column(name)
+    for name in ("site", "role", "address", "database", "etcd", "done to it"):
+        table.add_column(name, no_wrap=name == "address")
     for site in status.sites:
         table.add_row(*_row(site))
     return table
 
 
 def _row(site: "SiteStatus") -> list[str]:
-    database = f"{site.database}, in step" if site.is_synchronous else site.database
+    database = "in step" if site.is_synchronous else site.database
     return [
         site.name,
         f"[{_STYLES[site.role]}]{site.role}[/]",

@@ -101,11 +101,11 @@ class Page:
 
     async def _watch(self) -> None:
         while True:
+            await asyncio.sleep(LOOK_SECONDS)
             if time.monotonic() - self._watched_at < WATCHED_SECONDS:
                 await asyncio.to_thread(self._look)
             else:
                 self._counts = {}
-            await asyncio.sleep(LOOK_SECONDS)
 
     def _look(self) -> None:
         self._state.sites = self._lab.status().sites
@@ -134,6 +134,8 @@ class Page:
         return web.Response(text=(_PAGES / name).read_text("utf-8"), content_type=_TYPES[name], charset="utf-8")
 
     async def state(self, _: web.Request) -> web.Response:
+        if time.monotonic() - self._watched_at > WATCHED_SECONDS:
+            await asyncio.to_thread(self._look)
         self._watched_at = time.monotonic()
         return web.Response(body=msgspec.json.encode(self._state), content_type="application/json")
 
