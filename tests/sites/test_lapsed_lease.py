@@ -7,7 +7,7 @@ of these loses thousands of rows: docs/decisions/switching.md has the figures.
 import asyncio
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -134,7 +134,7 @@ async def test_a_standby_that_is_stopped_in_mid_election_confirms_nothing_for_th
     assert not set(writers.acknowledged) - stored
 
 
-async def _whom_another_outruns(logs: dict[str, IO[str]]) -> str:
+async def _whom_another_outruns(logs: Mapping[str, IO[str]]) -> str:
     """The follower that is not the first to stand for leader."""
     async with asyncio.timeout(SWITCH_SECONDS_MAX):
         while True:
