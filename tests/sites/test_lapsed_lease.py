@@ -1,15 +1,16 @@
 """A leader whose lease lapsed while its PostgreSQL lives: it acknowledges nothing that the next leader lacks.
 
-Patroni of the leading site is stopped, everything else goes on; writers speak to the old leader directly, as a worker
-that heard nothing of a switch would. Without the fence this loses rows: docs/decisions/switching.md has the figures.
+Writers speak to the old leader directly, as a worker that heard nothing of a switch would. Without the fence the last
+of these loses thousands of rows: docs/decisions/switching.md has the figures.
 """
 
 import asyncio
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 import asyncpg
 import pytest
@@ -106,3 +107,38 @@ async def test_an_old_leader_that_lives_acknowledges_nothing_that_the_next_one_l
     assert not late, "the old leader went on"
     assert not set(writers.acknowledged) - stored
     assert not set(writers.acknowledged) - await _stored(lab, str(lab.leader()))
+
+
+async def test_a_standby_that_is_stopped_in_mid_election_confirms_nothing_for_the_old_leader(
+    lab: Lab, writers: Writers
+) -> None:
+    old = lab.leader()
+    assert old is not None
+    followers = [site for site in lab.sites if site != old]
+    logs = {site: (lab.place(site).logs / "patroni.log").open() for site in followers}
+    for log in logs.values():
+        log.seek(0, 2)
+    await asyncio.sleep(2)
+    lab.fault("freeze_patroni", old)
+    slow = await _whom_another_outruns(logs)
+    lab.fault("freeze_patroni", slow)
+    try:
+        status = await asyncio.to_thread(lab.wait, lambda s: s.leader not in {None, old}, SWITCH_SECONDS_MAX)
+        await asyncio.sleep(3)
+        stored = await _stored(lab, str(status.leader))
+    finally:
+        lab.heal(slow)
+        lab.heal(old)
+    await asyncio.to_thread(lab.wait_whole)
+    assert len(writers.acknowledged) > 100
+    assert not set(writers.acknowledged) - stored
+
+
+async def _whom_another_outruns(logs: Mapping[str, IO[str]]) -> str:
+    """The follower that is not the first to stand for leader."""
+    async with asyncio.timeout(SWITCH_SECONDS_MAX):
+        while True:
+            for site, log in logs.items():
+                if "Standing for leader" in log.read():
+                    return next(other for other in logs if other != site)
+            await asyncio.sleep(0.01)

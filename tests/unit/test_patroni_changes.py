@@ -1,5 +1,7 @@
 """What is changed in Patroni is asked for by name, and only done to the Patroni it was tried with."""
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -36,6 +38,12 @@ def test_each_profile_asks_for_what_it_says() -> None:
 def test_what_makes_no_sense_does_not_start(document: dict[str, Any]) -> None:
     with pytest.raises(NotStarted):
         changes_in(document, {})
+
+
+def test_to_read_the_changes_changes_nothing() -> None:
+    umask = "import os; before = os.umask(0o027); import bongsu.cluster.patroni; print(oct(os.umask(0)))"
+    said = subprocess.run([sys.executable, "-c", umask], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "0o27"
 
 
 def test_this_is_the_patroni_it_was_tried_with() -> None:

@@ -30,6 +30,7 @@ from patroni import ha, version
 from patroni.config import Config  # type: ignore[import-untyped]
 from patroni.dcs import Leader  # type: ignore[import-untyped]
 from patroni.exceptions import DCSError  # type: ignore[import-untyped]
+from patroni.file_perm import pg_perm  # type: ignore[import-untyped]
 
 from bongsu.cluster.ballots import BallotBox, Compare, Fields, guarded, is_revision, put
 from bongsu.cluster.breaker import Breaker
@@ -55,6 +56,7 @@ _SIGNATURES: Final = {
 }
 
 log: Final = logging.getLogger(__name__)
+_UMASK: Final = os.umask(pg_perm.orig_umask)  # Patroni's import sets its own; whoever only reads this file keeps theirs
 
 
 class Changes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -333,6 +335,7 @@ def main() -> None:
         apply(changes_in(document or {}, dict(os.environ)))
     except (NotStarted, OSError) as error:
         sys.exit(f"bongsu.cluster.patroni: {error}")
+    os.umask(_UMASK)
     patroni.__main__.main()
 
 
