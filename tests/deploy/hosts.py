@@ -235,4 +235,7 @@ def _clear() -> None:
     for line in run("ip", "netns", "list").splitlines():
         if line.startswith("bdeploy-"):
             run("ip", "netns", "del", line.split()[0])
+    for line in run("ip", "-brief", "link").splitlines():
+        if line.startswith("bd-"):
+            run("ip", "link", "del", line.split("@")[0], check=False)
     run("ip", "link", "del", BRIDGE, check=False)
