@@ -100,9 +100,10 @@ class Sites:
         return all("accepting" in host.run(*ask, f"127.0.77.{n}", check=False) for n, host in numbered)
 
     def members(self, host: Host) -> dict[str, dict[str, Any]]:
-        """What Patroni says of the sites, as an operator asks it on that host."""
-        said = host.run("/opt/bongsu/bin/patronictl", "-c", "/etc/bongsu/patroni.yml", "list", "-f", "json")
-        return {member["Member"]: member for member in json.loads(said)}
+        """What Patroni says of the sites, as an operator asks it on that host; nothing while etcd elects its leader."""
+        command = ("/opt/bongsu/bin/patronictl", "-c", "/etc/bongsu/patroni.yml", "list", "-f", "json")
+        said = host.run(*command, check=False)
+        return {member["Member"]: member for member in json.loads(said)} if said.startswith("[") else {}
 
     def log(self) -> str:
         return "\n".join(host.log() for host in self.hosts.values())
@@ -222,7 +223,9 @@ async def _leaderless(sites: Sites, host: Host) -> None:
 
 async def _until_leader_is(sites: Sites, host: Host, name: str | None) -> None:
     deadline = time.monotonic() + READY_SECONDS_MAX
-    while name != next((one for one, said in sites.members(host).items() if said["Role"] == "Leader"), None):
+    while not (members := sites.members(host)) or name != next(
+        (one for one, said in members.items() if said["Role"] == "Leader"), None
+    ):
         assert time.monotonic() < deadline, sites.log()
         await asyncio.sleep(0.2)
 
