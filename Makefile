@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench drill lock clean
+.PHONY: help run test test-beside test-alone check format bench drill lock clean
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -26,8 +26,22 @@ help:
 run: .venv/.run
 	@exec $(BIN)/bongsu serve --data data --port $(PORT) --demo $(ARGS)
 
+# Tests that take the whole machine (three sites, three hosts) come last and one after another.
+WHOLE_MACHINE := $(addprefix tests/,sites/test_lab.py sites/test_page.py sites/test_lapsed_lease.py sites/test_drill.py \
+	sites/test_status_lab.py deploy/test_three_hosts.py)
+
+ifeq ($(ARGS),)
+test: test-beside test-alone
+else
 test: check $(JS)/node_modules/.package-lock.json
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+endif
+
+test-beside: check $(JS)/node_modules/.package-lock.json
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(addprefix --ignore=,$(WHOLE_MACHINE))
+
+test-alone: check $(JS)/node_modules/.package-lock.json
+	$(BIN)/python -m pytest $(WHOLE_MACHINE)
 
 check: .venv/.test
 	$(BIN)/ruff check

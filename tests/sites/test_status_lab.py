@@ -68,7 +68,7 @@ async def test_the_loss_of_the_leading_site_from_its_first_second_to_the_record(
     assert leader is not None
     others = [site for site in lab.sites if site != leader]
     before = await status(lab, others[0])
-    lab.fault("burn", leader)
+    lab.fault("power_off", leader)
     for site in others:
         said = await when(lab, site, lambda said: answers(said, leader) is False, SEEN_SECONDS_MAX)
         lost = next(one for one in said["sites"] if one["name"] == leader)
