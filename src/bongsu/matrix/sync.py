@@ -77,7 +77,11 @@ class SyncEndpoints:
         place = _Place(self._parked, requester)
         place.__enter__()
         lane.when_ended(place.__exit__)
-        if not self._sync.park(lane, requester, ask):
+        try:
+            is_taken = self._sync.park(lane, requester, ask)
+        except Refusal:  # a token that is none: the ordinary way says so
+            is_taken = False
+        if not is_taken:
             place.__exit__()
             return False
         if self._saw is not None:
