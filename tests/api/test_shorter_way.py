@@ -1,0 +1,31 @@
+"""The shorter way of long polls (http/lane.py): it tells what the ordinary one tells, and leaves nothing behind."""
+
+import asyncio
+
+import aiohttp
+from tests.api.talking import V3
+
+PARKED = "bongsu_parked_syncs "
+SECONDS_MAX = 20.0
+
+
+async def _parked(http: aiohttp.ClientSession) -> float:
+    async with http.get("/metrics") as answer:
+        lines = (await answer.text()).splitlines()
+    return float(next(line for line in lines if line.startswith(PARKED)).removeprefix(PARKED))
+
+
+async def test_a_token_that_is_none_is_refused_and_its_place_given_back(base_url: str) -> None:
+    """One connection, so that the second request is recognised by its bytes."""
+    connector = aiohttp.TCPConnector(limit=1)
+    async with aiohttp.ClientSession(base_url, connector=connector) as http, asyncio.timeout(SECONDS_MAX):
+        body = {"username": "shorter-way", "password": "long enough 1", "auth": {"type": "m.login.dummy"}}
+        async with http.post(f"{V3}/register", json=body) as answer:
+            headers = {"Authorization": f"Bearer {(await answer.json())['access_token']}"}
+        before = await _parked(http)
+        async with http.get(f"{V3}/sync?timeout=1", headers=headers) as answer:
+            since = (await answer.json())["next_batch"]
+        for token, status in ((since, 200), ("s0x", 400), (since, 200), ("s9_10", 400), (since, 200)):
+            async with http.get(f"{V3}/sync?timeout=50&since={token}", headers=headers) as answer:
+                assert answer.status == status, await answer.text()
+        assert await _parked(http) == before
