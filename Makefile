@@ -85,15 +85,15 @@ clean:
 .venv/.run: .venv/.python requirements-build.lock requirements.lock pyproject.toml
 	@echo "Installing what Bongsu needs (once)"
 	@$(PIP) --quiet --require-hashes --only-binary :all: -r requirements-build.lock
-	@# two packages that Patroni needs have no wheel; they are plain Python and their sources have hashes, too
-	@$(PIP) --require-hashes --only-binary :all: --no-binary python-etcd,ydiff --no-build-isolation -r requirements.lock
+	@# three packages have no wheel (two that Patroni needs, one of Web Push); they are plain Python and their sources have hashes, too
+	@$(PIP) --require-hashes --only-binary :all: --no-binary http-ece,python-etcd,ydiff --no-build-isolation -r requirements.lock
 	@$(PIP) --quiet --no-index --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/.test: .venv/.run requirements-dev.lock
 	@echo "Installing what the tests need (once)"
 	@# atomicwrites, which matrix-nio's encryption wants, has no wheel; it is plain Python and its source has a hash, too
-	@$(PIP) --require-hashes --only-binary :all: --no-binary python-etcd,ydiff,atomicwrites --no-build-isolation -r requirements-dev.lock
+	@$(PIP) --require-hashes --only-binary :all: --no-binary http-ece,python-etcd,ydiff,atomicwrites --no-build-isolation -r requirements-dev.lock
 	@touch $@
 
 $(JS)/node_modules/.package-lock.json: $(wildcard $(JS)/package-lock.json)

@@ -21,7 +21,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 POSTGRES_LINK = Path("/opt/bongsu-postgresql")
 BUILT = ".bongsu-built"  # stands in a folder of programs that is complete
-FROM_SOURCE = "python-etcd,ydiff"  # what Patroni needs and has no wheel: pure Python
+FROM_SOURCE = "http-ece,python-etcd,ydiff"  # they have no wheel: pure Python
 
 
 def main() -> None:
