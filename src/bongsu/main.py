@@ -34,6 +34,7 @@ from bongsu.matrix.interactive import Interactive
 from bongsu.matrix.keys import Keys
 from bongsu.matrix.login import Login
 from bongsu.matrix.membership import Membership
+from bongsu.matrix.moderation import Moderation
 from bongsu.matrix.passwords import Passwords
 from bongsu.matrix.profile import Profiles
 from bongsu.matrix.pushrules import PushRules
@@ -106,7 +107,9 @@ class Worker:
         self.passwords = Passwords(accounts, self.limiter, settings.password_hashing)
         self.sessions = Sessions(accounts, self.committer, settings.server_name)
         self.deactivation = Deactivation(database, accounts, self.sessions, self.committer)
-        self.accounts = Administration(accounts, self.sessions, self.passwords, self.deactivation, settings.server_name)
+        self.accounts = Administration(
+            accounts, self.sessions, self.passwords, self.deactivation, self.committer, settings.server_name
+        )
         self.mailbox = Mailbox(database)
         self.shedding = Shedding()
         admission = Admission(time.monotonic, is_open=not settings.shedding)
@@ -169,6 +172,7 @@ class Worker:
             Keys(self.database, self.committer, self.sync),
             CrossSigning(self.database, self.committer, interactive),
             ToDevice(self.committer),
+            Moderation(self.database, accounts, self.committer, name),
         )
         return [route for family in families for route in family.routes()]
 

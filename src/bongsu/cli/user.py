@@ -1,4 +1,4 @@
-"""bongsu user add | list | deactivate | reset-password"""
+"""bongsu user add | list | promote | demote | lock | unlock | suspend | unsuspend | deactivate | reset-password"""
 
 import json
 import sys
@@ -41,6 +41,29 @@ def list_users(effective: Effective, as_json: bool) -> None:
             click.echo(json.dumps(person, ensure_ascii=False, default=str))
     else:
         _show(people)
+
+
+def _flag_command(name: str, flag: str, value: bool, done: str, help_text: str) -> None:
+    """One of the commands that set a flag of an account, or take it back."""
+
+    @command.command(name, help=help_text)
+    @click.argument("user")
+    @with_settings(*DATABASE)
+    def run(effective: Effective, user: str) -> None:
+        user_id = _user_id(effective, user)
+        with_accounts(effective, lambda accounts: accounts.set_flag(user_id, flag, value))
+        click.echo(f"{user_id} {done}")
+
+
+for _words in (
+    ("promote", "is_admin", True, "is an administrator", "Let somebody look after other people's accounts."),
+    ("demote", "is_admin", False, "is no administrator", "Take that back."),
+    ("lock", "locked", True, "is locked", "Keep somebody out until they are unlocked; their devices stay signed in."),
+    ("unlock", "locked", False, "is not locked", "Let somebody in again."),
+    ("suspend", "suspended", True, "is suspended", "Let somebody read, but change nothing that others see."),
+    ("unsuspend", "suspended", False, "is not suspended", "Let somebody take part again."),
+):
+    _flag_command(*_words)
 
 
 @command.command("deactivate")
@@ -95,7 +118,9 @@ def _show(people: list[dict[str, Any]]) -> None:
     for name in ("user", "admin", "state", "since"):
         table.add_column(name)
     for person in people:
-        state = "deactivated" if person["deactivated_at"] else "guest" if person["is_guest"] else ""
+        state = "deactivated" if person["deactivated_at"] else ""
+        state = state or ", ".join(flag for flag in ("locked", "suspended") if person[flag])
+        state = state or ("guest" if person["is_guest"] else "")
         table.add_row(
             person["user_id"], "admin" if person["is_admin"] else "", state, f"{person['created_at']:%Y-%m-%d}"
         )

@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 import structlog
 from prometheus_client import Counter, Histogram
 
-from bongsu.core import limits
+from bongsu.core import limits, moderation
 from bongsu.core.errors import Refusal
 from bongsu.core.requester import Requester
 from bongsu.http.lane import Lane, Take
@@ -174,7 +174,9 @@ class App:
         if route.auth is Auth.PEER:
             self._check_peer(token)
             return None
-        return await self._authenticator.authenticate(token, address)
+        requester = await self._authenticator.authenticate(token, address)
+        moderation.check(requester, route.method, route.template)
+        return requester
 
     def _check_peer(self, token: str) -> None:
         """Who is not another site learns nothing of what sites tell each other."""

@@ -103,6 +103,8 @@ class Tokens:
         known = self._known.get(token_hash(token))
         if known is None or known.trusted_until_ms < now_ms or (known.expires_ms or now_ms + 1) <= now_ms:
             return None
+        if known.requester.is_locked:
+            return None
         self._note_seen(known, address, now_ms)
         return known.requester
 
@@ -216,4 +218,6 @@ def _requester(holder: Holder, hashed: bytes) -> Requester:
         token_id=hashed,
         is_guest=holder.is_guest,
         is_admin=holder.is_admin,
+        is_locked=holder.is_locked,
+        is_suspended=holder.is_suspended,
     )

@@ -11,7 +11,10 @@ from bongsu.core.errors import not_found
 from bongsu.matrix.deactivation import Deactivation
 from bongsu.matrix.passwords import Passwords
 from bongsu.matrix.sessions import Sessions
+from bongsu.rooms.moderation import SetFlag
 from bongsu.store.accounts import Accounts, NewUser
+from bongsu.store.committer import Committer
+from bongsu.store.moderation import Flag
 
 
 class Administration:
@@ -23,12 +26,14 @@ class Administration:
         sessions: Sessions,
         passwords: Passwords,
         deactivation: Deactivation,
+        committer: Committer,
         server_name: str,
     ) -> None:
         self._accounts = accounts
         self._sessions = sessions
         self._passwords = passwords
         self._deactivation = deactivation
+        self._committer = committer
         self._server_name = server_name
 
     async def add(self, username: str, password: str, *, is_admin: bool = False) -> str:
@@ -39,7 +44,7 @@ class Administration:
         return user_id
 
     async def list_all(self) -> list[dict[str, Any]]:
-        """All accounts by id: user_id, is_admin, is_guest, deactivated_at, created_at."""
+        """All accounts by id: user_id, is_admin, is_guest, deactivated_at, created_at, locked, suspended."""
         people: list[dict[str, Any]] = []
         while page := await self._accounts.list_users(people[-1]["user_id"] if people else ""):
             for user in page:
@@ -47,6 +52,10 @@ class Administration:
                 del shown["password_hash"]
                 people.append(shown)
         return people
+
+    async def set_flag(self, user_id: str, flag: Flag, value: bool) -> None:
+        """Locks, suspends or promotes an account, or takes that back."""
+        await self._committer.submit(SetFlag(user_id, flag, value))
 
     async def deactivate(self, user_id: str) -> None:
         await self._deactivation.deactivate(user_id)

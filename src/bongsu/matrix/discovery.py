@@ -33,8 +33,9 @@ class Discovery:
             raise not_found("this server does not know its public address; set public_base_url")
         return reply({"m.homeserver": {"base_url": base_url}})
 
-    async def capabilities(self, _: Request) -> Response:
+    async def capabilities(self, request: Request) -> Response:
         available = dict.fromkeys(versions.SUPPORTED, "stable")
+        moderation = {"m.account_moderation": {"lock": True, "suspend": True}} if request.requester.is_admin else {}
         return reply(
             {
                 "capabilities": {
@@ -45,6 +46,7 @@ class Discovery:
                     "m.profile_fields": {"enabled": True},
                     "m.3pid_changes": {"enabled": False},
                     "m.get_login_token": {"enabled": True},
+                    **moderation,
                 }
             }
         )

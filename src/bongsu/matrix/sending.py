@@ -58,11 +58,10 @@ class Sending:
         room_id = check_room_id(request)
         content = _fitting(await request.json())
         event_type = ids.check_text(request.params["event_type"], "the event type")
-        transaction = transaction_of(request)
         if event_type == REDACTION:
-            return await self._redact(room_id, str(content.pop("redacts", "")), content, transaction)
+            return await self._redact(request, room_id, str(content.pop("redacts", "")), content)
         draft = Draft(type=event_type, sender=request.requester.user_id, content=content)
-        return _sent(await self._committer.submit(SendEvent(room_id, draft, transaction)))
+        return _sent(await self._committer.submit(SendEvent(room_id, draft, transaction_of(request))))
 
     async def set_state(self, request: Request) -> Response:
         room_id = check_room_id(request)
@@ -80,13 +79,15 @@ class Sending:
     async def redact(self, request: Request) -> Response:
         content = _fitting(await request.json_or_empty())
         event_id = request.params["event_id"]
-        return await self._redact(check_room_id(request), event_id, content, transaction_of(request))
+        return await self._redact(request, check_room_id(request), event_id, content)
 
-    async def _redact(self, room_id: str, event_id: str, content: JsonObject, transaction: Transaction) -> Response:
+    async def _redact(self, request: Request, room_id: str, event_id: str, content: JsonObject) -> Response:
         if not ids.is_event_id(event_id):
             raise invalid_param("what is to be redacted must be an event id")
         convert(content, _Redaction)
-        return _sent(await self._committer.submit(Redact(room_id, event_id, content, transaction)))
+        own_only = request.requester.is_suspended
+        redact = Redact(room_id, event_id, content, transaction_of(request), own_only)
+        return _sent(await self._committer.submit(redact))
 
 
 def _fitting(content: JsonObject) -> JsonObject:

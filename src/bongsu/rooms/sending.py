@@ -10,6 +10,7 @@ from bongsu.core.authorization import authorize_redaction
 from bongsu.core.errors import Refusal, forbidden, invalid_param, not_found
 from bongsu.core.events import CANONICAL_ALIAS, MEMBER, REDACTION, Draft
 from bongsu.core.json import JsonObject, canonical
+from bongsu.core.moderation import suspended
 from bongsu.core.relations import ANNOTATION, THREAD, RelatesTo
 from bongsu.rooms.batch import RoomBatch, Transaction
 from bongsu.rooms.room import WorkingRoom
@@ -69,12 +70,13 @@ class SendState(msgspec.Struct, frozen=True):
 
 
 class Redact(msgspec.Struct, frozen=True):
-    """Takes an event's content away. `reason` is kept with the redaction."""
+    """Takes an event's content away. `reason` is kept with the redaction. own_only: nobody else's event."""
 
     room_id: str
     event_id: str
     content: JsonObject
     transaction: Transaction
+    own_only: bool = False
 
     def wanted(self) -> Wanted:
         sender = self.transaction.user_id
@@ -89,6 +91,8 @@ class Redact(msgspec.Struct, frozen=True):
         target = await batch.event(room, self.event_id)
         if target is None:
             raise not_found("the room has no such event")
+        if self.own_only and target[0].sender != sender:
+            raise suspended()
         if room.power is not None:
             authorize_redaction(sender, target[0], room.power)
         content = {**self.content, "redacts": self.event_id} if room.version.redacts_in_content else self.content

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from bongsu.core import limits, uia
+from bongsu.core import limits, moderation, uia
 from bongsu.core.errors import Refusal, forbidden, not_found
 from bongsu.store.database import Connection, Database
 
@@ -30,6 +30,8 @@ class User(msgspec.Struct, frozen=True):
     is_guest: bool
     deactivated_at: datetime | None
     created_at: datetime
+    locked: bool
+    suspended: bool
 
 
 class NewUser(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +79,8 @@ class Holder(msgspec.Struct, frozen=True):
     is_admin: bool
     expires_in_ms: int | None
     first_use: bool
+    is_locked: bool
+    is_suspended: bool
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -97,7 +101,9 @@ class RegistrationToken(msgspec.Struct, frozen=True):
     expires_at: datetime | None
 
 
-_USER: Final = "SELECT user_id, password_hash, is_admin, is_guest, deactivated_at, created_at FROM users"
+_USER: Final = (
+    "SELECT user_id, password_hash, is_admin, is_guest, deactivated_at, created_at, locked, suspended FROM users"
+)
 _DEVICE: Final = "SELECT device_id, display_name, seen_at, seen_address FROM devices"
 _USABLE: Final = "(uses_allowed IS NULL OR used < uses_allowed) AND (expires_at IS NULL OR expires_at > now())"
 _HOLDER: Final = """
@@ -107,7 +113,7 @@ SELECT t.user_id, t.device_id, u.is_guest, u.is_admin,
         SELECT 1 FROM refresh_tokens mine JOIN refresh_tokens before ON before.next_token_hash = mine.token_hash
             AND before.user_id = t.user_id AND before.device_id = t.device_id
         WHERE mine.user_id = t.user_id AND mine.device_id = t.device_id AND mine.access_token_hash = t.token_hash
-    ) AS first_use
+    ) AS first_use, u.locked, u.suspended
 FROM access_tokens t JOIN users u ON u.user_id = t.user_id
 WHERE t.token_hash = $1 AND u.deactivated_at IS NULL
 """
@@ -182,7 +188,11 @@ class Accounts:
             if done is None:
                 raise not_found("there is no such account")
             await _delete_devices(connection, user_id, await _lock_devices(connection, user_id))
-            for table in ("cross_signing_keys", *(("profiles", "account_data", "filters") if erase else ())):
+            for table in (
+                "cross_signing_keys",
+                "third_party_ids",
+                *(("profiles", "account_data", "filters") if erase else ()),
+            ):
                 await connection.execute(f"DELETE FROM {table} WHERE user_id = $1", user_id)
 
         await self._database.write(work)
@@ -434,10 +444,12 @@ async def _open_session(connection: Connection, session: NewSession) -> list[str
 
 
 async def _check_person(connection: Connection, session: NewSession) -> None:
-    sql = "SELECT password_hash, deactivated_at FROM users WHERE user_id = $1 FOR SHARE"
+    sql = "SELECT password_hash, deactivated_at, locked FROM users WHERE user_id = $1 FOR SHARE"
     row = await connection.fetchrow(sql, session.user_id)
     if row is None or row["deactivated_at"] is not None:
         raise Refusal(403, "M_USER_DEACTIVATED", "this account is deactivated")
+    if row["locked"]:
+        raise moderation.locked()
     if session.proven_hash not in (None, row["password_hash"]):
         again = "the password was changed at this moment; sign in again"
         raise Refusal(503, "M_UNKNOWN", again, headers={"retry-after": "1"})
