@@ -87,12 +87,12 @@ async def test_visibility_chooses_the_preset(alice: Talker) -> None:
 
 async def test_the_default_version_is_the_one_of_the_capabilities(alice: Talker) -> None:
     stated = (await alice.get(f"{V3}/capabilities"))["capabilities"]["m.room_versions"]
-    assert stated["available"] == dict.fromkeys(VERSIONS, "stable")
+    assert stated["default"] in stated["available"]
     room_id = await alice.make_room()
     assert (await alice.state(room_id, CREATED))["room_version"] == stated["default"]
 
 
-@pytest.mark.parametrize("version", ["1", "9", "13", "org.example.none", ""])
+@pytest.mark.parametrize("version", ["0", "01", "13", "org.example.none", ""])
 async def test_unsupported_versions(alice: Talker, version: str) -> None:
     assert await alice.refused("POST", CREATE, {"room_version": version}) == (400, "M_UNSUPPORTED_ROOM_VERSION")
 

@@ -147,7 +147,7 @@ async def test_upgrades_that_are_refused(alice: Talker, bob: Talker) -> None:
     await alice.bring(room_id, bob)
     before = await types(alice, room_id)
     assert await bob.refused("POST", path, body) == FORBIDDEN
-    assert await alice.refused("POST", path, {"new_version": "9"}) == (400, "M_UNSUPPORTED_ROOM_VERSION")
+    assert await alice.refused("POST", path, {"new_version": "13"}) == (400, "M_UNSUPPORTED_ROOM_VERSION")
     assert await alice.refused("POST", path, {"new_version": 11}) == (400, "M_BAD_JSON")
     assert await alice.refused("POST", path, {}) == (400, "M_MISSING_PARAM")
     more = {"new_version": "12", "additional_creators": ["nobody"]}

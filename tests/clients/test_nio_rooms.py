@@ -3,6 +3,7 @@
 import uuid
 
 import nio  # type: ignore[import-untyped]
+import pytest
 from nio.responses import PublicRoomsResponse  # type: ignore[import-untyped]
 
 from tests.clients.person import People, Person, ok, refused, status_of
@@ -280,3 +281,28 @@ async def test_space(people: People) -> None:
         (space_id, "The village"),
         (child_id, "The well"),
     ]
+
+
+@pytest.mark.parametrize("version", ["1", "6", "9"])
+async def test_rooms_of_older_versions(people: People, version: str) -> None:
+    alice, bob = await people.sign_up("alice", "bob")
+    room_id = await alice.create(room_version=version, invite=[bob.user_id])
+    await bob.until("the invite", lambda bob: bob.client.invited_rooms.get(room_id))
+    await bob.join(room_id)
+    hers = await alice.say(room_id, "hers")
+    his = await bob.say(room_id, "his")
+    await alice.sees(room_id, his)
+    await ok(alice.client.room_read_markers(room_id, his, his), nio.RoomReadMarkersResponse)
+    await ok(alice.client.room_redact(room_id, his, "slip"), nio.RoomRedactResponse)
+    redacted = await bob.until("the redaction", lambda bob: _redaction_of(bob, room_id, his))
+    assert redacted is not None
+    assert redacted.reason == "slip"
+    await ok(bob.client.room_context(room_id, hers, limit=2), nio.RoomContextResponse)
+    await ok(alice.client.room_kick(room_id, bob.user_id), nio.RoomKickResponse)
+    await bob.until("having been sent out", lambda bob: room_id in bob.left)
+    assert alice.room(room_id).room_version == version
+
+
+def _redaction_of(person: Person, room_id: str, event_id: str) -> nio.RedactionEvent | None:
+    events = person.timeline[room_id]
+    return next((e for e in events if isinstance(e, nio.RedactionEvent) and e.redacts == event_id), None)

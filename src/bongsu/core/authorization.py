@@ -1,4 +1,4 @@
-"""May this event be sent? The "Authorization rules" of room versions 10, 11 and 12, against the current room state.
+"""May this event be sent? The "Authorization rules" of every room version, against the current room state.
 
 The functions stand in the order of the rules. Where a server alone knows all of a room's history, some rules become
 simpler, and the comment at the place says why:
@@ -16,7 +16,7 @@ from bongsu.core import events, ids, versions
 from bongsu.core.errors import bad_json, forbidden
 from bongsu.core.events import Draft, Event, StateKey, membership_of
 from bongsu.core.json import canonical
-from bongsu.core.power import PowerLevels, creator_of, is_level
+from bongsu.core.power import PowerLevels, creator_of, level_of
 from bongsu.core.versions import RoomVersion
 
 State = Callable[[str, str], Event | None]  # (event type, state key) -> current state event
@@ -43,11 +43,11 @@ def auth_event_keys(version: RoomVersion, draft: Draft) -> list[StateKey]:
     if not version.room_id_is_hash:
         keys.insert(0, _CREATE_KEY)
     if draft.type == events.MEMBER and draft.state_key is not None:
-        keys += (key for key in dict.fromkeys(_member_keys(draft)) if key not in keys)
+        keys += (key for key in dict.fromkeys(_member_keys(version, draft)) if key not in keys)
     return keys
 
 
-def _member_keys(draft: Draft) -> Iterator[StateKey]:
+def _member_keys(version: RoomVersion, draft: Draft) -> Iterator[StateKey]:
     membership = draft.content.get("membership")
     yield events.MEMBER, draft.state_key or ""
     if membership in ("join", "invite", "knock"):
@@ -57,7 +57,7 @@ def _member_keys(draft: Draft) -> Iterator[StateKey]:
         if isinstance(token, str):
             yield events.THIRD_PARTY_INVITE, token
     via = draft.content.get(_AUTHORISING_USER)
-    if membership == "join" and isinstance(via, str):
+    if membership == "join" and version.restricted_joins and isinstance(via, str):
         yield events.MEMBER, via
 
 
@@ -92,12 +92,12 @@ class _Room:
         return membership_of(self.state(events.MEMBER, user_id))
 
     def join_rule(self) -> str:
-        """A room without m.room.join_rules is for invited people; one with a rule of no known form is for nobody."""
+        """A room without m.room.join_rules is for invited people; one with a rule it does not know, "", for nobody."""
         rules = self.state(events.JOIN_RULES, "")
         if rules is None:
             return "invite"
         rule = rules.content.get("join_rule")
-        return rule if isinstance(rule, str) else ""
+        return rule if isinstance(rule, str) and self.version.knows_join_rule(rule) else ""
 
 
 def _nobody_signs(_key: str, _signature: str, _signed: bytes) -> bool:
@@ -124,6 +124,9 @@ def authorize(
         return
     create = _create_of(version, room_id, state)
     _check_federation(draft, create)
+    if version.aliases_by_server and draft.type == events.ALIASES:
+        _check_aliases(draft)
+        return
     room = _Room(version, create, state, power)
     if draft.type == events.MEMBER:
         _check_member(room, draft, verify)
@@ -136,6 +139,8 @@ def authorize(
     _check_sending(room, draft)
     if draft.type == events.POWER_LEVELS:
         _check_power_levels(room, draft)
+    if version.redaction_by_server and draft.type == events.REDACTION:
+        _check_redacting_server(room, draft)
 
 
 def _domain(identifier: str) -> str:
@@ -194,6 +199,14 @@ def _check_federation(draft: Draft, create: Event) -> None:
         raise forbidden("this room is for people of its own server only")
 
 
+# --- m.room.aliases, up to version 5 ---
+
+
+def _check_aliases(draft: Draft) -> None:
+    if draft.state_key != _domain(draft.sender):
+        raise forbidden("the aliases of a server are set by its own people")
+
+
 # --- m.room.member ---
 
 
@@ -203,12 +216,13 @@ def _check_member(room: _Room, draft: Draft, verify: Verify) -> None:
     membership = draft.content.get("membership")
     if not isinstance(membership, str):
         raise bad_json("membership is missing or is not a string")
-    _check_authorising_server(draft)
+    if room.version.restricted_joins:
+        _check_authorising_server(draft)
     if membership == "invite" and "third_party_invite" in draft.content:
         _check_third_party_invite(room, draft, verify)
         return
     check = _MEMBERSHIPS.get(membership)
-    if check is None:
+    if check is None or (membership == "knock" and not room.version.knocking):
         raise forbidden("that membership is unknown")
     assert draft.state_key is not None
     check(room, draft, draft.state_key)
@@ -234,7 +248,7 @@ def _check_join(room: _Room, draft: Draft, target: str) -> None:
     rule = room.join_rule()
     if rule == "public":
         return
-    if rule not in ("invite", "knock", *_RESTRICTED):
+    if rule == "":
         raise forbidden("this room lets nobody join")
     if membership in _HERE:
         return
@@ -372,8 +386,8 @@ def _check_sending(room: _Room, draft: Draft) -> None:
 
 
 def _check_power_levels(room: _Room, draft: Draft) -> None:
-    new = draft.content
-    _check_level_forms(new)
+    version, new = room.version, draft.content
+    _check_level_forms(version, new)
     named = room.power.creators.intersection(new.get("users", ()))
     if named:
         raise forbidden(f"{min(named)} is a creator of this room and has no power level that could be set")
@@ -383,20 +397,20 @@ def _check_power_levels(room: _Room, draft: Draft) -> None:
     old = current.content
     level = room.power.of(draft.sender)
     for key in _LEVELS:
-        _check_change(level, key, old.get(key), new.get(key))
-    for section in ("events", "notifications"):
-        for key, before, after in _changes(old.get(section), new.get(section)):
+        _check_change(level, key, level_of(version, old.get(key)), level_of(version, new.get(key)))
+    for section in ("events", "notifications") if version.notification_levels else ("events",):
+        for key, before, after in _changes(version, old.get(section), new.get(section)):
             _check_change(level, key, before, after)
     _check_users(room, draft, old.get("users"))
 
 
-def _check_level_forms(content: Mapping[str, Any]) -> None:
+def _check_level_forms(version: RoomVersion, content: Mapping[str, Any]) -> None:
     for key in _LEVELS:
-        if key in content and not is_level(content[key]):
+        if key in content and level_of(version, content[key]) is None:
             raise bad_json(f"{key} must be an integer")
     for section in ("events", "notifications", "users"):
         levels = content.get(section, {})
-        if not isinstance(levels, dict) or not all(map(is_level, levels.values())):
+        if not isinstance(levels, dict) or any(level_of(version, level) is None for level in levels.values()):
             raise bad_json(f"{section} must be an object of integers")
     if not all(map(ids.is_user_id, content.get("users", ()))):
         raise bad_json("users must be named by their user ids")
@@ -404,19 +418,20 @@ def _check_level_forms(content: Mapping[str, Any]) -> None:
 
 def _check_users(room: _Room, draft: Draft, old: object) -> None:
     level = room.power.of(draft.sender)
-    for user, before, after in _changes(old, draft.content.get("users")):
+    for user, before, after in _changes(room.version, old, draft.content.get("users")):
         if before is not None and before >= level and user != draft.sender:
             raise forbidden(f"the power level of {user} is not below yours")
         _check_change(level, user, before, after)
 
 
-def _changes(old: object, new: object) -> Iterator[tuple[str, int | None, int | None]]:
+def _changes(version: RoomVersion, old: object, new: object) -> Iterator[tuple[str, int | None, int | None]]:
     """(key, level before, level after) of every entry that was added, changed or removed; None: there is none."""
     before = old if isinstance(old, dict) else {}
     after = new if isinstance(new, dict) else {}
     for key in sorted(before.keys() | after.keys()):
-        if before.get(key) != after.get(key):
-            yield key, before.get(key), after.get(key)
+        levels = level_of(version, before.get(key)), level_of(version, after.get(key))
+        if levels[0] != levels[1]:
+            yield key, *levels
 
 
 def _check_change(level: int, name: str, before: int | None, after: int | None) -> None:
@@ -425,6 +440,14 @@ def _check_change(level: int, name: str, before: int | None, after: int | None) 
         return
     if (before is not None and before > level) or (after is not None and after > level):
         raise forbidden(f"your power level, {level}, does not reach to change {name} this way")
+
+
+# --- m.room.redaction, in versions 1 and 2 ---
+
+
+def _check_redacting_server(room: _Room, draft: Draft) -> None:
+    if _domain(draft.redacts or "") != _domain(draft.sender):
+        _check_level(room, draft.sender, room.power.redact, "redact what people of other servers sent")
 
 
 # --- redactions: permitted as events by the rules above, and by these as acts on their target ---

@@ -7,8 +7,9 @@ import msgspec
 
 from bongsu.core import events, ids, limits
 from bongsu.core.errors import Refusal, bad_json, invalid_param
-from bongsu.core.events import Draft, StateKey
+from bongsu.core.events import Draft, Event, StateKey
 from bongsu.core.json import JsonObject
+from bongsu.core.power import level_of
 from bongsu.core.versions import RoomVersion
 
 
@@ -165,6 +166,8 @@ def _power_levels(version: RoomVersion, options: Options, creator: str, create: 
     return {**levels, **options.power_level_content_override}
 
 
+_HIGHEST: Final = 100  # the level of whoever makes a room, where creators do not stand above all levels
+_LATER_RULES: Final = ("knock", "restricted", "knock_restricted")
 _COPIED: Final = (
     events.JOIN_RULES,
     events.NAME,
@@ -181,19 +184,50 @@ _COPIED: Final = (
 
 
 def copied_state(
-    version: RoomVersion, creators: frozenset[str], upgrader: str, state: Mapping[events.StateKey, Any]
+    version: RoomVersion, creators: frozenset[str], upgrader: str, old: RoomVersion, state: Mapping[StateKey, Event]
 ) -> list[Draft]:
-    """The state an upgraded room takes from the old one; its power levels first, so that the rest is allowed."""
-    drafts = []
+    """The state an upgraded room takes from the old one; its power levels first, so that the rest is allowed.
+
+    version, creators: of the new room; old, state: of the one it replaces.
+    """
     levels = state.get((events.POWER_LEVELS, ""))
-    content = dict(levels.content) if levels is not None else {}
-    if version.privileged_creators:
-        content["users"] = {user: level for user, level in content.get("users", {}).items() if user not in creators}
-        content["events"] = {**content.get("events", {}), events.TOMBSTONE: 150}
-    else:
-        content["users"] = {**content.get("users", {}), upgrader: 100}
-    drafts.append(Draft(type=events.POWER_LEVELS, sender=upgrader, content=content, state_key=""))
+    stated = _whole_levels(old, levels.content) if levels is not None else {}
+    content = {**stated, **_changed_levels(version, creators, upgrader, stated)}
+    drafts = [Draft(type=events.POWER_LEVELS, sender=upgrader, content=content, state_key="")]
     for (kind, key), event in state.items():
         if (kind in _COPIED and key == "") or kind in ("m.space.child", "m.space.parent"):
-            drafts.append(Draft(type=kind, sender=upgrader, content=dict(event.content), state_key=key))
+            kept = _known_rule(version, event.content) if kind == events.JOIN_RULES else event.content
+            drafts.append(Draft(type=kind, sender=upgrader, content=dict(kept), state_key=key))
     return drafts
+
+
+def _whole_levels(old: RoomVersion, content: Mapping[str, Any]) -> JsonObject:
+    """Power levels as integers, which every version understands; what is no level is left out."""
+    whole: JsonObject = {}
+    for key, value in content.items():
+        level = _whole_levels(old, value) if isinstance(value, dict) else level_of(old, value)
+        if isinstance(level, int):
+            level = max(-limits.INTEGER_MAX, min(level, limits.INTEGER_MAX))
+        if level is not None:
+            whole[key] = level
+    return whole
+
+
+def _changed_levels(
+    version: RoomVersion, creators: frozenset[str], upgrader: str, stated: Mapping[str, Any]
+) -> JsonObject:
+    users, needed = stated.get("users", {}), stated.get("events", {})
+    if version.privileged_creators:
+        others = {user: level for user, level in users.items() if user not in creators}
+        return {"users": others, "events": {**needed, events.TOMBSTONE: 150}}
+    reachable = {event_type: min(level, _HIGHEST) for event_type, level in needed.items()}
+    return {"users": {**users, upgrader: _HIGHEST}, "events": reachable}
+
+
+def _known_rule(version: RoomVersion, content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Join rules of a later version become the nearest that this one knows: nobody comes in who could not before."""
+    rule = content.get("join_rule")
+    if not isinstance(rule, str) or version.knows_join_rule(rule):
+        return content
+    nearest = "restricted" if rule == "knock_restricted" and version.restricted_joins else "invite"
+    return {**content, "join_rule": nearest} if rule in _LATER_RULES else content

@@ -22,6 +22,7 @@ REDACTION: Final = "m.room.redaction"
 NAME: Final = "m.room.name"
 TOPIC: Final = "m.room.topic"
 AVATAR: Final = "m.room.avatar"
+ALIASES: Final = "m.room.aliases"  # up to room version 5; later an event like others
 CANONICAL_ALIAS: Final = "m.room.canonical_alias"
 ENCRYPTION: Final = "m.room.encryption"
 TOMBSTONE: Final = "m.room.tombstone"

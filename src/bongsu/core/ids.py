@@ -10,7 +10,9 @@ _LOCALPART: Final = re.compile(r"[a-z0-9._=/+-]+")  # what new users may choose
 _HISTORICAL_LOCALPART: Final = re.compile(r"[\x21-\x39\x3b-\x7e]*")  # what may be met
 _SERVER_NAME: Final = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[0-9A-Za-z.-]{1,255})(:[0-9]{1,5})?")
 _OPAQUE: Final = re.compile(r"[0-9A-Za-z._~/+=-]+")
-_EVENT_ID: Final = re.compile(r"\$[0-9A-Za-z_-]{43}")
+_EVENT_ID: Final = re.compile(r"\$([0-9A-Za-z_-]{43}|[0-9A-Za-z+/]{43})")  # a hash in one of two alphabets
+_SERVER_EVENT_ID: Final = re.compile(r"\$[\x21-\x39\x3b-\x7e]+:.+")  # room versions 1 and 2
+_HASH_ROOM_ID: Final = re.compile(r"![0-9A-Za-z_-]{43}")
 _MEDIA_ID: Final = re.compile(r"[0-9A-Za-z_-]{1,255}")
 _SERVER_ROOM_ID: Final = re.compile(r"![^:\x00]+:.+", re.DOTALL)
 
@@ -50,11 +52,15 @@ def is_room_id(identifier: object) -> bool:
         return False
     if _SERVER_ROOM_ID.fullmatch(identifier):
         return is_server_name(split(identifier)[1])
-    return bool(_EVENT_ID.fullmatch("$" + identifier[1:])) and identifier[0] == "!"
+    return bool(_HASH_ROOM_ID.fullmatch(identifier))
 
 
 def is_event_id(identifier: object) -> bool:
-    return isinstance(identifier, str) and bool(_EVENT_ID.fullmatch(identifier))
+    if not isinstance(identifier, str) or not _fits(identifier):
+        return False
+    if _SERVER_EVENT_ID.fullmatch(identifier):
+        return is_server_name(split(identifier)[1])
+    return bool(_EVENT_ID.fullmatch(identifier))
 
 
 def is_alias(identifier: object) -> bool:

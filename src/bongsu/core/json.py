@@ -126,9 +126,13 @@ def _check_canonical(value: Any) -> None:
         raise bad_json("a number in an event must be an integer")
 
 
-def canonical(value: Any) -> bytes:
-    """Canonical JSON: keys sorted by code point, no white space, UTF-8. Raises M_BAD_JSON for fractions."""
-    _check_canonical(value)
+def canonical(value: Any, *, strict: bool = True) -> bytes:
+    """Canonical JSON: keys sorted by code point, no white space, UTF-8. Raises M_BAD_JSON for fractions.
+
+    strict False: as room versions before 6 have it, with fractions and longer integers.
+    """
+    if strict:
+        _check_canonical(value)
     return _canonical.encode(value)
 
 

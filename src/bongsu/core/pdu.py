@@ -8,12 +8,15 @@ every part is encoded once and the texts are put together from bytes:
      `---- head ----'            `-- depth --'            `------------------ tail -----------------'
 
 Signatures are no part of either hash; federation can add them later without changing an event id.
+
+In room versions 1 and 2 an event id is no hash: it stands after the depth, and events that refer to this one name its
+reference hash beside it. Any text will do, so it is made of a hash of all else: the same event has the same id.
 """
 
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -22,16 +25,23 @@ from bongsu.core import events, limits
 from bongsu.core.errors import too_large
 from bongsu.core.events import Draft, Event
 from bongsu.core.json import JsonObject, canonical, decode, encode
-from bongsu.core.versions import RoomVersion
+from bongsu.core.versions import EventIds, RoomVersion
 
 _NOT_IN_CONTENT_HASH: Final = frozenset({"hashes", "signatures", "unsigned"})
 _NOT_IN_REFERENCE_HASH: Final = frozenset({"signatures", "unsigned", "age_ts"})
 
 
+Citation = str | list[Any]  # how events name others: an event id, or in versions 1 and 2 [event id, {"sha256": hash}]
+
+
 class Built(msgspec.Struct, frozen=True, kw_only=True):
-    """A new event. pdu: canonical JSON with `hashes`, without signatures; content_json: its content, canonical."""
+    """A new event. pdu: canonical JSON with `hashes`, without signatures; content_json: its content, canonical.
+
+    reference: the reference hash in unpadded base64.
+    """
 
     event_id: str
+    reference: str
     room_id: str
     pdu: bytes
     content_json: bytes
@@ -45,8 +55,8 @@ class Pdu(msgspec.Struct, frozen=True, kw_only=True):
     content: msgspec.Raw
     origin_server_ts: int
     depth: int
-    auth_events: list[str]
-    prev_events: list[str]
+    auth_events: list[Citation]
+    prev_events: list[Citation]
     hashes: dict[str, str]
     room_id: str | None = None
     state_key: str | None = None
@@ -61,7 +71,7 @@ class _Tail(msgspec.Struct, kw_only=True):
     """The keys of a PDU after `hashes`, in canonical order. Field order is part of the format."""
 
     origin_server_ts: int
-    prev_events: Sequence[str]
+    prev_events: Sequence[Citation]
     redacts: str | UnsetType = UNSET
     room_id: str | UnsetType = UNSET
     sender: str
@@ -109,7 +119,7 @@ def redact(version: RoomVersion, pdu: JsonObject) -> JsonObject:
 
 def _redacted_json(version: RoomVersion, event_type: str, content: JsonObject) -> bytes:
     kept = redact_content(version, event_type, content)
-    return canonical(kept) if kept else b"{}"
+    return canonical(kept, strict=version.strict_json) if kept else b"{}"
 
 
 def redacts_of(version: RoomVersion, draft: Draft) -> str | None:
@@ -133,21 +143,40 @@ def _base64(digest: bytes) -> bytes:
     return b64encode(digest).rstrip(b"=")
 
 
-def _event_id(digest: bytes) -> str:
+def _event_id(version: RoomVersion, digest: bytes) -> str:
+    """The event id of a reference hash, where it is made of that."""
+    if version.event_ids is EventIds.BASE64:
+        return "$" + _base64(digest).decode()
     return "$" + urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 def content_hash(pdu: JsonObject) -> str:
     """The content hash of any PDU, in unpadded base64: what its `hashes.sha256` should say."""
     covered = {key: value for key, value in pdu.items() if key not in _NOT_IN_CONTENT_HASH}
-    return _base64(sha256(canonical(covered)).digest()).decode()
+    return _base64(sha256(canonical(covered, strict=False)).digest()).decode()
+
+
+def _reference_digest(version: RoomVersion, pdu: JsonObject) -> bytes:
+    kept = redact(version, pdu)
+    covered = {key: value for key, value in kept.items() if key not in _NOT_IN_REFERENCE_HASH}
+    return sha256(canonical(covered, strict=version.strict_json)).digest()
+
+
+def reference(version: RoomVersion, pdu: JsonObject) -> str:
+    """The reference hash of any PDU, in unpadded base64."""
+    return _base64(_reference_digest(version, pdu)).decode()
 
 
 def event_id(version: RoomVersion, pdu: JsonObject) -> str:
-    """The event id of any PDU: `$` and its reference hash in URL-safe unpadded base64."""
-    kept = redact(version, pdu)
-    covered = {key: value for key, value in kept.items() if key not in _NOT_IN_REFERENCE_HASH}
-    return _event_id(sha256(canonical(covered)).digest())
+    """The event id of any PDU."""
+    if version.event_ids is EventIds.OPAQUE:
+        return str(pdu["event_id"])
+    return _event_id(version, _reference_digest(version, pdu))
+
+
+def citation(version: RoomVersion, event_id: str, reference: str) -> Citation:
+    """How an event of this room version names another one in its prev_events and auth_events."""
+    return [event_id, {"sha256": reference}] if version.event_ids is EventIds.OPAQUE else event_id
 
 
 # --- building ---
@@ -158,12 +187,12 @@ def build(
     *,
     room_id: str | None,
     draft: Draft,
-    auth_events: Sequence[str],
-    prev_events: Sequence[str],
+    auth_events: Sequence[Citation],
+    prev_events: Sequence[Citation],
     depth: int,
     ts_ms: int,
 ) -> Built:
-    """The PDU of a permitted draft. auth_events, prev_events: event ids; ts_ms: origin_server_ts.
+    """The PDU of a permitted draft. auth_events, prev_events: see citation(); ts_ms: origin_server_ts.
 
     room_id is None for the create event of a version whose room ids are hashes, and for nothing else.
     Raises M_TOO_LARGE for what exceeds the protocol's sizes, M_BAD_JSON for content that canonical JSON cannot hold.
@@ -171,18 +200,33 @@ def build(
     assert (room_id is None) == (version.room_id_is_hash and draft.type == events.CREATE)
     _check_ids(draft, room_id)
     content = _content(version, draft)
-    content_json = canonical(content)
+    content_json = canonical(content, strict=version.strict_json)
     head = b'{"auth_events":' + encode(auth_events) + b',"content":'
     middle = b',"depth":%d,' % min(depth, limits.INTEGER_MAX)
     tail, tail_redacted = _tails(version, room_id, draft, prev_events, ts_ms)
     digest = sha256(b"".join((head, content_json, middle, tail))).digest()
+    opaque_id = _opaque_id(digest, draft.sender) if version.event_ids is EventIds.OPAQUE else None
+    if opaque_id is not None:
+        middle += b'"event_id":' + encode(opaque_id) + b","
+        digest = sha256(b"".join((head, content_json, middle, tail))).digest()
     middle += b'"hashes":{"sha256":"' + _base64(digest) + b'"},'
     pdu = b"".join((head, content_json, middle, tail))
     if len(pdu) > limits.EVENT_BYTES_MAX:
         raise too_large(f"an event may have {limits.EVENT_BYTES_MAX} bytes; this one has {len(pdu)}")
     redacted = _redacted_json(version, draft.type, content)
-    new_id = _event_id(sha256(b"".join((head, redacted, middle, tail_redacted))).digest())
-    return Built(event_id=new_id, room_id=room_id or "!" + new_id[1:], pdu=pdu, content_json=content_json)
+    referred = sha256(b"".join((head, redacted, middle, tail_redacted))).digest()
+    new_id = opaque_id or _event_id(version, referred)
+    return Built(
+        event_id=new_id,
+        reference=_base64(referred).decode(),
+        room_id=room_id or "!" + new_id[1:],
+        pdu=pdu,
+        content_json=content_json,
+    )
+
+
+def _opaque_id(digest: bytes, sender: str) -> str:
+    return f"${urlsafe_b64encode(digest[:18]).decode()}:{sender.partition(':')[2]}"
 
 
 def _content(version: RoomVersion, draft: Draft) -> JsonObject:
@@ -192,7 +236,7 @@ def _content(version: RoomVersion, draft: Draft) -> JsonObject:
 
 
 def _tails(
-    version: RoomVersion, room_id: str | None, draft: Draft, prev_events: Sequence[str], ts_ms: int
+    version: RoomVersion, room_id: str | None, draft: Draft, prev_events: Sequence[Citation], ts_ms: int
 ) -> tuple[bytes, bytes]:
     """The tail of the PDU, and of its redacted form: a redaction takes a top-level `redacts` away."""
     tail = _Tail(
@@ -257,7 +301,7 @@ def _content_with_redacts(event: Event) -> bytes:
     """Clients look for `redacts` in both places, whatever the room version (room version 11, "Event format")."""
     if event.content.get("redacts") == event.redacts:
         return event.content_json
-    return canonical({**event.content, "redacts": event.redacts})
+    return canonical({**event.content, "redacts": event.redacts}, strict=False)
 
 
 def with_unsigned(client: bytes, unsigned: bytes) -> bytes:

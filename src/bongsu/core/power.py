@@ -1,7 +1,8 @@
 """Power levels: who may do what in a room (client-server API, m.room.power_levels; room version 12 for creators)."""
 
+import re
 from collections.abc import Mapping
-from typing import Any, Final, TypeGuard
+from typing import Any, Final
 
 from bongsu.core import limits
 from bongsu.core.events import REDACTION, Event
@@ -12,9 +13,17 @@ _CREATOR_UNSTATED: Final = 100  # the creator's level in a room without m.room.p
 _EMPTY: Final[Mapping[str, Any]] = {}
 
 
-def is_level(value: object) -> TypeGuard[int]:
-    """Levels are integers and nothing else since room version 10; in JSON true is no integer."""
-    return isinstance(value, int) and not isinstance(value, bool)
+_TEXT: Final = re.compile(r"\s*([+-]?[0-9]{1,32})\s*", re.ASCII)
+
+
+def level_of(version: RoomVersion, value: object) -> int | None:
+    """A stated level, an integer or before room version 10 a text of one; None for what is no level."""
+    if isinstance(value, int):
+        return None if isinstance(value, bool) else value  # in JSON true is no integer
+    if version.integer_levels or not isinstance(value, str):
+        return None
+    match = _TEXT.fullmatch(value)
+    return int(match[1]) if match else None
 
 
 def creator_of(version: RoomVersion, create: Event) -> str:
@@ -46,16 +55,16 @@ class PowerLevels:
     def __init__(self, version: RoomVersion, create: Event, power_levels: Event | None) -> None:
         content = _EMPTY if power_levels is None else power_levels.content
         self.creators = creators_of(version, create)
-        self.ban = _level(content, "ban", 50)
-        self.kick = _level(content, "kick", 50)
-        self.redact = _level(content, "redact", 50)
-        self.invite = _level(content, "invite", 0)
-        self._users_default = _level(content, "users_default", 0)
-        self._events_default = _level(content, "events_default", 0)
-        self._state_default = _level(content, "state_default", 50)
-        self._events = _levels(content, "events")
-        self._notifications = _levels(content, "notifications")
-        self._users = _levels(content, "users")
+        self.ban = _level(version, content, "ban", 50)
+        self.kick = _level(version, content, "kick", 50)
+        self.redact = _level(version, content, "redact", 50)
+        self.invite = _level(version, content, "invite", 0)
+        self._users_default = _level(version, content, "users_default", 0)
+        self._events_default = _level(version, content, "events_default", 0)
+        self._state_default = _level(version, content, "state_default", 50)
+        self._events = _levels(version, content, "events")
+        self._notifications = _levels(version, content, "notifications")
+        self._users = _levels(version, content, "users")
         if power_levels is None:
             self._users[creator_of(version, create)] = _CREATOR_UNSTATED
         self._users.update(dict.fromkeys(self.creators, CREATOR))
@@ -80,11 +89,12 @@ class PowerLevels:
         return self.may_send(user_id, REDACTION, False) and (user_id == sender or self.of(user_id) >= self.redact)
 
 
-def _level(content: Mapping[str, Any], key: str, default: int) -> int:
-    value = content.get(key)
-    return value if is_level(value) else default
+def _level(version: RoomVersion, content: Mapping[str, Any], key: str, default: int) -> int:
+    level = level_of(version, content.get(key))
+    return default if level is None else level
 
 
-def _levels(content: Mapping[str, Any], key: str) -> dict[str, int]:
+def _levels(version: RoomVersion, content: Mapping[str, Any], key: str) -> dict[str, int]:
     stated = content.get(key)
-    return {name: level for name, level in stated.items() if is_level(level)} if isinstance(stated, dict) else {}
+    found = {name: level_of(version, value) for name, value in stated.items()} if isinstance(stated, dict) else {}
+    return {name: level for name, level in found.items() if level is not None}

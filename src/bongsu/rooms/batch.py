@@ -11,7 +11,7 @@ from bongsu.core.account_data import INVITES, blocks_invites
 from bongsu.core.errors import Refusal, not_found
 from bongsu.core.events import MEMBER, Draft, Event
 from bongsu.core.json import canonical, decode
-from bongsu.core.versions import RoomVersion
+from bongsu.core.versions import EventIds, RoomVersion
 from bongsu.rooms.cache import Rooms
 from bongsu.rooms.room import Room, WorkingRoom
 from bongsu.store import directory, personal
@@ -71,6 +71,7 @@ class RoomBatch:
         self._working: dict[str, WorkingRoom] = {}
         self._before: dict[str, WorkingRoom | None] = {}
         self._sent = sent
+        self._references: dict[str, str] = {}
 
     async def prepare(self, wanted: Sequence[Wanted]) -> None:
         await self._rooms.know({room for want in wanted for room in want.room_ids}, reads=self._reads)
@@ -171,16 +172,28 @@ class RoomBatch:
         authorization.authorize(room.version, draft, room.room_id, room.get, power=power)
         self._remember(room)
         auth_events = [event.event_id for key in keys if (event := room.get(*key)) is not None]
+        prev_events = [room.newest_id] if room.newest_id else []
+        if room.version.event_ids is EventIds.OPAQUE:
+            await self._know_references(room, {*auth_events, *prev_events})
         built = pdu.build(
             room.version,
             room_id=room.room_id,
             draft=draft,
-            auth_events=auth_events,
-            prev_events=[room.newest_id] if room.newest_id else [],
+            auth_events=self._citations(room, auth_events),
+            prev_events=self._citations(room, prev_events),
             depth=room.depth + 1,
             ts_ms=self.now_ms,
         )
         return self._store(room, draft, built, room.depth + 1, self.now_ms, transaction)
+
+    async def _know_references(self, room: WorkingRoom, event_ids: set[str]) -> None:
+        """The reference hashes of events whose ids do not tell them."""
+        unknown = event_ids - self._references.keys()
+        for event_id, raw in (await event_table.pdus(self.connection, list(unknown))).items() if unknown else ():
+            self._references[event_id] = pdu.reference(room.version, decode(raw))
+
+    def _citations(self, room: WorkingRoom, event_ids: Sequence[str]) -> list[pdu.Citation]:
+        return [pdu.citation(room.version, each, self._references.get(each, "")) for each in event_ids]
 
     def _remember(self, room: WorkingRoom) -> None:
         """Keeps the room as it was before this operation first touched it."""
@@ -209,6 +222,7 @@ class RoomBatch:
             self._sent[key] = event.event_id
         self.rows.events.append(StoredEvent(event, built.pdu, key))
         room.add(event)
+        self._references[event.event_id] = built.reference
         related = relations.relates_to(draft.content)
         if related is not None and draft.state_key is None:
             self.rows.relations.append(Relation(related.parent_id, related.rel_type, related.key, event))
@@ -242,7 +256,9 @@ class RoomBatch:
         event = await self.append(room, draft, transaction)
         original, raw = target
         pruned = pdu.redact(room.version, msgspec.json.decode(raw))
-        self.rows.redacted.append(Redacted(original.event_id, canonical(pruned), event.event_id))
+        self.rows.redacted.append(
+            Redacted(original.event_id, canonical(pruned, strict=room.version.strict_json), event.event_id)
+        )
         return event
 
 

@@ -6,7 +6,7 @@ from bongsu.core import creation, ids
 from bongsu.core.errors import Refusal, forbidden
 from bongsu.core.events import CANONICAL_ALIAS, CREATE, MEMBER, POWER_LEVELS, TOMBSTONE, Draft
 from bongsu.core.json import JsonObject
-from bongsu.core.power import creators_of
+from bongsu.core.power import creators_of, level_of
 from bongsu.core.versions import RoomVersion
 from bongsu.rooms.batch import RoomBatch
 from bongsu.rooms.membership import Invite
@@ -109,7 +109,8 @@ class UpgradeRoom(msgspec.Struct, frozen=True):
         await join_creator(batch, new, self.user_id)
         create = new.get(CREATE)
         assert create is not None
-        for copied in creation.copied_state(self.version, creators_of(self.version, create), self.user_id, old.state):
+        creators = creators_of(self.version, create)
+        for copied in creation.copied_state(self.version, creators, self.user_id, old.version, old.state):
             await batch.append(new, copied)
         return new
 
@@ -130,10 +131,9 @@ class UpgradeRoom(msgspec.Struct, frozen=True):
         """Nobody but moderators can write in the old room any more, where the upgrader may say so."""
         levels = old.get(POWER_LEVELS)
         content = dict(levels.content) if levels else {}
-        default = content.get("users_default", 0)
-        closed = max(50, default + 1 if isinstance(default, int) else 50)
-        content["events_default"] = max(closed, content.get("events_default", 0))
-        content["invite"] = max(closed, content.get("invite", 0))
+        closed = max(50, _stated(old, content, "users_default") + 1)
+        content["events_default"] = max(closed, _stated(old, content, "events_default"))
+        content["invite"] = max(closed, _stated(old, content, "invite"))
         await self._set_if_allowed(batch, old, POWER_LEVELS, content)
 
     async def _set_if_allowed(self, batch: RoomBatch, old: WorkingRoom, event_type: str, content: JsonObject) -> None:
@@ -142,3 +142,7 @@ class UpgradeRoom(msgspec.Struct, frozen=True):
         except Refusal as refusal:
             if refusal.status != 403:
                 raise
+
+
+def _stated(room: WorkingRoom, levels: JsonObject, key: str) -> int:
+    return level_of(room.version, levels.get(key)) or 0

@@ -49,7 +49,7 @@ class Join(_OfOne, frozen=True, kw_only=True):
         if before == "join":
             return room.room_id
         content = self.content("join", await people.member_profile(batch.connection, self.target))
-        if before != "invite" and _join_rule(room) in _RESTRICTED:
+        if before != "invite" and _is_restricted(room):
             content["join_authorised_via_users_server"] = await _who_vouches(batch, room, self.target)
         await self.set(batch, room, content)
         return room.room_id
@@ -146,9 +146,10 @@ class Forget(msgspec.Struct, frozen=True):
         batch.rows.add((self.room_id, self.user_id), Forgotten(batch.rows.next_pos(), self.room_id, self.user_id))
 
 
-def _join_rule(room: WorkingRoom) -> str:
+def _is_restricted(room: WorkingRoom) -> bool:
     rules = room.get(JOIN_RULES)
-    return str(rules.content.get("join_rule")) if rules else "invite"
+    rule = str(rules.content.get("join_rule")) if rules else "invite"
+    return rule in _RESTRICTED and room.version.knows_join_rule(rule)
 
 
 async def _check_invited_exists(batch: RoomBatch, user_id: str) -> None:

@@ -63,7 +63,7 @@ class SendState(msgspec.Struct, frozen=True):
             await _check_canonical_alias(batch, room, draft.content)
         assert draft.state_key is not None
         present = room.get(draft.type, draft.state_key)
-        if present is not None and present.sender == draft.sender and present.content_json == canonical(draft.content):
+        if present is not None and present.sender == draft.sender and present.content_json == _canonical(room, draft):
             return present.event_id
         event = await (batch.set_member if draft.type == MEMBER else batch.append)(room, draft)
         return event.event_id
@@ -98,6 +98,10 @@ class Redact(msgspec.Struct, frozen=True):
         content = {**self.content, "redacts": self.event_id} if room.version.redacts_in_content else self.content
         draft = Draft(type=REDACTION, sender=sender, content=content, redacts=self.event_id)
         return (await batch.redact(room, draft, target, self.transaction)).event_id
+
+
+def _canonical(room: WorkingRoom, draft: Draft) -> bytes:
+    return canonical(draft.content, strict=room.version.strict_json)
 
 
 async def existing_room(batch: RoomBatch, room_id: str) -> WorkingRoom:

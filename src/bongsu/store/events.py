@@ -20,6 +20,12 @@ async def with_pdu(reads: Reads, room_id: str, event_id: str) -> tuple[Event, by
     return read_event(rows[0]), rows[0]["pdu"]
 
 
+async def pdus(reads: Reads, event_ids: Sequence[str]) -> dict[str, bytes]:
+    """The PDUs of events, by id."""
+    rows = await reads.fetch("SELECT event_id, pdu FROM events WHERE event_id = ANY($1)", event_ids)
+    return {row["event_id"]: row["pdu"] for row in rows}
+
+
 async def by_id(reads: Reads, event_ids: Sequence[str]) -> dict[str, Event]:
     """Events by id, of whatever room."""
     return {row["event_id"]: read_event(row) for row in await reads.fetch(_BY_ID, event_ids)}
