@@ -31,6 +31,7 @@ from bongsu.matrix.discovery import Discovery
 from bongsu.matrix.ephemeral import Ephemeral, TypingEnds
 from bongsu.matrix.history import History
 from bongsu.matrix.interactive import Interactive
+from bongsu.matrix.key_backup import KeyBackup
 from bongsu.matrix.keys import Keys
 from bongsu.matrix.login import Login
 from bongsu.matrix.membership import Membership
@@ -172,6 +173,7 @@ class Worker:
             Keys(self.database, self.committer, self.sync),
             CrossSigning(self.database, self.committer, interactive),
             ToDevice(self.committer),
+            KeyBackup(self.database),
             Moderation(self.database, accounts, self.committer, name),
         )
         return [route for family in families for route in family.routes()]

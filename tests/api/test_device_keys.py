@@ -507,8 +507,6 @@ async def test_too_many_at_once(alice: Talker) -> None:
     assert (await alice.refused("POST", CLAIM, {"one_time_keys": {alice.user_id: devices}}))[0] == 413
 
 
-@pytest.mark.parametrize(
-    ("method", "path"), [("GET", "/room_keys/version"), ("PUT", "/dehydrated_device"), ("GET", "/room_keys/keys")]
-)
+@pytest.mark.parametrize(("method", "path"), [("PUT", "/dehydrated_device"), ("GET", "/dehydrated_device")])
 async def test_what_is_not_kept(alice: Talker, method: str, path: str) -> None:
     assert await alice.refused(method, f"{V3}{path}", None if method == "GET" else {}) == (404, "M_UNRECOGNIZED")

@@ -70,6 +70,15 @@ TARGET = {"user_id": "string, not null", "reason": "string?"}
 
 SIGNING_KEY = {"user_id": "string", "usage": "strings", "keys": "object", "signatures": "object"}
 
+ROOM_KEY = {
+    "first_message_index": "integer",
+    "forwarded_count": "integer",
+    "is_verified": "boolean",
+    "session_data": "object",
+}
+A_ROOM_KEY = {"first_message_index": 0, "forwarded_count": 0, "is_verified": False, "session_data": {}}
+KEY_BACKUP = {"algorithm": "string", "auth_data": "object"}
+
 
 def sections(name: str, fields: Mapping[str, str], kind: str = "object") -> dict[str, str]:
     return {name: kind, **{f"{name}/{field}": kind for field, kind in fields.items()}}
@@ -191,6 +200,16 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         **sections("user_signing_key", SIGNING_KEY, "object?"),
     },
     f"POST {V3}/keys/signatures/upload": {"@x:y": "object", "@x:y/X": "object"},
+    f"POST {V3}/room_keys/version": {**KEY_BACKUP, "version": "string?"},
+    f"PUT {V3}/room_keys/version/{{version}}": {**KEY_BACKUP, "version": "string?"},
+    f"PUT {V3}/room_keys/keys": {
+        "rooms": "object",
+        "rooms/!x": "object",
+        "rooms/!x/sessions": "object",
+        **sections("rooms/!x/sessions/x", ROOM_KEY),
+    },
+    f"PUT {V3}/room_keys/keys/{{room_id}}": {"sessions": "object", **sections("sessions/x", ROOM_KEY)},
+    f"PUT {V3}/room_keys/keys/{{room_id}}/{{session_id}}": ROOM_KEY,
     f"PUT {V3}/sendToDevice/{{event_type}}/{{txn_id}}": {
         "messages": "object",
         "messages/@x:y": "object",
@@ -231,6 +250,11 @@ BESIDES: Mapping[str, Any] = {
     f"POST {V3}/keys/device_signing/upload": {
         f"{usage}_key": {"user_id": "", "usage": [], "keys": {}} for usage in ("master", "self_signing", "user_signing")
     },
+    f"POST {V3}/room_keys/version": {"algorithm": "", "auth_data": {}},
+    f"PUT {V3}/room_keys/version/{{version}}": {"algorithm": "", "auth_data": {}},
+    f"PUT {V3}/room_keys/keys": {"rooms": {"!x": {"sessions": {"x": A_ROOM_KEY}}}},
+    f"PUT {V3}/room_keys/keys/{{room_id}}": {"sessions": {"x": A_ROOM_KEY}},
+    f"PUT {V3}/room_keys/keys/{{room_id}}/{{session_id}}": A_ROOM_KEY,
 }
 WRONG_VALUE = ("order", "actions", "conditions")  # their families call a wrong type a wrong value: M_INVALID_PARAM
 BODILESS = ("/logout", "/logout/all", "/_matrix/media/v1/create", "/v3/upload", "/upload/{server_name}/{media_id}")

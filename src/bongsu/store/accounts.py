@@ -19,6 +19,8 @@ _OF_DEVICE: Final = (
     *("access_tokens", "refresh_tokens", "one_time_keys", "fallback_keys", "key_stocks", "to_device", "to_device_sent"),
     "devices",
 )
+# What is of no use to anybody when an account has ended.
+_OF_PERSON: Final = ("cross_signing_keys", "third_party_ids", "key_backup_owners", "key_backups", "backed_up_keys")
 
 
 class User(msgspec.Struct, frozen=True):
@@ -189,8 +191,7 @@ class Accounts:
                 raise not_found("there is no such account")
             await _delete_devices(connection, user_id, await _lock_devices(connection, user_id))
             for table in (
-                "cross_signing_keys",
-                "third_party_ids",
+                *_OF_PERSON,
                 *(("profiles", "account_data", "filters") if erase else ()),
             ):
                 await connection.execute(f"DELETE FROM {table} WHERE user_id = $1", user_id)
