@@ -71,6 +71,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         tuple[str, ...], Meta(description="Addresses of proxies whose X-Forwarded-For is believed; commas between")
     ] = ()
     open_registration: Annotated[bool, Meta(description="Anybody may make an account")] = False
+    guests: Annotated[
+        bool, Meta(description="People without an account may read, and talk in rooms that let them in")
+    ] = False
     registration_secret: Annotated[
         str | None, Meta(description="Whoever knows this may make accounts", extra=_SECRET)
     ] = None

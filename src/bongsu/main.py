@@ -36,6 +36,7 @@ from bongsu.matrix.keys import Keys
 from bongsu.matrix.login import Login
 from bongsu.matrix.membership import Membership
 from bongsu.matrix.moderation import Moderation
+from bongsu.matrix.old_sync import OldSync
 from bongsu.matrix.passwords import Passwords
 from bongsu.matrix.profile import Profiles
 from bongsu.matrix.pushrules import PushRules
@@ -80,6 +81,7 @@ from bongsu.store.rate_limits import RateLimits
 from bongsu.sync.admission import Admission
 from bongsu.sync.attendance import Attendance
 from bongsu.sync.mailbox import Mailbox
+from bongsu.sync.peeks import Peeks
 from bongsu.sync.readers import Readers
 from bongsu.sync.service import Sync
 
@@ -119,6 +121,7 @@ class Worker:
             database, self.committer, now_ms, lambda: self.shedding.level >= Tier.PRESENCE.shed_at
         )
         self.syncing = SyncEndpoints(database, self.sync, self.attendance.saw if settings.presence else None)
+        self.peeks = Peeks()
         self.typing_ends = TypingEnds(database, self.committer, now_ms)
         self.peers = Peers(settings.site, parse_peers(settings.peers), settings.peer_secret, settings.peer_ca)
         self.blobs = BlobFolder(settings.data / "blobs")
@@ -166,7 +169,15 @@ class Worker:
         interactive = Interactive(accounts, passwords, name)
         families = (
             Login(sessions, passwords, interactive, name),
-            Registration(accounts, sessions, passwords, interactive, name, is_open=settings.open_registration),
+            Registration(
+                accounts,
+                sessions,
+                passwords,
+                interactive,
+                name,
+                is_open=settings.open_registration,
+                has_guests=settings.guests,
+            ),
             AdminRegistration(accounts, sessions, passwords, name, settings.registration_secret),
             Account(accounts, sessions, passwords, interactive, self.deactivation),
             Devices(accounts, sessions, interactive),
@@ -196,6 +207,7 @@ class Worker:
             PushRules(database, committer),
             Profiles(database, committer),
             self.syncing,
+            OldSync(database, self.feed, rooms, self.sync, self.peeks),
         )
         return [route for family in families for route in family.routes()]
 
@@ -232,6 +244,7 @@ class Worker:
         self.feed.follow(self.rooms.apply, learns=True)
         self.feed.follow(self.attendance.apply)
         self.feed.follow(self.readers.apply)
+        self.feed.follow(self.peeks.apply)
         await self.blobs.open()
         await self.feed.start(on_failure)
         self.committer.start(on_failure)
@@ -254,6 +267,7 @@ class Worker:
         """The server stops: parked syncs answer, nobody new is told that all is well."""
         self.is_draining = True
         self.sync.drain()
+        self.peeks.drain()
         self.media.drain()
 
     async def stop(self) -> None:

@@ -13,7 +13,7 @@ from tests.server import Server, data_folder
 def server() -> Iterator[Server]:
     """One worker on a new data folder, shared by the tests of this folder."""
     with data_folder() as data_dir:
-        yield Server.start(data_dir, "--password-hashing", "fast")
+        yield Server.start(data_dir, "--password-hashing", "fast", "--guests")
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ async def http(base_url: str) -> AsyncIterator[aiohttp.ClientSession]:
 
 @pytest.fixture(scope="session")
 def other_base_url(base_url: str, request: pytest.FixtureRequest) -> str:
-    """Where a second worker of the same server answers."""
+    """Where a second worker of the same server answers, which lets no new guests in."""
     if os.environ.get("BONGSU_TEST_BASE_URL"):
         pytest.skip("a server from outside has no second worker")
     server: Server = request.getfixturevalue("server")

@@ -1,8 +1,9 @@
 """Every answer against the Matrix specification: its OpenAPI files, where they are at hand.
 
-The files are not part of this project. They are looked for where MATRIX_SPEC says, else in ../shared/matrix. An answer
-is checked when the specification documents its status for the operation, and every refusal must have the standard
-form whether or not its status is documented.
+The files are not part of this project. They are looked for where MATRIX_SPEC says, else in shared/matrix beside the
+project or above it, where a second working copy may stand. An answer is checked
+when the specification documents its status for the operation, and every refusal must have the standard form whether or
+not its status is documented.
 """
 
 import os
@@ -189,5 +190,6 @@ def _follow(uri: str, pointer: str) -> tuple[str, str, Any]:
 @cache
 def specification() -> Specification | None:
     """The specification, if it is at hand."""
-    folder = Path(os.environ.get(VARIABLE) or ROOT.parent / "shared" / "matrix")
-    return Specification(folder) if (folder / "endpoints.tsv").is_file() else None
+    named = os.environ.get(VARIABLE)
+    folders = [Path(named)] if named else [above / "shared" / "matrix" for above in ROOT.parents]
+    return next((Specification(folder) for folder in folders if (folder / "endpoints.tsv").is_file()), None)

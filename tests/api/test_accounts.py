@@ -186,9 +186,7 @@ async def test_available(http: aiohttp.ClientSession) -> None:
         assert (status, answer["errcode"]) == (400, errcode)
 
 
-async def test_guests_and_unknown_kinds_are_refused(http: aiohttp.ClientSession) -> None:
-    status, answer = await ask(http, "POST", f"{V3}/register", {}, kind="guest")
-    assert (status, answer["errcode"]) == (403, "M_GUEST_ACCESS_FORBIDDEN")
+async def test_unknown_kinds_are_refused(http: aiohttp.ClientSession) -> None:
     status, answer = await ask(http, "POST", f"{V3}/register", {}, kind="ghost")
     assert (status, answer["errcode"]) == (400, "M_INVALID_PARAM")
 

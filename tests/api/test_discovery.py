@@ -1,10 +1,12 @@
 """What the server says of itself, and what it says to whoever asks for something it does not have."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import aiohttp
 import pytest
+from tests.api.allowed import allowed
 from tests.api.schema import VARIABLE, specification
 from tests.api.talking import V1, V3, Talker, ask
 
@@ -131,6 +133,36 @@ async def test_browsers_may_ask_from_anywhere(http: aiohttp.ClientSession, path:
         _check_cors(response.headers)
     async with http.get(path, headers={"Origin": "https://app.example"}) as response:
         _check_cors(response.headers)
+
+
+async def test_browsers_may_ask_for_every_operation(http: aiohttp.ClientSession) -> None:
+    told = specification()
+    if told is None:
+        pytest.skip(f"the Matrix specification is not here; name its folder in {VARIABLE}")
+    for operation in told.endpoints():
+        asked = {"Origin": "https://app.example", "Access-Control-Request-Method": operation["method"]}
+        async with http.options(re.sub(r"\{[^}]+\}", "x", operation["path"]), headers=asked) as response:
+            assert response.status == 204
+            _check_cors(response.headers)
+
+
+@pytest.mark.parametrize("old", ["r0", "v1"])
+async def test_media_as_older_clients_spell_it(http: aiohttp.ClientSession, alice: Talker, old: str) -> None:
+    headers = {"Authorization": f"Bearer {alice.access_token}"}
+    async with http.post(f"/_matrix/media/{old}/upload", data=b"x", headers=headers) as response:
+        assert (await response.json())["content_uri"].startswith("mxc://")
+    assert (await alice.get(f"/_matrix/media/{old}/config"))["m.upload.size"] > 0
+
+
+async def test_what_has_an_r0_form_answers_there(http: aiohttp.ClientSession) -> None:
+    """Old clients say r0 where v3 stands today, in each operation that there was in both."""
+    told = specification()
+    if told is None:
+        pytest.skip(f"the Matrix specification is not here; name its folder in {VARIABLE}")
+    for operation in told.endpoints():
+        now = operation["path"]
+        if "/client/v3/" in now:
+            assert await allowed(http, now) == await allowed(http, now.replace("/v3/", "/r0/")), now
 
 
 async def test_who_asks_for_the_head_gets_no_body(http: aiohttp.ClientSession) -> None:

@@ -68,6 +68,7 @@ PRESENCE_TOLD_AT_ONCE_MAX = 20  # "online" that syncs bring: each makes two quer
 TIMELINE_EVENTS_DEFAULT = 20  # of /sync without a filter
 PAGE_EVENTS_DEFAULT = 10  # of /messages, /context, /relations (the protocol's default)
 PAGE_EVENTS_MAX = 1_000  # more than a screen can show; a page is built in memory
+STREAM_EVENTS_MAX = 100  # of one answer of the old event stream; the client asks for more at once
 HISTORY_SCAN_MAX = 10_000  # rows one page of history may look at when its filter matches few; 10 to 30 ms
 FILTER_PATTERNS_MAX = 100  # event types with "*" in one part of a filter: each is tried on every type of event met
 FILTER_PATTERNS_IN_SQL_MAX = 50  # event types with "*"; a filter with more is applied after reading
@@ -133,6 +134,7 @@ KEY_BACKUP_PAGE_KEYS = 1_000  # read and sent at once, about 1 MB and 10 ms
 INVITES_PER_CREATE_MAX = 100
 INITIAL_STATE_MAX = 100
 ALIASES_PER_ROOM_MAX = 100
+GUESTS_SENT_AWAY_MAX = 500  # in the commit that closes a room to guests, about 0.3 s; closed again, the others go
 ALLOWED_ROOMS_MAX = 100  # rooms named by a restricted join rule that are looked at
 TYPING_MS_MAX = 120_000
 

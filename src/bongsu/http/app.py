@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 import structlog
 from prometheus_client import Counter, Histogram
 
-from bongsu.core import limits, moderation
+from bongsu.core import guests, limits, moderation
 from bongsu.core.errors import Refusal
 from bongsu.core.requester import Requester
 from bongsu.http.lane import Lane, Take
@@ -33,7 +33,7 @@ SECONDS: Final = Histogram(
     "Time to answer, long polls left out",
     buckets=(0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
-_LONG_POLL: Final = "/sync"
+_LONG_POLL: Final = ("/sync", "/events")
 
 
 class Authenticator(Protocol):
@@ -147,6 +147,8 @@ class App:
         query = Query(scope["query_string"])
         client = scope["client"][0] if scope.get("client") else ""
         requester = await self._authenticate(route, headers, query, client)
+        if requester is not None and requester.is_guest:
+            guests.check(method, route.template, params)
         if route.bucket is not None:
             await self._limiter.spend(route.bucket, requester, client)
         return route, Request(

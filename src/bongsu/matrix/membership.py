@@ -64,8 +64,10 @@ class Membership:
         return await self._join(request, await self._resolve(request.params["room_id_or_alias"]))
 
     async def _join(self, request: Request, room_id: str) -> Response:
-        user, reason = request.requester.user_id, (await request.read(_Reason)).reason
-        joined = await self._committer.submit(Join(room_id=room_id, sender=user, target=user, reason=reason))
+        requester, reason = request.requester, (await request.read(_Reason)).reason
+        user = requester.user_id
+        operation = Join(room_id=room_id, sender=user, target=user, reason=reason, is_guest=requester.is_guest)
+        joined = await self._committer.submit(operation)
         return reply({"room_id": joined})
 
     async def knock(self, request: Request) -> Response:

@@ -8,8 +8,11 @@ GET  /_matrix/client/v1/register/m.login.registration_token/validity
 import secrets
 from typing import Final
 
+import msgspec
+
 from bongsu.core import uia, usernames
 from bongsu.core.errors import Refusal, forbidden, missing_param
+from bongsu.core.guests import no_guests
 from bongsu.core.ids import user_id as make_user_id
 from bongsu.core.passwords import check_new
 from bongsu.core.tiers import Tier
@@ -31,6 +34,10 @@ class RegisterBody(Wish, kw_only=True):
     inhibit_login: bool = False
 
 
+class _Guest(msgspec.Struct):
+    initial_device_display_name: str | None = None
+
+
 class Registration:
     """Accounts for everybody (open), or for those with a registration token that was handed out."""
 
@@ -43,6 +50,7 @@ class Registration:
         server_name: str,
         *,
         is_open: bool,
+        has_guests: bool,
     ) -> None:
         self._accounts = accounts
         self._sessions = sessions
@@ -50,6 +58,7 @@ class Registration:
         self._interactive = interactive
         self._server_name = server_name
         self._is_open = is_open
+        self._has_guests = has_guests
 
     def routes(self) -> list[Route]:
         validity = "/_matrix/client/v1/register/m.login.registration_token/validity"
@@ -61,7 +70,7 @@ class Registration:
 
     async def register(self, request: Request) -> Response:
         if request.query.choice("kind", ("user", "guest"), "user") == "guest":
-            raise Refusal(403, "M_GUEST_ACCESS_FORBIDDEN", "this server has no guests")
+            return await self._register_guest(request)
         flows = await self._flows()
         asked = await request.json_or_empty()
         body = convert(asked, RegisterBody)
@@ -69,6 +78,17 @@ class Registration:
         completed = await self._interactive.confirm(request, asked, flows, varying=_VARYING)
         new = await self._new_user(user_id, body, completed.facts.get("registration_token"))
         return reply(await self._sessions.sign_up(new, None if body.inhibit_login else body, request.client))
+
+    async def _register_guest(self, request: Request) -> Response:
+        """Somebody without an account or a way to come back. Of the body the device's name alone counts."""
+        if not self._has_guests:
+            raise no_guests("this server has no guests")
+        said = convert(await request.json_or_empty(), _Guest)
+        wish = Wish(initial_device_display_name=said.initial_device_display_name)
+        wish.check()
+        user_id = make_user_id(f"guest-{secrets.token_hex(8)}", self._server_name)
+        new = NewUser(user_id=user_id, password_hash=None, is_guest=True)
+        return reply(await self._sessions.sign_up(new, wish, request.client))
 
     async def _flows(self) -> list[Flow]:
         flows: list[Flow] = [(uia.DUMMY,)] if self._is_open else []

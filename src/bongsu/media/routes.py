@@ -8,7 +8,7 @@ GET  /_matrix/client/v1/media/download/{server_name}/{media_id}[/{file_name}]  a
 GET  /_matrix/client/v1/media/thumbnail/{server_name}/{media_id}               a picture made small
 GET  /_matrix/media/v3/download/…, /_matrix/media/v3/thumbnail/…               the same without a token, if allowed
 
-The deprecated paths answer under /_matrix/media/r0 too.
+The deprecated paths answer under /_matrix/media/r0 and /v1 too, as clients spelt them before there was v3.
 """
 
 import secrets
@@ -37,7 +37,7 @@ from bongsu.store.database import Database
 from bongsu.store.media import MediaRow, MediaStore
 
 _BUCKET: Final = "media"
-_LEGACY: Final = ("/_matrix/media/v3", "/_matrix/media/r0")
+_LEGACY: Final = ("/_matrix/media/v3", "/_matrix/media/r0", "/_matrix/media/v1")
 _AUTHENTICATED: Final = "/_matrix/client/v1/media"
 _ITEM: Final = "/{server_name}/{media_id}"
 

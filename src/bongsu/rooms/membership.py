@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 import msgspec
 
-from bongsu.core import ids, limits, summary
+from bongsu.core import guests, ids, limits, summary
 from bongsu.core.errors import Refusal, forbidden, not_found
-from bongsu.core.events import JOIN_RULES, MEMBER, POWER_LEVELS, Draft
+from bongsu.core.events import GUEST_ACCESS, JOIN_RULES, MEMBER, POWER_LEVELS, Draft
 from bongsu.core.json import JsonObject
 from bongsu.rooms.batch import RoomBatch
 from bongsu.rooms.room import WorkingRoom
@@ -42,12 +42,17 @@ class _OfOne(msgspec.Struct, frozen=True, kw_only=True):
 class Join(_OfOne, frozen=True, kw_only=True):
     """The person comes in; already in is fine. The result is the room id."""
 
+    is_guest: bool = False
+
     async def run(self, batch: RoomBatch) -> str:
         room = await batch.room(self.room_id)
         await batch.know_members(room, [self.target])
         before = room.membership(self.target)
         if before == "join":
             return room.room_id
+        access = room.get(GUEST_ACCESS)
+        if self.is_guest and not guests.admits(access.content if access else None):
+            raise guests.no_guests("this room is not for guests: make an account first")
         content = self.content("join", await people.member_profile(batch.connection, self.target))
         if before != "invite" and _is_restricted(room):
             content["join_authorised_via_users_server"] = await _who_vouches(batch, room, self.target)

@@ -5,16 +5,16 @@ from typing import Any
 
 import msgspec
 
-from bongsu.core import ids, relations
+from bongsu.core import guests, ids, limits, relations
 from bongsu.core.authorization import authorize_redaction
 from bongsu.core.errors import Refusal, forbidden, invalid_param, not_found
-from bongsu.core.events import CANONICAL_ALIAS, MEMBER, REDACTION, Draft
+from bongsu.core.events import CANONICAL_ALIAS, GUEST_ACCESS, MEMBER, REDACTION, Draft
 from bongsu.core.json import JsonObject, canonical
 from bongsu.core.moderation import suspended
 from bongsu.core.relations import ANNOTATION, THREAD, RelatesTo
 from bongsu.rooms.batch import RoomBatch, Transaction
 from bongsu.rooms.room import WorkingRoom
-from bongsu.store import directory
+from bongsu.store import directory, people
 from bongsu.store import relations as relation_table
 from bongsu.store.batch import Wanted
 
@@ -64,8 +64,11 @@ class SendState(msgspec.Struct, frozen=True):
         assert draft.state_key is not None
         present = room.get(draft.type, draft.state_key)
         if present is not None and present.sender == draft.sender and present.content_json == _canonical(room, draft):
-            return present.event_id
-        event = await (batch.set_member if draft.type == MEMBER else batch.append)(room, draft)
+            event = present
+        else:
+            event = await (batch.set_member if draft.type == MEMBER else batch.append)(room, draft)
+        if draft.type == GUEST_ACCESS and not guests.admits(draft.content):
+            await _send_guests_away(batch, room)
         return event.event_id
 
 
@@ -102,6 +105,14 @@ class Redact(msgspec.Struct, frozen=True):
 
 def _canonical(room: WorkingRoom, draft: Draft) -> bytes:
     return canonical(draft.content, strict=room.version.strict_json)
+
+
+async def _send_guests_away(batch: RoomBatch, room: WorkingRoom) -> None:
+    """A room that is closed to guests keeps none."""
+    for guest in await people.guests_in(batch.connection, room.room_id, limits.GUESTS_SENT_AWAY_MAX):
+        await batch.know_members(room, [guest])
+        if room.membership(guest) == "join":
+            await batch.append(room, Draft(type=MEMBER, sender=guest, state_key=guest, content={"membership": "leave"}))
 
 
 async def existing_room(batch: RoomBatch, room_id: str) -> WorkingRoom:

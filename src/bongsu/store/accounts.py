@@ -40,8 +40,9 @@ class NewUser(msgspec.Struct, frozen=True, kw_only=True):
     """registration_token: the one that let the person in, which is used up by it."""
 
     user_id: str
-    password_hash: str
+    password_hash: str | None
     is_admin: bool = False
+    is_guest: bool = False
     display_name: str | None = None
     registration_token: str | None = None
 
@@ -417,10 +418,12 @@ async def _use_registration_token(connection: Connection, token: str) -> None:
 
 async def _insert_user(connection: Connection, new: NewUser) -> None:
     made = await connection.fetchval(
-        "INSERT INTO users (user_id, password_hash, is_admin) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING 1",
+        "INSERT INTO users (user_id, password_hash, is_admin, is_guest) VALUES ($1, $2, $3, $4)"
+        " ON CONFLICT DO NOTHING RETURNING 1",
         new.user_id,
         new.password_hash,
         new.is_admin,
+        new.is_guest,
     )
     if made is None:
         raise Refusal(400, "M_USER_IN_USE", "this user name is taken")

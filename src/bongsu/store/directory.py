@@ -35,6 +35,12 @@ async def in_directory(reads: Reads, room_id: str) -> bool | None:
     return rows[0]["directory"] if rows else None
 
 
+async def published_among(reads: Reads, room_ids: Sequence[str]) -> set[str]:
+    """Those of the rooms that are in the directory."""
+    rows = await reads.fetch("SELECT room_id FROM rooms WHERE directory AND room_id = ANY($1)", room_ids)
+    return {row["room_id"] for row in rows}
+
+
 class Cursor(msgspec.Struct, frozen=True):
     """A place in the directory, where the fullest rooms stand first: just after the room with so many people."""
 

@@ -36,6 +36,23 @@ async def by_pos(reads: Reads, positions: Sequence[int]) -> dict[int, Event]:
     return {row["pos"]: read_event(row) for row in await reads.fetch(_BY_POS, positions)}
 
 
+_OF_PERSON: Final = f"""
+SELECT {EVENT_COLUMNS} FROM events e
+WHERE e.pos > $2 AND e.pos <= $3 AND e.room_id IN (
+    SELECT room_id FROM members WHERE user_id = $1 AND joined_pos IS NOT NULL AND forgotten_pos IS NULL
+      AND (membership = 'join' OR pos > $2))
+ORDER BY e.pos LIMIT $4
+"""
+
+
+async def of_person(reads: Reads, user_id: str, after: int, up_to: int, count: int) -> list[Event]:
+    """The oldest events of (after, up_to] in the rooms where the person is, or was at its beginning.
+
+    Not all of them need be for the person to see. Costs up_to - after rows.
+    """
+    return [read_event(row) for row in await reads.fetch(_OF_PERSON, user_id, after, up_to, count)]
+
+
 async def page(
     reads: Reads, room_id: str, *, after: int, up_to: int, newest_first: bool, count: int, **conditions: Any
 ) -> list[Event]:

@@ -23,6 +23,17 @@ async def exists(reads: Reads, user_id: str) -> bool:
     return bool(rows)
 
 
+async def guests_in(reads: Reads, room_id: str, count: int) -> list[str]:
+    """Those of the room's members who have no account, or some of them."""
+    rows = await reads.fetch(
+        "SELECT m.user_id FROM members m JOIN users u ON u.user_id = m.user_id"
+        " WHERE m.room_id = $1 AND m.membership = 'join' AND u.is_guest LIMIT $2",
+        room_id,
+        count,
+    )
+    return [row["user_id"] for row in rows]
+
+
 async def set_field(connection: Connection, user_id: str, key_name: str, value: bytes | None) -> None:
     """One field of a profile; None takes it away."""
     if value is None:
