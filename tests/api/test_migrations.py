@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import asyncpg
 import msgspec
 import pytest
 from tests.server import data_folder
@@ -54,6 +55,29 @@ async def test_changed_file_is_refused(databases: list[Database], monkeypatch: p
     monkeypatch.setattr(migrations, "known", lambda: changed)
     with pytest.raises(Refusal, match="another version"):
         await migrations.migrate(databases[1])
+
+
+async def test_table_in_use_stops_nobody(
+    postgres: EmbeddedPostgres, databases: list[Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waits for a table makes all wait who come after; a migration that only waits would stop a rolling upgrade."""
+    one, other = databases
+    await migrations.migrate(one)
+    wider = migrations.Migration("9999_wider", "expand", "ALTER TABLE users ADD COLUMN wider text")
+    monkeypatch.setattr(migrations, "known", lambda: [wider])
+    reader = await asyncpg.connect(postgres.dsn)
+    async with reader.transaction():
+        await reader.fetch("SELECT * FROM users")
+        migrating = asyncio.create_task(migrations.migrate(one))
+        while not await other.fetchval(
+            "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND NOT granted"
+        ):
+            await asyncio.sleep(0.01)
+        async with asyncio.timeout(60):
+            await other.fetch("SELECT user_id FROM users")  # behind the migration, which must give way
+        assert not migrating.done()
+    await reader.close()
+    assert await migrating == ["9999_wider.expand"]
 
 
 async def test_failed_migration_leaves_nothing(databases: list[Database], monkeypatch: pytest.MonkeyPatch) -> None:

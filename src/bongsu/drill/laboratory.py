@@ -12,7 +12,7 @@ import msgspec
 from bongsu.drill.drill import Unprepared
 from bongsu.drill.scenes import SCENES, playable
 from bongsu.lab import Lab, LabFailed
-from bongsu.lab.faults import FAULTS
+from bongsu.lab.faults import possible
 from bongsu.lab.status import SiteStatus
 
 _PACKAGES: Final = ("bongsu", "patroni", "asyncpg", "uvloop", "matrix-nio")
@@ -47,8 +47,7 @@ class LabSites:
         self._lab.heal(site)
 
     def faults(self) -> Collection[str]:
-        """Without namespaces nothing can be cut."""
-        return [name for name in FAULTS if self._lab.description.has_namespaces or not name.startswith("cut")]
+        return possible(self._lab.description)
 
     def roles(self) -> Mapping[str, str]:
         """A standby that no commit waits for has not come back yet."""

@@ -64,14 +64,14 @@ SCENES: Final = {
     "power-off-all": _one("power_off", Who.ALL, Loss.EVERYTHING, 5.0),
     # What the cut leader wrote and nobody else has must be thrown away when it comes back.
     "old-leader-returns": Scene(Loss.LEADER, 16.0, (Act(0.0, "cut", LEADER), Act(1.0, "power_off", LEADER))),
-    # As new software is rolled out: one site after the other, the leader last.
+    # As new software is rolled out: one site after the other, the leader last, and the first one changes the tables.
     "rolling-restart": Scene(
         Loss.PART,
         12.0,
         (
-            Act(0.0, "stop_worker", STANDBY),
-            Act(4.0, "stop_worker", Who.OTHER_STANDBY),
-            Act(8.0, "stop_worker", LEADER),
+            Act(0.0, "upgrade_worker", STANDBY),
+            Act(4.0, "upgrade_worker", Who.OTHER_STANDBY),
+            Act(8.0, "upgrade_worker", LEADER),
         ),
     ),
 }

@@ -98,6 +98,11 @@ class Place(msgspec.Struct, frozen=True):
         return self.folder / "logs"
 
     @property
+    def software(self) -> Path:
+        """A later version of Bongsu than the one that put the laboratory up, where the site has one."""
+        return self.folder / "software"
+
+    @property
     def patroni_settings(self) -> Path:
         return self.folder / "patroni.yml"
 

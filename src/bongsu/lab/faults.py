@@ -9,11 +9,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from bongsu.lab import power, processes
+from bongsu.lab import power, processes, software
 from bongsu.lab.description import Description
 from bongsu.lab.disks import Disks
 from bongsu.lab.network import Network, NoNetwork
 from bongsu.lab.programs import ETCD, PATRONI, WORKER, Programs
+from bongsu.lab.wire import Length, wished
+
+SLOW: Final = Length(delay_ms=50.0, loss_percent=1.0)  # a cable to another continent, and a bad one
 
 
 class UnknownFault(Exception):
@@ -43,6 +46,8 @@ class Faults:
         self._check(site)
         self._programs.processes(site).thaw()
         self._network.heal(site)
+        if "slow" in self.done(site):
+            self._network.stretch(site, wished(self._lab))
         self._disks.empty(site)
         self._lab.place(site).faults.write_text("")
         with power.switched(self._lab.place(site).power, on=True):
@@ -87,6 +92,10 @@ class Faults:
         self._network.cut_out(site)
         self._network.cut_in(site)
 
+    def slow(self, site: str) -> None:
+        """What it sends and what is sent to it takes long, and some is lost."""
+        self._network.stretch(site, SLOW)
+
     def freeze(self, site: str) -> None:
         self._programs.processes(site).freeze()
 
@@ -112,6 +121,11 @@ class Faults:
         """Asked to end (SIGTERM), as a rolling restart does; it is started again when it has."""
         self._signal(site, WORKER, signal.SIGTERM)
 
+    def upgrade_worker(self, site: str) -> None:
+        """As stop_worker; what starts is a later version of Bongsu, which wants more of the tables. It stays."""
+        software.upgrade(self._lab.place(site))
+        self.stop_worker(site)
+
     def freeze_patroni(self, site: str) -> None:
         self._signal(site, PATRONI, signal.SIGSTOP)
 
@@ -136,6 +150,7 @@ FAULTS: Final[dict[str, Callable[[Faults, str], None]]] = {
     "cut_sites": Faults.cut_sites,
     "cut_out": Faults.cut_out,
     "cut_in": Faults.cut_in,
+    "slow": Faults.slow,
     "freeze": Faults.freeze,
     "freeze_patroni": Faults.freeze_patroni,
     "disk_full": Faults.disk_full,
@@ -143,6 +158,19 @@ FAULTS: Final[dict[str, Callable[[Faults, str], None]]] = {
     "kill_patroni": Faults.kill_patroni,
     "kill_worker": Faults.kill_worker,
     "stop_worker": Faults.stop_worker,
+    "upgrade_worker": Faults.upgrade_worker,
     "kill_etcd": Faults.kill_etcd,
 }
-_MOMENTARY: Final = {"kill_postgres", "kill_patroni", "kill_worker", "stop_worker", "kill_etcd"}  # nothing to heal
+_MOMENTARY: Final = {  # nothing to heal
+    *("kill_postgres", "kill_patroni", "kill_worker", "stop_worker", "upgrade_worker", "kill_etcd"),
+}
+
+
+def possible(lab: Description) -> list[str]:
+    """The faults that this laboratory, as it was put up, can do."""
+    missing = set() if lab.has_namespaces else {name for name in FAULTS if name.startswith("cut")}
+    if not lab.wishes.disk_mb:
+        missing.add("disk_full")
+    if not (lab.has_namespaces and lab.wishes.has_wires):
+        missing.add("slow")
+    return [name for name in FAULTS if name not in missing]

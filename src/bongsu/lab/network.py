@@ -178,12 +178,11 @@ class Namespaces:
 
     def _lay_cables(self) -> None:
         """Between each site and the bridge. Long ones only where that was asked for: they cost something."""
-        wishes = self._lab.wishes
-        if wishes.has_wires:
+        has_wires = self._lab.wishes.has_wires
+        if has_wires:
             for site in self._sites:
-                length = Length(wishes.delay_ms or 0.0, wishes.loss_percent or 0.0)
-                wire.set_length(Path(self._lab.folder), site, length)
-        if wishes.has_wires and not self._has_netem():
+                wire.set_length(Path(self._lab.folder), site, wire.wished(self._lab))
+        if has_wires and not self._has_netem():
             self._carriers.make()
             wire.start(self._lab, self._environment(), self._carriers.group)
             return

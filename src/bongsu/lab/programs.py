@@ -104,7 +104,9 @@ class Programs:
             *("--log-format", "json"),
         ]
         secret = {"BONGSU_DSN": self.dsn(site), "BONGSU_PEER_SECRET": self._secrets.peer}
-        return Program(arguments, secret)  # secrets do not stand on a command line, where everybody reads them
+        software = self._lab.place(site).software
+        later = {"PYTHONPATH": str(software)} if software.exists() else {}
+        return Program(arguments, secret | later)  # secrets do not stand on a command line, where everybody reads them
 
     def dsn(self, site: str) -> str:
         return dsn(

@@ -45,6 +45,11 @@ class Length(msgspec.Struct, frozen=True):
     loss_percent: float = 0.0
 
 
+def wished(lab: Description) -> Length:
+    """As the laboratory was put up."""
+    return Length(lab.wishes.delay_ms or 0.0, lab.wishes.loss_percent or 0.0)
+
+
 class WireFailed(Exception):
     """Cables cannot be made longer; the message says why and what to do."""
 

@@ -5,14 +5,17 @@ missing. `NNNN_name.contract.sql` removes what old code used; it is applied by `
 process of the older version runs any more. An applied file never changes: its checksum is kept.
 """
 
+import asyncio
 import hashlib
 import re
 from importlib import resources
 from typing import Final
 
+import asyncpg
 import msgspec
 import structlog
 
+from bongsu.core import limits
 from bongsu.core.errors import Refusal
 from bongsu.store.database import Connection, Database
 
@@ -45,19 +48,32 @@ def known() -> list[Migration]:
 
 
 async def migrate(database: Database, *, contract: bool = False) -> list[str]:
-    """Applies what is missing and returns the names. Safe when several processes start at once: one does the work."""
+    """Applies what is missing and returns the names. Safe when several processes start at once: one does the work.
 
-    async def work(connection: Connection) -> list[str]:
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
-        await connection.execute(
-            "CREATE TABLE IF NOT EXISTS migrations (name text, half text, checksum text NOT NULL,"
-            " applied_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (name, half))"
-        )
-        rows = await connection.fetch("SELECT name, half, checksum FROM migrations")
-        applied = {(row["name"], row["half"]): row["checksum"] for row in rows}
-        return [f"{m.name}.{m.half}" for m in known() if await _apply(connection, m, applied, contract)]
+    A table that is in use is waited for only briefly, again and again: who waits for a table stops everybody who comes
+    after. Raises a 503 refusal when it never was free.
+    """
+    for _ in range(limits.MIGRATION_TRIES):
+        try:
+            return await database.write(lambda connection: _apply_missing(connection, contract))
+        except asyncpg.LockNotAvailableError:
+            log.info("migration_waits_for_a_table")
+            await asyncio.sleep(limits.MIGRATION_REST_SECONDS)
+    raise Refusal(
+        503, "M_UNKNOWN", "the tables are in use all the time: nothing was changed; start again when it is quieter"
+    )
 
-    return await database.write(work)
+
+async def _apply_missing(connection: Connection, contract: bool) -> list[str]:
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+    await connection.execute(f"SET LOCAL lock_timeout = {limits.MIGRATION_LOCK_MS}")
+    await connection.execute(
+        "CREATE TABLE IF NOT EXISTS migrations (name text, half text, checksum text NOT NULL,"
+        " applied_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (name, half))"
+    )
+    rows = await connection.fetch("SELECT name, half, checksum FROM migrations")
+    applied = {(row["name"], row["half"]): row["checksum"] for row in rows}
+    return [f"{m.name}.{m.half}" for m in known() if await _apply(connection, m, applied, contract)]
 
 
 async def _apply(
