@@ -6,6 +6,7 @@ a mark in its environment; a process that has lost it (PostgreSQL writes its tit
 
 import os
 import signal
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -55,9 +56,10 @@ def _groups() -> Path | None:
 
 
 def _can_kill(root: Path) -> bool:
-    trial = root / f"bongsu-trial-{os.getpid()}"
     try:
-        trial.mkdir()
+        trial = Path(
+            tempfile.mkdtemp(prefix="bongsu-trial-", dir=root)
+        )  # sites start at the same moment, and each tries
         try:
             return (trial / "cgroup.kill").exists()
         finally:
