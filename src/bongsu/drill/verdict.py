@@ -24,6 +24,7 @@ SAFE: Final[dict[str, tuple[Fault, ...]]] = {
     "photos": ("photo missing", "photo altered"),
 }
 _PROPER: Final = {200, 429, 502, 503, 504}  # answers after which a client does the right thing by itself
+_NO_ROOM: Final = 507  # to a file, from a site with a full disk: the client goes elsewhere
 _ONE_SITE: Final = (Loss.LEADER, Loss.STANDBY)
 
 
@@ -70,7 +71,7 @@ def manners(outcomes: Mapping[tuple[int, int], int], unanswered: int) -> list[Ch
 
 def is_proper(kind: int, outcome: int) -> bool:
     """A photo that is not there is the photos' own check."""
-    return outcome in _PROPER or kind == Kind.DOWNLOAD
+    return outcome in _PROPER or kind == Kind.DOWNLOAD or (kind == Kind.UPLOAD and outcome == _NO_ROOM)
 
 
 def times(fates: Sequence[Fate]) -> list[Check]:
