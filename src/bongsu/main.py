@@ -16,6 +16,8 @@ from bongsu.http.authentication import Tokens
 from bongsu.http.peers import Peer, Peers, parse_peers
 from bongsu.http.ratelimit import RateLimiter
 from bongsu.http.router import Route, Router
+from bongsu.http.service_calls import ServiceCalls
+from bongsu.http.services import Services
 from bongsu.http.shedding import Shedding
 from bongsu.matrix.account import Account
 from bongsu.matrix.account_data import AccountDataEndpoints
@@ -43,6 +45,10 @@ from bongsu.matrix.pushrules import PushRules
 from bongsu.matrix.register import Registration
 from bongsu.matrix.relations import Relations
 from bongsu.matrix.sending import Sending
+from bongsu.matrix.service_administration import ServiceAdministration
+from bongsu.matrix.service_queries import ServiceQueries
+from bongsu.matrix.service_tellings import ServiceTellings
+from bongsu.matrix.services import ServiceEndpoints
 from bongsu.matrix.sessions import Sessions
 from bongsu.matrix.spaces import Spaces
 from bongsu.matrix.state import State
@@ -107,6 +113,13 @@ class Worker:
         self.limiter = RateLimiter(RateLimits(database), now_ms, enabled=settings.rate_limits)
         accounts = Accounts(database)
         self.tokens = Tokens(accounts, now_ms)
+        self.services = Services(database, accounts, settings.server_name, now_ms)
+        self.service_calls = ServiceCalls()
+        self.service_queries = ServiceQueries(database, self.services, self.service_calls, settings.server_name)
+        self.service_tellings = ServiceTellings(
+            database, self.feed, self.services, self.service_calls, now_ms, random.random
+        )
+        self.service_administration = ServiceAdministration(database, self.committer, self.services)
         self.passwords = Passwords(accounts, self.limiter, settings.password_hashing)
         self.sessions = Sessions(accounts, self.committer, settings.server_name)
         self.deactivation = Deactivation(database, accounts, self.sessions, self.committer)
@@ -152,7 +165,7 @@ class Worker:
         )
         self._sweeps: list[asyncio.Task[None]] = []
         routes = [*self._account_routes(accounts), *self._room_routes(), *self._site_routes()]
-        self.app = App(Router(routes), self.tokens, self.limiter, self.shedding, settings.peer_secret)
+        self.app = App(Router(routes), self.tokens, self.limiter, self.shedding, settings.peer_secret, self.services)
 
     def _make_batch(self, connection: Connection, pos: int, sent: dict[bytes, str], has_lock: bool) -> RoomBatch:
         name = self.settings.server_name
@@ -168,12 +181,13 @@ class Worker:
         name = settings.server_name
         interactive = Interactive(accounts, passwords, name)
         families = (
-            Login(sessions, passwords, interactive, name),
+            Login(sessions, passwords, interactive, self.services, name),
             Registration(
                 accounts,
                 sessions,
                 passwords,
                 interactive,
+                self.services,
                 name,
                 is_open=settings.open_registration,
                 has_guests=settings.guests,
@@ -185,27 +199,29 @@ class Worker:
             CrossSigning(self.database, self.committer, interactive),
             ToDevice(self.committer),
             KeyBackup(self.database),
+            ServiceEndpoints(self.services, self.service_calls, self.service_tellings, self.committer),
             Moderation(self.database, accounts, self.committer, name),
         )
         return [route for family in families for route in family.routes()]
 
     def _room_routes(self) -> list[Route]:
         database, committer, rooms, name = self.database, self.committer, self.rooms, self.settings.server_name
+        services, queries = self.services, self.service_queries
         families = (
             Sending(committer),
-            RoomCreation(committer, self._new_room_id),
-            Membership(database, committer),
+            RoomCreation(committer, services, queries, self._new_room_id, name),
+            Membership(database, committer, queries),
             Upgrades(committer, self._new_room_id),
             State(database, rooms),
             History(database, rooms),
             Relations(database, rooms),
             Spaces(database, rooms),
-            Aliases(database, rooms, committer, name),
+            Aliases(database, rooms, committer, services, queries, name),
             Directory(database, rooms, committer, name),
             Ephemeral(database, committer, now_ms),
             AccountDataEndpoints(database, committer),
             PushRules(database, committer),
-            Profiles(database, committer),
+            Profiles(database, committer, queries),
             self.syncing,
             OldSync(database, self.feed, rooms, self.sync, self.peeks),
         )
@@ -241,10 +257,12 @@ class Worker:
     async def start(self, on_failure: Callable[[], None]) -> None:
         """Order matters: who follows the feed is named before it flows; caches follow before those who wait."""
         self.feed.follow(self.tokens.apply, learns=True)
+        self.feed.follow(self.services.apply, learns=True)
         self.feed.follow(self.rooms.apply, learns=True)
         self.feed.follow(self.attendance.apply)
         self.feed.follow(self.readers.apply)
         self.feed.follow(self.peeks.apply)
+        self.feed.follow(self.service_tellings.apply)
         await self.blobs.open()
         await self.feed.start(on_failure)
         self.committer.start(on_failure)
@@ -276,12 +294,14 @@ class Worker:
             task.cancel()
         await asyncio.wait(self._sweeps)
         await self.watch.stop()
+        await self.service_tellings.stop()
         await self.limiter.stop()
         await self.tokens.stop()
         await self.committer.stop()
         await self.feed.stop()
         await self.media.close()
         await self.peers.close()
+        await self.service_calls.close()
         self.blobs.close()
         self.passwords.close()
 
@@ -344,6 +364,7 @@ async def serve(
     """Serves until `stop` is set, by a person or by a part that cannot go on."""
     async with open_worker(settings, announce, stop.set) as worker:
         worker.watch.start()
+        worker.service_tellings.start()
         people: People = await _fill(worker, announce) if demo else ()
         gc.collect()
         gc.freeze()

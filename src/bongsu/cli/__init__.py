@@ -12,6 +12,7 @@ __all__ = ["logs", "main"]
 _COMMANDS: Final = {
     "serve": "Start the server.",
     "user": "Add, list and close accounts.",
+    "appservice": "Add, list and remove application services: bridges and bots.",
     "token": "Add, list and delete registration tokens.",
     "demo": "Fill the server with people, rooms and messages to look at.",
     "config": "Show and check the settings.",

@@ -41,6 +41,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     content: JsonObject
     state_key: str | None = None
     redacts: str | None = None
+    ts_ms: int | None = None  # when it happened elsewhere, for what application services bring; else the present
 
 
 class Event(msgspec.Struct, kw_only=True):

@@ -243,6 +243,22 @@ ADMIN_NONCE_SECONDS = 60  # between asking for a nonce and registering with it: 
 SESSIONS_SWEPT_MAX = 100  # expired ones that a new one clears away, so that the table cannot grow
 LEAVES_AT_ONCE_MAX = 20  # rooms that a deactivated account leaves at the same time
 
+# --- application services ---
+SERVICE_TOKEN_CHARACTERS_MIN = 16  # of as_token and hs_token; generators make 32 or more
+SERVICE_PATTERN_CHARACTERS_MAX = 1_024  # of one pattern of a namespace: every id is held against all of them
+SERVICE_PEOPLE_CACHED_MAX = 20_000  # whom services asked for lately, about 500 bytes each
+SERVICE_CONNECT_SECONDS_MAX = 5.0  # bridges stand near
+SERVICE_QUERY_SECONDS_MAX = 10.0  # to make a person or a room, or to look somebody up: a client waits for it
+SERVICE_TRANSACTION_SECONDS_MAX = 60.0  # bridges may answer when they have worked through all of it
+SERVICE_ANSWER_BYTES_MAX = 1_048_576  # a long list of networks; what is longer is cut off
+SERVICE_EVENTS_MAX = 100  # in one transaction: what is sent again after a fault
+SERVICE_ROOMS_CACHED_MAX = 10_000  # rooms whose bridged people the teller of one service keeps in memory
+SERVICE_PASSED_POSITIONS = 5_000  # without anything to tell, then it is noted: one look at the table after a crash
+SERVICE_LEASE_SECONDS = 6.0  # a worker that dies is followed by another within so long; renewed thrice as often
+SERVICE_LOOK_SECONDS = 3.0  # how often others try to take the lease, and changes are looked for
+SERVICE_RETRY_SECONDS_MIN = 0.5  # after the first failure, doubled with each
+SERVICE_RETRY_SECONDS_MAX = 300.0  # a bridge that was repaired pings, which ends the wait; else within five minutes
+
 # --- rates: (a second, at once) for each person or address ---
 RATES = {
     "login": (1.0, 100),  # an address: a whole office may sign in at nine; guessing is slowed by "account"

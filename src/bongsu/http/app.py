@@ -15,6 +15,7 @@ from prometheus_client import Counter, Histogram
 from bongsu.core import guests, limits, moderation
 from bongsu.core.errors import Refusal
 from bongsu.core.requester import Requester
+from bongsu.http.authentication import ACCESS_PREFIX
 from bongsu.http.lane import Lane, Take
 from bongsu.http.request import ClientGone, Query, Receive, Request
 from bongsu.http.response import CORS, Response, empty, refusal
@@ -46,13 +47,20 @@ class Authenticator(Protocol):
         ...
 
 
+class ServiceAuthenticator(Protocol):
+    """Turns the token of an application service into who asks; None for a token that is no service's."""
+
+    async def requester(self, token: str, query: Query) -> Requester | None: ...
+
+
 class Limiter(Protocol):
     """Raises M_LIMIT_EXCEEDED when the bucket of this person or address is empty."""
 
     async def spend(self, bucket: str, requester: Requester | None, address: str) -> None: ...
 
 
-def _token(headers: dict[bytes, bytes], query: Query) -> str | None:
+def token_of(headers: dict[bytes, bytes], query: Query) -> str | None:
+    """The access token of a request, wherever it stands."""
     value = headers.get(b"authorization")
     if value is not None:
         scheme, _, token = value.decode("latin-1").partition(" ")
@@ -75,8 +83,10 @@ class App:
         limiter: Limiter,
         shedding: Shedding,
         peer_secret: str | None = None,
+        services: ServiceAuthenticator | None = None,
     ) -> None:
         self._router = router
+        self._services = services
         self._peer_secret = peer_secret
         self._authenticator = authenticator
         self._limiter = limiter
@@ -168,7 +178,7 @@ class App:
     ) -> Requester | None:
         if route.auth is Auth.NONE:
             return None
-        token = _token(headers, query)
+        token = token_of(headers, query)
         if token is None:
             if route.auth is Auth.OPTIONAL:
                 return None
@@ -176,7 +186,11 @@ class App:
         if route.auth is Auth.PEER:
             self._check_peer(token)
             return None
-        requester = await self._authenticator.authenticate(token, address)
+        requester = None
+        if self._services is not None and not token.startswith(ACCESS_PREFIX):
+            requester = await self._services.requester(token, query)
+        if requester is None:
+            requester = await self._authenticator.authenticate(token, address)
         moderation.check(requester, route.method, route.template)
         return requester
 

@@ -77,6 +77,9 @@ class Query:
     def values(self, name: str) -> list[str]:
         return [value for key, value in self._pairs if key == name]
 
+    def pairs(self) -> list[tuple[str, str]]:
+        return list(self._pairs)
+
     def has_only(self, names: frozenset[str]) -> bool:
         return all(name in names for name, _ in self._pairs)
 

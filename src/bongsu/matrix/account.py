@@ -61,7 +61,8 @@ class Account:
 
     async def whoami(self, request: Request) -> Response:
         who = request.requester
-        return reply({"user_id": who.user_id, "device_id": who.device_id, "is_guest": who.is_guest})
+        device = {"device_id": who.device_id} if who.device_id else {}
+        return reply({"user_id": who.user_id, **device, "is_guest": who.is_guest})
 
     async def change_password(self, request: Request) -> Response:
         asked = await request.json_or_empty()

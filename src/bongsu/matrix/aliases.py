@@ -12,6 +12,8 @@ from bongsu.core.visibility import WORLD_READABLE
 from bongsu.http.request import Request
 from bongsu.http.response import Response, empty, reply
 from bongsu.http.router import Auth, Route, client_routes
+from bongsu.http.services import Services
+from bongsu.matrix.service_queries import ServiceQueries
 from bongsu.rooms.aliases import DeleteAlias, SetAlias
 from bongsu.rooms.cache import Rooms
 from bongsu.rooms.visibility import with_state
@@ -27,10 +29,20 @@ class _Target(msgspec.Struct):
 class Aliases:
     """Gives, finds and takes away aliases of this server."""
 
-    def __init__(self, database: Database, rooms: Rooms, committer: Committer, server_name: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        rooms: Rooms,
+        committer: Committer,
+        services: Services,
+        queries: ServiceQueries,
+        server_name: str,
+    ) -> None:
         self._database = database
         self._rooms = rooms
         self._committer = committer
+        self._services = services
+        self._queries = queries
         self._server_name = server_name
 
     def routes(self) -> list[Route]:
@@ -44,6 +56,7 @@ class Aliases:
 
     async def find(self, request: Request) -> Response:
         alias = _alias(request)
+        await self._queries.alias(alias)
         found = await table.room_of(self._database, alias)
         if found is None:
             raise _no_alias(alias)
@@ -56,6 +69,7 @@ class Aliases:
         room_id = (await request.read(_Target)).room_id
         if not ids.is_room_id(room_id):
             raise invalid_param("room_id is not a room id")
+        await self._services.guard_alias(alias, request.requester.service_id)
         await self._committer.submit(SetAlias(alias, room_id, request.requester.user_id))
         return empty()
 
@@ -64,6 +78,7 @@ class Aliases:
         if not self._is_own(alias):
             raise _no_alias(alias)
         requester = request.requester
+        await self._services.guard_alias(alias, requester.service_id)
         await self._committer.submit(DeleteAlias(alias, requester.user_id, requester.is_admin))
         return empty()
 

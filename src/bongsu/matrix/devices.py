@@ -63,6 +63,8 @@ class Devices:
     async def rename(self, request: Request) -> Response:
         user_id, device_id = request.requester.user_id, _device_id(request)
         name = (await request.read(DeviceBody)).display_name
+        if request.requester.service_id is not None and await self._make(user_id, device_id, name):
+            return Response(b"{}", status=201)
         if name is None:
             known = await self._accounts.device(user_id, device_id) is not None
         else:
@@ -71,6 +73,13 @@ class Devices:
         if not known:
             raise _no_such_device()
         return empty()
+
+    async def _make(self, user_id: str, device_id: str, name: str | None) -> bool:
+        """Application services make devices by naming them; these have no session. False: it was there already."""
+        ids.check_text(name or "", "display_name", limits.DISPLAY_NAME_BYTES_MAX)
+        if not device_id:
+            raise invalid_param("a device needs an id")
+        return await self._accounts.put_device(user_id, device_id, name)
 
     async def delete(self, request: Request) -> Response:
         device_id = _device_id(request)

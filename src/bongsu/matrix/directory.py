@@ -28,7 +28,7 @@ from bongsu.store import directory as table
 from bongsu.store import rooms as room_table
 from bongsu.store.committer import Committer
 from bongsu.store.database import Database
-from bongsu.store.directory import Cursor
+from bongsu.store.directory import EVERYWHERE, HERE, Cursor, Listed
 
 _TOKEN: Final = re.compile(r"([np])([0-9]{1,15})(!.{1,254})", re.DOTALL)
 
@@ -60,6 +60,7 @@ class _Asked(msgspec.Struct, frozen=True):
     backwards: bool = False
     term: str | None = None
     types: Sequence[str | None] | None = None
+    listed: Listed = HERE
 
     def admits(self, said: JsonObject) -> bool:
         if self.types is not None and said.get("room_type") not in self.types:
@@ -115,9 +116,8 @@ class Directory:
     async def search(self, request: Request) -> Response:
         self._check_server(request.query.get("server"))
         body = await request.read(_Search)
-        if body.third_party_instance_id is not None:
-            return reply({"chunk": [], "total_room_count_estimate": 0})
-        return reply(await self._listed(_asked(body.limit or 0, body.since, body.filter or _Filter())))
+        asked = _asked(body.limit or 0, body.since, body.filter or _Filter())
+        return reply(await self._listed(msgspec.structs.replace(asked, listed=_where(body))))
 
     def _check_server(self, server: str | None) -> None:
         if server is not None and server != self._server_name:
@@ -128,7 +128,7 @@ class Directory:
         page = found[::-1] if asked.backwards else found
         said: JsonObject = {
             "chunk": [entry for _, entry in page],
-            "total_room_count_estimate": await table.published_count(self._database, asked.term),
+            "total_room_count_estimate": await table.published_count(self._database, asked.term, asked.listed),
         }
         following = (page[-1][0] if page else None) if asked.backwards else rest
         preceding = rest if asked.backwards else (page[0][0] if page and asked.cursor else None)
@@ -143,7 +143,9 @@ class Directory:
         found: list[tuple[Cursor, JsonObject]] = []
         cursor, looked_at, count = asked.cursor, 0, asked.limit + 1
         while looked_at < limits.DIRECTORY_SEARCHED_MAX:
-            places = await table.published(self._database, cursor, count, term=asked.term, backwards=asked.backwards)
+            places = await table.published(
+                self._database, cursor, count, term=asked.term, backwards=asked.backwards, listed=asked.listed
+            )
             entries = await self._entries(places)
             found += [(place, entry) for place, entry in zip(places, entries, strict=True) if asked.admits(entry)]
             if len(found) > asked.limit:
@@ -191,6 +193,16 @@ class Directory:
 
 def _no_room() -> Refusal:
     return not_found("there is no such room, or it is not for everybody to know")
+
+
+def _where(body: _Search) -> Listed:
+    """This server's own directory, a network's of an application service, or all of them together."""
+    instance = body.third_party_instance_id
+    if instance is not None:
+        if body.include_all_networks:
+            raise invalid_param("third_party_instance_id names one network, include_all_networks asks for all")
+        return Listed(ids.check_text(instance, "third_party_instance_id"))
+    return EVERYWHERE if body.include_all_networks else HERE
 
 
 def _token(direction: str, place: Cursor) -> str:

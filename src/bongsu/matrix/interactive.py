@@ -68,8 +68,11 @@ class Interactive:
         """Returns when one of the flows is complete. varying: members of the body that may differ between tries.
 
         The person is the request's, if it is signed in. Raises 401 with what is missing, 403 for a session of
-        something else, 429 for too many passwords.
+        something else, 429 for too many passwords. An application service has proven enough by its token.
         """
+        requester = request.requester_or_none
+        if requester is not None and requester.service_id is not None:
+            return Completed([], {})
         auth = _auth(body)
         stored = await self._stored(request, body, auth.session, varying)
         session = stored or _wanted(request, body, secrets.token_urlsafe(24), varying)

@@ -13,17 +13,21 @@ from typing import Final
 import msgspec
 
 from bongsu.core import limits, uia, usernames
-from bongsu.core.errors import Refusal, missing_param
+from bongsu.core.errors import Refusal, forbidden, missing_param
 from bongsu.core.json import JsonObject
+from bongsu.core.services import Service
 from bongsu.core.tiers import Tier
+from bongsu.http.app import token_of
 from bongsu.http.request import Request
 from bongsu.http.response import Response, empty, reply
 from bongsu.http.router import Auth, Route, client_routes
+from bongsu.http.services import Services
 from bongsu.matrix.interactive import Interactive, UserIdentifier
 from bongsu.matrix.passwords import Passwords
 from bongsu.matrix.sessions import Sessions, Wish
 
 BY_TOKEN: Final = "m.login.token"  # noqa: S105 - a type's name
+SERVICE: Final = "m.login.application_service"
 _IDENTIFIERS: Final = ("m.id.user", "m.id.thirdparty", "m.id.phone")
 
 
@@ -41,13 +45,32 @@ class RefreshBody(msgspec.Struct):
     refresh_token: str
 
 
+async def service_of(request: Request, services: Services) -> Service:
+    """The application service whose as_token the request carries."""
+    token = token_of(dict(request.headers), request.query)
+    if token is None:
+        raise Refusal(401, "M_MISSING_TOKEN", "this needs the application service's as_token")
+    service = await services.by_token(token)
+    if service is None:
+        raise Refusal(401, "M_UNKNOWN_TOKEN", "this is no application service's as_token")
+    return service
+
+
 class Login:
     """Passwords and login tokens in, sessions out."""
 
-    def __init__(self, sessions: Sessions, passwords: Passwords, interactive: Interactive, server_name: str) -> None:
+    def __init__(
+        self,
+        sessions: Sessions,
+        passwords: Passwords,
+        interactive: Interactive,
+        services: Services,
+        server_name: str,
+    ) -> None:
         self._sessions = sessions
         self._passwords = passwords
         self._interactive = interactive
+        self._services = services
         self._server_name = server_name
 
     def routes(self) -> list[Route]:
@@ -61,7 +84,9 @@ class Login:
         ]
 
     async def flows(self, _: Request) -> Response:
-        return reply({"flows": [{"type": uia.PASSWORD}, {"type": BY_TOKEN, "get_login_token": True}]})
+        return reply(
+            {"flows": [{"type": uia.PASSWORD}, {"type": BY_TOKEN, "get_login_token": True}, {"type": SERVICE}]}
+        )
 
     async def sign_in(self, request: Request) -> Response:
         body = await request.read(LoginBody)
@@ -70,6 +95,8 @@ class Login:
             return reply(await self._with_password(body, request.client))
         if body.type == BY_TOKEN:
             return reply(await self._with_token(body, request.client))
+        if body.type == SERVICE:
+            return reply(await self._for_service(request, body))
         raise Refusal(400, "M_UNKNOWN", f"sign in with {uia.PASSWORD} or {BY_TOKEN}")
 
     async def _with_password(self, body: LoginBody, address: str) -> JsonObject:
@@ -79,6 +106,14 @@ class Login:
         answer = await self._sessions.sign_in(user.user_id, body, address, user.password_hash)
         await self._passwords.renew(user, body.password)
         return answer
+
+    async def _for_service(self, request: Request, body: LoginBody) -> JsonObject:
+        """A session for somebody whom an application service answers for."""
+        service = await service_of(request, self._services)
+        user_id = self._user_id(body)
+        if user_id is None or not service.has_user(user_id):
+            raise forbidden("this application service does not answer for that user")
+        return await self._sessions.sign_in(user_id, body, request.client)
 
     def _user_id(self, body: LoginBody) -> str | None:
         """Whom the client means; None for somebody who cannot be here."""

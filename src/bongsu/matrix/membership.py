@@ -13,6 +13,7 @@ from bongsu.http.request import Request
 from bongsu.http.response import Response, empty, reply
 from bongsu.http.router import Handler, Route, client_routes
 from bongsu.matrix.sending import check_room_id
+from bongsu.matrix.service_queries import ServiceQueries
 from bongsu.rooms.membership import Ban, Forget, Invite, Join, Kick, Knock, Leave, Unban
 from bongsu.store import directory
 from bongsu.store.committer import Committer
@@ -33,8 +34,9 @@ class _Target(msgspec.Struct):
 class Membership:
     """Coming and going."""
 
-    def __init__(self, database: Database, committer: Committer) -> None:
+    def __init__(self, database: Database, committer: Committer, queries: ServiceQueries) -> None:
         self._database = database
+        self._queries = queries
         self._committer = committer
 
     def routes(self) -> list[Route]:
@@ -80,6 +82,7 @@ class Membership:
         if room.startswith("#"):
             if not ids.is_alias(room):
                 raise invalid_param("that is not an alias; one looks like #name:server")
+            await self._queries.alias(room)
             found = await directory.room_of(self._database, room)
             if found is None:
                 raise not_found(f"there is no room called {room}")
@@ -117,6 +120,8 @@ class Membership:
             raise Refusal(400, "M_MISSING_PARAM", "user_id is missing")
         target = ids.check_user_id(body.user_id)
         room_id, sender = check_room_id(request), request.requester.user_id
+        if change is Invite:
+            await self._queries.user(target)
         return await self._submit(change(room_id=room_id, sender=sender, target=target, reason=body.reason))
 
     async def _submit(self, operation: Any) -> Response:

@@ -9,6 +9,7 @@ from bongsu.core.json import encode
 from bongsu.http.request import Request
 from bongsu.http.response import Response, empty, reply
 from bongsu.http.router import Auth, Route, client_routes
+from bongsu.matrix.service_queries import ServiceQueries
 from bongsu.rooms.personal import ShowProfile
 from bongsu.store import people
 from bongsu.store import rooms as room_table
@@ -23,8 +24,9 @@ _TIME_ZONE = "m.tz"
 class Profiles:
     """A person's name, picture and whatever else they show."""
 
-    def __init__(self, database: Database, committer: Committer) -> None:
+    def __init__(self, database: Database, committer: Committer, queries: ServiceQueries) -> None:
         self._database = database
+        self._queries = queries
         self._committer = committer
 
     def routes(self) -> list[Route]:
@@ -37,19 +39,26 @@ class Profiles:
         ]
 
     async def whole(self, request: Request) -> Response:
-        user = ids.check_user_id(request.params["user_id"])
+        user = await self._whose(request)
         profile = await people.profile(self._database, user)
         if not profile and not await people.exists(self._database, user):
             raise not_found("there is no such person here")
         return reply(profile)
 
     async def field(self, request: Request) -> Response:
-        user = ids.check_user_id(request.params["user_id"])
+        user = await self._whose(request)
         name = _check_key(request)
         profile = await people.profile(self._database, user)
         if name not in profile:
             raise not_found("the profile has no such field")
         return reply({name: profile[name]})
+
+    async def _whose(self, request: Request) -> str:
+        """Whom somebody who is signed in asks for may be made just then, by an application service."""
+        user = ids.check_user_id(request.params["user_id"])
+        if request.requester_or_none is not None:
+            await self._queries.user(user)
+        return user
 
     async def set_field(self, request: Request) -> Response:
         user, name = _check_own(request), _check_key(request)

@@ -15,12 +15,15 @@ from bongsu.core.errors import Refusal, forbidden, missing_param
 from bongsu.core.guests import no_guests
 from bongsu.core.ids import user_id as make_user_id
 from bongsu.core.passwords import check_new
+from bongsu.core.services import Service, exclusive
 from bongsu.core.tiers import Tier
 from bongsu.core.uia import Flow
 from bongsu.http.request import Request, convert
 from bongsu.http.response import Response, reply
 from bongsu.http.router import Auth, Route, client_routes
+from bongsu.http.services import Services
 from bongsu.matrix.interactive import Interactive
+from bongsu.matrix.login import SERVICE, service_of
 from bongsu.matrix.passwords import Passwords
 from bongsu.matrix.sessions import Sessions, Wish
 from bongsu.store.accounts import Accounts, NewUser
@@ -29,6 +32,7 @@ _VARYING: Final = ("initial_device_display_name",)  # some clients add it only t
 
 
 class RegisterBody(Wish, kw_only=True):
+    type: str | None = None
     username: str | None = None
     password: str | None = None
     inhibit_login: bool = False
@@ -47,6 +51,7 @@ class Registration:
         sessions: Sessions,
         passwords: Passwords,
         interactive: Interactive,
+        services: Services,
         server_name: str,
         *,
         is_open: bool,
@@ -56,6 +61,7 @@ class Registration:
         self._sessions = sessions
         self._passwords = passwords
         self._interactive = interactive
+        self._services = services
         self._server_name = server_name
         self._is_open = is_open
         self._has_guests = has_guests
@@ -71,9 +77,11 @@ class Registration:
     async def register(self, request: Request) -> Response:
         if request.query.choice("kind", ("user", "guest"), "user") == "guest":
             return await self._register_guest(request)
-        flows = await self._flows()
         asked = await request.json_or_empty()
         body = convert(asked, RegisterBody)
+        if body.type == SERVICE:
+            return await self._register_for(await service_of(request, self._services), body, request.client)
+        flows = await self._flows()
         user_id = await self._wanted_user_id(body)
         completed = await self._interactive.confirm(request, asked, flows, varying=_VARYING)
         new = await self._new_user(user_id, body, completed.facts.get("registration_token"))
@@ -89,6 +97,18 @@ class Registration:
         user_id = make_user_id(f"guest-{secrets.token_hex(8)}", self._server_name)
         new = NewUser(user_id=user_id, password_hash=None, is_guest=True)
         return reply(await self._sessions.sign_up(new, wish, request.client))
+
+    async def _register_for(self, service: Service, body: RegisterBody, address: str) -> Response:
+        """Somebody whom an application service answers for. They have no password, and sign in through it alone."""
+        body.check()
+        if not body.username:
+            raise missing_param("username is missing")
+        user_id = usernames.new_user_id(body.username, self._server_name)
+        if not service.has_user(user_id):
+            raise exclusive("every name outside of this application service's own")
+        await self._services.guard_user(user_id, service.id)
+        new = NewUser(user_id=user_id, password_hash=None, service_id=service.id)
+        return reply(await self._sessions.sign_up(new, None if body.inhibit_login else body, address))
 
     async def _flows(self) -> list[Flow]:
         flows: list[Flow] = [(uia.DUMMY,)] if self._is_open else []
@@ -109,6 +129,7 @@ class Registration:
 
     async def _free_user_id(self, username: str) -> str:
         user_id = usernames.new_user_id(username, self._server_name)
+        await self._services.guard_user(user_id)
         if await self._accounts.user(user_id) is not None:
             raise Refusal(400, "M_USER_IN_USE", "this user name is taken")
         return user_id

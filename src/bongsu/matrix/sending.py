@@ -36,6 +36,13 @@ def transaction_of(request: Request) -> Transaction:
     return Transaction(request.requester.user_id, request.requester.device_id, txn_id)
 
 
+def _ts_ms(request: Request) -> int | None:
+    """When it happened elsewhere: application services alone may say so."""
+    if request.requester.service_id is None or request.query.get("ts") is None:
+        return None
+    return request.query.integer("ts", 0)
+
+
 class Sending:
     """Each returns after its event is committed where it must be."""
 
@@ -60,7 +67,7 @@ class Sending:
         event_type = ids.check_text(request.params["event_type"], "the event type")
         if event_type == REDACTION:
             return await self._redact(request, room_id, str(content.pop("redacts", "")), content)
-        draft = Draft(type=event_type, sender=request.requester.user_id, content=content)
+        draft = Draft(type=event_type, sender=request.requester.user_id, content=content, ts_ms=_ts_ms(request))
         return _sent(await self._committer.submit(SendEvent(room_id, draft, transaction_of(request))))
 
     async def set_state(self, request: Request) -> Response:
@@ -73,6 +80,7 @@ class Sending:
             sender=request.requester.user_id,
             content=_fitting(await request.json()),
             state_key=ids.check_text(request.params.get("state_key", ""), "the state key"),
+            ts_ms=_ts_ms(request),
         )
         return _sent(await self._committer.submit(SendState(room_id, draft)))
 

@@ -171,6 +171,7 @@ class RoomBatch:
         power = room.power
         authorization.authorize(room.version, draft, room.room_id, room.get, power=power)
         self._remember(room)
+        ts_ms = self.now_ms if draft.ts_ms is None else draft.ts_ms
         auth_events = [event.event_id for key in keys if (event := room.get(*key)) is not None]
         prev_events = [room.newest_id] if room.newest_id else []
         if room.version.event_ids is EventIds.OPAQUE:
@@ -182,9 +183,9 @@ class RoomBatch:
             auth_events=self._citations(room, auth_events),
             prev_events=self._citations(room, prev_events),
             depth=room.depth + 1,
-            ts_ms=self.now_ms,
+            ts_ms=ts_ms,
         )
-        return self._store(room, draft, built, room.depth + 1, self.now_ms, transaction)
+        return self._store(room, draft, built, room.depth + 1, ts_ms, transaction)
 
     async def _know_references(self, room: WorkingRoom, event_ids: set[str]) -> None:
         """The reference hashes of events whose ids do not tell them."""

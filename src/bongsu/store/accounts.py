@@ -37,7 +37,10 @@ class User(msgspec.Struct, frozen=True):
 
 
 class NewUser(msgspec.Struct, frozen=True, kw_only=True):
-    """registration_token: the one that let the person in, which is used up by it."""
+    """registration_token: the one that let the person in, which is used up by it.
+
+    password_hash: None for whoever never signs in with one. service_id: of the application service that makes it.
+    """
 
     user_id: str
     password_hash: str | None
@@ -45,6 +48,7 @@ class NewUser(msgspec.Struct, frozen=True, kw_only=True):
     is_guest: bool = False
     display_name: str | None = None
     registration_token: str | None = None
+    service_id: str | None = None
 
 
 class NewTokens(msgspec.Struct, frozen=True):
@@ -301,6 +305,16 @@ class Accounts:
         )
         return done == "UPDATE 1"
 
+    async def put_device(self, user_id: str, device_id: str, display_name: str | None) -> bool:
+        """A device without a session, for application services. False: it was there already."""
+        made = await self._database.execute(
+            "INSERT INTO devices (user_id, device_id, display_name) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+            user_id,
+            device_id,
+            display_name,
+        )
+        return made == "INSERT 0 1"
+
     async def delete_devices(self, user_id: str, device_ids: Sequence[str] | None = None) -> None:
         """Ends the sessions of these devices (None: of all) and forgets the devices."""
 
@@ -418,12 +432,13 @@ async def _use_registration_token(connection: Connection, token: str) -> None:
 
 async def _insert_user(connection: Connection, new: NewUser) -> None:
     made = await connection.fetchval(
-        "INSERT INTO users (user_id, password_hash, is_admin, is_guest) VALUES ($1, $2, $3, $4)"
+        "INSERT INTO users (user_id, password_hash, is_admin, is_guest, service_id) VALUES ($1, $2, $3, $4, $5)"
         " ON CONFLICT DO NOTHING RETURNING 1",
         new.user_id,
         new.password_hash,
         new.is_admin,
         new.is_guest,
+        new.service_id,
     )
     if made is None:
         raise Refusal(400, "M_USER_IN_USE", "this user name is taken")

@@ -48,8 +48,29 @@ class Cursor(msgspec.Struct, frozen=True):
     room_id: str
 
 
+class Listed(msgspec.Struct, frozen=True):
+    """Which directory is looked at. instance_id: of a network of an application service; None for this server's own."""
+
+    instance_id: str | None = None
+    everywhere: bool = False
+
+
+HERE: Final = Listed()
+EVERYWHERE: Final = Listed(everywhere=True)
+
+
+def _values(listed: Listed) -> tuple[bool, str | None]:
+    return listed.everywhere, listed.instance_id
+
+
+_LISTED: Final = """
+(CASE WHEN $2::boolean THEN r.directory OR EXISTS (SELECT FROM network_rooms n WHERE n.room_id = r.room_id)
+      WHEN $3::text IS NULL THEN r.directory
+      ELSE EXISTS (SELECT FROM network_rooms n WHERE n.room_id = r.room_id
+                   AND n.service_id || '|' || n.network_id = $3) END)
+"""
 _MATCHING: Final = f"""
-r.directory AND ($1::text IS NULL OR EXISTS (
+{_LISTED} AND ($1::text IS NULL OR EXISTS (
     SELECT 1 FROM room_state s JOIN events e ON e.pos = s.pos
     WHERE s.room_id = r.room_id AND s.type IN ('{NAME}', '{TOPIC}', '{CANONICAL_ALIAS}') AND s.state_key = ''
       AND convert_from(e.pdu, 'UTF8') ILIKE $1))
@@ -62,10 +83,10 @@ SELECT room_id, people FROM (
 ) AS listed
 """
 _AFTER: Final = """
-WHERE $2::bigint IS NULL OR people < $2 OR (people = $2 AND room_id > $3) ORDER BY people DESC, room_id LIMIT $4
+WHERE $4::bigint IS NULL OR people < $4 OR (people = $4 AND room_id > $5) ORDER BY people DESC, room_id LIMIT $6
 """
 _BEFORE: Final = """
-WHERE people > $2 OR (people = $2 AND room_id < $3) ORDER BY people, room_id DESC LIMIT $4
+WHERE people > $4 OR (people = $4 AND room_id < $5) ORDER BY people, room_id DESC LIMIT $6
 """
 
 
@@ -78,17 +99,25 @@ def _pattern(term: str | None) -> str | None:
 
 
 async def published(
-    reads: Reads, cursor: Cursor | None, count: int, *, term: str | None = None, backwards: bool = False
+    reads: Reads,
+    cursor: Cursor | None,
+    count: int,
+    *,
+    term: str | None = None,
+    backwards: bool = False,
+    listed: Listed = HERE,
 ) -> list[Cursor]:
     """Published rooms after the cursor (or before it, nearest first); term: candidates for holding it."""
     assert cursor is not None or not backwards
     place = (cursor.people, cursor.room_id) if cursor else (None, "")
     sql = _PUBLISHED + (_BEFORE if backwards else _AFTER)
-    return [Cursor(row["people"], row["room_id"]) for row in await reads.fetch(sql, _pattern(term), *place, count)]
+    rows = await reads.fetch(sql, _pattern(term), *_values(listed), *place, count)
+    return [Cursor(row["people"], row["room_id"]) for row in rows]
 
 
-async def published_count(reads: Reads, term: str | None = None) -> int:
-    rows = await reads.fetch(f"SELECT count(*) AS rooms FROM rooms r WHERE {_MATCHING}", _pattern(term))
+async def published_count(reads: Reads, term: str | None = None, listed: Listed = HERE) -> int:
+    sql = f"SELECT count(*) AS rooms FROM rooms r WHERE {_MATCHING}"
+    rows = await reads.fetch(sql, _pattern(term), *_values(listed))
     return int(rows[0]["rooms"])
 
 
