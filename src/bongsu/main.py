@@ -32,6 +32,7 @@ from bongsu.matrix.directory import Directory
 from bongsu.matrix.discovery import Discovery
 from bongsu.matrix.ephemeral import Ephemeral, TypingEnds
 from bongsu.matrix.history import History
+from bongsu.matrix.indexing import Indexing
 from bongsu.matrix.interactive import Interactive
 from bongsu.matrix.key_backup import KeyBackup
 from bongsu.matrix.keys import Keys
@@ -44,6 +45,7 @@ from bongsu.matrix.profile import Profiles
 from bongsu.matrix.pushrules import PushRules
 from bongsu.matrix.register import Registration
 from bongsu.matrix.relations import Relations
+from bongsu.matrix.search import Search
 from bongsu.matrix.sending import Sending
 from bongsu.matrix.service_administration import ServiceAdministration
 from bongsu.matrix.service_queries import ServiceQueries
@@ -163,6 +165,7 @@ class Worker:
             pressure=lambda: self.shedding.level,
             can_write=lambda: database.has_primary,
         )
+        self.indexing = Indexing(database, self.feed, lambda: self.shedding.level >= Tier.SEARCH.shed_at)
         self._sweeps: list[asyncio.Task[None]] = []
         routes = [*self._account_routes(accounts), *self._room_routes(), *self._site_routes()]
         self.app = App(Router(routes), self.tokens, self.limiter, self.shedding, settings.peer_secret, self.services)
@@ -217,6 +220,7 @@ class Worker:
             Relations(database, rooms),
             Spaces(database, rooms),
             Aliases(database, rooms, committer, services, queries, name),
+            Search(database, self.feed),
             Directory(database, rooms, committer, name),
             Ephemeral(database, committer, now_ms),
             AccountDataEndpoints(database, committer),
@@ -273,6 +277,7 @@ class Worker:
             self.typing_ends.run(),
             self.mailbox.run(),
             self.mailbox.sweep(),
+            self.indexing.run(),
             self.deactivation.finish(),
             self.leaving.run(),
             self.load.run(),

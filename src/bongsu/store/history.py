@@ -23,7 +23,7 @@ class Page(msgspec.Struct):
     rest: int | None
 
 
-class _Arguments(list[Any]):
+class Arguments(list[Any]):
     """The arguments of a query that is put together: add() gives the placeholder."""
 
     def add(self, value: Any, kind: str) -> str:
@@ -53,8 +53,8 @@ async def page(
     if not visible.ranges:
         return Page([], None)
     after, up_to = max(after, visible.ranges[0][0] - 1), min(up_to, visible.ranges[-1][1])
-    arguments = _Arguments([room_id, after, up_to, limits.HISTORY_SCAN_MAX, count + 1])
-    clauses = [*_visible(visible, arguments), *_conditions(wanted, arguments)]
+    arguments = Arguments([room_id, after, up_to, limits.HISTORY_SCAN_MAX, count + 1])
+    clauses = [*_visible(visible, arguments), *conditions(wanted, arguments)]
     order = "DESC" if newest_first else "ASC"
     rows = await reads.fetch(
         f"SELECT {EVENT_COLUMNS} FROM (SELECT * FROM events WHERE room_id = $1 AND pos > $2 AND pos <= $3"
@@ -83,7 +83,7 @@ def _where(clauses: Sequence[str]) -> str:
     return f"WHERE {' AND '.join(clauses)}" if clauses else ""
 
 
-def _visible(visible: Visibility, arguments: _Arguments) -> list[str]:
+def _visible(visible: Visibility, arguments: Arguments) -> list[str]:
     """Nothing to ask where what is visible is one stretch (the page's bounds say it), or where it is very many."""
     if not 1 < len(visible.ranges) <= limits.VISIBLE_RANGES_IN_SQL_MAX:
         return []
@@ -95,7 +95,7 @@ def _visible(visible: Visibility, arguments: _Arguments) -> list[str]:
     ]
 
 
-def _conditions(wanted: RoomEventFilter, arguments: _Arguments) -> list[str]:
+def conditions(wanted: RoomEventFilter, arguments: Arguments) -> list[str]:
     clauses: list[str] = []
     clauses += _types(wanted.types, "{}", arguments)
     clauses += _types(wanted.not_types, "NOT {}", arguments)
@@ -108,7 +108,7 @@ def _conditions(wanted: RoomEventFilter, arguments: _Arguments) -> list[str]:
     return clauses + _related(wanted, arguments)
 
 
-def _types(types: Names, form: str, arguments: _Arguments) -> list[str]:
+def _types(types: Names, form: str, arguments: Arguments) -> list[str]:
     """Exact names and patterns. A filter with very many patterns is left to the matcher."""
     if types is None:
         return []
@@ -126,7 +126,7 @@ def _like(pattern: str) -> str:
     return re.sub(r"\*+", "%", re.sub(r"([\\%_])", r"\\\1", pattern))
 
 
-def _related(wanted: RoomEventFilter, arguments: _Arguments) -> list[str]:
+def _related(wanted: RoomEventFilter, arguments: Arguments) -> list[str]:
     if wanted.related_by_rel_types is None and wanted.related_by_senders is None:
         return []
     rel_types = arguments.add(wanted.related_by_rel_types, "text[]")
@@ -147,7 +147,7 @@ async def nearest(
     """
     if not visible.ranges:
         return None
-    arguments = _Arguments([room_id, ts_ms, limits.HISTORY_SCAN_MAX, visible.ranges[0][0], visible.ranges[-1][1]])
+    arguments = Arguments([room_id, ts_ms, limits.HISTORY_SCAN_MAX, visible.ranges[0][0], visible.ranges[-1][1]])
     clauses = ["e.pos >= $4", "e.pos <= $5", *_visible(visible, arguments)]
     sign, order = (">=", "ASC") if later else ("<=", "DESC")
     rows = await reads.fetch(

@@ -1,5 +1,6 @@
 """Who may see a room's past, read from the two lists of changes that decide it."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -21,25 +22,32 @@ class _Pdu(msgspec.Struct):
 _said: Final = msgspec.json.Decoder(_Pdu)
 
 _VISIBILITY: Final = f"""
-SELECT pos, type, pdu,
-    (SELECT m.forgotten_pos IS NOT NULL FROM members m WHERE m.user_id = $2 AND m.room_id = $1) AS forgotten
+SELECT room_id, pos, type, pdu,
+    (SELECT m.forgotten_pos IS NOT NULL FROM members m WHERE m.user_id = $2 AND m.room_id = changes.room_id)
+    AS forgotten
 FROM (
-    SELECT pos, type, pdu FROM events WHERE room_id = $1 AND type = '{MEMBER}' AND state_key = $2
+    SELECT room_id, pos, type, pdu FROM events WHERE room_id = ANY($1) AND type = '{MEMBER}' AND state_key = $2
     UNION ALL
-    SELECT pos, type, pdu FROM events WHERE room_id = $1 AND type = '{HISTORY_VISIBILITY}' AND state_key = ''
+    SELECT room_id, pos, type, pdu FROM events
+    WHERE room_id = ANY($1) AND type = '{HISTORY_VISIBILITY}' AND state_key = ''
 ) AS changes ORDER BY pos
 """
 
 
 async def load(reads: Reads, room_id: str, user_id: str) -> Visibility:
     """What this person may see of the room. Who has forgotten the room is a stranger to it."""
-    memberships: list[tuple[int, str]] = []
-    values: list[tuple[int, str]] = []
-    for row in await reads.fetch(_VISIBILITY, room_id, user_id):
+    return (await load_many(reads, [room_id], user_id))[room_id]
+
+
+async def load_many(reads: Reads, room_ids: Sequence[str], user_id: str) -> dict[str, Visibility]:
+    """load() for several rooms in one query."""
+    memberships: dict[str, list[tuple[int, str]]] = {room_id: [] for room_id in room_ids}
+    values: dict[str, list[tuple[int, str]]] = {room_id: [] for room_id in room_ids}
+    for row in await reads.fetch(_VISIBILITY, list(room_ids), user_id):
         content = _said.decode(row["pdu"]).content
         if row["type"] == HISTORY_VISIBILITY:
-            values.append((row["pos"], value_of(content.history_visibility)))
+            values[row["room_id"]].append((row["pos"], value_of(content.history_visibility)))
         elif not row["forgotten"]:
             stated = content.membership
-            memberships.append((row["pos"], stated if isinstance(stated, str) else "leave"))
-    return Visibility(memberships, values)
+            memberships[row["room_id"]].append((row["pos"], stated if isinstance(stated, str) else "leave"))
+    return {room_id: Visibility(memberships[room_id], values[room_id]) for room_id in memberships}

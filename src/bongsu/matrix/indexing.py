@@ -1,0 +1,46 @@
+"""Makes what was written searchable, behind the commits: one worker at a time, whichever is there."""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from bongsu.core import limits
+from bongsu.core.errors import Refusal
+from bongsu.store import search as table
+from bongsu.store.database import Database
+from bongsu.store.feed import Feed
+
+log = structlog.get_logger(__name__)
+
+
+class Indexing:
+    """run() is a task of a worker. is_pressed: then messages come first, and the index waits."""
+
+    def __init__(self, database: Database, feed: Feed, is_pressed: Callable[[], bool]) -> None:
+        self._database = database
+        self._feed = feed
+        self._is_pressed = is_pressed
+        self._done_to = -1
+
+    async def run(self) -> None:
+        while True:
+            more = False
+            try:
+                more = await self._some()
+            except Refusal as refusal:
+                log.warning("not_indexed", error=refusal.message)
+            except Exception:  # nobody would notice that nothing new is in the index
+                log.exception("not_indexed")
+            await asyncio.sleep(limits.INDEX_PAUSE_SECONDS if more else limits.INDEX_EVERY_SECONDS)
+
+    async def _some(self) -> bool:
+        """One batch. Asks nobody while nothing was written."""
+        pos = self._feed.pos
+        if pos == self._done_to or self._is_pressed() or not self._database.has_primary:
+            return False
+        if await self._database.write(table.keep_some):
+            return True
+        if await table.is_whole(self._database, pos):
+            self._done_to = pos
+        return False
