@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 from tests.api.keys import (
     CURVE,
+    Signer,
     claim,
     device_keys,
     one_time_key,
@@ -252,7 +253,7 @@ async def test_replacing_them_needs_the_password(bob: Talker) -> None:
     body, _ = signing_keys(bob)
     await bob.post(SIGNING, body)
     assert await bob.post(SIGNING, body) == {}, "a retry changes nothing, so it needs no proof"
-    other, public = signing_keys(bob)
+    other, signers = signing_keys(bob)
     status, asked = await bob.ask("POST", SIGNING, other)
     assert (status, asked["flows"]) == (401, [{"stages": ["m.login.password"]}])
     wrong = {**password(bob), "password": "wrong", "session": asked["session"]}
@@ -260,16 +261,16 @@ async def test_replacing_them_needs_the_password(bob: Talker) -> None:
     assert (status, answer["errcode"]) == (401, "M_FORBIDDEN")
     right = {**password(bob), "password": bob._password, "session": asked["session"]}
     assert await bob.post(SIGNING, {**other, "auth": right}) == {}
-    assert list((await query(bob, bob))["master_keys"][bob.user_id]["keys"].values()) == [public["master"]]
+    assert list((await query(bob, bob))["master_keys"][bob.user_id]["keys"].values()) == [signers["master"].public]
 
 
 async def test_a_new_master_key_ends_what_it_did_not_sign(bob: Talker) -> None:
     await bob.post(SIGNING, signing_keys(bob)[0])
     auth = {**password(bob), "password": bob._password}
-    master = random_key()
+    master = Signer()
     await bob.post(SIGNING, {"master_key": signing_key(bob, "master", master), "auth": auth})
     found = await query(bob, bob)
-    assert list(found["master_keys"][bob.user_id]["keys"].values()) == [master]
+    assert list(found["master_keys"][bob.user_id]["keys"].values()) == [master.public]
     assert (found["self_signing_keys"], found["user_signing_keys"]) == ({}, {})
 
 
@@ -291,6 +292,9 @@ async def test_two_first_uploads_at_once(bob: Talker, elsewhere: aiohttp.ClientS
         ({"master_key": {"keys": {"ed25519:A": "B"}}}, (400, "M_INVALID_PARAM")),
         ({"master_key": {"keys": {"curve25519:A": "A"}}}, (400, "M_INVALID_PARAM")),
         ({"master_key": {"keys": {"ed25519:A": "A", "ed25519:B": "B"}}}, (400, "M_INVALID_PARAM")),
+        ({"master_key": {"keys": {"ed25519:A": "A"}}}, (400, "M_INVALID_PARAM")),
+        ({"master_key": {"keys": {"ed25519:": ""}}}, (400, "M_INVALID_PARAM")),
+        ({"self_signing_key": {"usage": ["self_signing", "other"]}}, (400, "M_INVALID_SIGNATURE")),
         ({"self_signing_key": {"signatures": {}}}, (400, "M_INVALID_SIGNATURE")),
         ({"user_signing_key": {"signatures": {}}}, (400, "M_INVALID_SIGNATURE")),
     ],
@@ -303,59 +307,110 @@ async def test_wrong_cross_signing_keys(bob: Talker, change: Json, expected: tup
     assert (await query(bob, bob))["master_keys"] == {}
 
 
+@pytest.mark.parametrize("usage", ["self_signing", "user_signing"])
+@pytest.mark.parametrize("signature", ["", "A", "not base64!", "x" * 86, "AAAA" * 40, "서명"])
+async def test_signatures_that_are_none(bob: Talker, usage: str, signature: str) -> None:
+    body, signers = signing_keys(bob)
+    body[f"{usage}_key"]["signatures"] = {bob.user_id: {signers["master"].name: signature}}
+    assert await bob.refused("POST", SIGNING, body) == (400, "M_INVALID_SIGNATURE")
+    assert (await query(bob, bob))["master_keys"] == {}
+
+
+async def test_a_signature_of_another_key(bob: Talker) -> None:
+    """By the right master key, and of the other of the two; and by another master key, with the right name on it."""
+    body, signers = signing_keys(bob)
+    swapped = {**body["self_signing_key"], "signatures": body["user_signing_key"]["signatures"]}
+    assert await bob.refused("POST", SIGNING, {**body, "self_signing_key": swapped}) == (400, "M_INVALID_SIGNATURE")
+    forged = {signers["master"].name: Signer().sign(body["self_signing_key"])}
+    stranger = {**body["self_signing_key"], "signatures": {bob.user_id: forged}}
+    assert await bob.refused("POST", SIGNING, {**body, "self_signing_key": stranger}) == (400, "M_INVALID_SIGNATURE")
+
+
+async def test_a_key_that_the_present_master_key_signs(bob: Talker) -> None:
+    """It may come alone; it replaces another, so it needs the password. Padding of base64 does no harm."""
+    body, signers = signing_keys(bob)
+    await bob.post(SIGNING, body)
+    other = signing_key(bob, "self_signing", Signer(), signers["master"])
+    other["signatures"][bob.user_id][signers["master"].name] += "=="
+    status, _ = await bob.ask("POST", SIGNING, {"self_signing_key": other})
+    assert status == 401
+    await bob.post(SIGNING, {"self_signing_key": other, "auth": {**password(bob), "password": bob._password}})
+    found = await query(bob, bob)
+    assert found["self_signing_keys"][bob.user_id] == other
+    assert found["master_keys"][bob.user_id] == body["master_key"]
+
+
 async def test_a_key_that_is_a_device_id(bob: Talker) -> None:
-    body = {"master_key": signing_key(bob, "master", bob.device_id)}
+    signer = Signer()
+    again = {**password(bob), "password": bob._password, "device_id": signer.public}
+    await bob.post(f"{V3}/login", again)
+    body = {"master_key": signing_key(bob, "master", signer)}
     assert await bob.refused("POST", SIGNING, body) == (403, "M_FORBIDDEN")
 
 
 # --- signatures ---
 
 
-def signed(key: Json, signer: Talker, name: str, signature: str) -> Json:
+def signed(key: Json, talker: Talker, signer: Signer, name: str | None = None) -> Json:
+    """The key with this one signature. name: of the signing key, where that is not its public key."""
     bare = {field: value for field, value in key.items() if field not in ("signatures", "unsigned")}
-    return {**bare, "signatures": {signer.user_id: {name: signature}}}
+    return {**bare, "signatures": {talker.user_id: {name or signer.name: signer.sign(bare)}}}
 
 
 async def test_signatures_are_merged(alice: Talker, bob: Talker) -> None:
     """Bob's phone is signed by his self-signing key, his master key by the phone, and then by Alice."""
-    keys = await publish(bob)
-    body, public = signing_keys(bob)
+    phone = Signer()
+    keys = await publish(bob, signer=phone)
+    body, signers = signing_keys(bob)
     await bob.post(SIGNING, body)
-    by_self, by_device, master = f"ed25519:{public['self_signing']}", f"ed25519:{bob.device_id}", public["master"]
+    by_self, by_device, master = signers["self_signing"], f"ed25519:{bob.device_id}", signers["master"].public
     own = {
-        bob.device_id: signed(keys, bob, by_self, "sig1"),
-        master: signed(body["master_key"], bob, by_device, "sig2"),
+        bob.device_id: signed(keys, bob, by_self),
+        master: signed(body["master_key"], bob, phone, by_device),
     }
     assert await bob.post(SIGNATURES, {bob.user_id: own}) == {"failures": {}}
-    hers, her_public = signing_keys(alice)
+    hers, her_signers = signing_keys(alice)
     await alice.post(SIGNING, hers)
-    by_alice = f"ed25519:{her_public['user_signing']}"
-    verified = {master: signed(body["master_key"], alice, by_alice, "sig3")}
+    by_alice = her_signers["user_signing"]
+    verified = {master: signed(body["master_key"], alice, by_alice)}
     assert await alice.post(SIGNATURES, {bob.user_id: verified}) == {"failures": {}}
 
     seen_by_alice, seen_by_bob = await query(alice, bob), await query(bob, bob)
     for seen in (seen_by_alice, seen_by_bob):
         device = seen["device_keys"][bob.user_id][bob.device_id]
-        assert device["signatures"][bob.user_id] == {**keys["signatures"][bob.user_id], by_self: "sig1"}
-        assert seen["master_keys"][bob.user_id]["signatures"][bob.user_id] == {by_device: "sig2"}
-    assert seen_by_alice["master_keys"][bob.user_id]["signatures"][alice.user_id] == {by_alice: "sig3"}
+        made = own[bob.device_id]["signatures"][bob.user_id]
+        assert device["signatures"][bob.user_id] == {**keys["signatures"][bob.user_id], **made}
+        made = own[master]["signatures"][bob.user_id]
+        assert seen["master_keys"][bob.user_id]["signatures"][bob.user_id] == made
+    signatures = seen_by_alice["master_keys"][bob.user_id]["signatures"]
+    assert signatures[alice.user_id] == verified[master]["signatures"][alice.user_id]
     assert alice.user_id not in seen_by_bob["master_keys"][bob.user_id]["signatures"], "who verifies whom is private"
 
 
 async def test_signatures_that_fail(alice: Talker, bob: Talker) -> None:
-    keys, others = await publish(bob), await publish(alice)
-    body, public = signing_keys(bob)
+    """Each for its own reason; the good one among them is kept."""
+    phone = await bob.another_device()
+    keys, others, phones = await publish(bob), await publish(alice), await publish(phone)
+    body, signers = signing_keys(bob)
     await bob.post(SIGNING, body)
-    by_self = f"ed25519:{public['self_signing']}"
+    by_self, master = signers["self_signing"], signers["master"].public
+    hers, _ = signing_keys(alice)
+    await alice.post(SIGNING, hers)
+    [her_master] = hers["master_key"]["keys"].values()
     answer = await bob.post(
         SIGNATURES,
         {
             bob.user_id: {
-                bob.device_id: signed({**keys, "algorithms": []}, bob, by_self, "sig"),
-                "NOTHING": signed(keys, bob, by_self, "sig"),
-                public["master"]: signed(body["master_key"], bob, by_self, "sig"),
+                bob.device_id: signed({**keys, "algorithms": []}, bob, by_self),
+                phone.device_id: signed(phones, bob, by_self),
+                "NOTHING": signed(keys, bob, by_self),
+                master: signed(body["master_key"], bob, by_self),
             },
-            alice.user_id: {alice.device_id: signed(others, bob, by_self, "sig")},
+            alice.user_id: {
+                alice.device_id: signed(others, bob, by_self),
+                her_master: signed(hers["master_key"], bob, Signer(), signers["user_signing"].name),
+            },
+            "nobody": {"X": {}},
         },
     )
     failures = {
@@ -364,24 +419,46 @@ async def test_signatures_that_fail(alice: Talker, bob: Talker) -> None:
     assert failures == {
         (bob.user_id, bob.device_id): "M_INVALID_SIGNATURE",
         (bob.user_id, "NOTHING"): "M_NOT_FOUND",
-        (bob.user_id, public["master"]): "M_INVALID_SIGNATURE",
+        (bob.user_id, master): "M_INVALID_SIGNATURE",
         (alice.user_id, alice.device_id): "M_NOT_FOUND",
+        (alice.user_id, her_master): "M_INVALID_SIGNATURE",
+        ("nobody", "X"): "M_NOT_FOUND",
     }
+    found = await query(bob, bob, alice)
+    devices = found["device_keys"][bob.user_id]
+    assert by_self.name in devices[phone.device_id]["signatures"][bob.user_id]
+    assert by_self.name not in devices[bob.device_id]["signatures"][bob.user_id]
+    assert "signatures" not in found["master_keys"][alice.user_id]
+
+
+async def test_forged_signatures_fail(bob: Talker) -> None:
+    keys = await publish(bob)
+    body, signers = signing_keys(bob)
+    await bob.post(SIGNING, body)
+    by_self, by_device = signers["self_signing"], f"ed25519:{bob.device_id}"
+    forged = {
+        bob.device_id: signed(keys, bob, Signer(), by_self.name),
+        signers["master"].public: signed(body["master_key"], bob, Signer(), by_device),
+    }
+    failures = (await bob.post(SIGNATURES, {bob.user_id: forged}))["failures"][bob.user_id]
+    assert {key: error["errcode"] for key, error in failures.items()} == dict.fromkeys(forged, "M_INVALID_SIGNATURE")
+    found = await query(bob, bob)
+    assert found["device_keys"][bob.user_id][bob.device_id]["signatures"] == keys["signatures"]
+    assert found["master_keys"][bob.user_id] == body["master_key"]
 
 
 async def test_a_verification_is_told_to_the_own_devices_alone(alice: Talker, bob: Talker) -> None:
     carol = await sign_up(alice._http, "carol")
     room_id = await alice.make_room()
     await alice.bring(room_id, bob, carol)
-    body, public = signing_keys(bob)
+    body, signers = signing_keys(bob)
     await bob.post(SIGNING, body)
-    hers, her_public = signing_keys(alice)
+    hers, her_signers = signing_keys(alice)
     await alice.post(SIGNING, hers)
     phone = await alice.another_device()
     since = {talker: await now(talker) for talker in (phone, bob, carol)}
-    by_alice = f"ed25519:{her_public['user_signing']}"
-    verified = {public["master"]: signed(body["master_key"], alice, by_alice, "sig")}
-    await alice.post(SIGNATURES, {bob.user_id: verified})
+    verified = {signers["master"].public: signed(body["master_key"], alice, her_signers["user_signing"])}
+    assert await alice.post(SIGNATURES, {bob.user_id: verified}) == {"failures": {}}
     assert await lists(phone, since[phone]) == ({bob.user_id}, set())
     assert await lists(bob, since[bob]) == await lists(carol, since[carol]) == (set(), set())
 

@@ -1,7 +1,7 @@
 """Keys of end-to-end encryption, as far as a server looks at them: whose they are and what shape they have.
 
-Signatures are for clients to verify. The server only sees to it that whoever is said to have signed is somebody whose
-signature means something there (client-server API, "End-to-end encryption").
+What devices sign of themselves is for clients to verify. Signatures of cross-signing are verified here: each must be
+good, and of a key whose signature means something there (client-server API, "End-to-end encryption").
 """
 
 from collections.abc import Mapping
@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import msgspec
 
-from bongsu.core import ids, limits
+from bongsu.core import ids, limits, signatures
 from bongsu.core.errors import Refusal, forbidden, invalid_param, too_large
-from bongsu.core.json import JsonObject, canonical
+from bongsu.core.json import JsonObject, canonical, decode
 
 MASTER: Final = "master"
 SELF_SIGNING: Final = "self_signing"
@@ -115,9 +115,6 @@ class SigningKey(msgspec.Struct, frozen=True):
     key: bytes
     signatures: Signatures
 
-    def is_signed_by(self, user_id: str, public_key: str) -> bool:
-        return f"ed25519:{public_key}" in self.signatures.get(user_id, {})
-
 
 def signing_key(usage: str, checked: CrossSigningKey, raw: JsonObject, user_id: str) -> SigningKey:
     """400 for a key of somebody else, for another use or of another shape."""
@@ -131,7 +128,8 @@ def signing_key(usage: str, checked: CrossSigningKey, raw: JsonObject, user_id: 
     algorithm, _, public_key = name.partition(":")
     if algorithm != "ed25519" or not public_key or public_key != value:
         raise invalid_param("a public key stands as ed25519:<key> before the same <key>")
-    ids.check_text(public_key, "the public key")
+    if not signatures.is_public_key(public_key):
+        raise invalid_param("a public key is 32 bytes in base64")
     return SigningKey(usage, public_key, _fitting(raw, limits.DEVICE_KEYS_BYTES_MAX), checked.signatures)
 
 
@@ -142,8 +140,9 @@ def check_signed(new: Mapping[str, SigningKey], user_id: str, master_key: str | 
     if master_key is None:
         raise Refusal(400, "M_MISSING_PARAM", "there is no master key yet: upload one")
     for usage, key in new.items():
-        if usage != MASTER and not key.is_signed_by(user_id, master_key):
-            raise invalid_signature(f"the {usage} key is not signed by the master key")
+        if usage != MASTER:
+            signed = essence(decode(key.key))
+            good_signature(key.signatures, signed, user_id, f"{signatures.ED25519}{master_key}", master_key)
 
 
 def check_no_device_has(new: Mapping[str, SigningKey], device_ids: set[str]) -> None:
@@ -167,9 +166,11 @@ class Signed(msgspec.Struct):
     signatures: Signatures
 
 
-def signature_by(signed: Signatures, signer_id: str, signer_key: str) -> str:
-    """The signature of exactly this key. 400 M_INVALID_SIGNATURE where it is missing."""
-    signature = signed.get(signer_id, {}).get(signer_key)
+def good_signature(given: Signatures, signed: bytes, signer_id: str, signer_key: str, public_key: str) -> str:
+    """The signature of exactly this key. 400 M_INVALID_SIGNATURE where it is missing or is none."""
+    signature = given.get(signer_id, {}).get(signer_key)
     if signature is None:
         raise invalid_signature("it is not signed by a key that may sign it")
-    return ids.check_text(signature, "a signature")
+    if not signatures.is_good(public_key, signed, signature):
+        raise invalid_signature(f"the signature by {signer_key} is not good")
+    return signature
