@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
-from bongsu.core.ids import is_server_name
+from bongsu.core.ids import is_server_name, is_user_id
 
 PREFIX: Final = "BONGSU_"
 FILE_NAME: Final = "bongsu.toml"
@@ -83,6 +83,28 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rate_limits: Annotated[bool, Meta(description="Slow down whoever asks too often")] = True
     shedding: Annotated[bool, Meta(description="Under pressure, give up what matters least")] = True
     presence: Annotated[bool, Meta(description="Show who is online")] = True
+    user_directory_all: Annotated[
+        bool, Meta(description="Everybody finds everybody, not only whom they share a room with")
+    ] = False
+    turn_uris: Annotated[
+        tuple[str, ...], Meta(description="turn: and turns: addresses of relays for calls; commas between")
+    ] = ()
+    turn_secret: Annotated[
+        str | None, Meta(description="What the relays know this server by (coturn: static-auth-secret)", extra=_SECRET)
+    ] = None
+    turn_seconds: Annotated[
+        int, Meta(ge=60, le=604_800, description="How long a name for the relays is good, in seconds")
+    ] = 86_400
+    support_page: Annotated[str | None, Meta(description="https:// address of a page that helps people")] = None
+    support_admin: Annotated[
+        tuple[str, ...], Meta(description="Mail addresses or user ids of who looks after the server; commas between")
+    ] = ()
+    support_security: Annotated[
+        tuple[str, ...], Meta(description="The same of who wants to hear of security holes; commas between")
+    ] = ()
+    policy_server_key: Annotated[
+        str | None, Meta(description="ed25519 key of the policy server under this name, in unpadded base64")
+    ] = None
     unauthenticated_media: Annotated[
         bool, Meta(description="Serve photos and files to old clients that ask without a token")
     ] = False
@@ -177,11 +199,27 @@ def _is_dsn(text: str) -> bool:
     return text.startswith(("postgresql://", "postgres://"))
 
 
+def _is_contact(text: str) -> bool:
+    return is_user_id(text) or re.fullmatch(r"[^@\s]+@[^@\s]+", text) is not None
+
+
 _CHECKS: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
     "server_name": (is_server_name, 'a host name such as "chat.example.org", with a :port if need be'),
     "public_base_url": (_is_base_url, 'an address such as "https://chat.example.org"'),
     "site": (lambda text: text == "" or is_site_name(text), 'a short name in small letters, such as "seoul"'),
     "peers": (lambda peers: all(map(_is_peer, peers)), 'sites such as "busan=https://busan.example.org"'),
+    "turn_uris": (
+        lambda uris: all(uri.startswith(("turn:", "turns:")) for uri in uris),
+        'addresses such as "turn:turn.example.org?transport=udp"',
+    ),
+    "turn_secret": (lambda text: len(text) >= 8, "a text of at least 8 characters"),
+    "support_page": (_is_base_url, 'an address such as "https://example.org/help"'),
+    "support_admin": (lambda names: all(map(_is_contact, names)), 'addresses such as "admin@example.org"'),
+    "support_security": (lambda names: all(map(_is_contact, names)), 'addresses such as "admin@example.org"'),
+    "policy_server_key": (
+        lambda text: re.fullmatch(r"[A-Za-z0-9+/_-]{43}", text) is not None,
+        "a key of 43 characters of base64",
+    ),
     "patroni": (_is_base_url, 'an address such as "http://127.0.0.1:8009"'),
     "etcd": (lambda urls: all(map(_is_base_url, urls)), 'addresses such as "http://127.0.0.1:2379"'),
     "peer_secret": (lambda text: len(text) >= 16, "a text of at least 16 characters"),

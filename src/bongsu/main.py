@@ -45,6 +45,7 @@ from bongsu.matrix.profile import Profiles
 from bongsu.matrix.pushrules import PushRules
 from bongsu.matrix.register import Registration
 from bongsu.matrix.relations import Relations
+from bongsu.matrix.reports import Reports
 from bongsu.matrix.search import Search
 from bongsu.matrix.sending import Sending
 from bongsu.matrix.service_administration import ServiceAdministration
@@ -54,9 +55,12 @@ from bongsu.matrix.services import ServiceEndpoints
 from bongsu.matrix.sessions import Sessions
 from bongsu.matrix.spaces import Spaces
 from bongsu.matrix.state import State
+from bongsu.matrix.support import Contacts, Support
 from bongsu.matrix.sync import SyncEndpoints
 from bongsu.matrix.to_device import ToDevice
 from bongsu.matrix.upgrade import Upgrades
+from bongsu.matrix.user_directory import UserDirectory
+from bongsu.matrix.voip import Relay, Voip
 from bongsu.media.blobs import BlobFolder
 from bongsu.media.routes import Media
 from bongsu.media.uploads import UploadRules
@@ -221,6 +225,8 @@ class Worker:
             Spaces(database, rooms),
             Aliases(database, rooms, committer, services, queries, name),
             Search(database, self.feed),
+            UserDirectory(database, everybody=self.settings.user_directory_all),
+            Reports(database, rooms),
             Directory(database, rooms, committer, name),
             Ephemeral(database, committer, now_ms),
             AccountDataEndpoints(database, committer),
@@ -238,9 +244,15 @@ class Worker:
             FrontPage(database, self.feed, settings, now_ms, self.syncing.parked),
             StatusPage(self.watch, self._fact_finder(), settings.server_name, now_ms),
             Discovery(settings.public_base_url),
+            Support(self._contacts(), settings.policy_server_key),
+            Voip(Relay(settings.turn_uris, settings.turn_secret, settings.turn_seconds), now_ms),
             self.media,
         )
         return [route for family in families for route in family.routes()]
+
+    def _contacts(self) -> Contacts:
+        settings = self.settings
+        return Contacts(settings.support_admin, settings.support_security, settings.support_page)
 
     def _fact_finder(self) -> FactFinder:
         return FactFinder(

@@ -58,6 +58,11 @@ _VALUES = {
     "site": "seoul",
     "peers": "busan=https://busan.example.org",
     "peer_secret": "0123456789abcdef",
+    "turn_uris": "turn:turn.example.org",
+    "support_page": "https://example.org/help",
+    "support_admin": "admin@example.org",
+    "support_security": "@security:example.org",
+    "policy_server_key": "6yhHGKhCiXTSEN2ksjV7kX_N6rBQZ3Xb-M7LlC6NS-s",
     "patroni": "http://127.0.0.1:8009",
     "etcd": "http://127.0.0.1:2379",
 }

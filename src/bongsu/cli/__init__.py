@@ -13,6 +13,7 @@ _COMMANDS: Final = {
     "serve": "Start the server.",
     "user": "Add, list and close accounts.",
     "appservice": "Add, list and remove application services: bridges and bots.",
+    "report": "Read and close what people reported.",
     "token": "Add, list and delete registration tokens.",
     "demo": "Fill the server with people, rooms and messages to look at.",
     "config": "Show and check the settings.",

@@ -110,6 +110,9 @@ PEOPLE_FOUND_MAX = 50
 PEOPLE_RANKED_MAX = 500  # shortest names that match, ranked with each other
 MUTUAL_ROOMS_PAGE_MAX = 200
 
+REPORT_REASON_BYTES_MAX = 4_096  # what somebody says of what they report: a page
+REPORTS_LISTED_MAX = 1_000  # by the command; what is older waits until these are closed
+
 # --- caches of one worker ---
 ROOMS_CACHED_MAX = 10_000  # about 10 kB each when quiet, 100 kB with a full tail that was read
 ROOM_READS_MAX = 20  # tries to read a room whose members change while it is read; the second one nearly always holds
@@ -294,6 +297,7 @@ RATES = {
     "to_device": (20.0, 200),  # a person: a room's key goes to its devices in many requests at once
     "media": (20.0, 300),  # a person: a screen of thumbnails at once
     "search": (1.0, 20),  # a person
+    "report": (0.05, 20),  # a person: a bad evening has many messages, and a flood of reports helps nobody
 }
 RATE_LEASE_SHARE = 10  # a worker takes a tenth of "at once" from the table and spends it in memory
 RATE_LEASE_MAX = 20

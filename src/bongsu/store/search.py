@@ -16,6 +16,7 @@ from bongsu.core.relations import REPLACE, relates_to
 from bongsu.store import relations
 from bongsu.store.database import Connection
 from bongsu.store.history import Arguments, conditions
+from bongsu.store.patterns import containing
 from bongsu.store.rooms import Reads
 from bongsu.store.streams import EVENT_COLUMNS, read_event
 
@@ -225,7 +226,7 @@ async def _look(reads: Reads, wanted: Wanted, first: int, top: int, skipped: Seq
         "s.pos >= $1",
         "s.pos <= $2",
         *_indexed(wanted, range(first, finding.stretch_of(top) + 1), arguments),
-        f"s.text LIKE ALL({arguments.add([_pattern(term) for term in wanted.terms], 'text[]')})",
+        f"s.text LIKE ALL({arguments.add([containing(term) for term in wanted.terms], 'text[]')})",
         f"s.key = ANY({arguments.add(wanted.keys, 'smallint[]')})",
         f"s.pos <> ALL({arguments.add(skipped, 'bigint[]')})",
         "(s.text_pos = s.pos OR EXISTS (SELECT 1 FROM events edit WHERE edit.pos = s.text_pos"
@@ -266,9 +267,3 @@ async def _admitted(reads: Reads, wanted: Wanted, texts: Sequence[Text]) -> list
     admitted = {row["pos"] for row in rows}
     shown = limits.SEARCH_SCORED_CHARACTERS_MAX
     return [Found(t.pos, t.text_pos, t.room_id, t.text[:shown]) for t in texts if t.pos in admitted]
-
-
-def _pattern(term: str) -> str:
-    for special in "\\%_":
-        term = term.replace(special, "\\" + special)
-    return f"%{term}%"
