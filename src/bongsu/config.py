@@ -77,6 +77,28 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     registration_secret: Annotated[
         str | None, Meta(description="Whoever knows this may make accounts", extra=_SECRET)
     ] = None
+    registration_mail: Annotated[
+        Literal["no", "optional", "required"], Meta(description="Must whoever makes an account confirm a mail address?")
+    ] = "no"
+    smtp_host: Annotated[
+        str | None, Meta(description="Mail server that mail is given to; public_base_url and mail_from are needed, too")
+    ] = None
+    smtp_port: Annotated[int, Meta(ge=1, le=65535, description="Port of the mail server")] = 587
+    smtp_security: Annotated[
+        Literal["starttls", "tls", "none"], Meta(description="How the way to the mail server is kept secret")
+    ] = "starttls"
+    smtp_user: Annotated[str | None, Meta(description="Name by which the mail server knows this one")] = None
+    smtp_password: Annotated[str | None, Meta(description="And its password", extra=_SECRET)] = None
+    smtp_ca: Annotated[
+        Path | None, Meta(description="Certificates that the mail server is checked against, if not the system's")
+    ] = None
+    mail_from: Annotated[str | None, Meta(description='Sender of mails, such as "Bongsu <chat@example.org>"')] = None
+    mail_link_hosts: Annotated[
+        tuple[str, ...], Meta(description="Hosts of clients that a confirmed mail may lead back to; commas between")
+    ] = ()
+    reveal_addresses: Annotated[
+        bool, Meta(description="Tell anybody at once whether a mail address belongs to an account here")
+    ] = False
     password_hashing: Annotated[
         Literal["strong", "fast"], Meta(description="fast is for tests and measurements: it protects nobody")
     ] = "strong"  # noqa: S105 - the name of a cost
@@ -222,6 +244,10 @@ _CHECKS: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
     ),
     "patroni": (_is_base_url, 'an address such as "http://127.0.0.1:8009"'),
     "etcd": (lambda urls: all(map(_is_base_url, urls)), 'addresses such as "http://127.0.0.1:2379"'),
+    "mail_from": (
+        lambda text: "@" in text and text.isprintable(),
+        'an address such as "Bongsu <chat@example.org>"',
+    ),
     "peer_secret": (lambda text: len(text) >= 16, "a text of at least 16 characters"),
     "registration_secret": (lambda text: len(text) >= 8, "a text of at least 8 characters"),
     "dsn": (_is_dsn, 'an address such as "postgresql://name@host/database"'),

@@ -24,6 +24,7 @@ from bongsu.matrix.account_data import AccountDataEndpoints
 from bongsu.matrix.admin_register import AdminRegistration
 from bongsu.matrix.administration import Administration
 from bongsu.matrix.aliases import Aliases
+from bongsu.matrix.confirmations import Confirmations
 from bongsu.matrix.create_room import RoomCreation
 from bongsu.matrix.cross_signing import CrossSigning
 from bongsu.matrix.deactivation import Deactivation
@@ -41,6 +42,7 @@ from bongsu.matrix.membership import Membership
 from bongsu.matrix.moderation import Moderation
 from bongsu.matrix.old_sync import OldSync
 from bongsu.matrix.passwords import Passwords
+from bongsu.matrix.postman import MailServer, Postman
 from bongsu.matrix.profile import Profiles
 from bongsu.matrix.pushrules import PushRules
 from bongsu.matrix.register import Registration
@@ -57,6 +59,7 @@ from bongsu.matrix.spaces import Spaces
 from bongsu.matrix.state import State
 from bongsu.matrix.support import Contacts, Support
 from bongsu.matrix.sync import SyncEndpoints
+from bongsu.matrix.third_party_ids import ThirdPartyIdEndpoints
 from bongsu.matrix.to_device import ToDevice
 from bongsu.matrix.upgrade import Upgrades
 from bongsu.matrix.user_directory import UserDirectory
@@ -90,6 +93,7 @@ from bongsu.store.feed import Feed
 from bongsu.store.incidents import EntryRow, entries
 from bongsu.store.migrations import migrate as migrate_database
 from bongsu.store.rate_limits import RateLimits
+from bongsu.store.third_party_ids import ThirdPartyIds
 from bongsu.sync.admission import Admission
 from bongsu.sync.attendance import Attendance
 from bongsu.sync.mailbox import Mailbox
@@ -104,6 +108,21 @@ People = Sequence[tuple[str, str]]  # (user id, password) of the demo's people
 def now_ms() -> int:
     """The clock of the whole program: milliseconds since the epoch."""
     return time.time_ns() // 1_000_000
+
+
+def _mail_server(settings: Settings) -> MailServer | None:
+    """None where something is missing: without a sender there is no mail, without an address no link in it."""
+    if settings.smtp_host is None or settings.mail_from is None or settings.public_base_url is None:
+        return None
+    return MailServer(
+        host=settings.smtp_host,
+        port=settings.smtp_port,
+        security=settings.smtp_security,
+        user=settings.smtp_user,
+        password=settings.smtp_password,
+        sender=settings.mail_from,
+        ca=settings.smtp_ca,
+    )
 
 
 class Worker:
@@ -132,6 +151,7 @@ class Worker:
         self.accounts = Administration(
             accounts, self.sessions, self.passwords, self.deactivation, self.committer, settings.server_name
         )
+        self.postman = Postman(database, _mail_server(settings))
         self.mailbox = Mailbox(database)
         self.shedding = Shedding()
         admission = Admission(time.monotonic, is_open=not settings.shedding)
@@ -186,9 +206,10 @@ class Worker:
     def _account_routes(self, accounts: Accounts) -> list[Route]:
         settings, sessions, passwords = self.settings, self.sessions, self.passwords
         name = settings.server_name
-        interactive = Interactive(accounts, passwords, name)
+        addresses = ThirdPartyIds(self.database)
+        interactive = Interactive(accounts, passwords, addresses, name)
         families = (
-            Login(sessions, passwords, interactive, self.services, name),
+            Login(sessions, passwords, interactive, self.services, addresses, name),
             Registration(
                 accounts,
                 sessions,
@@ -198,14 +219,25 @@ class Worker:
                 name,
                 is_open=settings.open_registration,
                 has_guests=settings.guests,
+                mail=settings.registration_mail,
             ),
             AdminRegistration(accounts, sessions, passwords, name, settings.registration_secret),
-            Account(accounts, sessions, passwords, interactive, self.deactivation),
+            Account(accounts, sessions, passwords, interactive, self.deactivation, addresses),
             Devices(accounts, sessions, interactive),
             Keys(self.database, self.committer, self.sync),
             CrossSigning(self.database, self.committer, interactive),
             ToDevice(self.committer),
             KeyBackup(self.database),
+            Confirmations(
+                addresses,
+                self.postman,
+                self.limiter,
+                server_name=name,
+                base_url=settings.public_base_url,
+                link_hosts=settings.mail_link_hosts,
+                reveals=settings.reveal_addresses,
+            ),
+            ThirdPartyIdEndpoints(addresses, interactive, now_ms),
             ServiceEndpoints(self.services, self.service_calls, self.service_tellings, self.committer),
             Moderation(self.database, accounts, self.committer, name),
         )
@@ -243,7 +275,7 @@ class Worker:
             Health(database, self.feed, self._why_leaving),
             FrontPage(database, self.feed, settings, now_ms, self.syncing.parked),
             StatusPage(self.watch, self._fact_finder(), settings.server_name, now_ms),
-            Discovery(settings.public_base_url),
+            Discovery(settings.public_base_url, has_mail=self.postman.is_there),
             Support(self._contacts(), settings.policy_server_key),
             Voip(Relay(settings.turn_uris, settings.turn_secret, settings.turn_seconds), now_ms),
             self.media,
@@ -312,6 +344,7 @@ class Worker:
         await asyncio.wait(self._sweeps)
         await self.watch.stop()
         await self.service_tellings.stop()
+        await self.postman.stop()
         await self.limiter.stop()
         await self.tokens.stop()
         await self.committer.stop()
@@ -382,6 +415,7 @@ async def serve(
     async with open_worker(settings, announce, stop.set) as worker:
         worker.watch.start()
         worker.service_tellings.start()
+        worker.postman.start()
         people: People = await _fill(worker, announce) if demo else ()
         gc.collect()
         gc.freeze()

@@ -62,8 +62,13 @@ AUTH = {
     "auth/user": "string?",
     "auth/password": "string?",
     "auth/token": "string?",
+    "auth/threepid_creds": "object?",
 }
 DEVICE = {"device_id": "string?", "initial_device_display_name": "string?", "refresh_token": "boolean"}
+BY_MAIL = {"client_secret": "string", "email": "string", "send_attempt": "integer", "next_link": "string?"}
+BY_PHONE = {"client_secret": "string", "country": "string", "phone_number": "string", "send_attempt": "integer"}
+PROOF = {"sid": "string", "client_secret": "string"}
+ADDRESS = {"medium": "string", "address": "string"}
 REASON = {"reason": "string?"}
 TARGET = {"user_id": "string, not null", "reason": "string?"}
 
@@ -92,6 +97,8 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "identifier/type": "string",
         "identifier/user": "string, not null",
         "user": "string?",
+        "medium": "string?",
+        "address": "string?",
         "password": "string, not null",
         "token": "string?",
         **DEVICE,
@@ -109,6 +116,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
     },
     f"POST {V3}/refresh": {"refresh_token": "string"},
     f"POST {V3}/register": {
+        "type": "string?",
         "username": "string?",
         "password": "string?",
         "inhibit_login": "boolean",
@@ -116,6 +124,17 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         **AUTH,
     },
     f"POST {V3}/account/password": {"new_password": "string?", "logout_devices": "boolean", **AUTH},
+    **{f"POST {V3}/{what}/email/requestToken": BY_MAIL for what in ("register", "account/password", "account/3pid")},
+    **{f"POST {V3}/{what}/msisdn/requestToken": BY_PHONE for what in ("register", "account/password", "account/3pid")},
+    f"POST {V3}/account/3pid": sections("three_pid_creds", PROOF),
+    f"POST {V3}/account/3pid/add": {**PROOF, **AUTH},
+    f"POST {V3}/account/3pid/bind": PROOF,
+    f"POST {V3}/account/3pid/delete": ADDRESS,
+    f"POST {V3}/account/3pid/unbind": ADDRESS,
+    f"POST {V1}/appservice/{{service_id}}/ping": {"transaction_id": "string?"},
+    f"PUT {V3}/directory/list/appservice/{{network_id}}/{{room_id}}": {"visibility": "string"},
+    f"PUT {V1}/admin/lock/{{user_id}}": {"locked": "boolean"},
+    f"PUT {V1}/admin/suspend/{{user_id}}": {"suspended": "boolean"},
     f"POST {V3}/account/deactivate": {"erase": "boolean", **AUTH},
     f"PUT {V3}/devices/{{device_id}}": {"display_name": "string?"},
     f"DELETE {V3}/devices/{{device_id}}": AUTH,
@@ -242,6 +261,24 @@ BESIDES: Mapping[str, Any] = {
     f"PUT {V3}/rooms/{{room_id}}/typing/{{user_id}}": {"typing": False},
     f"PUT {V3}/pushrules/global/{{kind}}/{{rule_id}}": {"actions": [], "conditions": []},
     f"POST {V3}/delete_devices": {"devices": ["text"]},
+    **{
+        f"POST {V3}/{what}/email/requestToken": {"client_secret": "x", "email": "x@y", "send_attempt": 1}
+        for what in ("register", "account/password", "account/3pid")
+    },
+    **{
+        f"POST {V3}/{what}/msisdn/requestToken": {
+            "client_secret": "x",
+            "country": "KR",
+            "phone_number": "5",
+            "send_attempt": 1,
+        }
+        for what in ("register", "account/password", "account/3pid")
+    },
+    f"POST {V3}/account/3pid": {"three_pid_creds": {"sid": "x", "client_secret": "x"}},
+    f"POST {V3}/account/3pid/add": {"sid": "x", "client_secret": "x"},
+    f"POST {V3}/account/3pid/bind": {"sid": "x", "client_secret": "x"},
+    f"POST {V3}/account/3pid/delete": {"medium": "email", "address": "x@y"},
+    f"POST {V3}/account/3pid/unbind": {"medium": "email", "address": "x@y"},
     f"POST {V3}/keys/upload": {
         "device_keys": {"user_id": "", "device_id": "", "algorithms": [], "keys": {}, "signatures": {}},
         "one_time_keys": {"signed_curve25519:x": {"key": "", "signatures": {}}},
@@ -257,7 +294,14 @@ BESIDES: Mapping[str, Any] = {
     f"PUT {V3}/room_keys/keys/{{room_id}}/{{session_id}}": A_ROOM_KEY,
 }
 WRONG_VALUE = ("order", "actions", "conditions")  # their families call a wrong type a wrong value: M_INVALID_PARAM
-BODILESS = ("/logout", "/logout/all", "/_matrix/media/v1/create", "/v3/upload", "/upload/{server_name}/{media_id}")
+BODILESS = (
+    "/logout",
+    "/logout/all",
+    "/_bongsu/confirm",
+    "/_matrix/media/v1/create",
+    "/v3/upload",
+    "/upload/{server_name}/{media_id}",
+)
 
 NOT_JSON = {
     "a word": b"nope",

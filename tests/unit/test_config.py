@@ -64,6 +64,7 @@ _VALUES = {
     "support_security": "@security:example.org",
     "policy_server_key": "6yhHGKhCiXTSEN2ksjV7kX_N6rBQZ3Xb-M7LlC6NS-s",
     "patroni": "http://127.0.0.1:8009",
+    "mail_from": "Bongsu <chat@example.org>",
     "etcd": "http://127.0.0.1:2379",
 }
 

@@ -284,11 +284,25 @@ SERVICE_LOOK_SECONDS = 3.0  # how often others try to take the lease, and change
 SERVICE_RETRY_SECONDS_MIN = 0.5  # after the first failure, doubled with each
 SERVICE_RETRY_SECONDS_MAX = 300.0  # a bridge that was repaired pings, which ends the wait; else within five minutes
 
+# --- mail ---
+MAIL_ADDRESS_BYTES_MAX = 254  # what mail servers take (RFC 5321)
+MAIL_ADDRESSES_PER_USER_MAX = 20
+MAIL_LINK_CHARACTERS_MAX = 1_024  # where a client wants people back; it is shown, and kept with the proof
+VALIDATION_SECONDS = 3_600  # how long the link in a mail works, and what it proved: mail may take minutes
+CONFIRM_BODY_BYTES_MAX = 1_024  # one token and a language
+MAILS_AT_ONCE_MAX = 4  # that one worker gives to the mail server together
+MAIL_SEND_SECONDS_MAX = 30.0  # mail servers greet slowly on purpose
+MAIL_CLAIM_SECONDS = 90  # then another worker may send it: longer than sending takes
+MAIL_LOOK_SECONDS = 1.0  # how often a worker looks for mail that others left
+MAIL_RETRY_SECONDS_MIN = 1.0  # after the first failure, doubled with each
+MAIL_RETRY_SECONDS_MAX = 600.0  # servers that turn strangers away at first want to be asked again in minutes
+
 # --- rates: (a second, at once) for each person or address ---
 RATES = {
     "login": (1.0, 100),  # an address: a whole office may sign in at nine; guessing is slowed by "account"
     "account": (0.2, 20),  # passwords tried on one account, wherever from
     "register": (0.5, 40),  # an address; each account takes two requests
+    "mail": (0.01, 5),  # an address that is written to: nobody's mailbox is filled through this server
     "probe": (5.0, 60),  # an address that asks whether names or registration tokens exist; screens ask at every key
     "send": (10.0, 60),  # a person: messages, receipts, typing; faster than anybody types, too slow to fill a disk
     "write": (2.0, 60),  # a person: joins, invites, state, rooms, what is kept for them, devices, passwords

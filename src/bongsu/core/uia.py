@@ -13,12 +13,14 @@ import msgspec
 from bongsu.core.json import JsonObject
 
 PASSWORD: Final = "m.login.password"  # noqa: S105 - a stage's name
+EMAIL: Final = "m.login.email.identity"
 DUMMY: Final = "m.login.dummy"
 REGISTRATION_TOKEN: Final = "m.login.registration_token"  # noqa: S105 - a stage's name
 
 Flow = tuple[str, ...]
 Flows = Sequence[Flow]
 ASK_PASSWORD: Final[Flows] = ((PASSWORD,),)
+ASK_EMAIL: Final[Flows] = ((EMAIL,),)
 
 _sorted: Final = msgspec.json.Encoder(order="sorted")
 

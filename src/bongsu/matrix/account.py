@@ -3,22 +3,24 @@
 GET  /account/whoami
 POST /account/password
 POST /account/deactivate
-GET  /account/3pid
 """
 
 import msgspec
 
 from bongsu.core import uia
-from bongsu.core.errors import missing_param
+from bongsu.core.errors import Refusal, missing_param
+from bongsu.core.json import JsonObject
+from bongsu.core.mail import EMAIL
 from bongsu.core.passwords import check_new
 from bongsu.http.request import Request, convert
 from bongsu.http.response import Response, empty, reply
-from bongsu.http.router import Route, client_routes
+from bongsu.http.router import Auth, Route, client_routes
 from bongsu.matrix.deactivation import Deactivation
 from bongsu.matrix.interactive import Interactive
 from bongsu.matrix.passwords import Passwords
 from bongsu.matrix.sessions import Sessions
 from bongsu.store.accounts import Accounts
+from bongsu.store.third_party_ids import ThirdPartyIds
 
 
 class PasswordBody(msgspec.Struct):
@@ -44,19 +46,20 @@ class Account:
         passwords: Passwords,
         interactive: Interactive,
         deactivation: Deactivation,
+        addresses: ThirdPartyIds,
     ) -> None:
         self._accounts = accounts
         self._sessions = sessions
         self._passwords = passwords
         self._interactive = interactive
         self._deactivation = deactivation
+        self._addresses = addresses
 
     def routes(self) -> list[Route]:
         return [
             *client_routes("GET", "/account/whoami", self.whoami),
-            *client_routes("POST", "/account/password", self.change_password, bucket="write"),
+            *client_routes("POST", "/account/password", self.change_password, Auth.OPTIONAL, "write"),
             *client_routes("POST", "/account/deactivate", self.deactivate, bucket="write"),
-            *client_routes("GET", "/account/3pid", self.third_party_ids),
         ]
 
     async def whoami(self, request: Request) -> Response:
@@ -69,16 +72,33 @@ class Account:
         body = convert(asked, PasswordBody)
         if body.new_password is not None:
             check_new(body.new_password)
+        if request.requester_or_none is None:
+            await self._reset_password(request, asked, body)
+            return empty()
         await self._interactive.confirm(request, asked, uia.ASK_PASSWORD)
-        if body.new_password is None:
-            raise missing_param("new_password is missing")
-        password_hash = await self._passwords.hash(body.new_password)
         who = request.requester
         ended = await self._accounts.set_password(
-            who.user_id, password_hash, sign_out=body.logout_devices, except_device=who.device_id
+            who.user_id, await self._hash(body), sign_out=body.logout_devices, except_device=who.device_id
         )
         await self._sessions.tell(who.user_id, ended)
         return empty()
+
+    async def _reset_password(self, request: Request, asked: JsonObject, body: PasswordBody) -> None:
+        """For who is not signed in, and reads the mail of an address that is the account's."""
+        facts = (await self._interactive.confirm(request, asked, uia.ASK_EMAIL)).facts
+        user_id = await self._addresses.owner(EMAIL, facts["address"])
+        if user_id is None:
+            raise Refusal(400, "M_THREEPID_NOT_FOUND", "no account here has this address any more")
+        password_hash = await self._hash(body)
+        ended = await self._accounts.set_password(
+            user_id, password_hash, sign_out=body.logout_devices, proof=facts["sid"]
+        )
+        await self._sessions.tell(user_id, ended)
+
+    async def _hash(self, body: PasswordBody) -> str:
+        if body.new_password is None:
+            raise missing_param("new_password is missing")
+        return await self._passwords.hash(body.new_password)
 
     async def deactivate(self, request: Request) -> Response:
         asked = await request.json_or_empty()
@@ -86,7 +106,3 @@ class Account:
         await self._interactive.confirm(request, asked, uia.ASK_PASSWORD)
         await self._deactivation.deactivate(request.requester.user_id, erase=body.erase)
         return reply({"id_server_unbind_result": "success"})
-
-    async def third_party_ids(self, _: Request) -> Response:
-        """None: addresses of mail and telephone are not kept here."""
-        return reply({"threepids": []})

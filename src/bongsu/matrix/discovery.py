@@ -14,8 +14,9 @@ _SPEC_VERSIONS = ["r0.6.1", *(f"v1.{minor}" for minor in range(1, 20))]
 class Discovery:
     """What this server is and can do."""
 
-    def __init__(self, public_base_url: str | None) -> None:
+    def __init__(self, public_base_url: str | None, *, has_mail: bool) -> None:
         self._public_base_url = public_base_url
+        self._has_mail = has_mail
 
     def routes(self) -> list[Route]:
         return [
@@ -44,7 +45,7 @@ class Discovery:
                     "m.set_displayname": {"enabled": True},
                     "m.set_avatar_url": {"enabled": True},
                     "m.profile_fields": {"enabled": True},
-                    "m.3pid_changes": {"enabled": False},
+                    "m.3pid_changes": {"enabled": self._has_mail},
                     "m.get_login_token": {"enabled": True},
                     **moderation,
                 }

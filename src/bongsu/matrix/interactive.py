@@ -15,17 +15,26 @@ import msgspec
 
 from bongsu.core import limits, uia, usernames
 from bongsu.core.errors import Refusal, bad_json, forbidden, missing_param
+from bongsu.core.mail import EMAIL, canonical_or_none, check_opaque
 from bongsu.core.uia import Flows, Session
 from bongsu.http.request import Request, convert
 from bongsu.matrix.passwords import Passwords
 from bongsu.store.accounts import Accounts
+from bongsu.store.third_party_ids import ThirdPartyIds, not_proven
 
 
 class UserIdentifier(msgspec.Struct):
-    """m.id.user, and the types nobody here has (m.id.thirdparty, m.id.phone)."""
+    """m.id.user, m.id.thirdparty, and the type nobody here has (m.id.phone)."""
 
     type: str
     user: str | None = None
+    medium: str | None = None
+    address: str | None = None
+
+
+class MailProof(msgspec.Struct):
+    sid: str
+    client_secret: str
 
 
 class AuthData(msgspec.Struct):
@@ -37,10 +46,12 @@ class AuthData(msgspec.Struct):
     user: str | None = None
     password: str | None = None
     token: str | None = None
+    threepid_creds: MailProof | None = None
+    old_creds: MailProof | None = msgspec.field(default=None, name="threepidCreds")
 
 
 class Completed(msgspec.Struct, frozen=True):
-    """A flow that was passed. facts: "registration_token" where one was given."""
+    """A flow that was passed. facts: "registration_token" where one was given, "sid" and "address" of a mail proof."""
 
     stages: list[str]
     facts: dict[str, str]
@@ -53,12 +64,14 @@ class Interactive:
         self,
         accounts: Accounts,
         passwords: Passwords,
+        addresses: ThirdPartyIds,
         server_name: str,
         *,
         session_seconds: float = limits.UIA_SESSION_SECONDS,
     ) -> None:
         self._accounts = accounts
         self._passwords = passwords
+        self._addresses = addresses
         self._server_name = server_name
         self._session_seconds = session_seconds
 
@@ -117,17 +130,37 @@ class Interactive:
             await self._pass_password(auth, session)
         elif stage == uia.REGISTRATION_TOKEN:
             await self._pass_registration_token(auth, session)
+        elif stage == uia.EMAIL:
+            await self._pass_email(auth, session)
         else:
             assert stage == uia.DUMMY, f"nobody can pass {stage}"
 
     async def _pass_password(self, auth: AuthData, session: Session) -> None:
         if auth.password is None:
             raise missing_param("auth.password is missing")
-        typed = auth.user if auth.identifier is None else auth.identifier.user
-        whose = session.user_id if typed is None else usernames.known_user_id(typed, self._server_name)
+        whose = await self._named(auth, session)
         if whose is None or whose != session.user_id:
             raise forbidden("this password must be your own")
         await self._passwords.prove(whose, auth.password)
+
+    async def _named(self, auth: AuthData, session: Session) -> str | None:
+        """Whose password is said to be given: by default the person's own."""
+        if auth.identifier is not None and auth.identifier.type == "m.id.thirdparty":
+            return await owner_of(self._addresses, auth.identifier.medium, auth.identifier.address)
+        typed = auth.user if auth.identifier is None else auth.identifier.user
+        return session.user_id if typed is None else usernames.known_user_id(typed, self._server_name)
+
+    async def _pass_email(self, auth: AuthData, session: Session) -> None:
+        """A proof that was begun for what the request is about: /register or /account/password."""
+        proof = auth.threepid_creds or auth.old_creds
+        if proof is None:
+            raise missing_param("auth.threepid_creds is missing")
+        purpose = session.purpose.rpartition("/")[2]
+        sid, secret = check_opaque(proof.sid, "sid"), secret_hash(proof.client_secret)
+        address = await self._addresses.proven(purpose, sid, secret)
+        if address is None:
+            raise not_proven(403)
+        session.facts.update(sid=sid, address=address)
 
     async def _pass_registration_token(self, auth: AuthData, session: Session) -> None:
         if auth.token is None:
@@ -135,6 +168,19 @@ class Interactive:
         if not await self._accounts.is_registration_token(auth.token):
             raise forbidden("this registration token is not valid")
         session.facts["registration_token"] = auth.token
+
+
+async def owner_of(addresses: ThirdPartyIds, medium: str | None, address: str | None) -> str | None:
+    """Whom m.id.thirdparty means; None for nobody here."""
+    if medium is None or address is None:
+        raise missing_param("identifier.medium and identifier.address are needed")
+    known = canonical_or_none(address)
+    return None if known is None or medium != EMAIL else await addresses.owner(EMAIL, known)
+
+
+def secret_hash(client_secret: str) -> bytes:
+    """How a client's secret of a mail proof is kept."""
+    return sha256(b"client secret " + check_opaque(client_secret, "client_secret").encode()).digest()
 
 
 def _auth(body: Mapping[str, Any]) -> AuthData:

@@ -22,9 +22,10 @@ from bongsu.http.request import Request
 from bongsu.http.response import Response, empty, reply
 from bongsu.http.router import Auth, Route, client_routes
 from bongsu.http.services import Services
-from bongsu.matrix.interactive import Interactive, UserIdentifier
+from bongsu.matrix.interactive import Interactive, UserIdentifier, owner_of
 from bongsu.matrix.passwords import Passwords
 from bongsu.matrix.sessions import Sessions, Wish
+from bongsu.store.third_party_ids import ThirdPartyIds
 
 BY_TOKEN: Final = "m.login.token"  # noqa: S105 - a type's name
 SERVICE: Final = "m.login.application_service"
@@ -32,11 +33,13 @@ _IDENTIFIERS: Final = ("m.id.user", "m.id.thirdparty", "m.id.phone")
 
 
 class LoginBody(Wish, kw_only=True):
-    """`user` is the old form of `identifier`; `token` goes with m.login.token."""
+    """`user`, or `medium` and `address`, are the old form of `identifier`; `token` goes with m.login.token."""
 
     type: str
     identifier: UserIdentifier | None = None
     user: str | None = None
+    medium: str | None = None
+    address: str | None = None
     password: str | None = None
     token: str | None = None
 
@@ -65,12 +68,14 @@ class Login:
         passwords: Passwords,
         interactive: Interactive,
         services: Services,
+        addresses: ThirdPartyIds,
         server_name: str,
     ) -> None:
         self._sessions = sessions
         self._passwords = passwords
         self._interactive = interactive
         self._services = services
+        self._addresses = addresses
         self._server_name = server_name
 
     def routes(self) -> list[Route]:
@@ -102,7 +107,7 @@ class Login:
     async def _with_password(self, body: LoginBody, address: str) -> JsonObject:
         if body.password is None:
             raise missing_param("password is missing")
-        user = await self._passwords.prove(self._user_id(body), body.password)
+        user = await self._passwords.prove(await self._user_id(body), body.password)
         answer = await self._sessions.sign_in(user.user_id, body, address, user.password_hash)
         await self._passwords.renew(user, body.password)
         return answer
@@ -110,17 +115,21 @@ class Login:
     async def _for_service(self, request: Request, body: LoginBody) -> JsonObject:
         """A session for somebody whom an application service answers for."""
         service = await service_of(request, self._services)
-        user_id = self._user_id(body)
+        user_id = await self._user_id(body)
         if user_id is None or not service.has_user(user_id):
             raise forbidden("this application service does not answer for that user")
         return await self._sessions.sign_in(user_id, body, request.client)
 
-    def _user_id(self, body: LoginBody) -> str | None:
+    async def _user_id(self, body: LoginBody) -> str | None:
         """Whom the client means; None for somebody who cannot be here."""
         if body.identifier is not None and body.identifier.type not in _IDENTIFIERS:
             raise Refusal(400, "M_UNKNOWN", "identifier.type must be m.id.user")
+        if body.identifier is not None and body.identifier.type == "m.id.thirdparty":
+            return await owner_of(self._addresses, body.identifier.medium, body.identifier.address)
         if body.identifier is not None and body.identifier.type != "m.id.user":
             return None
+        if body.identifier is None and body.user is None and body.medium is not None:
+            return await owner_of(self._addresses, body.medium, body.address)
         user = body.user if body.identifier is None else body.identifier.user
         if user is None:
             raise missing_param("identifier.user is missing")

@@ -64,14 +64,14 @@ class Moderation:
         return reply({"suspended": (await self._standing(request)).suspended})
 
     async def set_locked(self, request: Request) -> Response:
-        user_id = self._target(request)
         value = (await request.read(_Lock)).locked
+        user_id = self._target(request)
         await self._committer.submit(SetFlag(user_id, "locked", value, spares_admins=True))
         return reply({"locked": value})
 
     async def set_suspended(self, request: Request) -> Response:
-        user_id = self._target(request)
         value = (await request.read(_Suspend)).suspended
+        user_id = self._target(request)
         await self._committer.submit(SetFlag(user_id, "suspended", value, spares_admins=True))
         return reply({"suspended": value})
 

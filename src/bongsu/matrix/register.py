@@ -6,7 +6,8 @@ GET  /_matrix/client/v1/register/m.login.registration_token/validity
 """
 
 import secrets
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, Literal
 
 import msgspec
 
@@ -56,6 +57,7 @@ class Registration:
         *,
         is_open: bool,
         has_guests: bool,
+        mail: Literal["no", "optional", "required"],
     ) -> None:
         self._accounts = accounts
         self._sessions = sessions
@@ -65,6 +67,7 @@ class Registration:
         self._server_name = server_name
         self._is_open = is_open
         self._has_guests = has_guests
+        self._mail = mail
 
     def routes(self) -> list[Route]:
         validity = "/_matrix/client/v1/register/m.login.registration_token/validity"
@@ -84,7 +87,7 @@ class Registration:
         flows = await self._flows()
         user_id = await self._wanted_user_id(body)
         completed = await self._interactive.confirm(request, asked, flows, varying=_VARYING)
-        new = await self._new_user(user_id, body, completed.facts.get("registration_token"))
+        new = await self._new_user(user_id, body, completed.facts)
         return reply(await self._sessions.sign_up(new, None if body.inhibit_login else body, request.client))
 
     async def _register_guest(self, request: Request) -> Response:
@@ -116,7 +119,12 @@ class Registration:
             flows.append((uia.REGISTRATION_TOKEN,))
         if not flows:
             raise forbidden("registration is closed")
-        return flows
+        return self._with_mail(flows)
+
+    def _with_mail(self, flows: list[Flow]) -> list[Flow]:
+        """A confirmed mail address takes the place of the stage that asks for nothing."""
+        with_mail = [(*(stage for stage in flow if stage != uia.DUMMY), uia.EMAIL) for flow in flows]
+        return {"no": flows, "optional": [*flows, *with_mail], "required": with_mail}[self._mail]
 
     async def _wanted_user_id(self, body: RegisterBody) -> str:
         """The protocol wants the name judged before the person has to prove anything; so is the password."""
@@ -134,11 +142,16 @@ class Registration:
             raise Refusal(400, "M_USER_IN_USE", "this user name is taken")
         return user_id
 
-    async def _new_user(self, user_id: str, body: RegisterBody, registration_token: str | None) -> NewUser:
+    async def _new_user(self, user_id: str, body: RegisterBody, facts: Mapping[str, str]) -> NewUser:
         if body.password is None:
             raise missing_param("password is missing")
         password_hash = await self._passwords.hash(body.password)
-        return NewUser(user_id=user_id, password_hash=password_hash, registration_token=registration_token)
+        return NewUser(
+            user_id=user_id,
+            password_hash=password_hash,
+            registration_token=facts.get("registration_token"),
+            mail_proof=facts.get("sid"),
+        )
 
     async def available(self, request: Request) -> Response:
         await self._free_user_id(request.query.need("username"))

@@ -58,7 +58,7 @@ class ServiceEndpoints:
             "/thirdparty/user/{protocol}": self.users,
         }
         return [
-            Route("POST", "/_matrix/client/v1/appservice/{service_id}/ping", self.ping),
+            Route("POST", "/_matrix/client/v1/appservice/{service_id}/ping", self.ping, bucket="write"),
             *client_routes("PUT", listed, self.list_on_network, bucket="write"),
             *(
                 route
@@ -70,8 +70,8 @@ class ServiceEndpoints:
     # --- for services ---
 
     async def ping(self, request: Request) -> Response:
-        service = await self._own(request, request.params["service_id"])
         transaction_id = (await request.read(_Ping)).transaction_id
+        service = await self._own(request, request.params["service_id"])
         if service.registration.url is None:
             raise Refusal(400, "M_URL_NOT_SET", "the registration of this application service has no url")
         began = time.monotonic()
@@ -87,10 +87,10 @@ class ServiceEndpoints:
         return reply({"duration_ms": round((time.monotonic() - began) * 1_000)})
 
     async def list_on_network(self, request: Request) -> Response:
+        published = (await request.read(_Visibility)).visibility == "public"
         service = await self._own(request)
         network_id = ids.check_text(request.params["network_id"], "the network's id")
         room_id = request.params["room_id"]
-        published = (await request.read(_Visibility)).visibility == "public"
         if not ids.is_room_id(room_id):
             raise not_found("there is no such room")
         user_id = request.requester.user_id

@@ -13,6 +13,7 @@ import msgspec
 from bongsu.core import limits, moderation, uia
 from bongsu.core.errors import Refusal, forbidden, not_found
 from bongsu.store.database import Connection, Database
+from bongsu.store.third_party_ids import bind, not_proven, use_proof
 
 # Tables whose rows go with their device. (Its device_keys go when others are told of that: keys.forget_gone.)
 _OF_DEVICE: Final = (
@@ -40,6 +41,7 @@ class NewUser(msgspec.Struct, frozen=True, kw_only=True):
     """registration_token: the one that let the person in, which is used up by it.
 
     password_hash: None for whoever never signs in with one. service_id: of the application service that makes it.
+    mail_proof: the sid of one, whose address becomes the person's.
     """
 
     user_id: str
@@ -49,6 +51,7 @@ class NewUser(msgspec.Struct, frozen=True, kw_only=True):
     display_name: str | None = None
     registration_token: str | None = None
     service_id: str | None = None
+    mail_proof: str | None = None
 
 
 class NewTokens(msgspec.Struct, frozen=True):
@@ -150,17 +153,30 @@ class Accounts:
             if new.registration_token is not None:
                 await _use_registration_token(connection, new.registration_token)
             await _insert_user(connection, new)
+            if new.mail_proof is not None:
+                await _bind_address(connection, new.user_id, new.mail_proof)
             if session is not None:
                 await _open_session(connection, session)
 
         await self._database.write(work)
 
     async def set_password(
-        self, user_id: str, password_hash: str, *, sign_out: bool, except_device: str | None = None
+        self,
+        user_id: str,
+        password_hash: str,
+        *,
+        sign_out: bool,
+        except_device: str | None = None,
+        proof: str | None = None,
     ) -> list[str]:
-        """Gives a new password and, if wanted, ends the other sessions. Returns the devices that were signed out."""
+        """Gives a new password and, if wanted, ends the other sessions. Returns the devices that were signed out.
+
+        proof: the sid of a mail proof, which is used up by it.
+        """
 
         async def work(connection: Connection) -> list[str]:
+            if proof is not None and await use_proof(connection, proof) is None:
+                raise not_proven()
             changed = await connection.fetchval(
                 "UPDATE users SET password_hash = $2 WHERE user_id = $1 AND deactivated_at IS NULL RETURNING 1",
                 user_id,
@@ -445,6 +461,14 @@ async def _insert_user(connection: Connection, new: NewUser) -> None:
     if new.display_name is not None:
         name = msgspec.json.encode(new.display_name)
         await connection.execute("INSERT INTO profiles VALUES ($1, 'displayname', $2)", new.user_id, name)
+
+
+async def _bind_address(connection: Connection, user_id: str, sid: str) -> None:
+    proven = await use_proof(connection, sid)
+    if proven is None:
+        raise not_proven()
+    address, validated_ms = proven
+    await bind(connection, user_id, address, validated_ms, validated_ms)
 
 
 async def _open_session(connection: Connection, session: NewSession) -> list[str]:
