@@ -6,6 +6,7 @@ A name nobody knows or a value that cannot be is one clear line and no start. No
 """
 
 import difflib
+import ipaddress
 import json
 import os
 import re
@@ -127,6 +128,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     policy_server_key: Annotated[
         str | None, Meta(description="ed25519 key of the policy server under this name, in unpadded base64")
     ] = None
+    url_previews: Annotated[bool, Meta(description="Show people what the addresses in their messages are about")] = True
+    preview_ranges: Annotated[
+        tuple[str, ...],
+        Meta(description="Private address ranges that previews may ask all the same, as 10.7.0.0/16; commas between"),
+    ] = ()
+    preview_ports: Annotated[tuple[int, ...], Meta(description="Ports that previews may ask; commas between")] = (
+        80,
+        443,
+    )
     unauthenticated_media: Annotated[
         bool, Meta(description="Serve photos and files to old clients that ask without a token")
     ] = False
@@ -221,6 +231,14 @@ def _is_dsn(text: str) -> bool:
     return text.startswith(("postgresql://", "postgres://"))
 
 
+def _is_range(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _is_contact(text: str) -> bool:
     return is_user_id(text) or re.fullmatch(r"[^@\s]+@[^@\s]+", text) is not None
 
@@ -234,6 +252,8 @@ _CHECKS: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
         lambda uris: all(uri.startswith(("turn:", "turns:")) for uri in uris),
         'addresses such as "turn:turn.example.org?transport=udp"',
     ),
+    "preview_ranges": (lambda texts: all(map(_is_range, texts)), 'ranges such as "10.7.0.0/16"'),
+    "preview_ports": (lambda ports: all(0 < port < 65_536 for port in ports), "numbers from 1 to 65535"),
     "turn_secret": (lambda text: len(text) >= 8, "a text of at least 8 characters"),
     "support_page": (_is_base_url, 'an address such as "https://example.org/help"'),
     "support_admin": (lambda names: all(map(_is_contact, names)), 'addresses such as "admin@example.org"'),

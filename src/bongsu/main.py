@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from bongsu.config import Settings
+from bongsu.core import limits
 from bongsu.core.tiers import Tier
 from bongsu.http import server
 from bongsu.http.app import App
@@ -64,9 +65,13 @@ from bongsu.matrix.to_device import ToDevice
 from bongsu.matrix.upgrade import Upgrades
 from bongsu.matrix.user_directory import UserDirectory
 from bongsu.matrix.voip import Relay, Voip
+from bongsu.media.addresses import networks
 from bongsu.media.blobs import BlobFolder
+from bongsu.media.fetching import Fetcher, Rules
+from bongsu.media.previews import Previews
 from bongsu.media.routes import Media
 from bongsu.media.uploads import UploadRules
+from bongsu.media.workers import PREVIEWS, Clocks, Workers
 from bongsu.rooms.batch import RoomBatch
 from bongsu.rooms.cache import Rooms
 from bongsu.site.front import FrontPage
@@ -173,6 +178,7 @@ class Worker:
             legacy_access=settings.unauthenticated_media,
             peers=self.peers,
         )
+        self.previews = self._previews() if settings.url_previews else None
         self.pressure = Pressure(database, self.committer, self.shedding, self.syncing.parked)
         self.is_draining = False
         self.leaving = Leaving(database, settings.site, self.sync.hurry)
@@ -279,8 +285,16 @@ class Worker:
             Support(self._contacts(), settings.policy_server_key),
             Voip(Relay(settings.turn_uris, settings.turn_secret, settings.turn_seconds), now_ms),
             self.media,
+            *((self.previews,) if self.previews is not None else ()),
         )
         return [route for family in families for route in family.routes()]
+
+    def _previews(self) -> Previews:
+        settings = self.settings
+        rules = Rules(networks(settings.preview_ranges), frozenset(settings.preview_ports))
+        clocks = Clocks(job_seconds=limits.PREVIEW_READ_SECONDS_MAX)
+        workers = Workers(count=1, queue_max=limits.PREVIEWS_QUEUE_MAX, clocks=clocks, command=PREVIEWS)
+        return Previews(self.database, Fetcher(rules), workers, self.media.keep_picture, seconds=rules.seconds)
 
     def _contacts(self) -> Contacts:
         settings = self.settings
@@ -349,6 +363,8 @@ class Worker:
         await self.tokens.stop()
         await self.committer.stop()
         await self.feed.stop()
+        if self.previews is not None:
+            await self.previews.close()
         await self.media.close()
         await self.peers.close()
         await self.service_calls.close()

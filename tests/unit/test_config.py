@@ -58,6 +58,8 @@ _VALUES = {
     "site": "seoul",
     "peers": "busan=https://busan.example.org",
     "peer_secret": "0123456789abcdef",
+    "preview_ranges": "10.7.0.0/16",
+    "preview_ports": "80,8080",
     "turn_uris": "turn:turn.example.org",
     "support_page": "https://example.org/help",
     "support_admin": "admin@example.org",

@@ -243,6 +243,29 @@ THUMBNAIL_IDLE_SECONDS_MAX = 60.0  # an unused worker ends and gives its memory 
 THUMBNAIL_REFUSED_SECONDS = 600.0  # how long a picture that cannot be done is not tried again
 THUMBNAIL_REFUSED_MAX = 1_000  # such pictures kept in mind
 
+# --- previews of addresses ---
+PREVIEW_URL_BYTES_MAX = 2_048  # longer ones are no pages that people send each other
+PREVIEW_SECONDS_MAX = 6.0  # one address with all it leads to; the page, its description and its picture are three
+PREVIEW_REDIRECTS_MAX = 5  # short links lead over two or three
+PREVIEW_PAGE_BYTES_MAX = 524_288  # of a page: its head, and the beginning of what it says
+PREVIEW_OEMBED_BYTES_MAX = 65_536
+PREVIEW_PICTURE_BYTES_MAX = 8_388_608  # pictures of previews have 50 kB to 2 MB
+PREVIEW_CHUNK_BYTES = 65_536  # read at once
+PREVIEW_CHARSET_BYTES = 4_096  # of a page, in which it may name its character set; browsers look at 1,024
+PREVIEW_META_MAX = 500  # meta elements that are read
+PREVIEW_NODES_MAX = 50  # paragraphs and pictures that are looked at for want of better
+PREVIEW_TITLE_CHARACTERS_MAX = 300
+PREVIEW_TEXT_CHARACTERS_MAX = 1_000  # more than any client shows
+PREVIEW_READ_SECONDS_MAX = 3.0  # in the process that reads pages; a real one takes 10 ms
+PREVIEW_CPU_SECONDS_MAX = 3  # the same, kept by the kernel
+PREVIEW_KEPT_SECONDS = 6 * 3_600  # pages change; a message is mostly read within hours
+PREVIEW_FAILED_SECONDS = 600  # until an address that gave nothing is asked again
+PREVIEW_POLL_SECONDS = 0.3  # how often a worker looks for the answer that another one fetches
+PREVIEWS_AT_ONCE_MAX = 8  # addresses asked at once by one worker
+PREVIEWS_UNDER_WAY_MAX = 64  # asked or in line; the others are told to come later
+PREVIEWS_QUEUE_MAX = 64  # pages in line for the process that reads them
+PREVIEWS_SWEPT_MAX = 20  # old ones that a new one clears away
+
 # --- backups ---
 BACKUP_FULL_DAYS = 7  # a full copy at least this often: a restore puts together at most a week of changes
 BACKUP_CHAIN_MAX = 30  # copies that build on each other: each must be whole for the last to be of use
@@ -311,6 +334,7 @@ RATES = {
     "to_device": (20.0, 200),  # a person: a room's key goes to its devices in many requests at once
     "media": (20.0, 300),  # a person: a screen of thumbnails at once
     "search": (1.0, 20),  # a person
+    "preview": (2.0, 40),  # a person: a screen of links at once; each may cost a question to a stranger
     "report": (0.05, 20),  # a person: a bad evening has many messages, and a flood of reports helps nobody
 }
 RATE_LEASE_SHARE = 10  # a worker takes a tenth of "at once" from the table and spends it in memory

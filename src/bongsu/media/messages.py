@@ -20,6 +20,14 @@ class Job(msgspec.Struct, frozen=True):
     animated: bool
 
 
+class PreviewJob(msgspec.Struct, frozen=True):
+    """What is wanted of the page or the picture that follows; of a page, where it is and what it is said to be."""
+
+    is_picture: bool
+    url: str = ""
+    content_type: str = ""
+
+
 class Outcome(msgspec.Struct, frozen=True):
     """made: the thumbnail follows; as_is: the source is small enough; too_large, impossible: why there is none."""
 

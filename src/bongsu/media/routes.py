@@ -11,6 +11,7 @@ GET  /_matrix/media/v3/download/…, /_matrix/media/v3/thumbnail/…            
 The deprecated paths answer under /_matrix/media/r0 and /v1 too, as clients spelt them before there was v3.
 """
 
+import hashlib
 import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Final, cast
@@ -99,6 +100,12 @@ class Media:
         """What goes on beside requests, for ever; with a single site each ends at once."""
         repair = self._repair
         return [self._copies.run(), repair.bring_for_ever(), repair.enrol_for_ever(), repair.scrub_for_ever()]
+
+    async def keep_picture(self, picture: bytes, kind: str) -> str:
+        """A picture that the server itself has found, as a file named after what it holds; its mxc address."""
+        media_id = f"preview_{hashlib.sha256(picture).hexdigest()}"
+        await self._uploads.keep(media_id, _once(picture), kind)
+        return self._uri(media_id)
 
     def drain(self) -> None:
         """The server stops: downloads that wait for an upload are answered now."""
@@ -204,6 +211,10 @@ def _wanted_size(request: Request) -> rules.Size:
 
 def _without_body(status: int, kind: str, headers: dict[str, str]) -> Response:
     return Response(_nothing(), status=status, content_type=kind, headers=headers)
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    yield content
 
 
 async def _nothing() -> AsyncIterator[bytes]:

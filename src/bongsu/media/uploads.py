@@ -78,6 +78,12 @@ class Uploads:
             raise _cannot_overwrite()
         self._arrivals.announce(media_id)
 
+    async def keep(self, media_id: str, content: AsyncIterator[bytes], kind: str) -> None:
+        """A file that nobody uploaded: of the server itself. The same id stays what it was."""
+        async with self._blobs.receive(content, self._settings.bytes_max) as draft:
+            sites = await self._copies.keep(draft)
+            await self._store.add_once(media_id, NewFile("", draft.stored.sha256, draft.stored.size, kind, None, sites))
+
     async def _receive(self, request: Request) -> NewFile:
         """Stores the body. What the uploader says of it (type, name) is made safe here."""
         kind = rules.content_type(request.header("content-type"))

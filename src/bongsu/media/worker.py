@@ -42,7 +42,7 @@ def main() -> None:
     confine()
     source, sink = sys.stdin.buffer, sys.stdout.buffer
     while (order := messages.read(source)) is not None and (picture := messages.read(source)) is not None:
-        _allow_cpu(limits.THUMBNAIL_CPU_SECONDS_MAX)
+        allow_cpu(limits.THUMBNAIL_CPU_SECONDS_MAX)
         outcome, thumbnail = answer(_job.decode(order), picture)
         sink.write(messages.frame(msgspec.json.encode(outcome)) + messages.frame(thumbnail))
         sink.flush()
@@ -62,7 +62,7 @@ def confine() -> None:
     Image.MAX_IMAGE_PIXELS = None  # our own limit is checked instead, before anything is decoded
 
 
-def _allow_cpu(seconds: int) -> None:
+def allow_cpu(seconds: int) -> None:
     """The limit counts from the start of the process, so it moves with each job. The kernel ends us beyond it."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     hard = resource.getrlimit(resource.RLIMIT_CPU)[1]

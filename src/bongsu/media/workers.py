@@ -14,11 +14,13 @@ import structlog
 from bongsu.core import limits
 from bongsu.core.errors import Refusal, limit_exceeded
 from bongsu.media import messages
-from bongsu.media.messages import Job, Outcome
+from bongsu.media.messages import Job, Outcome, PreviewJob
 
 log = structlog.get_logger(__name__)
 
-_COMMAND: Final = (sys.executable, "-P", "-B", "-m", "bongsu.media.worker")
+_PYTHON: Final = (sys.executable, "-P", "-B", "-m")
+_COMMAND: Final = (*_PYTHON, "bongsu.media.worker")
+PREVIEWS: Final = (*_PYTHON, "bongsu.media.preview_worker")
 _ENVIRONMENT: Final = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH")  # nothing else: the others may hold secrets
 _OUTCOME_BYTES_MAX: Final = 1_024
 _outcome: Final = msgspec.json.Decoder(Outcome)
@@ -56,7 +58,7 @@ class Workers:
         self._idle: list[_Worker] = []
         self._alive: set[_Worker] = set()
 
-    async def run(self, job: Job, source: AsyncIterator[bytes], size: int) -> tuple[Outcome, bytes]:
+    async def run(self, job: Job | PreviewJob, source: AsyncIterator[bytes], size: int) -> tuple[Outcome, bytes]:
         """What a worker makes of `size` bytes of source. 429 when the queue is full, WorkerLost when it fails."""
         if self._jobs >= self._jobs_max:
             raise limit_exceeded(2_000)
@@ -88,7 +90,7 @@ class Workers:
         finally:
             self._places.release()
 
-    async def _run(self, job: Job, source: AsyncIterator[bytes], size: int) -> tuple[Outcome, bytes]:
+    async def _run(self, job: Job | PreviewJob, source: AsyncIterator[bytes], size: int) -> tuple[Outcome, bytes]:
         worker = await self._get()
         is_well = False
         try:
@@ -163,7 +165,7 @@ class _Worker:
             self._timer.cancel()
             self._timer = None
 
-    async def run(self, job: Job, source: AsyncIterator[bytes], size: int) -> tuple[Outcome, bytes]:
+    async def run(self, job: Job | PreviewJob, source: AsyncIterator[bytes], size: int) -> tuple[Outcome, bytes]:
         stdin, stdout = self.process.stdin, self.process.stdout
         assert stdin is not None
         assert stdout is not None

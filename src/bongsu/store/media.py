@@ -79,6 +79,19 @@ class MediaStore:
 
         await self._database.write(work)
 
+    async def add_once(self, media_id: str, file: NewFile) -> None:
+        """As add(), where the id says what the file holds, so that it may be there already."""
+
+        async def work(connection: Connection) -> None:
+            await _add_file(connection, file)
+            await connection.execute(
+                "INSERT INTO media (media_id, user_id, sha256, content_type, file_name) VALUES ($1, $2, $3, $4, $5)"
+                " ON CONFLICT (media_id) DO NOTHING",
+                *(media_id, file.user_id, file.sha256, file.content_type, file.file_name),
+            )
+
+        await self._database.write(work)
+
     async def reserve(self, media_id: str, user_id: str, *, now_ms: int, expires_ms: int, waiting_max: int) -> bool:
         """An id that waits for its upload. False when this person has waiting_max of them. Forgets expired ones."""
 
