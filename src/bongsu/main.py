@@ -41,6 +41,7 @@ from bongsu.matrix.keys import Keys
 from bongsu.matrix.login import Login
 from bongsu.matrix.membership import Membership
 from bongsu.matrix.moderation import Moderation
+from bongsu.matrix.notices import Notices
 from bongsu.matrix.old_sync import OldSync
 from bongsu.matrix.passwords import Passwords
 from bongsu.matrix.postman import MailServer, Postman
@@ -149,6 +150,7 @@ class Worker:
         self.service_tellings = ServiceTellings(
             database, self.feed, self.services, self.service_calls, now_ms, random.random
         )
+        self.notices = Notices(database, self.committer, self._new_room_id, settings.server_name)
         self.service_administration = ServiceAdministration(database, self.committer, self.services)
         self.passwords = Passwords(accounts, self.limiter, settings.password_hashing)
         self.sessions = Sessions(accounts, self.committer, settings.server_name)

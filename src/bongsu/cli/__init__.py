@@ -14,6 +14,7 @@ _COMMANDS: Final = {
     "user": "Add, list and close accounts.",
     "appservice": "Add, list and remove application services: bridges and bots.",
     "report": "Read and close what people reported.",
+    "notice": "Tell people something in the server's own name.",
     "token": "Add, list and delete registration tokens.",
     "demo": "Fill the server with people, rooms and messages to look at.",
     "config": "Show and check the settings.",

@@ -50,7 +50,7 @@ def _flag_command(name: str, flag: str, value: bool, done: str, help_text: str) 
     @click.argument("user")
     @with_settings(*DATABASE)
     def run(effective: Effective, user: str) -> None:
-        user_id = _user_id(effective, user)
+        user_id = full_user_id(effective, user)
         with_accounts(effective, lambda accounts: accounts.set_flag(user_id, flag, value))
         click.echo(f"{user_id} {done}")
 
@@ -72,7 +72,7 @@ for _words in (
 @with_settings(*DATABASE)
 def deactivate(effective: Effective, user: str) -> None:
     """Close an account for ever: it leaves its rooms, its devices are signed out, its name stays taken."""
-    user_id = _user_id(effective, user)
+    user_id = full_user_id(effective, user)
     with_accounts(effective, lambda accounts: accounts.deactivate(user_id))
     click.echo(f"{user_id} is deactivated")
 
@@ -84,13 +84,13 @@ def deactivate(effective: Effective, user: str) -> None:
 @with_settings(*DATABASE)
 def reset_password(effective: Effective, user: str, keep_devices: bool, password_stdin: bool) -> None:
     """Give somebody a new password."""
-    user_id = _user_id(effective, user)
+    user_id = full_user_id(effective, user)
     password = _password(password_stdin)
     with_accounts(effective, lambda accounts: accounts.reset_password(user_id, password, keep_devices=keep_devices))
     click.echo(f"{user_id} has a new password")
 
 
-def _user_id(effective: Effective, user: str) -> str:
+def full_user_id(effective: Effective, user: str) -> str:
     """Accepts @name:server and plain names of this server."""
     user_id = user if user.startswith("@") else ids.user_id(user, effective.settings.server_name)
     if not ids.is_user_id(user_id):

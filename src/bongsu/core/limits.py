@@ -307,6 +307,11 @@ SERVICE_LOOK_SECONDS = 3.0  # how often others try to take the lease, and change
 SERVICE_RETRY_SECONDS_MIN = 0.5  # after the first failure, doubled with each
 SERVICE_RETRY_SECONDS_MAX = 300.0  # a bridge that was repaired pings, which ends the wait; else within five minutes
 
+# --- what the server tells people ---
+NOTICE_BYTES_MAX = 32_768  # of one text: half an event
+NOTICE_PEOPLE_PAGE = 1_000  # read at once when all are told
+NOTICES_AT_ONCE_MAX = 5  # under way together: each may make a room, some 10 ms of a commit that messages wait for
+
 # --- mail ---
 MAIL_ADDRESS_BYTES_MAX = 254  # what mail servers take (RFC 5321)
 MAIL_ADDRESSES_PER_USER_MAX = 20

@@ -128,7 +128,7 @@ def _fits(patterns: Sequence[re.Pattern[str]], identifier: str) -> bool:
 
 
 def exclusive(what: str) -> Refusal:
-    return Refusal(400, "M_EXCLUSIVE", f"{what} is kept for an application service")
+    return Refusal(400, "M_EXCLUSIVE", f"{what} is kept for a service")
 
 
 # --- networks ---

@@ -1,7 +1,12 @@
 """Names that people type: the one they want to have, and the one they sign in with."""
 
+from typing import Final
+
 from bongsu.core import ids, limits
 from bongsu.core.errors import Refusal
+from bongsu.core.services import exclusive
+
+SPEAKER: Final = "server-notices"  # in whose name the server speaks to people
 
 
 def new_user_id(username: str, server_name: str) -> str:
@@ -11,6 +16,8 @@ def new_user_id(username: str, server_name: str) -> str:
     localpart = _lower(username)
     if len(username) > limits.USERNAME_BYTES_MAX or not ids.is_new_localpart(localpart, server_name):
         raise Refusal(400, "M_INVALID_USERNAME", "a user name is made of a-z, 0-9 and . _ = - / +")
+    if localpart == SPEAKER:
+        raise exclusive("this user name")
     return ids.user_id(localpart, server_name)
 
 

@@ -14,7 +14,7 @@ from bongsu.core.json import canonical, decode
 from bongsu.core.versions import EventIds, RoomVersion
 from bongsu.rooms.cache import Rooms
 from bongsu.rooms.room import Room, WorkingRoom
-from bongsu.store import directory, personal
+from bongsu.store import directory, notices, people, personal
 from bongsu.store import events as event_table
 from bongsu.store import rooms as room_table
 from bongsu.store.batch import Rows, Wanted
@@ -231,8 +231,10 @@ class RoomBatch:
 
     async def set_member(self, room: WorkingRoom, draft: Draft) -> Event:
         """Appends a membership. Who goes no longer types. It must be the last that an operation adds."""
-        event = await self.append(room, draft)
         assert draft.state_key is not None
+        if draft.state_key == draft.sender and draft.content.get("membership") == "leave":
+            await self._check_may_refuse(room, draft.sender)
+        event = await self.append(room, draft)
         membership = room.membership(draft.state_key)
         if membership == "invite" and await self._blocks_invites(draft.state_key):
             raise Refusal(403, "M_INVITE_BLOCKED", f"{draft.state_key} wants no invitations")
@@ -240,6 +242,16 @@ class RoomBatch:
         if membership != "join" and self._types(room, draft.state_key):
             self.rows.add(key, Typing(self.rows.next_pos(), *key, 0))
         return event
+
+    async def _check_may_refuse(self, room: WorkingRoom, user_id: str) -> None:
+        """Nobody turns the server's own room away, unless the account ends."""
+        await self.know_members(room, [user_id])
+        if room.membership(user_id) != "invite" or not await notices.is_notice_room(
+            self.connection, room.room_id, user_id
+        ):
+            return
+        if await people.exists(self.connection, user_id):
+            raise Refusal(403, "M_CANNOT_LEAVE_SERVER_NOTICE_ROOM", "this is where the server speaks to you: join it")
 
     async def _blocks_invites(self, user_id: str) -> bool:
         stored = await personal.account_data(self.connection, user_id, "", INVITES)
