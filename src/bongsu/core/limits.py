@@ -31,6 +31,7 @@ WRITE_WAIT_SECONDS_MAX = 25.0  # a write outlasts a switch to another site; clie
 MIGRATION_LOCK_MS = 500  # a migration waits this long for a table: everybody who comes after waits behind it
 MIGRATION_REST_SECONDS = 0.5  # before it tries again, so that those who waited get through
 MIGRATION_TRIES = 240  # some minutes of a table that somebody reads all the time; then the start fails and says so
+FIRST_SYNC_PIECE_ROOMS = 100  # of a first sync made and sent at a time: some hundred kB, whatever the account has
 SYNC_TIMEOUT_MS_MAX = 120_000  # longest long poll; clients ask for 30 s
 SYNC_LEAVING_SECONDS_MAX = 1.0  # in a site that is emptied: clients come back soon, and are sent elsewhere
 PARKED_SYNCS_PER_DEVICE_MAX = 4  # a client has one; tabs and retries bring a few

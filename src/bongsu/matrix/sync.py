@@ -54,6 +54,8 @@ class SyncEndpoints:
         requester = request.requester
         if self._saw is not None and presence != "offline":
             self._saw(requester.user_id, presence)
+        if ask.since is None:
+            return Response(await self._sync.first(requester, ask))
         if ask.timeout_ms == 0:
             return Response(await self._sync.answer(requester, ask, request.when_lost))
         with _Place(self._parked, requester):

@@ -45,11 +45,21 @@ class Speaker:
         self._rooms = rooms
 
     async def say(self, sections: Sections, requester: Requester, wanted: SyncFilter) -> bytes:
+        return encode(_body(sections, await self._rooms_said(sections, requester, wanted)))
+
+    def say_all_but_rooms(self, sections: Sections) -> bytes:
+        return encode(_body(sections, {}))
+
+    async def say_rooms(self, kind: str, sections: Sections, requester: Requester, wanted: SyncFilter) -> bytes:
+        """The rooms of one kind ("join", "leave", "invite", "knock") as members of an object, without its braces."""
+        said = await self._rooms_said(sections, requester, wanted)
+        return encode(said.get(kind, {}))[1:-1]
+
+    async def _rooms_said(self, sections: Sections, requester: Requester, wanted: SyncFilter) -> JsonObject:
         slices = [*sections.joined, *sections.left]
         replaced = await self._replaced(slices)
         related = await self._related(slices, requester)
-        voice = _Voice(requester, wanted.fields, replaced, related)
-        return encode(_body(sections, voice))
+        return _rooms(sections, _Voice(requester, wanted.fields, replaced, related))
 
     async def _replaced(self, slices: Sequence[RoomSlice]) -> dict[int, Event]:
         changes = [event for part in slices for event in part.timeline if event.state_key is not None]
@@ -116,8 +126,7 @@ class _Voice:
         return msgspec.Raw(event if self._fields is None else self._fields.prune_encoded(event))
 
 
-def _body(sections: Sections, voice: _Voice) -> JsonObject:
-    """Empty parts are left out, as the protocol allows, but for the containers that old clients expect."""
+def _rooms(sections: Sections, voice: _Voice) -> JsonObject:
     rooms: JsonObject = {}
     if sections.joined:
         rooms["join"] = {part.room_id: _joined(part, voice) for part in sections.joined}
@@ -127,6 +136,11 @@ def _body(sections: Sections, voice: _Voice) -> JsonObject:
         rooms["invite"] = {room: {"invite_state": {"events": state}} for room, state in sections.invited.items()}
     if sections.knocked:
         rooms["knock"] = {room: {"knock_state": {"events": state}} for room, state in sections.knocked.items()}
+    return rooms
+
+
+def _body(sections: Sections, rooms: JsonObject) -> JsonObject:
+    """Empty parts are left out, as the protocol allows, but for the containers that old clients expect."""
     body: JsonObject = {
         "next_batch": tokens.format(sections.next_batch, sections.devices.told_pos),
         **_devices(sections.devices),

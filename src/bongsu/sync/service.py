@@ -1,7 +1,7 @@
 """One /sync: find what changed since the token; if nothing did, wait until something does or time is over."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Protocol
 
 import msgspec
@@ -118,6 +118,39 @@ class Sync:
         if reader.may_have_news(since):
             return self._shared.say(reader, requester, since, self._feed.pos, ask.wanted, ask.state_after)
         return self._shared.nothing(reader, requester, self._feed.pos)
+
+    async def first(self, requester: Requester, ask: Ask) -> bytes | AsyncIterator[bytes]:
+        """The body of the reply to a first sync; in pieces for somebody who is in many rooms."""
+        entry = await self._admission.enter(requester.user_id)
+        try:
+            reader = await self._readers.get(requester.user_id)
+            self._mailbox.acknowledge(reader, requester.device_id, 0)
+            pieces = self._pieces(reader, requester, ask)
+            begin = await anext(pieces)
+            if len(reader.memberships) <= limits.FIRST_SYNC_PIECE_ROOMS:
+                return begin + b"".join([piece async for piece in pieces])
+            return _beginning_with(begin, pieces)
+        finally:
+            entry.leave()
+
+    async def _pieces(self, reader: Reader, requester: Requester, ask: Ask) -> AsyncIterator[bytes]:
+        """Made one after the other, as fast as the client takes them; all of them are as of one position."""
+        up_to = self._feed.pos
+        span = Span(0, up_to, ask.wanted, ask.state_after, self._now_ms(), reader.ignored)
+        memberships = await self._memberships(reader, None, span, ask)
+        sections = Sections(up_to)
+        sections.account_data = await self._account_data(reader, None, span)
+        sections.presence = self._presence_said(await self._presence(reader, None, span), span)
+        sections.devices = await self._devices.since(reader, requester.device_id, None, 0, up_to)
+        yield self._speaker.say_all_but_rooms(sections)[:-1]
+        opened: str | None = None
+        for kind, some in _by_kind(memberships):
+            part = Sections(up_to)
+            await self._rooms(reader, some, None, span, ask, part)
+            if said := await self._speaker.say_rooms(kind, part, requester, ask.wanted):
+                yield _joint(opened, kind) + said
+                opened = kind
+        yield b"}" if opened is None else b"}}}"
 
     async def answer(self, requester: Requester, ask: Ask, when_lost: Callable[[Callable[[], None]], None]) -> bytes:
         """The body of the reply; empty when the client has hung up. when_lost: registers a call for that moment."""
@@ -306,6 +339,32 @@ class Sync:
             for row in newest.values()
             if matcher.matches("m.presence", row.user_id, "", {})
         ]
+
+
+async def _beginning_with(first: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for piece in pieces:
+        yield piece
+
+
+def _joint(before: str | None, kind: str) -> bytes:
+    """What stands between the rooms of two pieces."""
+    if before == kind:
+        return b","
+    return (b',"rooms":{' if before is None else b"},") + b'"%b":{' % kind.encode()
+
+
+def _by_kind(memberships: list[Membership]) -> Iterator[tuple[str, list[Membership]]]:
+    """Some at a time, those that stand under one key of the reply together."""
+    for kind, named in (
+        ("join", ("join",)),
+        ("invite", ("invite",)),
+        ("knock", ("knock",)),
+        ("leave", ("leave", "ban")),
+    ):
+        found = [membership for membership in memberships if membership.membership in named]
+        for at in range(0, len(found), limits.FIRST_SYNC_PIECE_ROOMS):
+            yield kind, found[at : at + limits.FIRST_SYNC_PIECE_ROOMS]
 
 
 def _is_archived(membership: Membership, span: Span) -> bool:
