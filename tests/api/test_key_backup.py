@@ -2,6 +2,8 @@
 
 import asyncio
 import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -37,6 +39,19 @@ async def make(talker: Talker) -> str:
 
 def at(room_id: str, session_id: str | None = None) -> str:
     return "/".join([KEYS, segment(room_id), *([] if session_id is None else [segment(session_id)])])
+
+
+@asynccontextmanager
+async def tables(server: Any) -> AsyncIterator[Any]:
+    """A connection to the server's database."""
+    import asyncpg
+
+    [folder] = {path.parent for path in server.data_dir.rglob(".s.PGSQL.*") if path.is_socket()}
+    connection = await asyncpg.connect(host=str(folder), user="postgres", database="bongsu")
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
 
 async def delete(talker: Talker, path: str, **query: Any) -> Any:
@@ -344,6 +359,23 @@ async def test_what_is_too_large(alice: Talker) -> None:
     assert await alice.refused("PUT", f"{VERSION}/{version}", auth) == (413, "M_TOO_LARGE")
 
 
+async def test_too_many_keys(alice: Talker, server: Any) -> None:
+    version = await make(alice)
+    sessions = {f"s{number}": key() for number in range(501)}
+    both = {ROOM: {"sessions": sessions}, OTHER: {"sessions": sessions}}
+    assert await alice.refused("PUT", KEYS, {"rooms": both}, version=version) == (413, "M_TOO_LARGE")
+    assert await state(alice, version) == ("0", 0)
+
+    await alice.put(at(ROOM, "s"), key(5), version=version)
+    async with tables(server) as connection:
+        await connection.execute("UPDATE key_backups SET keys = 500000 WHERE user_id = $1", alice.user_id)
+    assert await alice.refused("PUT", at(ROOM, "t"), key(), version=version) == (413, "M_TOO_LARGE")
+    assert await alice.refused("GET", at(ROOM, "t"), version=version) == NOT_FOUND
+    better = key(4)
+    await alice.put(at(ROOM, "s"), better, version=version)
+    assert await alice.get(at(ROOM, "s"), version=version) == better, "one that is replaced takes no room"
+
+
 async def test_names_in_any_writing(alice: Talker) -> None:
     version = await make(alice)
     room_id, session_id = '!"방\\/\n:test.example', 'ses"sion\\/\n열쇠'
@@ -388,19 +420,13 @@ async def test_another_device_restores(alice: Talker) -> None:
 
 
 async def test_backups_end_with_their_account(alice: Talker, server: Any) -> None:
-    import asyncpg
-
     somebody = await sign_up(alice._http, "leaver")
     version = await make(somebody)
     await somebody.put(at(ROOM, "s"), key(), version=version)
     identifier = {"type": "m.id.user", "user": somebody.user_id}
     auth = {"type": "m.login.password", "identifier": identifier, "password": somebody._password}
     await somebody.post(f"{V3}/account/deactivate", {"auth": auth})
-    [folder] = {path.parent for path in server.data_dir.rglob(".s.PGSQL.*") if path.is_socket()}
-    connection = await asyncpg.connect(host=str(folder), user="postgres", database="bongsu")
-    try:
+    async with tables(server) as connection:
         for table in ("key_backup_owners", "key_backups", "backed_up_keys"):
             sql = f"SELECT count(*) FROM {table} WHERE user_id = $1"
             assert await connection.fetchval(sql, somebody.user_id) == 0
-    finally:
-        await connection.close()

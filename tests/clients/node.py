@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,19 @@ async def run(script: str, *args: str) -> tuple[list[dict[str, Any]], str]:
     return [json.loads(line) for line in out.splitlines()], err.decode()
 
 
+async def conversation(script: str, *args: str) -> Callable[[str], Any]:
+    """Runs a script of steps. What it gives back tells what a step saw, and fails for one that failed."""
+    lines, said = await run(script, *args)
+    steps = {line["step"]: line for line in lines}
+
+    def saw(step: str) -> Any:
+        assert step in steps, f"{step} was not reported\n{said}"
+        assert "error" not in steps[step], f"{steps[step]['error']}\n{said}"
+        return steps[step]["saw"]
+
+    return saw
+
+
 class Puppet:
     """Somebody with matrix-js-sdk. Each method does that act in js/puppet.mjs."""
 
@@ -62,6 +75,14 @@ class Puppet:
 
     async def say(self, room_id: str, body: str) -> str:
         return str(await self.act("say", room_id, body))
+
+    async def deliver(self, room_id: str, body: str) -> str:
+        """As say(), but while the server is away it is tried again."""
+        return str(await self.act("deliver", room_id, body))
+
+    async def reads(self, room_id: str, event_id: str) -> str:
+        """Waits until the event is decrypted; its text."""
+        return str((await self.act("read", room_id, event_id))["body"])
 
     async def edit(self, room_id: str, event_id: str, body: str) -> str:
         return str(await self.act("edit", room_id, event_id, body))
@@ -92,9 +113,9 @@ class Puppet:
 
 
 @asynccontextmanager
-async def puppet(base_url: str, name: str) -> AsyncIterator[Puppet]:
-    """Signs somebody new up; their client runs until the end of the block."""
-    process = await start("puppet.mjs", base_url, name)
+async def puppet(base_url: str, name: str, *, crypto: bool = False) -> AsyncIterator[Puppet]:
+    """Signs somebody new up; their client runs until the end of the block. crypto: it encrypts."""
+    process = await start("puppet.mjs", base_url, name, *(["crypto"] if crypto else []))
     try:
         person = Puppet(process)
         person.user_id = await person.act("whoami")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.clients.node import run
+from tests.clients.node import conversation
 
 pytestmark = pytest.mark.xdist_group("js")
 Saw = Callable[[str], Any]
@@ -17,15 +17,7 @@ Saw = Callable[[str], Any]
 @pytest.fixture(scope="module")
 async def saw(base_url: str) -> Saw:
     """What a step of the conversation reported."""
-    lines, said = await run("encrypted.mjs", base_url)
-    steps = {line["step"]: line for line in lines}
-
-    def saw(step: str) -> Any:
-        assert step in steps, f"{step} was not reported\n{said}"
-        assert "error" not in steps[step], f"{steps[step]['error']}\n{said}"
-        return steps[step]["saw"]
-
-    return saw
+    return await conversation("encrypted.mjs", base_url)
 
 
 def read(body: str) -> dict[str, str]:

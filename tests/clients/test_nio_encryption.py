@@ -1,74 +1,13 @@
 """End-to-end encryption with matrix-nio: devices find each other's keys, and read what the server cannot."""
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import nio  # type: ignore[import-untyped]
+from nio.crypto.sas import SasState  # type: ignore[import-untyped]
 
-from tests.clients.person import DEADLINE_SECONDS, LONG_POLL_MS, PASSWORD, People, ok
-
-MEGOLM = {"algorithm": "m.megolm.v1.aes-sha2"}
-
-
-class Device:
-    """A device with keys. `read` holds the texts it could decrypt, by event id."""
-
-    def __init__(self, base_url: str, user_id: str, store: Path) -> None:
-        store.mkdir()
-        config = nio.AsyncClientConfig(encryption_enabled=True, request_timeout=DEADLINE_SECONDS, max_timeouts=0)
-        self.client = nio.AsyncClient(base_url, user_id, store_path=str(store), config=config)
-        self.read: dict[str, str] = {}
-
-    async def sync(self, timeout_ms: int = 0) -> None:
-        """One sync, and what it asks the client to do: upload, query and claim keys, send to devices."""
-        answer = await ok(self.client.sync(timeout=timeout_ms), nio.SyncResponse)
-        for info in answer.rooms.join.values():
-            for event in info.timeline.events:
-                if isinstance(event, nio.RoomMessageText):
-                    self.read[event.event_id] = event.body
-        if self.client.should_upload_keys:
-            await ok(self.client.keys_upload(), nio.KeysUploadResponse)
-        if self.client.should_query_keys:
-            await ok(self.client.keys_query(), nio.KeysQueryResponse)
-        if self.client.should_claim_keys:
-            await ok(self.client.keys_claim(self.client.get_users_for_key_claiming()), nio.KeysClaimResponse)
-        for sent in await self.client.send_to_device_messages():
-            assert isinstance(sent, nio.ToDeviceResponse), sent
-
-    async def say(self, room_id: str, body: str) -> str:
-        content = {"msgtype": "m.text", "body": body}
-        sending = self.client.room_send(room_id, "m.room.message", content, ignore_unverified_devices=True)
-        event_id: str = (await ok(sending, nio.RoomSendResponse)).event_id
-        return event_id
-
-    async def reads(self, event_id: str) -> str:
-        for _ in range(10):
-            if event_id in self.read:
-                return self.read[event_id]
-            await self.sync(LONG_POLL_MS)
-        raise AssertionError(f"{self.client.device_id} could not read {event_id}")
-
-    async def knows(self, user_id: str, count: int) -> None:
-        """Syncs until it knows this many devices of a person."""
-        for _ in range(10):
-            known = list(self.client.device_store.active_user_devices(user_id))
-            if len(known) == count:
-                return
-            await self.sync(LONG_POLL_MS)
-        raise AssertionError(f"{known} instead of {count} devices")
-
-
-@asynccontextmanager
-async def device_of(base_url: str, user_id: str, store: Path) -> AsyncIterator[Device]:
-    """A new device of the person, signed in and with its keys uploaded."""
-    device = Device(base_url, user_id, store)
-    try:
-        await ok(device.client.login(PASSWORD), nio.LoginResponse)
-        await device.sync()
-        yield device
-    finally:
-        await device.client.close()
+from tests.clients.device import MEGOLM, Device, device_of
+from tests.clients.person import People, ok
 
 
 async def test_an_encrypted_conversation(people: People, base_url: str, tmp_path: Path) -> None:
@@ -110,3 +49,31 @@ async def test_several_people_write_to_one_device(people: People, base_url: str,
             his = await stack.enter_async_context(device_of(base_url, guest.user_id, tmp_path / guest.name))
             await his.knows(alice.user_id, 1)
             assert await hers.reads(await his.say(room_id, f"from {guest.name}")) == f"from {guest.name}"
+
+
+async def test_two_devices_verify_each_other(people: People, base_url: str, tmp_path: Path) -> None:
+    """By messages from device to device, in which both come to the same emoji."""
+    room_id, (alice, bob) = await people.group("alice", "bob")
+    await ok(alice.client.room_put_state(room_id, "m.room.encryption", MEGOLM), nio.RoomPutStateResponse)
+    async with AsyncExitStack() as stack:
+        hers = await stack.enter_async_context(device_of(base_url, alice.user_id, tmp_path / "hers"))
+        his = await stack.enter_async_context(device_of(base_url, bob.user_id, tmp_path / "his"))
+        await hers.knows(bob.user_id, 1)
+        await his.knows(alice.user_id, 1)
+
+        await ok(hers.client.start_key_verification(hers.other(bob.user_id)), nio.ToDeviceResponse)
+        await his.until("the start", lambda: his.client.key_verifications)
+        [transaction_id] = his.client.key_verifications
+        await ok(his.client.accept_key_verification(transaction_id), nio.ToDeviceResponse)
+        sides = [device.client.key_verifications[transaction_id] for device in (hers, his)]
+        await hers.until("the acceptance", lambda: sides[0].state is SasState.accepted)
+        await his.until("her key", lambda: sides[1].state is SasState.key_received)
+        await hers.until("his key", lambda: sides[0].state is SasState.key_received)
+        assert sides[0].get_emoji() == sides[1].get_emoji()
+
+        for device in (hers, his):
+            await ok(device.client.confirm_short_auth_string(transaction_id), nio.ToDeviceResponse)
+        await hers.until("his word", lambda: sides[0].verified)
+        await his.until("her word", lambda: sides[1].verified)
+        assert hers.client.olm.is_device_verified(hers.other(bob.user_id))
+        assert his.client.olm.is_device_verified(his.other(alice.user_id))

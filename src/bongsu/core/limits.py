@@ -157,6 +157,7 @@ KEY_BACKUPS_MAX = 100  # versions of one person; clients delete the one before w
 KEY_BACKUP_KEYS_MAX = 500_000  # of one person: ten years of a busy one, some 400 MB
 KEY_BACKUP_KEY_BYTES_MAX = 8_192  # session_data of one key; real ones have about 700 bytes
 KEY_BACKUP_AUTH_BYTES_MAX = 65_536  # a public key, and a signature of each of the person's devices
+KEY_BACKUP_KEYS_AT_ONCE_MAX = 1_000  # in one request; clients send a hundred or two
 KEY_BACKUP_PAGE_KEYS = 1_000  # read and sent at once, about 1 MB and 10 ms
 
 # --- rooms ---

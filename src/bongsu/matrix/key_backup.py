@@ -10,13 +10,13 @@ PUT, GET, DELETE /room_keys/keys/{room_id}
 PUT, GET, DELETE /room_keys/keys/{room_id}/{session_id}
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
 import msgspec
 
 from bongsu.core import ids, limits
-from bongsu.core.errors import invalid_param, not_found
+from bongsu.core.errors import invalid_param, not_found, too_large
 from bongsu.core.json import JsonObject, encode
 from bongsu.core.key_backup import BackedUpKey, KeyData, backed_up_key, bounded
 from bongsu.http.request import Request
@@ -98,10 +98,10 @@ class KeyBackup(msgspec.Struct, frozen=True):
 
     async def put_all(self, request: Request) -> Response:
         rooms = (await request.read(AllBody)).rooms
-        return await self._put(request, [key for room_id, room in rooms.items() for key in _keys_of(room_id, room)])
+        return await self._put(request, _keys_of(rooms))
 
     async def put_room(self, request: Request) -> Response:
-        return await self._put(request, _keys_of(request.params["room_id"], await request.read(RoomBody)))
+        return await self._put(request, _keys_of({request.params["room_id"]: await request.read(RoomBody)}))
 
     async def put_one(self, request: Request) -> Response:
         names = request.params["room_id"], request.params["session_id"]
@@ -161,8 +161,14 @@ def _description(body: VersionBody) -> tuple[str, bytes]:
     return algorithm, bounded(body.auth_data, "auth_data", limits.KEY_BACKUP_AUTH_BYTES_MAX)
 
 
-def _keys_of(room_id: str, room: RoomBody) -> list[BackedUpKey]:
-    return [backed_up_key(room_id, session_id, key) for session_id, key in room.sessions.items()]
+def _keys_of(rooms: Mapping[str, RoomBody]) -> list[BackedUpKey]:
+    if sum(len(room.sessions) for room in rooms.values()) > limits.KEY_BACKUP_KEYS_AT_ONCE_MAX:
+        raise too_large(f"at most {limits.KEY_BACKUP_KEYS_AT_ONCE_MAX} keys at once")
+    return [
+        backed_up_key(room_id, session_id, key)
+        for room_id, room in rooms.items()
+        for session_id, key in room.sessions.items()
+    ]
 
 
 def _version(text: str) -> int:

@@ -16,11 +16,15 @@ export class Person {
     #checks = new Set();
     #crypto;
 
-    /** @param credentials {baseUrl, userId, deviceId, accessToken}; crypto: with end-to-end encryption */
-    constructor(name, credentials, { crypto = false } = {}) {
+    /**
+     * @param credentials {baseUrl, userId, deviceId, accessToken}; crypto: with end-to-end encryption; secrets: callbacks
+     *     that know the recovery key
+     */
+    constructor(name, credentials, { crypto = false, secrets = {} } = {}) {
         this.name = name;
         this.#crypto = crypto;
-        this.client = sdk.createClient({ ...credentials, timelineSupport: true, disableVoip: true });
+        const options = { timelineSupport: true, disableVoip: true, cryptoCallbacks: secrets };
+        this.client = sdk.createClient({ ...credentials, ...options });
         const check = () => this.#checks.forEach((run) => run());
         CLIENT_EVENTS.forEach((kind) => this.client.on(kind, check));
         this.client.on("Room", (room) => ROOM_EVENTS.forEach((kind) => room.on(kind, check)));
@@ -104,6 +108,24 @@ export class Person {
 
     say(roomId, body, more = {}) {
         return this.send(roomId, "m.room.message", { msgtype: "m.text", body, ...more });
+    }
+
+    /** As `say`, but what could not be sent is sent again, as the same event, until the server has it. */
+    async deliver(roomId, body) {
+        const end = performance.now() + DEADLINE_MS;
+        try {
+            return await this.say(roomId, body);
+        } catch (error) {
+            for (;;) {
+                if (performance.now() > end) throw error;
+                const events = this.room(roomId).getLiveTimeline().getEvents();
+                const unsent = events.find((event) => event.status === "not_sent" && event.getContent().body === body);
+                if (!unsent) throw error;
+                const again = this.client.resendEvent(unsent, this.room(roomId));
+                const sent = await again.catch(() => new Promise((resolve) => setTimeout(resolve, 200)));
+                if (sent) return sent.event_id;
+            }
+        }
     }
 
     /** Answers in the thread of this root, which the client must know already, as one has that shows it. */

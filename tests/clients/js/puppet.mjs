@@ -1,11 +1,13 @@
 // One person with matrix-js-sdk, moved from outside: a JSON line on standard input is a call {act, args}, and each is
 // answered with a JSON line {did} or {error} on standard output, in order.
-//     node puppet.mjs BASE_URL NAME
+//     node puppet.mjs BASE_URL NAME [crypto]
 import { createInterface } from "node:readline";
 import { isDeepStrictEqual } from "node:util";
 import { Person } from "./person.mjs";
+import { read } from "./steps.mjs";
 
-const person = await Person.signUp(...process.argv.slice(2));
+const [baseUrl, name, crypto] = process.argv.slice(2);
+const person = await Person.signUp(baseUrl, name, { crypto: crypto === "crypto" });
 
 const acts = {
     whoami: () => person.userId,
@@ -22,6 +24,18 @@ const acts = {
     redact: (roomId, eventId) => person.redact(roomId, eventId),
     photo: (roomId, base64, name) => person.sendPhoto(roomId, Buffer.from(base64, "base64"), name),
     download: (mxc) => person.download(mxc),
+
+    /** Says something, again and again if the server is away, and gives the event's id. */
+    deliver: (roomId, body) => person.deliver(roomId, body),
+
+    /** The next thing that is said is encrypted by a new key. */
+    renewKey: (roomId) => person.client.getCrypto().forceDiscardSession(roomId),
+
+    /** The network is there again, as a browser would tell. */
+    online: () => person.client.retryImmediately(),
+
+    read: (roomId, eventId) => read(person, roomId, eventId),
+    bodies: (roomId) => person.bodies(roomId),
 
     /** Waits until the event looks like this: the wanted fields of `view`. */
     sees: (roomId, eventId, wanted) => (
