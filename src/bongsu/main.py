@@ -146,7 +146,9 @@ class Worker:
         self.tokens = Tokens(accounts, now_ms)
         self.services = Services(database, accounts, settings.server_name, now_ms)
         self.service_calls = ServiceCalls()
-        self.service_queries = ServiceQueries(database, self.services, self.service_calls, settings.server_name)
+        self.service_queries = ServiceQueries(
+            database, self.services, self.service_calls, self.limiter, settings.server_name
+        )
         self.service_tellings = ServiceTellings(
             database, self.feed, self.services, self.service_calls, now_ms, random.random
         )
@@ -434,6 +436,8 @@ async def serve(
         worker.watch.start()
         worker.service_tellings.start()
         worker.postman.start()
+        if not worker.postman.is_there and (settings.smtp_host or settings.registration_mail == "required"):
+            announce("No mail is sent: that needs smtp_host, mail_from and public_base_url, all three")
         people: People = await _fill(worker, announce) if demo else ()
         gc.collect()
         gc.freeze()

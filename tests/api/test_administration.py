@@ -7,7 +7,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from tests.api.talking import V1, V3, Talker, room, segment, sign_up
+from tests.api.talking import V1, V3, Talker, ask, room, segment, sign_up
 from tests.server import SERVER_NAME, Server
 
 LOCKED = (401, "M_USER_LOCKED")
@@ -59,6 +59,17 @@ async def test_locked_people_can_sign_out_and_nothing_else(
     await alice.post(f"{V3}/logout")
     await admin.put(of(alice, "lock"), {"locked": False})
     assert await alice.refused("GET", f"{V3}/sync") == (401, "M_UNKNOWN_TOKEN")
+
+
+async def test_a_locked_session_is_not_renewed(admin: Talker, alice: Talker, http: aiohttp.ClientSession) -> None:
+    login = {"type": "m.login.password", "user": alice.user_id, "password": alice._password, "refresh_token": True}
+    session = await alice.post(f"{V3}/login", login)
+    refresh = {"refresh_token": session["refresh_token"]}
+    await admin.put(of(alice, "lock"), {"locked": True})
+    status, said = await ask(http, "POST", f"{V3}/refresh", refresh)
+    assert (status, said["errcode"], said["soft_logout"]) == (*LOCKED, True)
+    await admin.put(of(alice, "lock"), {"locked": False})
+    assert (await ask(http, "POST", f"{V3}/refresh", refresh))[0] == 200
 
 
 async def _until_refused(person: Talker, refusal: tuple[int, str]) -> None:

@@ -247,6 +247,27 @@ async def test_the_time_of_an_event_is_the_services_to_say(ghost: Ghost, alice: 
     assert (await alice.event(room_id, now))["origin_server_ts"] > 1_600_000_000_000
 
 
+async def test_rate_limits_are_the_registrations_to_say(
+    server: Server, ghost: Ghost, alice: Talker, http: aiohttp.ClientSession
+) -> None:
+    strict = Server(server.data_dir, "--password-hashing", "fast", "--rate-limits")
+    strict.launch()
+    strict.wait_ready()
+    try:
+        async with aiohttp.ClientSession(strict.base_url) as session:
+            bridged = Ghost(session, ghost.user_id)
+            made = await bridged.done("POST", f"{V3}/createRoom", {"preset": "public_chat"})
+            person = alice.through(session)
+            await person.join(made["room_id"])
+            for number in range(90):  # more than a person may at once
+                await bridged.say(made["room_id"], f"{number}")
+            path = f"{room(made['room_id'])}/send/m.room.message"
+            answers = [await person.ask("PUT", f"{path}/r{number}", {"body": "x"}) for number in range(90)]
+            assert 429 in {status for status, _ in answers}
+    finally:
+        strict.stop()
+
+
 # --- namespaces ---
 
 
@@ -301,7 +322,9 @@ async def test_people_and_rooms_are_made_when_somebody_asks_for_them(
     assert found["room_id"] == joined["room_id"]
     asked = len(bridge.asked)
     await alice.get(profile)
-    assert len(bridge.asked) == asked  # who exists need not be asked for
+    other = f"@bridge_{secrets.token_hex(4)}:{SERVER_NAME}"
+    assert await bot.refused("GET", f"{V3}/profile/{segment(other)}") == (404, "M_NOT_FOUND")
+    assert len(bridge.asked) == asked  # who exists need not be asked for, and no service is asked for what it looks for
 
 
 # --- pings ---

@@ -2,15 +2,23 @@
 
 import re
 import secrets
+import ssl
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import Envelope
+from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from tests.api.talking import V3, Talker, ask, sign_up
 from tests.server import Server, free_port
 from tests.waiting import until
@@ -43,14 +51,17 @@ class MailBox:
         self.mails.append(parsed)
         return "250 OK"
 
+    async def turned_away(self) -> bool:
+        return self.busy < 1_000
+
     def to(self, address: str) -> list[EmailMessage]:
         return [mail for mail in self.mails if mail["To"] == address]
 
-    async def wait_for(self, address: str, count: int = 1) -> EmailMessage:
+    async def wait_for(self, address: str, count: int = 1, seconds_max: float = 20) -> EmailMessage:
         async def found() -> list[EmailMessage]:
             return self.to(address)
 
-        return (await until(found, lambda mails: len(mails) >= count, 20))[-1]
+        return (await until(found, lambda mails: len(mails) >= count, seconds_max))[-1]
 
 
 @pytest.fixture(scope="module")
@@ -406,14 +417,66 @@ async def test_without_mail_or_telephone(base_url: str, http: aiohttp.ClientSess
         assert (await person.get(f"{V3}/capabilities"))["capabilities"]["m.3pid_changes"] == {"enabled": False}
 
 
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """(certificate, key) of a mail server on this machine."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    paths = folder / "certificate.pem", folder / "key.pem"
+    paths[0].write_bytes(made.public_bytes(Encoding.PEM))
+    paths[1].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return paths
+
+
+async def test_mail_over_tls_with_a_password(server: Server, tmp_path: Path) -> None:
+    handler, port = MailBox(), free_port()
+    cert, key = certificate(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(cert, key)
+    seen: list[tuple[bytes, bytes]] = []
+
+    def sign_in(_s: Any, _session: Any, _envelope: Any, _mechanism: str, data: LoginPassword) -> AuthResult:
+        seen.append((data.login, data.password))
+        return AuthResult(success=data.password == b"secret")
+
+    controller = Controller(
+        handler,
+        hostname="localhost",
+        port=port,
+        tls_context=context,
+        require_starttls=True,
+        authenticator=sign_in,
+        auth_required=True,
+    )
+    controller.start()
+    ways = ("--smtp-host", "localhost", "--smtp-security", "starttls", "--smtp-ca", str(cert))
+    one = worker(server, port, *ways, "--smtp-user", "bongsu", "--smtp-password", "secret")
+    try:
+        async with aiohttp.ClientSession(one.base_url) as session:
+            proof = await Proof(session, "register").begin()
+            await handler.wait_for(proof.address)
+        assert set(seen) == {(b"bongsu", b"secret")}
+    finally:
+        one.stop()
+        controller.stop()
+
+
 async def test_mail_that_is_owed_survives_a_kill(server: Server, box: tuple[MailBox, int]) -> None:
     handler, port = box
     handler.busy = 1_000
     one = worker(server, port)
     async with aiohttp.ClientSession(one.base_url) as session:
         proof = await Proof(session, "register").begin()
+        await until(handler.turned_away, bool, 20)
     one.kill()
     handler.busy = 0
     one.restart()
-    await handler.wait_for(proof.address)
+    await handler.wait_for(proof.address, seconds_max=60)  # what was just being sent is another's after half a minute
     one.stop()

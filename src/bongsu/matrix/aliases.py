@@ -56,7 +56,7 @@ class Aliases:
 
     async def find(self, request: Request) -> Response:
         alias = _alias(request)
-        await self._queries.alias(alias)
+        await self._queries.alias(alias, request)
         found = await table.room_of(self._database, alias)
         if found is None:
             raise _no_alias(alias)

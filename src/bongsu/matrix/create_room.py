@@ -44,8 +44,7 @@ class RoomCreation:
         if options.room_alias_name is not None:
             alias = f"#{options.room_alias_name}:{self._server_name}"
             await self._services.guard_alias(alias, request.requester.service_id)
-        for user in options.invite:
-            await self._queries.user(user)
+        await self._queries.users(options.invite, request)
         room_id = None if version.room_id_is_hash else self._new_room_id()
         created = await self._committer.submit(CreateRoom(request.requester.user_id, version, options, room_id))
         return reply({"room_id": created})

@@ -63,7 +63,7 @@ class Membership:
         return await self._join(request, check_room_id(request))
 
     async def join_by_name(self, request: Request) -> Response:
-        return await self._join(request, await self._resolve(request.params["room_id_or_alias"]))
+        return await self._join(request, await self._resolve(request))
 
     async def _join(self, request: Request, room_id: str) -> Response:
         requester, reason = request.requester, (await request.read(_Reason)).reason
@@ -73,16 +73,17 @@ class Membership:
         return reply({"room_id": joined})
 
     async def knock(self, request: Request) -> Response:
-        room_id = await self._resolve(request.params["room_id_or_alias"])
+        room_id = await self._resolve(request)
         user, reason = request.requester.user_id, (await request.read(_Reason)).reason
         knocked = await self._committer.submit(Knock(room_id=room_id, sender=user, target=user, reason=reason))
         return reply({"room_id": knocked})
 
-    async def _resolve(self, room: str) -> str:
+    async def _resolve(self, request: Request) -> str:
+        room = request.params["room_id_or_alias"]
         if room.startswith("#"):
             if not ids.is_alias(room):
                 raise invalid_param("that is not an alias; one looks like #name:server")
-            await self._queries.alias(room)
+            await self._queries.alias(room, request)
             found = await directory.room_of(self._database, room)
             if found is None:
                 raise not_found(f"there is no room called {room}")
@@ -121,7 +122,7 @@ class Membership:
         target = ids.check_user_id(body.user_id)
         room_id, sender = check_room_id(request), request.requester.user_id
         if change is Invite:
-            await self._queries.user(target)
+            await self._queries.user(target, request)
         return await self._submit(change(room_id=room_id, sender=sender, target=target, reason=body.reason))
 
     async def _submit(self, operation: Any) -> Response:

@@ -94,7 +94,8 @@ class Postman:
         import aiosmtplib
 
         try:
-            await aiosmtplib.send(_message(server, mail), **server.options)
+            async with asyncio.timeout(limits.MAIL_SEND_SECONDS_MAX):
+                await aiosmtplib.send(_message(server, mail), **server.options)
         except aiosmtplib.SMTPRecipientsRefused as error:
             if all(500 <= refused.code < 600 for refused in error.recipients):
                 SENT.labels("refused").inc()

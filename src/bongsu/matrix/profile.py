@@ -57,7 +57,7 @@ class Profiles:
         """Whom somebody who is signed in asks for may be made just then, by an application service."""
         user = ids.check_user_id(request.params["user_id"])
         if request.requester_or_none is not None:
-            await self._queries.user(user)
+            await self._queries.user(user, request)
         return user
 
     async def set_field(self, request: Request) -> Response:

@@ -258,11 +258,15 @@ class Accounts:
 
     async def refresh(self, refresh_hash: bytes, tokens: NewTokens) -> tuple[str, str] | None:
         """New tokens for a refresh token, which stays good until one of them is used. (user id, device id), or None."""
-        sql = "SELECT user_id, device_id FROM refresh_tokens WHERE token_hash = $1"
-        row = await self._database.fetchrow(sql, refresh_hash)
+        row = await self._database.fetchrow(
+            "SELECT user_id, device_id, locked FROM refresh_tokens JOIN users USING (user_id) WHERE token_hash = $1",
+            refresh_hash,
+        )
         if row is None:
             return None
-        user_id, device_id = row.values()
+        user_id, device_id, is_locked = row.values()
+        if is_locked:
+            raise moderation.locked()
 
         async def work(connection: Connection) -> bool:
             await _lock_device(connection, user_id, device_id)
