@@ -6,8 +6,8 @@ from typing import Any
 import aiohttp
 import asyncpg
 import pytest
-from tests.api.talking import V3, Json, Talker, relating
-from tests.server import Server
+from tests.api.talking import V3, Json, Talker, relating, segment, sign_up
+from tests.server import Server, data_folder
 from tests.waiting import until
 
 
@@ -114,6 +114,50 @@ async def test_old_messages_are_indexed_backwards(alice: Talker, tables: asyncpg
     assert ids_of(await search(alice, "오래된")) == [event_id]
     assert ids_of(await search(alice, "맞는 글자")) == [edited]
     assert ids_of(await search(alice, "글짜")) == []
+
+
+async def test_no_message_holds_the_others_up(alice: Talker, tables: asyncpg.Connection) -> None:
+    """Texts that are none, relations that lead nowhere, and what no database takes: the next message is indexed."""
+    here = await alice.make_room()
+    replacing = {"rel_type": "m.replace", "event_id": "$nothing"}
+    for content in (
+        {"body": 1},
+        {"body": ["a"]},
+        {"body": None},
+        {"body": "a\0b\u2028c"},
+        {"body": "\U0010ffff" * 16_000},
+        {"body": "".join(chr(0xAC00 + n % 11_172) for n in range(20_000))},
+        {"body": "x", "m.new_content": [1], "m.relates_to": replacing},
+        {"body": "x", "m.new_content": {"body": {}}, "m.relates_to": replacing},
+        {"body": "x", "m.relates_to": {"rel_type": "m.replace", "event_id": 5}},
+        {"body": "x", "m.relates_to": "m.replace"},
+        {"body": "ΐ" * 20_000},
+    ):
+        await alice.send(here, content)
+    await alice.set_state(here, "m.room.topic", {"topic": {"a": 1}})
+    last = await alice.say(here, "마지막 말")
+    await until_indexed(tables)
+    assert ids_of(await search(alice, "마지막")) == [last]
+    assert await tables.fetchval("SELECT count(*) FROM search_texts WHERE text = '마지막 말'") >= 1
+
+
+async def test_the_index_is_caught_up_after_a_crash() -> None:
+    with data_folder() as folder:
+        worker = Server.start(folder, "--password-hashing", "fast")
+        async with aiohttp.ClientSession(worker.base_url) as session:
+            person = await sign_up(session, "alice")
+            here = await person.make_room()
+            said = [await person.say(here, f"정전 {number}") for number in range(30)]
+        worker.kill()
+        worker.restart()
+        [socket] = {path.parent for path in folder.rglob(".s.PGSQL.*") if path.is_socket()}
+        tables = await asyncpg.connect(host=str(socket), user="postgres", database="bongsu")
+        await until_indexed(tables)
+        assert await tables.fetchval("SELECT count(*) FROM search_texts WHERE text LIKE '정전%'") == 30
+        await tables.close()
+        async with aiohttp.ClientSession(worker.base_url) as session:
+            found = await search(person.through(session), "정전", order_by="recent", filter={"limit": 50})
+        assert ids_of(found) == said[::-1]
 
 
 # --- edits and redactions ---
@@ -286,6 +330,17 @@ async def test_a_filter_narrows(alice: Talker, bob: Talker) -> None:
         ({"rooms": []}, set()),
     ):
         assert set(ids_of(await search(alice, "나무", filter=wanted))) == expected, wanted
+
+
+async def test_a_room_is_searched_with_what_it_was_before(alice: Talker) -> None:
+    old = await alice.make_room(room_version="10")
+    before = await alice.say(old, "이사 가기 전")
+    new = (await alice.post(f"{V3}/rooms/{segment(old)}/upgrade", {"new_version": "11"}))["replacement_room"]
+    after = await alice.say(new, "이사 간 뒤")
+    other = await alice.say(await alice.make_room(), "이사 안 간 방")
+    assert ids_of(await search(alice, "이사", order_by="recent", filter={"rooms": [new]})) == [after, before]
+    assert ids_of(await search(alice, "이사", order_by="recent", filter={"rooms": [old]})) == [before]
+    assert other in ids_of(await search(alice, "이사"))
 
 
 # --- what comes with a result ---

@@ -138,6 +138,26 @@ async def test_searching_for_patterns_costs_little(mallory: Person) -> None:
     assert answer.refusal == (400, "M_INVALID_PARAM")
 
 
+async def test_searching_messages_comes_to_an_end(mallory: Person, room_id: str) -> None:
+    """Texts that hold every pair of what is looked for, and it nowhere; numbers that no server would serve."""
+    for text in ("a" * 60_000, "ab" * 30_000, "a b " * 15_000, "%_" * 30_000):
+        await mallory.says(room_id, text)
+    for term in (
+        "%" * 255,
+        "a%" * 127,
+        "\\" * 255,
+        "a" * 254 + "b",
+        "ab" * 127,
+        "a b c d e f g h i",
+        "ı" * 100,
+        '"' * 255,
+    ):
+        body = {"search_categories": {"room_events": {"search_term": term, "event_context": {"before_limit": 10**9}}}}
+        assert (await mallory.ask("POST", f"{V3}/search", body)).status == 200
+        people = await mallory.ask("POST", f"{V3}/user_directory/search", {"search_term": term, "limit": 10**9})
+        assert people.status == 200
+
+
 async def test_push_rules_cost_their_owner_little(mallory: Person, alice: Person, room_id: str) -> None:
     """Patterns that are slow to match are bounded when they are set, and texts that are slow when they are judged."""
     await alice.does("POST", f"{room(room_id)}/join", {})

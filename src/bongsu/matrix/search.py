@@ -7,16 +7,17 @@ of it was shown. Whoever left a room before a message was edited does not find i
 for them.
 """
 
+import asyncio
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
 
 from bongsu.core import filters, finding, ids, limits, tokens
-from bongsu.core.errors import invalid_param
-from bongsu.core.events import MEMBER, Event
+from bongsu.core.errors import Refusal, invalid_param
+from bongsu.core.events import CREATE, MEMBER, Event
 from bongsu.core.filters import RoomEventFilter
 from bongsu.core.json import JsonObject, encode
 from bongsu.core.requester import Requester
@@ -31,6 +32,7 @@ from bongsu.store import history, visible
 from bongsu.store import rooms as room_table
 from bongsu.store import search as table
 from bongsu.store.database import Database
+from bongsu.store.directory import facts_of
 from bongsu.store.feed import Feed
 
 _BEFORE_ALL: Final = 2**62  # a score that nothing has
@@ -133,7 +135,7 @@ class Search:
         wanted_filter = filters.parse_room_events(criteria.filter)
         now = await self._now()
         place = _place(request.query.get("next_batch"), now)
-        wanted = await self._wanted(request.requester.user_id, criteria, _narrowed(wanted_filter, place))
+        wanted = await self._wanted(request.requester.user_id, criteria, wanted_filter, place)
         limit = min(wanted_filter.limit_or(limits.PAGE_EVENTS_DEFAULT), limits.SEARCH_PAGE_MAX)
         page = await self._page(
             request.requester.user_id, wanted, place, limit, now, ranked=criteria.order_by == "rank"
@@ -142,24 +144,43 @@ class Search:
         said["highlights"] = list(wanted.terms)
         return reply({"search_categories": {"room_events": said}})
 
+    async def _in_time(self, looking: Coroutine[None, None, _Page]) -> _Page:
+        """Messages can be made so that reading them takes long: whoever looks for them keeps nobody else waiting."""
+        try:
+            async with asyncio.timeout(limits.SEARCH_SECONDS_MAX):
+                return await looking
+        except TimeoutError:
+            raise Refusal(503, "M_UNKNOWN", "this search takes too long. Look for more, or in one room.") from None
+
     async def _now(self) -> int:
         """The newest position there is, shown here: whoever was told of their message finds it, on any worker."""
         newest = await table.newest_position(self._database)
         await self._feed.reach(newest)
         return min(newest, self._feed.pos)
 
-    async def _wanted(self, user_id: str, criteria: _Criteria, wanted: RoomEventFilter) -> table.Wanted:
+    async def _wanted(self, user_id: str, criteria: _Criteria, wanted: RoomEventFilter, place: _Place) -> table.Wanted:
         keys = criteria.keys if criteria.keys is not None else finding.KEYS
-        memberships = await room_table.memberships(self._database, user_id)
-        room_ids = [
-            each.room_id
-            for each in memberships
-            if not each.forgotten
-            and (wanted.rooms is None or each.room_id in wanted.rooms)
-            and each.room_id not in (wanted.not_rooms or ())
-        ]
+        rooms = await self._rooms(user_id, wanted, place)
         numbers = tuple(finding.KEYS.index(key) for key in keys)
-        return table.Wanted(finding.terms(criteria.search_term), numbers, room_ids, wanted)
+        return table.Wanted(finding.terms(criteria.search_term), numbers, rooms, _narrowed(wanted, place))
+
+    async def _rooms(self, user_id: str, wanted: RoomEventFilter, place: _Place) -> list[str]:
+        """The person's rooms that are looked through. Who names a room means what it was before an upgrade, too."""
+        memberships = await room_table.memberships(self._database, user_id)
+        rooms = {each.room_id for each in memberships if not each.forgotten}
+        if wanted.rooms is not None:
+            rooms &= await self._with_predecessors(rooms.intersection(wanted.rooms))
+        if place.key == "room_id":
+            rooms &= {place.value}
+        return sorted(rooms.difference(wanted.not_rooms or ()))
+
+    async def _with_predecessors(self, room_ids: set[str]) -> set[str]:
+        found, newest = set(room_ids), set(room_ids)
+        for _ in range(limits.SEARCH_UPGRADES_MAX):
+            facts = await facts_of(self._database, list(newest)) if newest else {}
+            newest = {room_id for state in facts.values() if (room_id := _predecessor(state)) is not None} - found
+            found |= newest
+        return found
 
     async def _page(
         self, user_id: str, wanted: table.Wanted, place: _Place, limit: int, now: int, *, ranked: bool
@@ -202,14 +223,18 @@ def _follows(hit: _Hit, place: _Place, ranked: bool) -> bool:
 
 
 def _narrowed(wanted: RoomEventFilter, place: _Place) -> RoomEventFilter:
-    """The filter, for the group that the token is of."""
-    if place.key == "room_id":
-        rooms = (place.value,) if wanted.rooms is None or place.value in wanted.rooms else ()
-        return msgspec.structs.replace(wanted, rooms=rooms)
+    """The filter, for the group that the token is of. Rooms are narrowed down where they are named."""
     if place.key == "sender":
         senders = (place.value,) if wanted.senders is None or place.value in wanted.senders else ()
         return msgspec.structs.replace(wanted, senders=senders)
     return wanted
+
+
+def _predecessor(state: Mapping[str, Event]) -> str | None:
+    create = state.get(CREATE)
+    stated = None if create is None else create.content.get("predecessor")
+    room_id = stated.get("room_id") if isinstance(stated, dict) else None
+    return room_id if ids.is_room_id(room_id) else None
 
 
 class _Told:
