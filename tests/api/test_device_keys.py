@@ -431,6 +431,40 @@ async def test_signatures_that_fail(alice: Talker, bob: Talker) -> None:
     assert "signatures" not in found["master_keys"][alice.user_id]
 
 
+async def sign_each_other(talker: Talker) -> tuple[Json, Signer, Json]:
+    """The device's key and its self-signing key, with signatures of both sides made; the third is the master key."""
+    device = Signer()
+    keys = await publish(talker, signer=device)
+    body, signers = signing_keys(talker)
+    await talker.post(SIGNING, body)
+    own = {
+        talker.device_id: signed(keys, talker, signers["self_signing"]),
+        signers["master"].public: signed(body["master_key"], talker, device, f"ed25519:{talker.device_id}"),
+    }
+    assert await talker.post(SIGNATURES, {talker.user_id: own}) == {"failures": {}}
+    return keys, signers["self_signing"], body["master_key"]
+
+
+async def test_a_device_that_says_something_else_is_not_signed(bob: Talker) -> None:
+    keys, by_self, _ = await sign_each_other(bob)
+    await bob.post(UPLOAD, {"device_keys": {**keys, "signatures": {bob.user_id: {"ed25519:x": "y"}}}})
+    found = (await query(bob, bob))["device_keys"][bob.user_id][bob.device_id]
+    assert by_self.name in found["signatures"][bob.user_id], "what was signed is the same still"
+    await bob.post(UPLOAD, {"device_keys": {**keys, "algorithms": ["m.megolm.v1.aes-sha2"]}})
+    found = await query(bob, bob)
+    assert found["device_keys"][bob.user_id][bob.device_id]["signatures"] == keys["signatures"]
+    [master] = found["master_keys"].values()
+    assert f"ed25519:{bob.device_id}" in master["signatures"][bob.user_id], "its own key is the same still"
+
+
+async def test_another_identity_leaves_no_signatures(bob: Talker) -> None:
+    _, _, master = await sign_each_other(bob)
+    other = await publish(bob)
+    found = await query(bob, bob)
+    assert found["device_keys"][bob.user_id][bob.device_id]["signatures"] == other["signatures"]
+    assert found["master_keys"][bob.user_id] == master
+
+
 async def test_forged_signatures_fail(bob: Talker) -> None:
     keys = await publish(bob)
     body, signers = signing_keys(bob)

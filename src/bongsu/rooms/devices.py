@@ -12,6 +12,7 @@ import msgspec
 from bongsu.core import keys as rules
 from bongsu.core import limits
 from bongsu.core.errors import Refusal, invalid_param, too_large
+from bongsu.core.json import decode
 from bongsu.core.keys import MASTER, Signature, SigningKey, StoredKey
 from bongsu.rooms.batch import RoomBatch, Transaction
 from bongsu.store import keys as table
@@ -60,12 +61,12 @@ class UploadKeys(msgspec.Struct, frozen=True):
                 401, "M_UNKNOWN_TOKEN", "this session has ended; sign in again", fields={"soft_logout": False}
             )
         before = await table.device_keys(batch.connection, *device)
-        is_other = (
-            before is not None and self.device_keys is not None and _identity(before) != _identity(self.device_keys)
-        )
+        is_other, is_changed = self._differs(before)
         fresh = self._fresh({} if is_other else await table.digests(batch.connection, *device))
         if is_other:
             await table.forget_identity(batch.connection, *device)
+        elif is_changed:
+            await table.forget_signatures_of(batch.connection, *device)
         await table.put_one_time_keys(batch.connection, *device, batch.rows.pos, fresh)
         await table.put_fallback_keys(batch.connection, *device, self.fallback)
         [stock] = await _tell_stocks(batch, [device])
@@ -73,6 +74,13 @@ class UploadKeys(msgspec.Struct, frozen=True):
             await table.put_device_keys(batch.connection, *device, self.device_keys)
             await tell_lists(batch, self.user_id)
         return stock
+
+    def _differs(self, before: bytes | None) -> tuple[bool, bool]:
+        """(this is another identity than before, what was signed of it before is not what it says now)"""
+        if before is None or self.device_keys is None or before == self.device_keys:
+            return False, False
+        old, new = decode(before), decode(self.device_keys)
+        return old["keys"] != new["keys"], rules.essence(old) != rules.essence(new)
 
     def _fresh(self, known: Mapping[tuple[str, str], tuple[bytes, bool]]) -> list[StoredKey]:
         """The one-time keys that are not there yet, or were claimed and are now others."""
@@ -88,15 +96,6 @@ class UploadKeys(msgspec.Struct, frozen=True):
         if unclaimed + len(fresh) > limits.ONE_TIME_KEYS_MAX:
             raise invalid_param(f"a device may keep at most {limits.ONE_TIME_KEYS_MAX} one-time keys")
         return fresh
-
-
-class _Identity(msgspec.Struct):
-    keys: dict[str, str]
-
-
-def _identity(device_keys: bytes) -> dict[str, str]:
-    """The public keys that make a device what it is."""
-    return msgspec.json.decode(device_keys, type=_Identity).keys
 
 
 class ClaimKeys(msgspec.Struct, frozen=True):

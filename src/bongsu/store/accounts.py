@@ -21,7 +21,14 @@ _OF_DEVICE: Final = (
     "devices",
 )
 # What is of no use to anybody when an account has ended.
-_OF_PERSON: Final = ("cross_signing_keys", "third_party_ids", "key_backup_owners", "key_backups", "backed_up_keys")
+_OF_PERSON: Final = (
+    "cross_signing_keys",
+    "key_signatures",
+    "third_party_ids",
+    "key_backup_owners",
+    "key_backups",
+    "backed_up_keys",
+)
 
 
 class User(msgspec.Struct, frozen=True):

@@ -63,7 +63,23 @@ async def forget_identity(connection: Connection, user_id: str, device_id: str) 
     """A device became another: what belongs to its former identity goes."""
     for table in ("one_time_keys", "fallback_keys"):
         await connection.execute(f"DELETE FROM {table} WHERE user_id = $1 AND device_id = $2", user_id, device_id)
+    await _forget_signatures(connection, user_id, [device_id])
+
+
+async def forget_signatures_of(connection: Connection, user_id: str, device_id: str) -> None:
+    """A device says something else of itself: what was signed is not what it says now."""
     await connection.execute("DELETE FROM key_signatures WHERE user_id = $1 AND key_id = $2", user_id, device_id)
+
+
+async def _forget_signatures(connection: Connection, user_id: str, device_ids: Sequence[str]) -> None:
+    """Signatures of these devices, and by them."""
+    await connection.execute(
+        "DELETE FROM key_signatures WHERE user_id = $1 AND (key_id = ANY($2)"
+        " OR signer_id = $1 AND signer_key = ANY($3))",
+        user_id,
+        device_ids,
+        [f"ed25519:{device_id}" for device_id in device_ids],
+    )
 
 
 async def digests(reads: Reads, user_id: str, device_id: str) -> dict[tuple[str, str], tuple[bytes, bool]]:
@@ -274,11 +290,5 @@ async def forget_gone(connection: Connection, user_id: str, device_id: str | Non
     )
     device_ids = [row["device_id"] for row in gone]
     if device_ids:
-        await connection.execute(
-            "DELETE FROM key_signatures WHERE user_id = $1 AND (key_id = ANY($2)"
-            " OR signer_id = $1 AND signer_key = ANY($3))",
-            user_id,
-            device_ids,
-            [f"ed25519:{device_id}" for device_id in device_ids],
-        )
+        await _forget_signatures(connection, user_id, device_ids)
     return bool(device_ids)
