@@ -1,10 +1,10 @@
-# The only entry points: run, test, check, bench, drill, lock.
+# The only entry points: run, test, check, conformance, bench, drill, lock.
 # The first run fetches what the lock files name, checked against their hashes; after that no network is needed.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test test-beside test-alone check format bench drill lock clean
+.PHONY: help run test test-beside test-alone check format conformance bench drill lock clean
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -19,6 +19,7 @@ help:
 	@echo "make run     start Bongsu with demo data on http://127.0.0.1:$(PORT)  (PORT=8009, ARGS=\"--log-level debug\")"
 	@echo "make test    everything that must hold: check, then all tests  (ARGS=\"tests/unit -k sync\")"
 	@echo "make check   style and types"
+	@echo "make conformance   docs/conformance.md again, from what the tests see; needs the Matrix specification's files"
 	@echo "make bench   measurements"
 	@echo "make drill   three sites under load and a hundred faults, with a report; over an hour (ARGS=\"--faults 5 --messages 0\")"
 	@echo "make lock    the lock files again, from pyproject.toml"
@@ -51,6 +52,9 @@ check: .venv/.test
 format: .venv/.test
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+conformance: .venv/.test $(JS)/node_modules/.package-lock.json
+	$(BIN)/python -m tests.conformance $(ARGS)
 
 bench: .venv/.test
 	$(BIN)/python -m bench $(ARGS)

@@ -6,12 +6,16 @@ from collections.abc import Generator, Iterator
 import pytest
 from hypothesis import settings
 
+from tests import seen
 from tests.server import Server, data_folder, running
 
 # The same examples every time, so that a red run is red again. BONGSU_TEST_RANDOM=1 looks for new ones.
 settings.register_profile("same", derandomize=True, print_blob=True)
 settings.register_profile("random", print_blob=True)
 settings.load_profile("random" if os.environ.get("BONGSU_TEST_RANDOM") else "same")
+
+
+seen.listen()
 
 
 @pytest.fixture(scope="session")

@@ -24,13 +24,17 @@ running: "list[Server]" = []
 
 
 class Server:
-    """One worker on a data folder. A second `start` on the same folder is a second worker of the same server."""
+    """One worker on a data folder. A second `start` on the same folder is a second worker of the same server.
 
-    def __init__(self, data_dir: Path, *args: str, port: int | None = None) -> None:
+    source: the folder of another version's code.
+    """
+
+    def __init__(self, data_dir: Path, *args: str, port: int | None = None, source: Path | None = None) -> None:
         self.data_dir = data_dir
         self.port = port or free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
         self.log_path = data_dir.parent / f"{data_dir.name}-{self.port}.log"
+        self._source = source
         self._command = [*_COMMAND, "--data", str(data_dir), "--port", str(self.port), *args]
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -55,7 +59,7 @@ class Server:
         assert not self.alive, "this server is already running"
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                self._command, stdout=log, stderr=log, env=_environment(), start_new_session=True
+                self._command, stdout=log, stderr=log, env=_environment(self._source), start_new_session=True
             )
         running.append(self)
 
@@ -152,9 +156,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _environment() -> dict[str, str]:
-    """This one, without settings that are meant for another server."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("BONGSU_")}
+def _environment(source: Path | None) -> dict[str, str]:
+    """This one, without settings that are meant for another server. source: where the code is, if not here."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("BONGSU_")}
+    return kept if source is None else {**kept, "PYTHONPATH": str(source)}
 
 
 def _stop_workers(data_dir: Path) -> None:

@@ -7,6 +7,7 @@ not its status is documented.
 """
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,7 @@ VARIABLE = "MATRIX_SPEC"
 _API = "api/client-server"
 _ERROR = f"{_API}/definitions/errors/error.yaml"
 _EVENTS = "event-schemas/schema"
+_DISTINCT = {"peekEvents": "room_id", "inviteBy3PID": "medium"}  # what tells them from others with the same path
 _MADE_HERE = ("m.receipt", "m.typing", "m.presence", "m.push_rules", "m.fully_read", "m.tag")  # not by clients
 
 # The specification says oneOf for the two forms of a state event, of which each answer fits both.
@@ -37,6 +39,7 @@ class Misfit(AssertionError):
 class _Operation(NamedTuple):
     """One line of endpoints.tsv. template: the path's segments, those in braces being anything."""
 
+    name: str
     method: str
     template: tuple[str, ...]
     file: str
@@ -44,6 +47,11 @@ class _Operation(NamedTuple):
     def fits(self, segments: tuple[str, ...]) -> bool:
         pairs = zip(self.template, segments, strict=True)
         return all(named.startswith("{") or named == given for named, given in pairs)
+
+    def means(self, query: str) -> int:
+        """How well it fits beside others with the same path."""
+        named = _DISTINCT.get(self.name)
+        return 1 if named is None else 2 * (named in query)
 
     @property
     def fixed(self) -> int:
@@ -60,7 +68,7 @@ class Specification:
         self._registry: Registry[Any] = Registry()
         self._validators: dict[str, Any] = {}
         for line in self.endpoints():
-            found = _Operation(line["method"], tuple(line["path"].split("/")), line["file"])
+            found = _Operation(line["operationId"], line["method"], tuple(line["path"].split("/")), line["file"])
             self._operations.setdefault((found.method, len(found.template)), []).append(found)
 
     def endpoints(self) -> list[dict[str, str]]:
@@ -68,8 +76,27 @@ class Specification:
         head, *lines = (self._folder / "endpoints.tsv").read_text("utf-8").splitlines()
         return [dict(zip(head.split("\t"), line.split("\t"), strict=False)) for line in lines]
 
-    def check(self, method: str, path: str, status: int, answer: Any) -> bool:
-        """Raises Misfit for an answer of the wrong form. False where the specification says nothing about it."""
+    def name_of(self, method: str, path: str) -> str | None:
+        """The operation that a request asks for, in its present or its old form; None for one of no operation."""
+        operation = self._operation(method, re.sub(r"^/_matrix/(client|media)/r0/", r"/_matrix/\1/v3/", path))
+        return None if operation is None else operation.name
+
+    def statuses(self, name: str) -> list[int]:
+        """Those that are documented for the operation."""
+        operation = next(each for same in self._operations.values() for each in same if each.name == name)
+        uri = self._uri(f"{_API}/{operation.file}")
+        pointer = _pointer_of(_document(uri), operation)
+        return [] if pointer is None else [int(status) for status in _follow(uri, f"{pointer}/responses")[2]]
+
+    def check(self, method: str, path: str, status: int, answer: Any, asked: Any = None) -> bool:
+        """Raises Misfit for an answer of the wrong form. False where the specification says nothing about it.
+
+        asked: the request's body, which must have the documented form where the answer is 200.
+        """
+        if status == 200 and asked is not None:
+            wanted = self._schema(method, path, "requestBody", "content", "application/json", "schema")
+            if wanted is not None:
+                self._hold(wanted, _stated(asked), f"{method} {path} was asked")
         reference = self.schema_of(method, path, status)
         if reference is None and status >= 400 and not _asks_for_proof(status, answer):
             reference = self._uri(_ERROR)
@@ -99,14 +126,17 @@ class Specification:
 
     def schema_of(self, method: str, path: str, status: int) -> str | None:
         """Where the schema of this answer stands; None where none does."""
-        operation = self._operation(method, urlsplit(path).path)
+        return self._schema(method, path, "responses", str(status), "content", "application/json", "schema")
+
+    def _schema(self, method: str, path: str, *steps: str) -> str | None:
+        operation = self._operation(method, path)
         if operation is None:
             return None
         uri = self._uri(f"{_API}/{operation.file}")
         pointer = _pointer_of(_document(uri), operation)
         if pointer is None:
             return None
-        for step in ("responses", str(status), "content", "application/json", "schema"):
+        for step in steps:
             uri, pointer, node = _follow(uri, pointer)
             if step not in node:
                 return None
@@ -114,12 +144,18 @@ class Specification:
         return f"{uri}#{pointer}"
 
     def _operation(self, method: str, path: str) -> _Operation | None:
-        for spelt in (path, path + "/"):  # the slash before an empty state key is optional
+        address, _, query = path.partition("?")
+        for spelt in (address, address + "/"):  # the slash before an empty state key is optional
             segments = tuple(spelt.split("/"))
             fitting = [each for each in self._operations.get((method, len(segments)), ()) if each.fits(segments)]
             if fitting:
-                return max(fitting, key=lambda each: each.fixed)
+                return max(fitting, key=lambda each: (each.fixed, each.means(query)))
         return None
+
+
+def _stated(asked: Any) -> Any:
+    """Clients say null where they mean nothing."""
+    return {key: value for key, value in asked.items() if value is not None} if isinstance(asked, dict) else asked
 
 
 def _asks_for_proof(status: int, answer: Any) -> bool:

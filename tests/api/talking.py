@@ -167,7 +167,7 @@ async def ask(
         answer = await response.json()
     told = specification()
     if told is not None and not pruned:
-        told.check(method, path, response.status, answer)
+        told.check(method, path, response.status, answer, body)
     return response.status, answer
 
 

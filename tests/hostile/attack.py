@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from tests import seen
 from tests.api.talking import room, segment
 from tests.server import Server, running
 
@@ -153,6 +154,7 @@ class Attacker:
         connection = await self._connected()
         connection.send(head(method, path, sent), raw or b"")
         answer = await connection.answer(method)
+        seen.note(method, path, answer.status)
         if connection.is_over:
             connection.close()
             self._connection = None

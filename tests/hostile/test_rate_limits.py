@@ -1,6 +1,7 @@
 """Who asks too often is asked to wait: each person and each address by itself, on all workers together."""
 
 import asyncio
+import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -13,8 +14,9 @@ from bongsu.http.ratelimit import RATES
 from bongsu.http.router import Auth
 from bongsu.main import Worker
 from bongsu.store.database import Database
+from tests.api.schema import VARIABLE, specification
 from tests.api.talking import room
-from tests.hostile.attack import PASSWORD, V3, Answer, Attacker, Json, Person, nothing_changes
+from tests.hostile.attack import PASSWORD, V3, Answer, Attacker, Json, Person, nothing_changes, sign_up
 from tests.server import Server
 
 pytestmark = pytest.mark.usefixtures("unharmed")
@@ -191,3 +193,56 @@ def test_everything_that_writes_for_a_person_is_limited() -> None:
     free = {route.template for route in writing if route.bucket is None and not route.template.endswith(UNLIMITED)}
     assert free == set()
     assert {route.bucket for route in writing} - {None} <= limits.RATES.keys()
+
+
+# --- every operation whose limits are documented ---
+
+FREE = {  # operations with a documented limit that have none here, and why
+    "getContent": "files are what people look at; under pressure they are given up as a whole (test_pressure.py)",
+    "getContentOverrideName": "the same",
+    "getContentThumbnail": "the same",
+    "getContentAuthed": "the same",
+    "getContentOverrideNameAuthed": "the same",
+    "getContentThumbnailAuthed": "the same",
+}
+
+
+def _limited_operations() -> dict[str, list[dict[str, str]]]:
+    """Operations of the specification that may answer 429, by their bucket here; "" for those without one."""
+    told = specification()
+    assert told is not None
+    worker = Worker(Settings(open_registration=True), Database("postgresql://nowhere/nothing"))
+    worker.passwords.close()
+    routes = {(route.method, _shape(route.template)): route.bucket for route in worker.app._router.routes}
+    found: dict[str, list[dict[str, str]]] = {}
+    for each in told.endpoints():
+        key = (each["method"], _shape(each["path"]))
+        if 429 in told.statuses(each["operationId"]) and key in routes:
+            found.setdefault(routes[key] or "", []).append(each)
+    return found
+
+
+def _shape(template: str) -> str:
+    return re.sub(r"\{[^}]+\}", "x", template)
+
+
+@pytest.mark.skipif(specification() is None, reason=f"the specification is not here; name its folder in {VARIABLE}")
+async def test_every_documented_limit_is_kept(workers: tuple[Server, Server]) -> None:
+    """What uses one bucket is refused together, before anything of the request is read."""
+    told, operations = specification(), _limited_operations()
+    assert told is not None
+    assert {each["operationId"] for each in operations.pop("")} == FREE.keys()
+    for number, (bucket, all_of_it) in enumerate(operations.items()):
+        person = (await sign_up(workers[1])).on(workers[0])
+        stranger = Attacker(workers[0], address=f"127.4.{number}.1")
+        for each in all_of_it:
+            asker = stranger if each["auth"] == "none" else person
+            path = _shape(each["path"])
+            tries = range(RATES[bucket].at_once + 10 * RATES[bucket].lease)
+            answers = [await asker.ask(each["method"], path, {})]
+            while answers[-1].status != 429:
+                assert len(answers) < len(tries), f"{each['method']} {path} is not limited"
+                answers.append(await asker.ask(each["method"], path, {}))
+            assert told.check(each["method"], path, 429, answers[-1].json)
+        person.close()
+        stranger.close()

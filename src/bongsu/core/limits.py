@@ -342,6 +342,7 @@ RATES = {
     "key_backup": (10.0, 200),  # a person: stores or fetches keys one by one, or a hundred in a request
     "to_device": (20.0, 200),  # a person: a room's key goes to its devices in many requests at once
     "media": (20.0, 300),  # a person: a screen of thumbnails at once
+    "read": (20.0, 300),  # a person or, before signing in, an address: reads made once, or page by page
     "search": (1.0, 20),  # a person
     "preview": (2.0, 40),  # a person: a screen of links at once; each may cost a question to a stranger
     "report": (0.05, 20),  # a person: a bad evening has many messages, and a flood of reports helps nobody

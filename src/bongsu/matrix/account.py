@@ -57,7 +57,7 @@ class Account:
 
     def routes(self) -> list[Route]:
         return [
-            *client_routes("GET", "/account/whoami", self.whoami),
+            *client_routes("GET", "/account/whoami", self.whoami, bucket="read"),
             *client_routes("POST", "/account/password", self.change_password, Auth.OPTIONAL, "write"),
             *client_routes("POST", "/account/deactivate", self.deactivate, bucket="write"),
         ]

@@ -51,7 +51,7 @@ class Aliases:
             *client_routes("GET", path, self.find, Auth.NONE),
             *client_routes("PUT", path, self.set, bucket="write"),
             *client_routes("DELETE", path, self.delete, bucket="write"),
-            *client_routes("GET", "/rooms/{room_id}/aliases", self.of_room),
+            *client_routes("GET", "/rooms/{room_id}/aliases", self.of_room, bucket="read"),
         ]
 
     async def find(self, request: Request) -> Response:
@@ -87,8 +87,10 @@ class Aliases:
 
     async def of_room(self, request: Request) -> Response:
         """For members, and for everybody where the room is world readable."""
-        requester = request.requester
-        found = await with_state(self._database, self._rooms, request.params["room_id"], requester.user_id)
+        room_id, requester = request.params["room_id"], request.requester
+        if not ids.is_room_id(room_id):
+            raise invalid_param("that is not a room id")
+        found = await with_state(self._database, self._rooms, room_id, requester.user_id)
         if found.visibility.membership != "join" and found.visibility.value != WORLD_READABLE:
             raise forbidden("you are not in this room")
         return reply({"aliases": await table.aliases_of(self._database, found.room.room_id)})

@@ -22,7 +22,7 @@ class Discovery:
         return [
             Route("GET", "/_matrix/client/versions", self.versions, Auth.OPTIONAL, tier=Tier.RUNNING),
             Route("GET", "/.well-known/matrix/client", self.well_known, Auth.NONE, tier=Tier.RUNNING),
-            *client_routes("GET", "/capabilities", self.capabilities),
+            *client_routes("GET", "/capabilities", self.capabilities, bucket="read"),
         ]
 
     async def versions(self, _: Request) -> Response:

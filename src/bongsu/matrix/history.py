@@ -65,7 +65,7 @@ class History:
             *client_routes("GET", "/rooms/{room_id}/messages", self.messages, tier=Tier.HISTORY),
             *client_routes("GET", "/rooms/{room_id}/context/{event_id}", self.context, tier=Tier.HISTORY),
             *client_routes("GET", "/rooms/{room_id}/event/{event_id}", self.event),
-            Route("GET", at, self.event_at_time, tier=Tier.HISTORY),
+            Route("GET", at, self.event_at_time, bucket="read", tier=Tier.HISTORY),
         ]
 
     # --- a page ---

@@ -80,7 +80,7 @@ class Login:
 
     def routes(self) -> list[Route]:
         return [
-            *client_routes("GET", "/login", self.flows, Auth.NONE, tier=Tier.SIGN_IN),
+            *client_routes("GET", "/login", self.flows, Auth.NONE, "read", tier=Tier.SIGN_IN),
             *client_routes("POST", "/login", self.sign_in, Auth.NONE, "login", tier=Tier.SIGN_IN),
             Route("POST", "/_matrix/client/v1/login/get_token", self.get_token, bucket="login", tier=Tier.SIGN_IN),
             *client_routes("POST", "/refresh", self.refresh, Auth.NONE, "login", tier=Tier.SIGN_IN),

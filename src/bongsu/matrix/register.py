@@ -158,4 +158,6 @@ class Registration:
         return reply({"available": True})
 
     async def token_validity(self, request: Request) -> Response:
+        if not (self._is_open or await self._accounts.list_registration_tokens()):
+            raise forbidden("registration is closed")
         return reply({"valid": await self._accounts.is_registration_token(request.query.need("token"))})

@@ -35,7 +35,7 @@ class Relations:
             Route(
                 "GET", f"{room}/relations/{{event_id}}/{{rel_type}}/{{event_type}}", self.children, tier=Tier.HISTORY
             ),
-            Route("GET", f"{room}/threads", self.threads, tier=Tier.HISTORY),
+            Route("GET", f"{room}/threads", self.threads, bucket="read", tier=Tier.HISTORY),
         ]
 
     async def children(self, request: Request) -> Response:

@@ -63,7 +63,11 @@ class Spaces:
         self._rooms = rooms
 
     def routes(self) -> list[Route]:
-        return [Route("GET", "/_matrix/client/v1/rooms/{room_id}/hierarchy", self.hierarchy, tier=Tier.SEARCH)]
+        return [
+            Route(
+                "GET", "/_matrix/client/v1/rooms/{room_id}/hierarchy", self.hierarchy, bucket="read", tier=Tier.SEARCH
+            )
+        ]
 
     async def hierarchy(self, request: Request) -> Response:
         asked = _asked(request.query)

@@ -88,10 +88,10 @@ class Media:
         return [
             Route("POST", "/_matrix/media/v1/create", self._create, bucket=_BUCKET, tier=Tier.FILES),
             Route("PUT", f"/_matrix/media/v3/upload{_ITEM}", self._fill, bucket=_BUCKET, tier=Tier.FILES),
-            Route("GET", f"{_AUTHENTICATED}/config", self._config, tier=Tier.FILES),
+            Route("GET", f"{_AUTHENTICATED}/config", self._config, bucket="read", tier=Tier.FILES),
             *_files(_AUTHENTICATED, self._download, self._thumbnail, Auth.REQUIRED),
             *(Route("POST", f"{prefix}/upload", self._upload, bucket=_BUCKET, tier=Tier.FILES) for prefix in _LEGACY),
-            *(Route("GET", f"{prefix}/config", self._config, tier=Tier.FILES) for prefix in _LEGACY),
+            *(Route("GET", f"{prefix}/config", self._config, bucket="read", tier=Tier.FILES) for prefix in _LEGACY),
             *(route for prefix in _LEGACY for route in _files(prefix, download, thumbnail, Auth.NONE)),
             *self._peer_blobs.routes(),
         ]
