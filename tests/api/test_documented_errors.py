@@ -5,10 +5,12 @@ them, or in NOT_HERE with a reason.
 """
 
 import asyncio
+import io
 from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
+from PIL import Image
 from tests import seen
 from tests.api.allowed import allowed
 from tests.api.schema import VARIABLE, Specification, specification
@@ -25,10 +27,12 @@ NOT_HERE: dict[str, dict[int, str]] = {
         name: {**dict.fromkeys(REDIRECTS, "this server sends files itself"), 502: NO_OTHER_SERVERS, 429: BY_PRESSURE}
         for name in (
             *("getContent", "getContentOverrideName", "getContentThumbnail"),
-            *("getContentAuthed", "getContentOverrideNameAuthed", "getContentThumbnailAuthed"),
+            *("getContentAuthed", "getContentOverrideNameAuthed"),
         )
     },
     "getLoginFlows": {404: "signing in the old way is always possible"},
+    "getContentThumbnailAuthed": dict.fromkeys(REDIRECTS, "this server sends files itself") | {502: NO_OTHER_SERVERS},
+    "getLocalAliases": {400: "what is no room id looks like a room that one may not know of"},
     "initialSync": {404: "the document speaks of an avatar, which nobody asked for"},
     "getPresence": {404: "nobody learns who exists: people without a common room get 403"},
     "getProfileField": {403: "profiles are shown to everybody"},
@@ -80,7 +84,6 @@ def test_what_cannot_come_is_not_seen() -> None:
 @pytest.mark.parametrize(
     ("method", "path", "body", "refusal"),
     [
-        ("GET", f"{V3}/rooms/nothing/aliases", None, (400, "M_INVALID_PARAM")),
         ("GET", f"{room('!none:x', V1)}/relations/$e/m.thread", None, (404, "M_NOT_FOUND")),
         ("GET", f"{room('!none:x', V1)}/relations/$e/m.thread/m.room.message", None, (404, "M_NOT_FOUND")),
         ("POST", f"{V1}/login/get_token", {"auth": "x"}, (400, "M_BAD_JSON")),
@@ -145,10 +148,12 @@ async def old(lenient: Server) -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-async def uploaded(http: aiohttp.ClientSession, person: Talker) -> str:
+async def uploaded(
+    http: aiohttp.ClientSession, person: Talker, data: bytes = b"no picture", content_type: str = "image/x-none"
+) -> str:
     """The server name and id of a file."""
-    headers = {"Authorization": f"Bearer {person.access_token}", "Content-Type": "image/x-none"}
-    async with http.post(f"{MEDIA}/upload", data=b"no picture", headers=headers) as response:
+    headers = {"Authorization": f"Bearer {person.access_token}", "Content-Type": content_type}
+    async with http.post(f"{MEDIA}/upload", data=data, headers=headers) as response:
         return str((await response.json())["content_uri"]).removeprefix("mxc://")
 
 
@@ -179,3 +184,21 @@ async def test_old_clients_wait_for_files_as_others_do(
             asked = f"{prefix}/{path}"
             status, answer = await ask(session, "GET", asked, None, headers, timeout_ms=1, width=8, height=8)
             assert (status, answer["errcode"]) == (504, "M_NOT_YET_UPLOADED")
+
+
+async def test_old_clients_get_no_thumbnail_of_a_giant(
+    http: aiohttp.ClientSession, old: aiohttp.ClientSession, alice: Talker
+) -> None:
+    giant = io.BytesIO()
+    Image.new("1", (20_000, 20_000)).save(giant, "PNG")
+    item = await uploaded(http, alice, giant.getvalue(), "image/png")
+    status, answer = await ask(old, "GET", f"{MEDIA}/thumbnail/{item}", width=8, height=8)
+    assert (status, answer["errcode"]) == (413, "M_TOO_LARGE")
+
+
+async def test_a_file_that_comes_later_is_no_larger_than_others(http: aiohttp.ClientSession, alice: Talker) -> None:
+    item = (await alice.post("/_matrix/media/v1/create"))["content_uri"].removeprefix("mxc://")
+    bytes_max = (await alice.get(f"{V1}/media/config"))["m.upload.size"]
+    headers = {"Authorization": f"Bearer {alice.access_token}", "Content-Length": str(bytes_max + 1)}
+    async with http.put(f"{MEDIA}/upload/{item}", data=b"x", headers=headers) as response:
+        assert (response.status, (await response.json())["errcode"]) == (413, "M_TOO_LARGE")

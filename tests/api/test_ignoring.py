@@ -4,7 +4,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from tests.api.talking import V3, Json, Talker, room, segment, sign_up
+from tests.api.talking import V1, V3, Json, Talker, relating, room, segment, sign_up
 
 MESSAGE, MEMBER = "m.room.message", "m.room.member"
 BLOCKED = (403, "M_INVITE_BLOCKED")
@@ -66,6 +66,25 @@ async def test_what_ignored_people_make_of_the_room_is_told(
     await carol.leave(room_id)
     events = (await room_part(bob, room_id, since))["timeline"]["events"]
     assert [event["type"] for event in events] == ["m.room.name", MEMBER]
+
+
+async def test_ignored_people_do_not_count_in_threads(alice: Talker, bob: Talker, carol: Talker, room_id: str) -> None:
+    root, hers = await alice.say(room_id, "root"), await carol.say(room_id, "hers")
+    latest = await alice.say(room_id, "heard", **relating("m.thread", root))
+    await carol.say(room_id, "not heard", **relating("m.thread", root))
+    await alice.say(room_id, "an answer", **relating("m.thread", hers))
+    await carol.say(room_id, "alone", **relating("m.thread", await alice.say(room_id, "empty")))
+    await ignore(bob, carol)
+    chunk = (await bob.get(f"{room(room_id, V1)}/threads"))["chunk"]
+    shown = {event["event_id"]: event for event in chunk}
+    thread = shown[root]["unsigned"]["m.relations"]["m.thread"]
+    assert (thread["count"], thread["latest_event"]["event_id"]) == (1, latest)
+    assert shown[hers]["content"] == {}
+    event = await alice.event(room_id, root)
+    assert event["unsigned"]["m.relations"]["m.thread"]["count"] == 2
+    timeline = (await room_part(bob, room_id))["timeline"]["events"]
+    synced = next(event for event in timeline if event["event_id"] == root)
+    assert synced["unsigned"]["m.relations"]["m.thread"]["count"] == 1
 
 
 async def test_ignored_people_do_not_invite(alice: Talker, bob: Talker, carol: Talker) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.api.talking import V1, Talker, room
+from tests.api.talking import V1, Talker, room, segment
 from tests.server import SERVER_NAME
 
 
@@ -97,3 +97,19 @@ async def test_restricted_rooms_show_who_may_come_in(alice: Talker, bob: Talker)
     page = await hierarchy(bob, top)
     assert ids(page) == [top, inside]
     assert page["rooms"][1]["allowed_room_ids"] == [top]
+
+
+async def test_rules_of_later_versions_open_no_room(alice: Talker, bob: Talker) -> None:
+    top = await make_space(alice, preset="public_chat")
+    await bob.join(top)
+    allow = [{"type": "m.room_membership", "room_id": top}]
+    shown = [top]
+    rules = (("6", "knock", False), ("7", "knock", True), ("7", "restricted", False), ("8", "restricted", True))
+    for version, rule, is_known in rules:
+        child = await alice.make_room(room_version=version)
+        await alice.set_state(child, "m.room.join_rules", {"join_rule": rule, "allow": allow})
+        await put(alice, top, child, order=str(len(shown)))
+        shown += [child] if is_known else []
+        status, _ = await bob.ask("GET", f"{V1}/room_summary/{segment(child)}")
+        assert status == (200 if is_known else 404)
+    assert ids(await hierarchy(bob, top)) == shown

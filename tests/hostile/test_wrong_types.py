@@ -298,8 +298,9 @@ BODILESS = (
     "/logout",
     "/logout/all",
     "/_bongsu/confirm",
-    "/_matrix/media/v1/create",
+    "/media/v1/create",
     "/v3/upload",
+    "/v1/upload",
     "/upload/{server_name}/{media_id}",
 )
 

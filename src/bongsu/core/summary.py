@@ -6,6 +6,7 @@ from typing import Any, Final
 from bongsu.core import events, ids
 from bongsu.core.events import Event
 from bongsu.core.json import JsonObject
+from bongsu.core.versions import VERSIONS
 from bongsu.core.visibility import WORLD_READABLE
 
 TYPES: Final = (
@@ -75,13 +76,19 @@ def is_world_readable(state: State) -> bool:
 
 def is_open(state: State) -> bool:
     """May anybody know of the room, because anybody may read it, come in or ask to?"""
-    return is_world_readable(state) or join_rule(state) in _OPEN_RULES
+    return is_world_readable(state) or (join_rule(state) in _OPEN_RULES and _means_its_rule(state))
+
+
+def _means_its_rule(state: State) -> bool:
+    """A join rule that came with a later room version lets nobody in."""
+    named = VERSIONS.get(stated(state, events.CREATE, "room_version") or "1")
+    return named is not None and named.knows_join_rule(join_rule(state))
 
 
 def allowed_room_ids(state: State) -> list[str]:
     """The rooms whose members may come in; empty where the join rule is no restricted one."""
     rules = state.get(events.JOIN_RULES)
-    if rules is None or join_rule(state) not in _RESTRICTED:
+    if rules is None or join_rule(state) not in _RESTRICTED or not _means_its_rule(state):
         return []
     allow = rules.content.get("allow")
     named = [

@@ -87,10 +87,8 @@ class Aliases:
 
     async def of_room(self, request: Request) -> Response:
         """For members, and for everybody where the room is world readable."""
-        room_id, requester = request.params["room_id"], request.requester
-        if not ids.is_room_id(room_id):
-            raise invalid_param("that is not a room id")
-        found = await with_state(self._database, self._rooms, room_id, requester.user_id)
+        requester = request.requester
+        found = await with_state(self._database, self._rooms, request.params["room_id"], requester.user_id)
         if found.visibility.membership != "join" and found.visibility.value != WORLD_READABLE:
             raise forbidden("you are not in this room")
         return reply({"aliases": await table.aliases_of(self._database, found.room.room_id)})

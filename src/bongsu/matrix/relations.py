@@ -6,9 +6,11 @@ GET /_matrix/client/v1/rooms/{room_id}/relations/{event_id}/{rel_type}/{event_ty
 GET /_matrix/client/v1/rooms/{room_id}/threads
 """
 
-from bongsu.core import ids, limits, tokens
+import msgspec
+
+from bongsu.core import ids, limits, pdu, tokens
 from bongsu.core.events import Event
-from bongsu.core.json import JsonObject
+from bongsu.core.json import JsonObject, decode, encode
 from bongsu.core.tiers import Tier
 from bongsu.http.request import Request
 from bongsu.http.response import Response, reply
@@ -16,6 +18,7 @@ from bongsu.http.router import Route
 from bongsu.rooms import clientform
 from bongsu.rooms.cache import Rooms
 from bongsu.rooms.visibility import Readable, readable, readable_event
+from bongsu.store import personal
 from bongsu.store import relations as table
 from bongsu.store.database import Database
 
@@ -96,13 +99,21 @@ class Relations:
             count=limit,
             participant=request.requester.user_id if participated else None,
         )
-        said: JsonObject = {"chunk": await self._chunk(request, found, [root for _, root in rows])}
+        ignored = await personal.ignored_by(self._database, request.requester.user_id)
+        roots = [_emptied(found, root) if root.sender in ignored else root for _, root in rows]
+        said: JsonObject = {"chunk": await self._chunk(request, found, roots)}
         if rest is not None:
             said["next_batch"] = tokens.format(rest)
         return reply(said)
 
     async def _readable(self, request: Request) -> Readable:
         return await readable(self._database, self._rooms, request.params["room_id"], request.requester.user_id)
+
+
+def _emptied(found: Readable, event: Event) -> Event:
+    """An event of somebody ignored, as if it had been redacted."""
+    kept = pdu.redact_content(found.room.version, event.type, decode(event.content_json))
+    return msgspec.structs.replace(event, content_json=encode(kept), _content=None, _shown=None)
 
 
 def _name(request: Request, name: str) -> str | None:

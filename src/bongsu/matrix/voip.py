@@ -31,7 +31,7 @@ class Voip:
         self._now_ms = now_ms
 
     def routes(self) -> list[Route]:
-        return client_routes("GET", "/voip/turnServer", self.turn_server)
+        return client_routes("GET", "/voip/turnServer", self.turn_server, bucket="read")
 
     async def turn_server(self, request: Request) -> Response:
         relay = self._relay

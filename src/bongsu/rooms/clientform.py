@@ -14,7 +14,7 @@ from bongsu.core.json import encode
 from bongsu.core.relations import REPLACE, relates_to
 from bongsu.core.visibility import Visibility
 from bongsu.store import events as event_table
-from bongsu.store import history
+from bongsu.store import history, personal
 from bongsu.store import relations as table
 from bongsu.store.rooms import Reads
 
@@ -138,7 +138,7 @@ async def bundles(
     if not parents or not visibility.ranges:
         return {}
     up_to = visibility.ranges[-1][1]
-    summaries = await table.summaries(reads, [event.event_id for event in parents], requester.user_id, up_to)
+    summaries = await _summaries(reads, [event.event_id for event in parents], requester.user_id, up_to)
     if not summaries:
         return {}
     children = await event_table.by_pos(reads, [pos for summary in summaries.values() for pos in summary.shown])
@@ -147,6 +147,15 @@ async def bundles(
     form = _Bundled(requester, visibility, children, edits, with_room_id)
     found = {e.event_id: form.of(e, summaries[e.event_id]) for e in parents if e.event_id in summaries}
     return {event_id: relations for event_id, relations in found.items() if relations is not None}
+
+
+async def _summaries(reads: Reads, parent_ids: Sequence[str], user_id: str, up_to: int) -> dict[str, table.Summary]:
+    """Threads are summed up without the people whom the reader ignores."""
+    found = await table.summaries(reads, parent_ids, user_id, up_to)
+    if any(summary.thread_count for summary in found.values()):
+        ignored = await personal.ignored_by(reads, user_id)
+        return await table.summaries(reads, parent_ids, user_id, up_to, ignored) if ignored else found
+    return found
 
 
 class _Bundled:

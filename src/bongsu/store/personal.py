@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
+from bongsu.core.account_data import IGNORED_USERS, ignored_users
+from bongsu.core.json import decode
 from bongsu.store.rooms import Reads
 from bongsu.store.rows import AccountData, Presence, Receipt
 
@@ -13,6 +15,12 @@ async def account_data(reads: Reads, user_id: str, room_id: str, kind: str) -> b
         "SELECT content FROM account_data WHERE user_id = $1 AND room_id = $2 AND type = $3", user_id, room_id, kind
     )
     return rows[0]["content"] if rows else None
+
+
+async def ignored_by(reads: Reads, user_id: str) -> frozenset[str]:
+    """The people whom this one does not want to hear of."""
+    content = await account_data(reads, user_id, "", IGNORED_USERS)
+    return frozenset() if content is None else ignored_users(decode(content))
 
 
 async def account_data_of(reads: Reads, user_id: str, kinds: Sequence[str]) -> list[tuple[str, bytes]]:

@@ -1,6 +1,6 @@
 """Which events point at which."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -74,14 +74,21 @@ SELECT r.parent_id, r.rel_type, count(*) AS count, max(r.pos) AS latest, bool_or
 FROM relations r JOIN events p ON p.event_id = r.parent_id AND p.room_id = r.room_id
 WHERE r.parent_id = ANY($1) AND r.pos <= $3 AND (r.rel_type IN ('{THREAD}', '{REFERENCE}')
   OR r.rel_type = '{REPLACE}' AND r.sender = p.sender AND r.type = p.type)
+  AND (r.rel_type <> '{THREAD}' OR r.sender <> ALL($5))
 GROUP BY r.parent_id, r.rel_type
 """
 
 
-async def summaries(reads: Reads, parent_ids: Sequence[str], user_id: str, up_to: int) -> dict[str, Summary]:
-    """What relates to these events at or below `up_to`, reactions left out; events without anything are absent."""
+async def summaries(
+    reads: Reads, parent_ids: Sequence[str], user_id: str, up_to: int, ignored: Iterable[str] = ()
+) -> dict[str, Summary]:
+    """What relates to these events at or below `up_to`, reactions left out; events without anything are absent.
+
+    ignored: people whose answers in threads do not count.
+    """
     found: dict[str, Summary] = {}
-    for row in await reads.fetch(_SUMMARIES, parent_ids, user_id, up_to, limits.REFERENCES_BUNDLED_MAX):
+    references_max = limits.REFERENCES_BUNDLED_MAX
+    for row in await reads.fetch(_SUMMARIES, parent_ids, user_id, up_to, references_max, list(ignored)):
         summary = found.setdefault(row["parent_id"], Summary())
         match row["rel_type"]:
             case "m.replace":
