@@ -28,13 +28,14 @@ from tests.server import Server, data_folder
 
 DOCUMENT = ROOT / "docs" / "conformance.md"
 FOLDERS = ("tests/api", "tests/clients", "tests/hostile", "tests/order")
-_WORKS, _LACKS = "works", "not there"
+_WORKS, _REFUSES, _LACKS = "works", "refuses", "not there"
 _FILES_SHOWN = 3
 _HEAD = """# Conformance
 
-Every operation of the Matrix client-server API, whether Bongsu answers it, the HTTP statuses that tests saw, and the
-tests that saw them. Where the specification's files are at hand, each of these answers was checked against the schema
-that is documented for it. Written by `make conformance`; a test compares the second column with the server.
+Every operation of the Matrix client-server API, whether it works, the HTTP statuses that tests saw, and the tests that
+saw them. An operation *refuses* where Bongsu answers as documented, but with errors alone: what it is for is not to be
+had here. The answers were checked against the specification's schemas. Written by `make conformance`; a test compares
+the second column with the server.
 
 """
 _COLUMNS = "| operation | | statuses | tests |\n|---|---|---|---|\n"
@@ -42,29 +43,39 @@ _ROW = re.compile(r"\| `(?P<method>[A-Z]+) (?P<path>\S+)` (?P<name>\w+) \| (?P<w
 
 
 class Row(NamedTuple):
-    """One operation as the document tells of it. seen: the last two columns, as they stand there."""
+    """One operation as the document tells of it. is_there: is it answered? seen: the last two columns."""
 
     method: str
     path: str
     name: str
-    works: bool
+    is_there: bool
     seen: str
 
     def line(self) -> str:
-        works = _WORKS if self.works else _LACKS
-        return f"| `{self.method} {self.path}` {self.name} | {works} | {self.seen} |"
+        return f"| `{self.method} {self.path}` {self.name} | {self.verdict} | {self.seen} |"
+
+    @property
+    def statuses(self) -> list[int]:
+        return [int(status) for status in self.seen.partition(" |")[0].split()]
+
+    @property
+    def verdict(self) -> str:
+        if not self.is_there:
+            return _LACKS
+        return _WORKS if not self.statuses or min(self.statuses) < 400 else _REFUSES
 
 
 def rows(text: str) -> list[Row]:
     """What the document says."""
     found = (_ROW.fullmatch(line) for line in text.splitlines())
-    return [Row(m["method"], m["path"], m["name"], m["works"] == _WORKS, m["seen"]) for m in found if m is not None]
+    return [Row(m["method"], m["path"], m["name"], m["works"] != _LACKS, m["seen"]) for m in found if m is not None]
 
 
 def render(table: Iterable[Row]) -> str:
     told = list(table)
-    count = sum(row.works for row in told)
-    return f"{_HEAD}{count} of {len(told)} work.\n\n{_COLUMNS}" + "\n".join(row.line() for row in told) + "\n"
+    count = [row.verdict for row in told].count
+    sums = f"Of {len(told)}, {count(_WORKS)} work, {count(_REFUSES)} refuse, {count(_LACKS)} are not there."
+    return f"{_HEAD}{sums}\n\n{_COLUMNS}" + "\n".join(row.line() for row in told) + "\n"
 
 
 # --- what answers ---
