@@ -15,6 +15,7 @@ from bongsu.http import server
 from bongsu.http.app import App
 from bongsu.http.authentication import Tokens
 from bongsu.http.peers import Peer, Peers, parse_peers
+from bongsu.http.place import Place
 from bongsu.http.ratelimit import RateLimiter
 from bongsu.http.router import Route, Router
 from bongsu.http.service_calls import ServiceCalls
@@ -75,6 +76,17 @@ from bongsu.media.uploads import UploadRules
 from bongsu.media.workers import PREVIEWS, Clocks, Workers
 from bongsu.rooms.batch import RoomBatch
 from bongsu.rooms.cache import Rooms
+from bongsu.signin.account import AccountPages
+from bongsu.signin.apps import Apps
+from bongsu.signin.consent import Consent
+from bongsu.signin.desk import Desk
+from bongsu.signin.oauth import OAuthEndpoints
+from bongsu.signin.openid import OpenId
+from bongsu.signin.passkeys import Passkeys
+from bongsu.signin.sign_in import SignIn
+from bongsu.signin.sso import Sso
+from bongsu.signin.two_step import TwoStep
+from bongsu.signin.visitor import Visitors
 from bongsu.site.front import FrontPage
 from bongsu.site.health import EMPTIED, STOPPING, Health
 from bongsu.site.leaving import Leaving
@@ -92,12 +104,16 @@ from bongsu.status.routes import StatusPage
 from bongsu.status.watch import ALONE, Watch
 from bongsu.store import facts
 from bongsu.store.accounts import Accounts
+from bongsu.store.browsers import Browsers
 from bongsu.store.committer import Committer
 from bongsu.store.database import Connection, Database
 from bongsu.store.embedded import EmbeddedPostgres
+from bongsu.store.factors import Factors
 from bongsu.store.feed import Feed
+from bongsu.store.identity import Identity
 from bongsu.store.incidents import EntryRow, entries
 from bongsu.store.migrations import migrate as migrate_database
+from bongsu.store.oauth import OAuth
 from bongsu.store.rate_limits import RateLimits
 from bongsu.store.third_party_ids import ThirdPartyIds
 from bongsu.sync.admission import Admission
@@ -142,6 +158,7 @@ class Worker:
         self.readers = Readers(database, self.feed)
         self.committer = Committer(database, self.feed, self._make_batch)
         self.limiter = RateLimiter(RateLimits(database), now_ms, enabled=settings.rate_limits)
+        self.place = Place(settings.public_base_url, settings.server_name)
         accounts = Accounts(database)
         self.tokens = Tokens(accounts, now_ms)
         self.services = Services(database, accounts, settings.server_name, now_ms)
@@ -218,24 +235,26 @@ class Worker:
         name = settings.server_name
         addresses = ThirdPartyIds(self.database)
         interactive = Interactive(accounts, passwords, addresses, name)
+        factors = Factors(self.database)
+        registration = Registration(
+            accounts,
+            sessions,
+            passwords,
+            interactive,
+            self.services,
+            name,
+            is_open=settings.open_registration,
+            has_guests=settings.guests,
+            mail=settings.registration_mail,
+        )
         families = (
-            Login(sessions, passwords, interactive, self.services, addresses, name),
-            Registration(
-                accounts,
-                sessions,
-                passwords,
-                interactive,
-                self.services,
-                name,
-                is_open=settings.open_registration,
-                has_guests=settings.guests,
-                mail=settings.registration_mail,
-            ),
+            Login(sessions, passwords, interactive, self.services, addresses, factors, name),
+            registration,
             AdminRegistration(accounts, sessions, passwords, name, settings.registration_secret),
             Account(accounts, sessions, passwords, interactive, self.deactivation, addresses),
             Devices(accounts, sessions, interactive),
             Keys(self.database, self.committer, self.sync),
-            CrossSigning(self.database, self.committer, interactive),
+            CrossSigning(self.database, self.committer, interactive, accounts, factors, self.place),
             ToDevice(self.committer),
             KeyBackup(self.database),
             Confirmations(
@@ -250,6 +269,29 @@ class Worker:
             ThirdPartyIdEndpoints(addresses, interactive, now_ms),
             ServiceEndpoints(self.services, self.service_calls, self.service_tellings, self.committer),
             Moderation(self.database, accounts, self.committer, name),
+        )
+        routes = [route for family in families for route in family.routes()]
+        return [*routes, *self._sign_in_routes(accounts, registration, factors)]
+
+    def _sign_in_routes(self, accounts: Accounts, registration: Registration, factors: Factors) -> list[Route]:
+        """By browser, and for apps."""
+        database, sessions, passwords, place = self.database, self.sessions, self.passwords, self.place
+        desk = Desk(Visitors(Browsers(database), is_https=place.is_https), place)
+        table = OAuth(database)
+        apps = Apps(table, place)
+        openid = OpenId(Identity(database), database, self.tokens, self.settings.server_name, now_ms)
+        two_step = TwoStep(desk, factors, self.limiter)
+        families = (
+            desk,
+            SignIn(desk, passwords, registration, two_step),
+            Passkeys(desk, factors, accounts),
+            two_step,
+            AccountPages(desk, accounts, sessions, passwords, self.deactivation, table, factors),
+            Consent(desk, table, apps, accounts),
+            Sso(desk, sessions),
+            apps,
+            OAuthEndpoints(table, apps, accounts, sessions, openid, place),
+            openid,
         )
         return [route for family in families for route in family.routes()]
 
@@ -285,7 +327,7 @@ class Worker:
             Health(database, self.feed, self._why_leaving),
             FrontPage(database, self.feed, settings, now_ms, self.syncing.parked),
             StatusPage(self.watch, self._fact_finder(), settings.server_name, now_ms),
-            Discovery(settings.public_base_url, has_mail=self.postman.is_there),
+            Discovery(self.place, has_mail=self.postman.is_there),
             Support(self._contacts(), settings.policy_server_key),
             Voip(Relay(settings.turn_uris, settings.turn_secret, settings.turn_seconds), now_ms),
             self.media,

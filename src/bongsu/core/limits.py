@@ -329,12 +329,35 @@ MAIL_LOOK_SECONDS = 1.0  # how often a worker looks for mail that others left
 MAIL_RETRY_SECONDS_MIN = 1.0  # after the first failure, doubled with each
 MAIL_RETRY_SECONDS_MAX = 600.0  # servers that turn strangers away at first want to be asked again in minutes
 
+# --- signing in by browser ---
+FORM_BYTES_MAX = 65_536  # a form of the account's pages, or of an app: a passkey's answer has some kilobytes
+BROWSER_SECONDS = 14 * 86_400  # a browser stays signed in to the account's pages
+BROWSER_CODE_SECONDS = 600  # between the password and the code from the other device
+BROWSER_FRESH_SECONDS = 600  # so long ago at most somebody proved who they are who changes how they sign in
+OAUTH_CODE_SECONDS = 60  # an app fetches its tokens at once
+OAUTH_GRANT_KEPT_SECONDS = 3_600  # a used code is kept in mind: whoever shows it again ends what it gave
+OAUTH_DEVICE_SECONDS = 1_200  # to find the phone and sign in on it
+OAUTH_POLL_SECONDS = 5  # between two questions of a device; RFC 8628's own figure
+OAUTH_METADATA_BYTES_MAX = 16_384  # of an app that registers; real ones have about one kilobyte
+OAUTH_REDIRECTS_MAX = 20  # addresses of one app
+OAUTH_UNUSED_CLIENT_DAYS = 90  # an app that nobody signed in with is forgotten, and registers again
+OAUTH_TEXT_BYTES_MAX = 2_048  # state, nonce, scope and addresses: browsers and proxies cut longer ones
+PASSKEYS_MAX = 20  # of one person: telephone, computers, keys, and old ones
+PASSKEY_CHALLENGE_SECONDS = 300  # browsers ask for the finger for at most so long
+RECOVERY_CODES = 10
+CROSS_SIGNING_RESET_SECONDS = 600  # from "yes, reset" on the page to the app's upload
+OPENID_TOKEN_SECONDS = 3_600  # the protocol's own example
+ID_TOKEN_SECONDS = 600  # a site looks at it once, when somebody arrives
+IDENTITY_KEY_DAYS = 90  # then another key signs; the old one can be checked against for as long again
+
 # --- rates: (a second, at once) for each person or address ---
 RATES = {
     "login": (1.0, 100),  # an address: a whole office may sign in at nine; guessing is slowed by "account"
+    "code": (0.02, 10),  # six digits tried on one account by somebody who knows its password: 1,700 of a million a day
     "account": (0.2, 20),  # passwords tried on one account, wherever from
     "register": (0.5, 40),  # an address; each account takes two requests
     "mail": (0.01, 5),  # an address that is written to: nobody's mailbox is filled through this server
+    "oauth": (5.0, 200),  # an address: apps that fetch tokens; an office's renew theirs every hour
     "probe": (5.0, 60),  # an address that asks whether names or registration tokens exist; screens ask at every key
     "send": (10.0, 60),  # a person: messages, receipts, typing; faster than anybody types, too slow to fill a disk
     "write": (2.0, 60),  # a person: joins, invites, state, rooms, what is kept for them, devices, passwords

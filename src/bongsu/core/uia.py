@@ -14,6 +14,7 @@ from bongsu.core.json import JsonObject
 
 PASSWORD: Final = "m.login.password"  # noqa: S105 - a stage's name
 EMAIL: Final = "m.login.email.identity"
+OAUTH: Final = "m.oauth"
 DUMMY: Final = "m.login.dummy"
 REGISTRATION_TOKEN: Final = "m.login.registration_token"  # noqa: S105 - a stage's name
 

@@ -5,7 +5,9 @@ POST /keys/signatures/upload
 """
 
 import asyncio
+import secrets
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
@@ -15,14 +17,17 @@ from bongsu.core.errors import Refusal, not_found, too_large
 from bongsu.core.json import JsonObject, decode
 from bongsu.core.keys import MASTER, SELF_SIGNING, USER_SIGNING, CrossSigningKey, Signature, Signed
 from bongsu.core.signatures import ED25519
+from bongsu.http.place import Place
 from bongsu.http.request import Request, convert
 from bongsu.http.response import Response, empty, reply
 from bongsu.http.router import Route, client_routes
 from bongsu.matrix.interactive import Interactive
 from bongsu.rooms.devices import PutCrossSigningKeys, PutSignatures
 from bongsu.store import keys as table
+from bongsu.store.accounts import Accounts
 from bongsu.store.committer import Committer
 from bongsu.store.database import Database
+from bongsu.store.factors import Factors
 
 
 class KeysBody(msgspec.Struct):
@@ -33,16 +38,28 @@ class KeysBody(msgspec.Struct):
     user_signing_key: CrossSigningKey | None = None
 
 
+_BY_PAGE: Final[uia.Flows] = ((uia.OAUTH,), ("org.matrix.cross_signing_reset",))  # today's name, and that before
 SignaturesBody = dict[str, dict[str, JsonObject]]  # signed objects by user and key id
 
 
 class CrossSigning:
     """Takes keys that sign, and signatures."""
 
-    def __init__(self, database: Database, committer: Committer, interactive: Interactive) -> None:
+    def __init__(
+        self,
+        database: Database,
+        committer: Committer,
+        interactive: Interactive,
+        accounts: Accounts,
+        factors: Factors,
+        place: Place,
+    ) -> None:
         self._database = database
         self._committer = committer
         self._interactive = interactive
+        self._accounts = accounts
+        self._factors = factors
+        self._place = place
 
     def routes(self) -> list[Route]:
         return [
@@ -51,7 +68,7 @@ class CrossSigning:
         ]
 
     async def upload_keys(self, request: Request) -> Response:
-        """The first keys need no proof of who is there; whoever would replace them gives the password."""
+        """The first keys need no proof of who is there; whoever would replace them gives one."""
         raw = await request.json_or_empty()
         body = convert(raw, KeysBody)
         user_id = request.requester.user_id
@@ -62,9 +79,23 @@ class CrossSigning:
             if key is not None
         }
         if not await self._committer.submit(PutCrossSigningKeys(user_id, keys, confirmed=False)):
-            await self._interactive.confirm(request, raw, uia.ASK_PASSWORD)
+            await self._confirm(request, raw)
             await self._committer.submit(PutCrossSigningKeys(user_id, keys, confirmed=True))
+            await self._factors.end_reset(user_id)
         return empty()
+
+    async def _confirm(self, request: Request, raw: JsonObject) -> None:
+        """The password; or, for apps that never saw it (OAuth 2.0), a yes on the account's page some minutes ago."""
+        who = request.requester
+        if await self._factors.may_reset(who.user_id):
+            return
+        device = await self._accounts.device(who.user_id, who.device_id)
+        if device is None or device.client_id is None:
+            await self._interactive.confirm(request, raw, uia.ASK_PASSWORD)
+            return
+        url = f"{self._place.base_url(request)}/account?action=org.matrix.cross_signing_reset"
+        asked = uia.challenge(_BY_PAGE, uia.Session(secrets.token_urlsafe(24), "", who.user_id, b""))
+        raise Refusal(401, "", "", fields={**asked, "params": {stage: {"url": url} for (stage,) in _BY_PAGE}})
 
     async def upload_signatures(self, request: Request) -> Response:
         """What is good is stored; what is not comes back with the reason."""

@@ -1,8 +1,8 @@
 """GET /_matrix/client/versions · GET /.well-known/matrix/client · GET capabilities"""
 
 from bongsu.core import versions
-from bongsu.core.errors import not_found
 from bongsu.core.tiers import Tier
+from bongsu.http.place import Place
 from bongsu.http.request import Request
 from bongsu.http.response import Response, reply
 from bongsu.http.router import Auth, Route, client_routes
@@ -14,8 +14,8 @@ _SPEC_VERSIONS = ["r0.6.1", *(f"v1.{minor}" for minor in range(1, 20))]
 class Discovery:
     """What this server is and can do."""
 
-    def __init__(self, public_base_url: str | None, *, has_mail: bool) -> None:
-        self._public_base_url = public_base_url
+    def __init__(self, place: Place, *, has_mail: bool) -> None:
+        self._place = place
         self._has_mail = has_mail
 
     def routes(self) -> list[Route]:
@@ -29,10 +29,9 @@ class Discovery:
         return reply({"versions": _SPEC_VERSIONS, "unstable_features": _UNSTABLE_FEATURES})
 
     async def well_known(self, request: Request) -> Response:
-        base_url = self._public_base_url or _base_url_of(request)
-        if base_url is None:
-            raise not_found("this server does not know its public address; set public_base_url")
-        return reply({"m.homeserver": {"base_url": base_url}})
+        base_url = self._place.base_url(request)
+        sign_in = {"issuer": self._place.issuer(request), "account": f"{base_url}/account"}
+        return reply({"m.homeserver": {"base_url": base_url}, "org.matrix.msc2965.authentication": sign_in})
 
     async def capabilities(self, request: Request) -> Response:
         available = dict.fromkeys(versions.SUPPORTED, "stable")
@@ -51,9 +50,3 @@ class Discovery:
                 }
             }
         )
-
-
-def _base_url_of(request: Request) -> str | None:
-    """Where no address is configured, the one the client used is as good as any."""
-    host = request.header("host")
-    return f"http://{host}" if host else None

@@ -25,8 +25,11 @@ from bongsu.http.services import Services
 from bongsu.matrix.interactive import Interactive, UserIdentifier, owner_of
 from bongsu.matrix.passwords import Passwords
 from bongsu.matrix.sessions import Sessions, Wish
+from bongsu.store.factors import Factors
 from bongsu.store.third_party_ids import ThirdPartyIds
 
+SSO: Final = "m.login.sso"
+PROVIDER: Final = "bongsu"  # who signs people in by browser: this server itself
 BY_TOKEN: Final = "m.login.token"  # noqa: S105 - a type's name
 SERVICE: Final = "m.login.application_service"
 _IDENTIFIERS: Final = ("m.id.user", "m.id.thirdparty", "m.id.phone")
@@ -69,6 +72,7 @@ class Login:
         interactive: Interactive,
         services: Services,
         addresses: ThirdPartyIds,
+        factors: Factors,
         server_name: str,
     ) -> None:
         self._sessions = sessions
@@ -76,6 +80,7 @@ class Login:
         self._interactive = interactive
         self._services = services
         self._addresses = addresses
+        self._factors = factors
         self._server_name = server_name
 
     def routes(self) -> list[Route]:
@@ -89,9 +94,15 @@ class Login:
         ]
 
     async def flows(self, _: Request) -> Response:
-        return reply(
-            {"flows": [{"type": uia.PASSWORD}, {"type": BY_TOKEN, "get_login_token": True}, {"type": SERVICE}]}
-        )
+        """Clients that know OAuth 2.0 are told to prefer the browser, where passkeys and second factors are."""
+        by_browser = {
+            "type": SSO,
+            "identity_providers": [{"id": PROVIDER, "name": self._server_name}],
+            "oauth_aware_preferred": True,
+            "org.matrix.msc3824.delegated_oidc_compatibility": True,
+        }
+        by_token = {"type": BY_TOKEN, "get_login_token": True}
+        return reply({"flows": [{"type": uia.PASSWORD}, by_browser, by_token, {"type": SERVICE}]})
 
     async def sign_in(self, request: Request) -> Response:
         body = await request.read(LoginBody)
@@ -108,6 +119,8 @@ class Login:
         if body.password is None:
             raise missing_param("password is missing")
         user = await self._passwords.prove(await self._user_id(body), body.password)
+        if await self._factors.has_codes(user.user_id):
+            raise forbidden(f"this account has two-step sign-in: sign in by the browser, with OAuth 2.0 or {SSO}")
         answer = await self._sessions.sign_in(user.user_id, body, address, user.password_hash)
         await self._passwords.renew(user, body.password)
         return answer

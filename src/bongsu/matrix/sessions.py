@@ -62,6 +62,14 @@ class Issued(msgspec.Struct, frozen=True):
         return {"access_token": self.access, "refresh_token": self.refresh, "expires_in_ms": expires_in_ms}
 
 
+class App(msgspec.Struct, frozen=True):
+    """Who asks for a session by OAuth 2.0. name: what its device is called; grant_hash: of what was allowed."""
+
+    client_id: str
+    name: str
+    grant_hash: bytes
+
+
 class Sessions:
     """Begins, refreshes and ends sessions. access_token_seconds: of clients that can refresh."""
 
@@ -95,13 +103,44 @@ class Sessions:
         await self.tell(user_id, await self._accounts.sign_in(session))
         return self._answer(user_id, session.device_id, issued)
 
+    async def sign_in_app(self, user_id: str, device_id: str, app: App, address: str) -> Issued:
+        """Begins the session that an app was allowed, once. Raises GrantSpent for the second try."""
+        issued = self._issue(with_refresh=True)
+        session = NewSession(
+            user_id=user_id,
+            device_id=device_id,
+            tokens=issued.hashes,
+            display_name=app.name,
+            address=address or None,
+            client_id=app.client_id,
+            grant_hash=app.grant_hash,
+        )
+        await self.tell(user_id, await self._accounts.sign_in(session))
+        return issued
+
     async def refresh(self, refresh_token: str) -> JsonObject:
         """New tokens. 401 M_UNKNOWN_TOKEN for a token that is not, or no longer, good."""
-        issued = self._issue(with_refresh=True)
-        is_ours = refresh_token.startswith(REFRESH_PREFIX) and len(refresh_token) <= limits.TOKEN_BYTES_MAX
-        if not is_ours or await self._accounts.refresh(token_hash(refresh_token), issued.hashes) is None:
+        refreshed = await self._refresh(refresh_token, None)
+        if refreshed is None:
             raise unknown_token(soft_logout=False)
-        return issued.fields
+        return refreshed[0].fields
+
+    async def refresh_app(self, refresh_token: str, client_id: str) -> tuple[Issued, str] | None:
+        """New tokens of an app's session, and its device id. None for a token that is not good.
+
+        A token whose successor is in use already has been in two hands: the session ends.
+        """
+        refreshed = await self._refresh(refresh_token, client_id)
+        if refreshed is None and (stolen := await self._accounts.spent_by(token_hash(refresh_token), client_id)):
+            await self.end(stolen[0], [stolen[1]])
+        return refreshed
+
+    async def _refresh(self, refresh_token: str, client_id: str | None) -> tuple[Issued, str] | None:
+        issued = self._issue(with_refresh=True)
+        if not refresh_token.startswith(REFRESH_PREFIX) or len(refresh_token) > limits.TOKEN_BYTES_MAX:
+            return None
+        whose = await self._accounts.refresh(token_hash(refresh_token), issued.hashes, client_id)
+        return None if whose is None else (issued, whose[1])
 
     async def end(self, user_id: str, device_ids: Iterable[str]) -> None:
         devices = list(dict.fromkeys(device_ids))
@@ -143,10 +182,14 @@ class Sessions:
         return answer if issued is None else {**answer, "device_id": device_id, **issued.fields}
 
 
+def new_device_id() -> str:
+    return "".join(secrets.choice(string.ascii_uppercase) for _ in range(_DEVICE_ID_LETTERS))
+
+
 def _new_session(user_id: str, wish: Wish, issued: Issued, address: str, proven_hash: str | None) -> NewSession:
     return NewSession(
         user_id=user_id,
-        device_id=wish.device_id or "".join(secrets.choice(string.ascii_uppercase) for _ in range(_DEVICE_ID_LETTERS)),
+        device_id=wish.device_id or new_device_id(),
         tokens=issued.hashes,
         display_name=wish.initial_device_display_name,
         address=address or None,

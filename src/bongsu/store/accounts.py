@@ -13,21 +13,19 @@ import msgspec
 from bongsu.core import limits, moderation, uia
 from bongsu.core.errors import Refusal, forbidden, not_found
 from bongsu.store.database import Connection, Database
+from bongsu.store.oauth import use_grant
 from bongsu.store.third_party_ids import bind, not_proven, use_proof
 
 # Tables whose rows go with their device. (Its device_keys go when others are told of that: keys.forget_gone.)
 _OF_DEVICE: Final = (
     *("access_tokens", "refresh_tokens", "one_time_keys", "fallback_keys", "key_stocks", "to_device", "to_device_sent"),
-    "devices",
+    *("spent_refresh_tokens", "devices"),
 )
 # What is of no use to anybody when an account has ended.
 _OF_PERSON: Final = (
-    "cross_signing_keys",
-    "key_signatures",
-    "third_party_ids",
-    "key_backup_owners",
-    "key_backups",
-    "backed_up_keys",
+    *("cross_signing_keys", "key_signatures", "third_party_ids"),
+    *("key_backup_owners", "key_backups", "backed_up_keys"),
+    *("browser_sessions", "passkeys", "one_time_codes", "recovery_codes", "cross_signing_resets", "openid_tokens"),
 )
 
 
@@ -70,7 +68,10 @@ class NewTokens(msgspec.Struct, frozen=True):
 
 
 class NewSession(msgspec.Struct, frozen=True, kw_only=True):
-    """proven_hash: of the password that was just given; the session is refused if it is no longer the person's."""
+    """proven_hash: of the password that was just given; the session is refused if it is no longer the person's.
+
+    client_id, grant_hash: of the app (OAuth 2.0), and of what the person allowed it, which is used up.
+    """
 
     user_id: str
     device_id: str
@@ -78,13 +79,18 @@ class NewSession(msgspec.Struct, frozen=True, kw_only=True):
     display_name: str | None = None
     address: str | None = None
     proven_hash: str | None = None
+    client_id: str | None = None
+    grant_hash: bytes | None = None
 
 
 class Device(msgspec.Struct, frozen=True):
+    """client_id: of the app that it signed in with, if it came by OAuth 2.0."""
+
     device_id: str
     display_name: str | None
     seen_at: datetime | None
     seen_address: str | None
+    client_id: str | None = None
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -121,7 +127,7 @@ class RegistrationToken(msgspec.Struct, frozen=True):
 _USER: Final = (
     "SELECT user_id, password_hash, is_admin, is_guest, deactivated_at, created_at, locked, suspended FROM users"
 )
-_DEVICE: Final = "SELECT device_id, display_name, seen_at, seen_address FROM devices"
+_DEVICE: Final = "SELECT device_id, display_name, seen_at, seen_address, oauth_client_id FROM devices"
 _USABLE: Final = "(uses_allowed IS NULL OR used < uses_allowed) AND (expires_at IS NULL OR expires_at > now())"
 _HOLDER: Final = """
 SELECT t.user_id, t.device_id, u.is_guest, u.is_admin,
@@ -134,6 +140,14 @@ SELECT t.user_id, t.device_id, u.is_guest, u.is_admin,
 FROM access_tokens t JOIN users u ON u.user_id = t.user_id
 WHERE t.token_hash = $1 AND u.deactivated_at IS NULL
 """
+
+
+# Kept of apps' sessions alone, and as long as the session: a refresh token shown again after this was stolen.
+_SPEND: Final = (
+    "INSERT INTO spent_refresh_tokens (token_hash, user_id, device_id) SELECT token_hash, $1, $2 FROM gone WHERE spent"
+    " AND EXISTS (SELECT 1 FROM devices WHERE user_id = $1 AND device_id = $2 AND oauth_client_id IS NOT NULL)"
+    " ON CONFLICT DO NOTHING"
+)
 
 
 class Accounts:
@@ -179,6 +193,7 @@ class Accounts:
         """Gives a new password and, if wanted, ends the other sessions. Returns the devices that were signed out.
 
         proof: the sid of a mail proof, which is used up by it.
+        Browsers are signed out of the account's pages in any case.
         """
 
         async def work(connection: Connection) -> list[str]:
@@ -191,6 +206,7 @@ class Accounts:
             )
             if changed is None:
                 raise not_found("there is no such account, or it is deactivated")
+            await connection.execute("DELETE FROM browser_sessions WHERE user_id = $1", user_id)
             if not sign_out:
                 return []
             devices = await _lock_devices(connection, user_id)
@@ -253,8 +269,10 @@ class Accounts:
         async def work(connection: Connection) -> bool:
             await _lock_device(connection, holder.user_id, holder.device_id)
             await connection.execute(
-                "DELETE FROM refresh_tokens before USING refresh_tokens mine WHERE mine.access_token_hash = $3"
-                " AND before.next_token_hash = mine.token_hash AND before.user_id = $1 AND before.device_id = $2",
+                "WITH gone AS (DELETE FROM refresh_tokens before USING refresh_tokens mine"
+                " WHERE mine.access_token_hash = $3 AND before.next_token_hash = mine.token_hash"
+                " AND before.user_id = $1 AND before.device_id = $2 RETURNING before.token_hash, true AS spent)"
+                f" {_SPEND}",
                 holder.user_id,
                 holder.device_id,
                 access_hash,
@@ -263,11 +281,19 @@ class Accounts:
 
         return await self._database.write(work)
 
-    async def refresh(self, refresh_hash: bytes, tokens: NewTokens) -> tuple[str, str] | None:
-        """New tokens for a refresh token, which stays good until one of them is used. (user id, device id), or None."""
+    async def refresh(
+        self, refresh_hash: bytes, tokens: NewTokens, client_id: str | None = None
+    ) -> tuple[str, str] | None:
+        """New tokens for a refresh token, which stays good until one of them is used. (user id, device id), or None.
+
+        client_id: of the app that shows it, which must be the one that it was given to.
+        """
         row = await self._database.fetchrow(
-            "SELECT user_id, device_id, locked FROM refresh_tokens JOIN users USING (user_id) WHERE token_hash = $1",
+            "SELECT user_id, device_id, locked FROM refresh_tokens JOIN users USING (user_id)"
+            " JOIN devices USING (user_id, device_id)"
+            " WHERE token_hash = $1 AND oauth_client_id IS NOT DISTINCT FROM $2",
             refresh_hash,
+            client_id,
         )
         if row is None:
             return None
@@ -288,6 +314,25 @@ class Accounts:
             return True
 
         return (user_id, device_id) if await self._database.write(work) else None
+
+    async def spent_by(self, refresh_hash: bytes, client_id: str) -> tuple[str, str] | None:
+        """The session (user id, device id) of an app in which this refresh token was replaced by one that is in use."""
+        sql = (
+            "SELECT user_id, device_id FROM spent_refresh_tokens JOIN devices USING (user_id, device_id)"
+            " WHERE token_hash = $1 AND oauth_client_id = $2"
+        )
+        row = await self._database.fetchrow(sql, refresh_hash, client_id)
+        return (row["user_id"], row["device_id"]) if row else None
+
+    async def session_of(self, token_hash: bytes) -> tuple[str, str, str | None] | None:
+        """(user id, device id, the app's client id) of an access or a refresh token."""
+        sql = (
+            "SELECT user_id, device_id, oauth_client_id FROM (SELECT user_id, device_id FROM access_tokens"
+            " WHERE token_hash = $1 UNION ALL SELECT user_id, device_id FROM refresh_tokens WHERE token_hash = $1) t"
+            " JOIN devices USING (user_id, device_id)"
+        )
+        row = await self._database.fetchrow(sql, token_hash)
+        return (row["user_id"], row["device_id"], row["oauth_client_id"]) if row else None
 
     async def put_login_token(self, token_hash: bytes, user_id: str) -> None:
         async def work(connection: Connection) -> None:
@@ -348,6 +393,8 @@ class Accounts:
         async def work(connection: Connection) -> None:
             devices = await _lock_devices(connection, user_id)
             ended = devices if device_ids is None else [device for device in devices if device in set(device_ids)]
+            if device_ids is None:
+                await connection.execute("DELETE FROM browser_sessions WHERE user_id = $1", user_id)
             await _delete_devices(connection, user_id, ended)
 
         await self._database.write(work)
@@ -484,13 +531,19 @@ async def _bind_address(connection: Connection, user_id: str, sid: str) -> None:
 
 async def _open_session(connection: Connection, session: NewSession) -> list[str]:
     await _check_person(connection, session)
+    if session.grant_hash is not None:
+        await use_grant(connection, session.grant_hash, session.device_id)
     await connection.execute(
-        "INSERT INTO devices (user_id, device_id, display_name, seen_at, seen_address) VALUES ($1, $2, $3, now(), $4)"
-        " ON CONFLICT (user_id, device_id) DO UPDATE SET seen_at = now(), seen_address = excluded.seen_address",
+        "INSERT INTO devices (user_id, device_id, display_name, seen_at, seen_address, oauth_client_id, oauth_grant)"
+        " VALUES ($1, $2, $3, now(), $4, $5, $6) ON CONFLICT (user_id, device_id) DO UPDATE SET seen_at = now(),"
+        " seen_address = excluded.seen_address, oauth_client_id = excluded.oauth_client_id,"
+        " oauth_grant = excluded.oauth_grant",
         session.user_id,
         session.device_id,
         session.display_name,
         session.address,
+        session.client_id,
+        session.grant_hash,
     )
     replaced = await _delete_tokens(connection, session.user_id, session.device_id)
     await _insert_tokens(connection, session.user_id, session.device_id, session.tokens)
@@ -577,8 +630,9 @@ async def _supersede(connection: Connection, device: Sequence[str], used: bytes,
     Of the access tokens only its own stays, so that a client that loses the answer hears "refresh", not "sign in".
     """
     await connection.execute(
-        "DELETE FROM refresh_tokens WHERE user_id = $1 AND device_id = $2 AND (next_token_hash = $3"
-        " OR token_hash = (SELECT next_token_hash FROM refresh_tokens WHERE token_hash = $3))",
+        "WITH gone AS (DELETE FROM refresh_tokens WHERE user_id = $1 AND device_id = $2 AND (next_token_hash = $3"
+        " OR token_hash = (SELECT next_token_hash FROM refresh_tokens WHERE token_hash = $3))"
+        f" RETURNING token_hash, next_token_hash IS NOT DISTINCT FROM $3 AS spent) {_SPEND}",
         *device,
         used,
     )
