@@ -9,7 +9,6 @@ from bongsu.core import limits
 from bongsu.core.errors import Refusal, invalid_param
 
 EMAIL: Final = "email"
-PURPOSES: Final = ("register", "password", "add")
 _ADDRESS: Final = re.compile(
     r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*"
 )

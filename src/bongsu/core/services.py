@@ -14,6 +14,7 @@ import msgspec
 from bongsu.core import ids, limits
 from bongsu.core.errors import Refusal, invalid_param
 
+_OLD_EPHEMERAL: Final = "de.sorunome.msc2409.ephemeral"
 _KINDS: Final = ("users", "aliases", "rooms")
 
 
@@ -29,7 +30,10 @@ class Namespaces(msgspec.Struct, frozen=True):
 
 
 class Registration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """url: None for a service that is told nothing. ephemeral, old_ephemeral: tell it of typing, receipts, presence."""
+    """url: None for a service that is told nothing.
+
+    ephemeral: tell it of typing, receipts and presence; the other two say so in the words of before.
+    """
 
     id: str
     as_token: str
@@ -40,6 +44,7 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     rate_limited: bool = True
     protocols: list[str] | None = None
     ephemeral: bool = msgspec.field(default=False, name="receive_ephemeral")
+    plain_ephemeral: bool = msgspec.field(default=False, name="push_ephemeral")
     old_ephemeral: bool = msgspec.field(default=False, name="de.sorunome.msc2409.push_ephemeral")
 
 
@@ -96,7 +101,14 @@ class Service:
 
     @property
     def wants_ephemeral(self) -> bool:
-        return self.registration.ephemeral or self.registration.old_ephemeral
+        return bool(self.ephemeral_names)
+
+    @property
+    def ephemeral_names(self) -> list[str]:
+        """What transactions call the ephemeral events; none where the service wants none."""
+        given = self.registration
+        names = {"ephemeral": given.ephemeral or given.plain_ephemeral, _OLD_EPHEMERAL: given.old_ephemeral}
+        return [name for name, is_wanted in names.items() if is_wanted]
 
     @property
     def names_aliases(self) -> bool:
@@ -137,11 +149,6 @@ def exclusive(what: str) -> Refusal:
 def instance_id(service_id: str, network_id: str) -> str:
     """What clients call one network of one service."""
     return f"{service_id}|{network_id}"
-
-
-def split_instance_id(instance: str) -> tuple[str, str]:
-    service_id, _, network_id = instance.partition("|")
-    return service_id, network_id
 
 
 def protocol_for_clients(service_id: str, said: Any) -> dict[str, Any] | None:

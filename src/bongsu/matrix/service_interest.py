@@ -96,10 +96,7 @@ class Interest:
     async def _body(self, events: Sequence[Event], ephemeral: Sequence[JsonObject]) -> bytes:
         replaced = await history.replaced(self._database, events)
         said: JsonObject = {"events": clientform.array([_client(event, replaced.get(event.pos)) for event in events])}
-        if self._service.registration.ephemeral:
-            said["ephemeral"] = ephemeral
-        if self._service.registration.old_ephemeral:
-            said["de.sorunome.msc2409.ephemeral"] = ephemeral
+        said.update(dict.fromkeys(self._service.ephemeral_names, ephemeral))
         return encode(said)
 
     async def _ephemeral(self, segment: Segment, to: int) -> list[JsonObject]:
