@@ -50,6 +50,8 @@ def draw(results: Results, folder: Path) -> None:
         if section.name == "chat":
             for name in CHAT_LINES:
                 _save(folder / name, partial(_lines, section, name))
+        elif section.name == "growth":
+            _save(folder / section.name, partial(_growth, section))
         elif rows := [section.rows[key] for key in BARS.get(section.name, ()) if key in section.rows]:
             _save(folder / section.name, partial(_bars, section, rows))
 
@@ -97,6 +99,44 @@ def _lines(section: Section, name: str) -> None:
     axis.grid(True, which="major", alpha=0.3)
     axis.legend(frameon=False)
     figure.tight_layout()
+
+
+GROWTH = {
+    "rooms": "rooms of the account: a message and its sync",
+    "history": "messages before: a message and its sync",
+    "readers": "readers of the room: a message",
+    "members": "members of the room: one leaves or comes",
+    "first_sync": "rooms of the account: a first sync",
+}
+
+
+def _growth(section: Section) -> None:
+    """Each cost over the size it might depend on; the dotted line is what linear growth would be."""
+    figure, axes = plt.subplots(1, len(GROWTH), figsize=(3.4 * len(GROWTH), 3.8), squeeze=False)
+    figure.suptitle(section.title, fontweight="bold")
+    for axis, (name, title) in zip(axes[0], GROWTH.items(), strict=True):
+        for suffix, style in (("cpu_us", "-"), ("postgres_us", "--")):
+            points = _sizes_and_costs(section, name, suffix)
+            if points:
+                label = "server" if suffix == "cpu_us" else "PostgreSQL"
+                axis.plot(*zip(*points, strict=True), style, marker="o", color=COLOURS[OURS], label=label)
+                if suffix == "cpu_us":
+                    (first, cost), (last, _) = points[0], points[-1]
+                    axis.plot([first, last], [cost, cost * last / first], ":", color="#888888", label="linear")
+        axis.set(xscale="log", yscale="log", ylabel="CPU (µs), log", xlabel="size, log")
+        axis.set_title(title, fontsize=9)
+        axis.grid(True, which="major", alpha=0.3)
+        axis.legend(frameon=False, fontsize=8)
+    figure.tight_layout()
+
+
+def _sizes_and_costs(section: Section, name: str, suffix: str) -> list[tuple[float, float]]:
+    found = []
+    for key, row in section.rows.items():
+        parts = key.split("/")
+        if parts[1] == name and parts[-1] == suffix and (value := row.value(OURS)):
+            found.append((float(parts[2]), value))
+    return sorted(found)
 
 
 def _points(section: Section, peer: str, suffix: str) -> list[tuple[float, float]]:

@@ -22,6 +22,10 @@ class Sizes(msgspec.Struct, frozen=True):
     starts: int
     overload_rates: tuple[float, ...]  # messages per second, rising, each with six other requests
     overload_seconds: float
+    growth_rooms: tuple[int, ...]  # sizes of one thing, rising
+    growth_history: tuple[int, ...]
+    growth_readers: tuple[int, ...]
+    growth_members: tuple[int, ...]
     crowd: int  # people who come at once
     crowd_seconds: float  # of talk meanwhile
 
@@ -45,6 +49,10 @@ QUICK = Sizes(
     starts=2,
     overload_rates=(50, 100, 150, 200, 250, 300, 400, 500),
     overload_seconds=10,
+    growth_rooms=(10, 100, 400),
+    growth_history=(10, 100, 1_000),
+    growth_readers=(10, 40, 160),
+    growth_members=(10, 100, 1_000),
     crowd=2_000,
     crowd_seconds=20,
 )
@@ -68,6 +76,10 @@ FULL = Sizes(
     starts=5,
     overload_rates=(50, 100, 150, 200, 250, 300, 350, 400, 500, 600),
     overload_seconds=20,
+    growth_rooms=(10, 100, 1_000, 5_000),
+    growth_history=(10, 100, 1_000, 10_000),
+    growth_readers=(10, 50, 250, 1_000),
+    growth_members=(10, 100, 1_000, 10_000),
     crowd=10_000,
     crowd_seconds=90,
 )
