@@ -23,6 +23,7 @@ from bench.report import save, show
 from bench.results import Results, Section
 from bench.scenarios.chat import Chat
 from bench.scenarios.growth import Growth
+from bench.scenarios.hall import Hall
 from bench.scenarios.initial_sync import InitialSync
 from bench.scenarios.large_room import LargeRoom
 from bench.scenarios.memory import Memory
@@ -49,7 +50,7 @@ PROGRESS = (
 def scenarios(sizes: Sizes) -> list[Scenario]:
     """In the order in which they run: start-up last, on a database that has been used."""
     return [
-        *(Sends(sizes), Chat(sizes), InitialSync(sizes), LargeRoom(sizes), Memory(sizes), Overload(sizes)),
+        *(Sends(sizes), Chat(sizes), Hall(sizes), InitialSync(sizes), LargeRoom(sizes), Memory(sizes), Overload(sizes)),
         Growth(sizes),
         Startup(sizes),
     ]
@@ -159,7 +160,7 @@ async def _compare(comparison: Comparison, peers: Sequence[Peer], chosen: Sequen
 @click.option(
     "--only",
     default="",
-    help="Which scenarios, by name: sends,chat,initial_sync,large_room,memory,overload,growth,startup.",
+    help="Which scenarios, by name: sends,chat,hall,initial_sync,large_room,memory,overload,growth,startup.",
 )
 @click.option("--out", type=click.Path(path_type=Path), default=ROOT / "bench" / "results", help="Where results go.")
 @click.option("--no-presence", is_flag=True, help="Switch Synapse's presence off (it is on by default).")

@@ -13,6 +13,7 @@ class Sizes(msgspec.Struct, frozen=True):
     readers: int  # long-polling people in the chat scenario
     chat_rates: tuple[int, ...]  # messages per second, rising
     chat_seconds: float
+    hall_rates: tuple[int, ...]  # messages per second to all readers, rising
     heavy_rooms: int
     heavy_events: int  # per room
     town_members: int  # the one large room
@@ -40,6 +41,7 @@ QUICK = Sizes(
     readers=200,
     chat_rates=(5, 10, 50, 200, 500),
     chat_seconds=5,
+    hall_rates=(1, 2, 5),
     heavy_rooms=40,
     heavy_events=20,
     town_members=150,
@@ -67,6 +69,7 @@ FULL = Sizes(
     readers=400,
     chat_rates=(5, 10, 25, 50, 200, 500, 1000),
     chat_seconds=20,
+    hall_rates=(1, 2, 5),
     heavy_rooms=300,
     heavy_events=30,
     town_members=1000,

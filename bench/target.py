@@ -22,6 +22,10 @@ class Reader(msgspec.Struct, frozen=True):
     filter_id: str
     since: str
 
+    def at(self, tokens: dict[str, str]) -> "Reader":
+        """Where these sync tokens, by user id, say that they went on to."""
+        return msgspec.structs.replace(self, since=tokens.get(self.user.user_id, self.since))
+
 
 class Group(msgspec.Struct, frozen=True):
     """A room and the people in it."""
@@ -82,17 +86,14 @@ class Target:
         missing = pairs[len(self._readers) : count]
         if missing:
             with self.stage(f"first sync of {len(missing)} readers", len(missing)) as advance:
-                self._readers += await each(missing, self._reader, advance=advance)
+                self._readers += await each(missing, lambda place: self.reader(place[1], place[0]), advance=advance)
         return self._readers[:count]
 
-    async def _reader(self, place: tuple[str, User]) -> Reader:
-        room_id, user = place
+    async def reader(self, user: User, room_id: str) -> Reader:
+        """Somebody in the room, with a device that has synced."""
         filter_id = await self.api.upload_filter(user, CHAT_TIMELINE_LIMIT)
         return Reader(user, room_id, filter_id, await self.api.next_batch(user, filter_id=filter_id))
 
     def moved(self, tokens: dict[str, str]) -> None:
         """Readers went on to these sync tokens, by user id."""
-        self._readers = [
-            msgspec.structs.replace(reader, since=tokens.get(reader.user.user_id, reader.since))
-            for reader in self._readers
-        ]
+        self._readers = [reader.at(tokens) for reader in self._readers]

@@ -217,9 +217,9 @@ async def chat_job(spec: ChatSpec, gate: Gate) -> ChatResult:
     return await _Chat(spec).work(gate)
 
 
-def chat_figures(rate: int, outcome: Run) -> list[Figure]:
+def chat_figures(scenario: str, rate: int, outcome: Run) -> list[Figure]:
     (result,) = outcome.results
-    at, title = f"chat/{rate}", f"{rate}/s: "
+    at, title = f"{scenario}/{rate}", f"{rate}/s: "
     return [
         *latencies(f"{at}/arrival", f"{title}send to each reader", result.arrivals),
         *latencies(f"{at}/send", f"{title}send to acknowledgement", result.sends),
@@ -285,7 +285,7 @@ class Chat:
         async def measure(target: Target) -> Measured:
             outcome = await self._talk(target, rate, self._sizes.chat_seconds)
             (result,) = outcome.results
-            return Measured(chat_figures(rate, outcome), fell_behind(rate, result))
+            return Measured(chat_figures(self.name, rate, outcome), fell_behind(rate, result))
 
         return measure
 

@@ -15,7 +15,7 @@ from bench.processes import Usage
 from bench.scenarios.chat import DRAIN_SECONDS_MAX, SECONDS_MAX, ChatSpec, chat_job
 from bench.scenarios.scenario import Measured, Step
 from bench.sizes import Sizes
-from bench.target import CHAT_TIMELINE_LIMIT, Reader, Target
+from bench.target import Target
 from bongsu.drill.wire import Connection, request
 
 TURNS = 150  # messages, each followed by a sync of the one who reads along
@@ -128,7 +128,7 @@ class Growth:
             users = (await target.users(count + 1))[:count]
             room_id = await self._room_of(target, users)
             with target.stage(f"first sync of {count} readers", count) as advance:
-                readers = await each(users, lambda user: _reader(target, user, room_id), advance=advance)
+                readers = await each(users, lambda user: target.reader(user, room_id), advance=advance)
             await target.server.settle()
             spec = ChatSpec(target.server.port, readers, READERS_RATE, READERS_SECONDS)
             longest = READERS_SECONDS + DRAIN_SECONDS_MAX + SECONDS_MAX
@@ -184,11 +184,6 @@ class _Height:
         while not is_over.is_set():
             await asyncio.sleep(MEMORY_LOOK_SECONDS)
             self.bytes = max(self.bytes, self._target.server.memory_bytes()[0] - low)
-
-
-async def _reader(target: Target, user: User, room_id: str) -> Reader:
-    filter_id = await target.api.upload_filter(user, CHAT_TIMELINE_LIMIT)
-    return Reader(user, room_id, filter_id, await target.api.next_batch(user, filter_id=filter_id))
 
 
 def _cpu(at: str, title: str, used: Usage, count: int) -> list[Figure]:
