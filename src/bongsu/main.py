@@ -58,6 +58,7 @@ from bongsu.matrix.service_queries import ServiceQueries
 from bongsu.matrix.service_tellings import ServiceTellings
 from bongsu.matrix.services import ServiceEndpoints
 from bongsu.matrix.sessions import Sessions
+from bongsu.matrix.sliding_sync import SlidingSyncEndpoint
 from bongsu.matrix.spaces import Spaces
 from bongsu.matrix.state import State
 from bongsu.matrix.support import Contacts, Support
@@ -118,10 +119,12 @@ from bongsu.store.rate_limits import RateLimits
 from bongsu.store.third_party_ids import ThirdPartyIds
 from bongsu.sync.admission import Admission
 from bongsu.sync.attendance import Attendance
+from bongsu.sync.connections import Connections
 from bongsu.sync.mailbox import Mailbox
 from bongsu.sync.peeks import Peeks
 from bongsu.sync.readers import Readers
 from bongsu.sync.service import Sync
+from bongsu.sync.sliding import Sliding
 
 Announce = Callable[[str], None]
 People = Sequence[tuple[str, str]]  # (user id, password) of the demo's people
@@ -185,7 +188,21 @@ class Worker:
         self.attendance = Attendance(
             database, self.committer, now_ms, lambda: self.shedding.level >= Tier.PRESENCE.shed_at
         )
-        self.syncing = SyncEndpoints(database, self.sync, self.attendance.saw if settings.presence else None)
+        saw = self.attendance.saw if settings.presence else None
+        self.syncing = SyncEndpoints(database, self.sync, saw)
+        self.connections = Connections(database)
+        sliding = Sliding(
+            database,
+            self.feed,
+            self.rooms,
+            self.readers,
+            self.mailbox,
+            admission,
+            self.sync,
+            self.connections,
+            now_ms,
+        )
+        self.sliding = SlidingSyncEndpoint(sliding, saw)
         self.peeks = Peeks()
         self.typing_ends = TypingEnds(database, self.committer, now_ms)
         self.peers = Peers(settings.site, parse_peers(settings.peers), settings.peer_secret, settings.peer_ca)
@@ -200,7 +217,7 @@ class Worker:
             peers=self.peers,
         )
         self.previews = self._previews() if settings.url_previews else None
-        self.pressure = Pressure(database, self.committer, self.shedding, self.syncing.parked)
+        self.pressure = Pressure(database, self.committer, self.shedding, self._parked)
         self.is_draining = False
         self.leaving = Leaving(database, settings.site, self.sync.hurry)
         self.load = Load(now_ms)
@@ -224,6 +241,10 @@ class Worker:
     def _make_batch(self, connection: Connection, pos: int, sent: dict[bytes, str], has_lock: bool) -> RoomBatch:
         name = self.settings.server_name
         return RoomBatch(self.rooms, connection, pos, sent, has_lock=has_lock, now_ms=now_ms(), server_name=name)
+
+    def _parked(self) -> int:
+        """How many syncs of either kind wait for news on this worker."""
+        return self.syncing.parked() + self.sliding.parked()
 
     def _new_room_id(self) -> str:
         return f"!{secrets.token_urlsafe(18)}:{self.settings.server_name}"
@@ -317,6 +338,7 @@ class Worker:
             PushRules(database, committer),
             Profiles(database, committer, queries),
             self.syncing,
+            self.sliding,
             OldSync(database, self.feed, rooms, self.sync, self.peeks),
         )
         return [route for family in families for route in family.routes()]
@@ -325,7 +347,7 @@ class Worker:
         settings, database = self.settings, self.database
         families = (
             Health(database, self.feed, self._why_leaving),
-            FrontPage(database, self.feed, settings, now_ms, self.syncing.parked),
+            FrontPage(database, self.feed, settings, now_ms, self._parked),
             StatusPage(self.watch, self._fact_finder(), settings.server_name, now_ms),
             Discovery(self.place, has_mail=self.postman.is_there),
             Support(self._contacts(), settings.policy_server_key),
@@ -381,6 +403,7 @@ class Worker:
             self.typing_ends.run(),
             self.mailbox.run(),
             self.mailbox.sweep(),
+            self.connections.run(),
             self.indexing.run(),
             self.deactivation.finish(),
             self.leaving.run(),

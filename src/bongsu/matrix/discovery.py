@@ -7,7 +7,10 @@ from bongsu.http.request import Request
 from bongsu.http.response import Response, reply
 from bongsu.http.router import Auth, Route, client_routes
 
-_UNSTABLE_FEATURES = {"org.matrix.e2e_cross_signing": True}  # clients that ask so set it up; it is stable since v1.1
+_UNSTABLE_FEATURES = {
+    "org.matrix.e2e_cross_signing": True,  # clients that ask so set it up; it is stable since v1.1
+    "org.matrix.simplified_msc3575": True,
+}
 _SPEC_VERSIONS = ["r0.6.1", *(f"v1.{minor}" for minor in range(1, 20))]
 
 

@@ -5,8 +5,6 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
-from prometheus_client import Gauge
-
 from bongsu.core import filters, ids, limits
 from bongsu.core.errors import Refusal, forbidden, not_found
 from bongsu.core.filters import SyncFilter
@@ -17,14 +15,14 @@ from bongsu.http.lane import Lane
 from bongsu.http.request import Query, Request
 from bongsu.http.response import Response, reply
 from bongsu.http.router import Route, client_routes
+from bongsu.matrix.parked import Parked
 from bongsu.store import personal
 from bongsu.store.database import Database
 from bongsu.sync.service import Ask, Sync
 
 _USUAL: Final = frozenset(("since", "timeout", "filter", "use_state_after"))
-_PRESENCE = ("online", "offline", "unavailable")
+PRESENCE = ("online", "offline", "unavailable")
 SeePerson = Callable[[str, str], None]
-PARKED: Final = Gauge("bongsu_parked_syncs", "Syncs that wait for news on this worker")
 
 
 class SyncEndpoints:
@@ -34,12 +32,12 @@ class SyncEndpoints:
         self._database = database
         self._sync = sync
         self._saw = saw
-        self._parked: dict[tuple[str, str], int] = {}
+        self._parked = Parked(limits.PARKED_SYNCS_PER_DEVICE_MAX)
         self._filters: dict[tuple[str, str], SyncFilter] = {}
 
     def parked(self) -> int:
         """How many syncs wait for news on this worker."""
-        return sum(self._parked.values())
+        return self._parked.count()
 
     def routes(self) -> list[Route]:
         return [
@@ -50,7 +48,7 @@ class SyncEndpoints:
 
     async def sync(self, request: Request) -> Response:
         ask = await self._ask(request)
-        presence = request.query.choice("set_presence", _PRESENCE, "online")
+        presence = request.query.choice("set_presence", PRESENCE, "online")
         requester = request.requester
         if self._saw is not None and presence != "offline":
             self._saw(requester.user_id, presence)
@@ -58,7 +56,7 @@ class SyncEndpoints:
             return Response(await self._sync.first(requester, ask))
         if ask.timeout_ms == 0:
             return Response(await self._sync.answer(requester, ask, request.when_lost))
-        with _Place(self._parked, requester):
+        with self._parked.place(requester):
             return Response(await self._sync.answer(requester, ask, request.when_lost))
 
     def park(self, lane: Lane, requester: Requester, query: Query) -> bool:
@@ -66,17 +64,16 @@ class SyncEndpoints:
         since, timeout = query.get("since"), query.get("timeout")
         named = query.get("filter")
         wanted = _NO_FILTER if named is None else self._filters.get((requester.user_id, named))
-        key = (requester.user_id, requester.device_id)
         if since is None or timeout is None or wanted is None or not query.has_only(_USUAL):
             return False
-        if not timeout.isdigit() or len(timeout) > 6 or timeout == "0" or key in self._parked:
+        if not timeout.isdigit() or len(timeout) > 6 or timeout == "0" or self._parked.holds(requester):
             return False
         state_after = query.get("use_state_after")
         if state_after not in (None, "true", "false"):
             return False
         timeout_ms = min(int(timeout), limits.SYNC_TIMEOUT_MS_MAX)
         ask = Ask(since, wanted, timeout_ms, state_after=state_after == "true")
-        place = _Place(self._parked, requester)
+        place = self._parked.place(requester)
         place.__enter__()
         lane.when_ended(place.__exit__)
         try:
@@ -161,32 +158,3 @@ def _stable(body: dict[str, object]) -> bytes:
 def _check_own(request: Request) -> None:
     if request.params["user_id"] != request.requester.user_id:
         raise forbidden("a filter is its owner's alone")
-
-
-class _Place:
-    """One parked sync of a device. A device that parks more and more is leaking them."""
-
-    def __init__(self, parked: dict[tuple[str, str], int], requester: Requester) -> None:
-        self._parked = parked
-        self._key = (requester.user_id, requester.device_id)
-
-    def __enter__(self) -> None:
-        count = self._parked.get(self._key, 0)
-        if count >= limits.PARKED_SYNCS_PER_DEVICE_MAX:
-            raise Refusal(
-                429,
-                "M_LIMIT_EXCEEDED",
-                "this device is waiting in several syncs already",
-                fields={"retry_after_ms": 1_000},
-                headers={"retry-after": "1"},
-            )
-        self._parked[self._key] = count + 1
-        PARKED.inc()
-
-    def __exit__(self, *_: object) -> None:
-        PARKED.dec()
-        left = self._parked[self._key] - 1
-        if left:
-            self._parked[self._key] = left
-        else:
-            del self._parked[self._key]

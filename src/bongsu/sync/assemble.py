@@ -200,6 +200,11 @@ class Assembler:
             rows = await personal.account_data_since(self._database, reader.user_id, span.since, span.up_to, [room_id])
         return account_data_wanted(rows, room_id, span)
 
+    async def ephemeral(self, reader: Reader, room_id: str, span: Span) -> list[JsonObject]:
+        """Receipts and typing in (since, up_to] alone."""
+        room = await self._rooms.get(room_id)
+        return ephemeral_said(room, await self._receipts(reader, room, span), span)
+
     async def _receipts(self, reader: Reader, room: Room, span: Span) -> list[Receipt]:
         if span.since < room.receipts_after:
             return await personal.receipts_since(self._database, reader.user_id, [room.room_id], span.since, span.up_to)

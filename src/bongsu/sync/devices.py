@@ -44,22 +44,34 @@ class DeviceNews:
         self, reader: Reader, device_id: str, since: int | None, told_pos: int, up_to: int
     ) -> DeviceSections:
         """told_pos: up to where the device has its messages. since None: a first sync."""
-        stock = reader.key_stocks.get(device_id, _NO_KEYS)
-        sections = DeviceSections(one_time=stock.one_time, unused_fallback=stock.unused_fallback)
-        sections.has_other_stock = since is None or stock.pos > since
-        await self._messages(reader, device_id, told_pos, up_to, sections)
+        sections = self.stock(reader, device_id, since)
+        await self.messages(reader, device_id, told_pos, up_to, sections)
         if since is not None:
             lists = await self.lists(reader, since, up_to)
             sections.changed, sections.left = lists.changed, lists.left
         return sections
 
-    async def _messages(
-        self, reader: Reader, device_id: str, told_pos: int, up_to: int, sections: DeviceSections
+    @staticmethod
+    def stock(reader: Reader, device_id: str, since: int | None) -> DeviceSections:
+        """The device's keys alone."""
+        stock = reader.key_stocks.get(device_id, _NO_KEYS)
+        sections = DeviceSections(one_time=stock.one_time, unused_fallback=stock.unused_fallback)
+        sections.has_other_stock = since is None or stock.pos > since
+        return sections
+
+    async def messages(
+        self,
+        reader: Reader,
+        device_id: str,
+        told_pos: int,
+        up_to: int,
+        sections: DeviceSections,
+        count: int = limits.TO_DEVICE_SHOWN_MAX,
     ) -> None:
+        """Adds the messages to the device in (told_pos, up_to], the oldest `count` of them."""
         waiting = reader.messages.get(device_id)
         if waiting is None or waiting.last <= told_pos:
             return
-        count = limits.TO_DEVICE_SHOWN_MAX
         rows = await to_device.messages(self._database, reader.user_id, device_id, told_pos, up_to, count + 1)
         if len(rows) > count:
             rows = rows[:count]

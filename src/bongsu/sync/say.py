@@ -56,10 +56,15 @@ class Speaker:
         return encode(said.get(kind, {}))[1:-1]
 
     async def _rooms_said(self, sections: Sections, requester: Requester, wanted: SyncFilter) -> JsonObject:
-        slices = [*sections.joined, *sections.left]
+        voice = await self.voice([*sections.joined, *sections.left], requester, wanted.fields)
+        return _rooms(sections, voice)
+
+    async def voice(
+        self, slices: Sequence[RoomSlice], requester: Requester, fields: WantedFields | None = None
+    ) -> "Voice":
+        """What says the events of these slices."""
         replaced = await self._replaced(slices)
-        related = await self._related(slices, requester)
-        return _rooms(sections, _Voice(requester, wanted.fields, replaced, related))
+        return Voice(requester, fields, replaced, await self._related(slices, requester))
 
     async def _replaced(self, slices: Sequence[RoomSlice]) -> dict[int, Event]:
         changes = [event for part in slices for event in part.timeline if event.state_key is not None]
@@ -86,7 +91,7 @@ class Speaker:
         return [event for event in part.timeline if event.event_id in room.related]
 
 
-class _Voice:
+class Voice:
     """Says events of one reply."""
 
     def __init__(
@@ -126,7 +131,7 @@ class _Voice:
         return msgspec.Raw(event if self._fields is None else self._fields.prune_encoded(event))
 
 
-def _rooms(sections: Sections, voice: _Voice) -> JsonObject:
+def _rooms(sections: Sections, voice: Voice) -> JsonObject:
     rooms: JsonObject = {}
     if sections.joined:
         rooms["join"] = {part.room_id: _joined(part, voice) for part in sections.joined}
@@ -165,7 +170,7 @@ def _devices(devices: DeviceSections) -> JsonObject:
     return said
 
 
-def _room(part: RoomSlice, voice: _Voice) -> JsonObject:
+def _room(part: RoomSlice, voice: Voice) -> JsonObject:
     said: JsonObject = {
         "timeline": {
             "events": voice.timeline(part),
@@ -179,7 +184,7 @@ def _room(part: RoomSlice, voice: _Voice) -> JsonObject:
     return said
 
 
-def _joined(part: RoomSlice, voice: _Voice) -> JsonObject:
+def _joined(part: RoomSlice, voice: Voice) -> JsonObject:
     return {
         **_room(part, voice),
         "ephemeral": {"events": part.ephemeral},

@@ -28,6 +28,7 @@ from bongsu.sync.say import Speaker, account_data_event
 from bongsu.sync.shared import Shared
 from bongsu.sync.slices import Sections
 from bongsu.sync.unread import Counter
+from bongsu.sync.waiting import WaitingPlace
 
 
 class Ask(msgspec.Struct, frozen=True):
@@ -88,6 +89,11 @@ class Sync:
         self._draining = True
         self._readers.wake_all()
 
+    @property
+    def wait_seconds_max(self) -> float:
+        """How long a client may wait for news on this worker now."""
+        return 0.0 if self._draining else self._wait_seconds_max
+
     def hurry(self, is_leaving: bool) -> None:
         """While clients are to go to another site, none waits here for long."""
         self._wait_seconds_max = limits.SYNC_LEAVING_SECONDS_MAX if is_leaving else float("inf")
@@ -139,7 +145,7 @@ class Sync:
         span = Span(0, up_to, ask.wanted, ask.state_after, self._now_ms(), reader.ignored)
         memberships = await self._memberships(reader, None, span, ask)
         sections = Sections(up_to)
-        sections.account_data = await self._account_data(reader, None, span)
+        sections.account_data = await self.account_data(reader, None, span)
         sections.presence = self._presence_said(await self._presence(reader, None, span), span)
         sections.devices = await self._devices.since(reader, requester.device_id, None, 0, up_to)
         yield self._speaker.say_all_but_rooms(sections)[:-1]
@@ -176,7 +182,7 @@ class Sync:
         loop = asyncio.get_running_loop()
         began = loop.time()
         deadline = began + ask.timeout_ms / 1000
-        place: _Place | None = None
+        place: WaitingPlace | None = None
         self._mailbox.acknowledge(await self._readers.get(requester.user_id), requester.device_id, told_pos)
         while True:
             reader = await self._readers.get(requester.user_id)  # each time: it may have been dropped as unused
@@ -196,7 +202,7 @@ class Sync:
                 since = told_pos = sections.next_batch
                 continue
             if place is None:
-                place = _Place()
+                place = WaitingPlace()
                 when_lost(place.leave)
                 if entry is not None:
                     entry.leave()
@@ -210,21 +216,25 @@ class Sync:
         return await self._devices.lists(await self._readers.get(user_id), after, up_to)
 
     async def _position(self, since: str | None) -> int | None:
-        """Where to begin. A token from a future that does not exist begins anew.
+        """Where to begin. A token from a future that does not exist begins anew."""
+        if since is None:
+            return None
+        pos = tokens.parse(since)
+        return pos if await self.reaches(pos) else None
+
+    async def reaches(self, pos: int) -> bool:
+        """Is this a position of the stream? If so, everything up to it is known here.
 
         One that another site gave may be ahead of a site that was cut off. So it is believed not to exist only when a
         commit has shown that this site knows the newest; a site that cannot show it says so, and leads nobody back.
         """
-        if since is None:
-            return None
-        pos = tokens.parse(since)
         await self._feed.reach(pos)
         if pos > self._feed.pos:
             if not self._database.has_primary:
                 raise unavailable()
             if pos <= await self._feed.newest():
                 await self._feed.reach(pos)
-        return pos if pos <= self._feed.pos else None
+        return pos <= self._feed.pos
 
     # --- what there is to tell ---
 
@@ -234,7 +244,7 @@ class Sync:
         memberships = await self._memberships(reader, since, span, ask)
         sections = Sections(up_to)
         await self._rooms(reader, memberships, since, span, ask, sections)
-        sections.account_data = await self._account_data(reader, since, span)
+        sections.account_data = await self.account_data(reader, since, span)
         rows = await self._presence(reader, since, span)
         if since is not None:
             rows += await self._presence_of_new(reader, sections, span)
@@ -291,7 +301,7 @@ class Sync:
         sections.joined += await self._fresh.rooms(reader, inside, span)
         sections.left += await self._fresh.rooms(reader, outside, span)
 
-    async def _account_data(self, reader: Reader, since: int | None, span: Span) -> list[JsonObject]:
+    async def account_data(self, reader: Reader, since: int | None, span: Span) -> list[JsonObject]:
         if since is not None and since >= reader.account_data_after:
             rows = [row for row in reader.account_data if since < row.pos <= span.up_to and not row.room_id]
         else:
@@ -403,37 +413,6 @@ class _Parked:
             self._lane.give_up()
         else:
             self._lane.answer(said)
-
-
-class _Place:
-    """Where one sync waits: until its reader is touched, the time is over, or the client has hung up."""
-
-    __slots__ = ("_future", "is_left")
-
-    def __init__(self) -> None:
-        self._future: asyncio.Future[None] | None = None
-        self.is_left = False
-
-    async def wait(self, reader: Reader, seconds: float) -> None:
-        if self.is_left:
-            return  # the client hung up before there was a place to wait in
-        loop = asyncio.get_running_loop()
-        self._future = woken = loop.create_future()
-        timer = loop.call_later(seconds, self._wake)
-        reader.waiting.add(woken)
-        try:
-            await woken
-        finally:
-            timer.cancel()
-            reader.waiting.discard(woken)
-
-    def _wake(self) -> None:
-        if self._future is not None and not self._future.done():
-            self._future.set_result(None)
-
-    def leave(self) -> None:
-        self.is_left = True
-        self._wake()
 
 
 def push_rules_event(user_id: str, stored: bytes | None) -> JsonObject:

@@ -1,0 +1,64 @@
+"""Syncs that wait for news, counted by device."""
+
+from typing import Final
+
+from prometheus_client import Gauge
+
+from bongsu.core.errors import Refusal
+from bongsu.core.requester import Requester
+
+PARKED: Final = Gauge("bongsu_parked_syncs", "Syncs that wait for news on this worker")
+Device = tuple[str, str]  # user id, device id
+
+
+class Parked:
+    """place() for each sync that waits. A device that parks more and more is leaking them."""
+
+    def __init__(self, per_device_max: int) -> None:
+        self._per_device_max = per_device_max
+        self._counts: dict[Device, int] = {}
+
+    def count(self) -> int:
+        return sum(self._counts.values())
+
+    def holds(self, requester: Requester) -> bool:
+        """Does one of this device wait?"""
+        return (requester.user_id, requester.device_id) in self._counts
+
+    def place(self, requester: Requester) -> "_Place":
+        return _Place(self, (requester.user_id, requester.device_id))
+
+    def take(self, device: Device) -> None:
+        count = self._counts.get(device, 0)
+        if count >= self._per_device_max:
+            raise Refusal(
+                429,
+                "M_LIMIT_EXCEEDED",
+                "this device is waiting in several syncs already",
+                fields={"retry_after_ms": 1_000},
+                headers={"retry-after": "1"},
+            )
+        self._counts[device] = count + 1
+        PARKED.inc()
+
+    def give_back(self, device: Device) -> None:
+        PARKED.dec()
+        left = self._counts[device] - 1
+        if left:
+            self._counts[device] = left
+        else:
+            del self._counts[device]
+
+
+class _Place:
+    """One sync that waits, from __enter__ to __exit__."""
+
+    def __init__(self, parked: Parked, device: Device) -> None:
+        self._parked = parked
+        self._device = device
+
+    def __enter__(self) -> None:
+        self._parked.take(self._device)
+
+    def __exit__(self, *_: object) -> None:
+        self._parked.give_back(self._device)

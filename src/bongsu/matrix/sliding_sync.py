@@ -1,0 +1,48 @@
+"""POST org.matrix.simplified_msc3575/sync: simplified sliding sync (MSC4186)"""
+
+from bongsu.core import limits, sliding
+from bongsu.core.sliding import Body
+from bongsu.core.tiers import Tier
+from bongsu.http.request import Request
+from bongsu.http.response import Response
+from bongsu.http.router import Route
+from bongsu.matrix.parked import Parked
+from bongsu.matrix.sync import PRESENCE, SeePerson
+from bongsu.sync.sliding import Sliding, SlidingAsk
+
+
+class SlidingSyncEndpoint:
+    """saw: is told who is here, and with which presence."""
+
+    def __init__(self, sliding: Sliding, saw: SeePerson | None) -> None:
+        self._sliding = sliding
+        self._saw = saw
+        self._parked = Parked(limits.SLIDING_PARKED_PER_DEVICE_MAX)
+
+    def parked(self) -> int:
+        """How many of them wait for news on this worker."""
+        return self._parked.count()
+
+    def routes(self) -> list[Route]:
+        path = "/_matrix/client/unstable/org.matrix.simplified_msc3575/sync"
+        return [Route("POST", path, self.sync, tier=Tier.SYNC)]
+
+    async def sync(self, request: Request) -> Response:
+        ask = await self._ask(request)
+        presence = request.query.choice("set_presence", PRESENCE, "online")
+        requester = request.requester
+        if self._saw is not None and presence != "offline":
+            self._saw(requester.user_id, presence)
+        if ask.timeout_ms == 0:
+            return Response(await self._sliding.answer(requester, ask, request.when_lost))
+        with self._parked.place(requester):
+            return Response(await self._sliding.answer(requester, ask, request.when_lost))
+
+    async def _ask(self, request: Request) -> SlidingAsk:
+        body = await request.read(Body)
+        sliding.check(body)
+        return SlidingAsk(
+            body=body,
+            pos=request.query.get("pos") or None,
+            timeout_ms=request.query.integer("timeout", 0, high=limits.SYNC_TIMEOUT_MS_MAX),
+        )

@@ -1,0 +1,222 @@
+"""What one connection of a sliding sync was told, and how that travels.
+
+A connection's place is its token: a position of the stream, and what it was told of which rooms. While that is little
+it stands in the token itself, and nothing is kept here: the token works on every worker, after a restart and while
+nothing can be written. When it grows it is put into a table, as a version that never changes, and the token holds what
+has changed since. So a connection writes seldom, and a request whose answer was lost can be repeated as it was.
+
+Rooms are known by a hash of 48 bits, for it is only asked whether one was told, never which ones were.
+"""
+
+import re
+import zlib
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
+from typing import Final
+
+import msgspec
+
+from bongsu.core import limits
+from bongsu.core.errors import Refusal
+from bongsu.core.sliding import Required
+
+_TOKEN: Final = re.compile(r"s(0|[1-9][0-9]{0,17})(?:~([0-9]{1,18})~([A-Za-z0-9_-]*))?")
+_KEY_BYTES: Final = 6
+_UNPACKED_MAX: Final = 16 * 1024 * 1024  # of a token that somebody made to unpack into a flood
+_USUAL: Final = (
+    b"m.room.server_aclm.room.third_party_inviteorg.matrix.msc3401.call.memberorg.matrix.msc3401.call"
+    b"im.vector.modular.widgetsm.room.guest_accessm.room.pinned_eventsm.room.canonical_aliasm.room.history_visibility"
+    b"io.element.functional_membersm.room.join_rulesm.room.power_levelsm.room.tombstonem.room.encryptionm.room.create"
+    b"m.space.parentm.space.childm.room.topicm.room.namem.room.avatarm.room.member$LAZY*"
+)  # what tokens have in common; they are unpacked with the same
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What was told of one room. pos: up to where, 0 for as far as the connection is; config: its required state, by
+    number; limit: the longest timeline that was asked for.
+    """
+
+    pos: int
+    config: int
+    limit: int
+
+
+class Knowledge(msgspec.Struct):
+    """All that a connection was told. rooms: None for one that is to be forgotten; asked: a digest of its lists.
+
+    extensions: those that were enabled all along.
+    """
+
+    rooms: dict[int, Told | None] = {}
+    configs: list[Required] = []
+    extensions: list[str] = []
+    asked: int = 0
+
+
+class _Packed(msgspec.Struct, array_like=True):
+    """groups: rooms of which the same was told, (pos, config, limit, their keys); gone: keys."""
+
+    configs: list[list[tuple[str, str]]]
+    extensions: list[str]
+    asked: int
+    groups: list[tuple[int, int, int, bytes]]
+    gone: bytes
+
+
+_packed: Final = msgspec.msgpack.Decoder(_Packed)
+
+
+def unknown_pos() -> Refusal:
+    return Refusal(400, "M_UNKNOWN_POS", "this connection is not known any more. Begin a new one, without pos.")
+
+
+def key_of(room_id: str) -> int:
+    return int.from_bytes(blake2b(room_id.encode(), digest_size=_KEY_BYTES).digest())
+
+
+def pack(knowledge: Knowledge) -> bytes:
+    groups: dict[Told, list[int]] = {}
+    gone: list[int] = []
+    for key, told in knowledge.rooms.items():
+        (gone if told is None else groups.setdefault(told, [])).append(key)
+    raw = msgspec.msgpack.encode(
+        _Packed(
+            configs=[sorted(config.pairs) for config in knowledge.configs],
+            extensions=knowledge.extensions,
+            asked=knowledge.asked,
+            groups=[(told.pos, told.config, told.limit, _joined(keys)) for told, keys in groups.items()],
+            gone=_joined(gone),
+        )
+    )
+    packer = zlib.compressobj(6, zlib.DEFLATED, -15, zdict=_USUAL)
+    return packer.compress(raw) + packer.flush()
+
+
+def unpack(data: bytes) -> Knowledge:
+    """M_UNKNOWN_POS for what this server did not pack."""
+    try:
+        unpacker = zlib.decompressobj(-15, zdict=_USUAL)
+        packed = _packed.decode(unpacker.decompress(data, _UNPACKED_MAX))
+    except (zlib.error, msgspec.DecodeError):
+        raise unknown_pos() from None
+    rooms: dict[int, Told | None] = {}
+    for pos, config, limit, keys in packed.groups:
+        told = Told(pos, config, limit)
+        rooms.update((key, told) for key in _apart(keys))
+    rooms.update((key, None) for key in _apart(packed.gone))
+    configs = [Required(frozenset(config)) for config in packed.configs]
+    return Knowledge(rooms, configs, packed.extensions, packed.asked)
+
+
+def _joined(keys: Iterable[int]) -> bytes:
+    return b"".join(key.to_bytes(_KEY_BYTES) for key in keys)
+
+
+def _apart(keys: bytes) -> Iterable[int]:
+    return (int.from_bytes(keys[at : at + _KEY_BYTES]) for at in range(0, len(keys), _KEY_BYTES))
+
+
+class Token(msgspec.Struct, frozen=True):
+    """pos: up to where the connection was told all; version: in the table, 0 for none; since: what came after that."""
+
+    pos: int
+    version: int = 0
+    since: bytes = b""
+
+    def __str__(self) -> str:
+        if not self.version and not self.since:
+            return f"s{self.pos}"
+        return f"s{self.pos}~{self.version}~{urlsafe_b64encode(self.since).decode().rstrip('=')}"
+
+
+def read_token(text: str) -> Token:
+    """M_UNKNOWN_POS for what is none of this server's."""
+    match = _TOKEN.fullmatch(text)
+    if match is None:
+        raise unknown_pos()
+    packed = match[3] or ""
+    try:
+        since = urlsafe_b64decode(packed + "=" * (-len(packed) % 4))
+    except ValueError:
+        raise unknown_pos() from None
+    return Token(int(match[1]), int(match[2] or 0), since)
+
+
+class Place:
+    """One connection as it stands when a request comes: the version in the table, and over it what came after.
+
+    M_UNKNOWN_POS where the two do not fit, or it has asked for more kinds of state than are worth remembering.
+    """
+
+    def __init__(self, token: Token, base: Knowledge, own: Knowledge) -> None:
+        self.token = token
+        self.own = own
+        self.configs = [*base.configs, *own.configs]
+        self.base_configs = len(base.configs)
+        self._base = base.rooms
+        highest = max((told.config for told in own.rooms.values() if told is not None), default=-1)
+        if highest >= len(self.configs) or len(self.configs) > limits.SLIDING_CONFIGS_MAX:
+            raise unknown_pos()
+
+    def told(self, key: int) -> Told | None:
+        """What was told of a room; None for nothing."""
+        own = self.own.rooms
+        return own[key] if key in own else self._base.get(key)
+
+    def live(self) -> set[int]:
+        """The rooms of which everything was told."""
+        own = self.own.rooms
+        keys = {key for key, told in self._base.items() if told is not None and told.pos == 0 and key not in own}
+        return keys | {key for key, told in own.items() if told is not None and told.pos == 0}
+
+    def config(self, told: Told) -> Required:
+        return self.configs[told.config]
+
+    def whole(self, changed: Mapping[int, Told | None]) -> dict[int, Told | None]:
+        """All rooms, with these changes; when there are too many, those told longest ago are left out."""
+        rooms = {key: told for key, told in {**self._base, **self.own.rooms, **changed}.items() if told is not None}
+        if len(rooms) > limits.SLIDING_ROOMS_MAX:
+            oldest = sorted((told.pos, key) for key, told in rooms.items() if told.pos)
+            for _, key in oldest[: len(rooms) - limits.SLIDING_ROOMS_MAX]:
+                del rooms[key]
+        return dict(rooms)
+
+
+class Telling:
+    """Collects what an answer changes in what the connection was told."""
+
+    def __init__(self, place: Place, asked: int, extensions: list[str]) -> None:
+        self._place = place
+        self._changed: dict[int, Told | None] = {}
+        self._configs = list(place.configs)
+        self._asked = asked
+        self._extensions = extensions
+
+    def number(self, config: Required) -> int:
+        if config in self._configs:
+            return self._configs.index(config)
+        self._configs.append(config)
+        return len(self._configs) - 1
+
+    def tell(self, key: int, told: Told | None) -> None:
+        if self._place.told(key) != told:
+            self._changed[key] = told
+
+    @property
+    def changes_anything(self) -> bool:
+        own = self._place.own
+        same = self._configs == self._place.configs and (self._asked, self._extensions) == (own.asked, own.extensions)
+        return bool(self._changed) or not same
+
+    def over_the_same(self) -> Knowledge:
+        """What the next token has to carry over the same version."""
+        rooms = {**self._place.own.rooms, **self._changed}
+        return Knowledge(rooms, self._configs[self._place.base_configs :], self._extensions, self._asked)
+
+    def whole(self) -> Knowledge:
+        """What makes a new version."""
+        return Knowledge(self._place.whole(self._changed), self._configs)
+
+    def over_a_new_one(self) -> Knowledge:
+        return Knowledge({}, [], self._extensions, self._asked)
