@@ -9,6 +9,7 @@ import json
 import re
 from typing import Any
 
+import msgspec
 import pytest
 from tests.unit.test_authorization import (
     ADMIN,
@@ -271,8 +272,12 @@ def copied(old: str, new: str, key: str, content: dict[str, Any]) -> dict[str, A
         pos=1, event_id="$e", room_id=ROOM, type=key, sender=SENDER, state_key="", ts_ms=1, depth=1,
         content_json=json.dumps(content).encode(),
     )  # fmt: skip
+    made = msgspec.structs.replace(
+        event, type=events.CREATE, content_json=b'{"additional_creators":["@b:here.example"]}'
+    )
     creators = frozenset([SENDER]) if new == "12" else frozenset[str]()
-    drafts = creation.copied_state(version(new), creators, SENDER, version(old), {(key, ""): event})
+    state = {(key, ""): event, (events.CREATE, ""): made}
+    drafts = creation.copied_state(version(new), creators, SENDER, version(old), state)
     return next(dict(draft.content) for draft in drafts if draft.type == key)
 
 
@@ -302,3 +307,11 @@ def test_levels_become_integers_that_the_version_takes(new: str) -> None:
     assert content["ban"] == 60
     assert content["events"] == {"m.a": 5, "m.room.tombstone": 150 if new == "12" else 100}
     assert content["users"] == {MEMBER: 2**53 - 1, **({} if new == "12" else {SENDER: 100})}
+
+
+def test_creators_keep_the_highest_level_where_none_is_above_it() -> None:
+    old = {"users": {MEMBER: 50}}
+    made = {SENDER: 100, "@b:here.example": 100}
+    assert copied("12", "11", events.POWER_LEVELS, old)["users"] == {MEMBER: 50, **made}
+    assert copied("12", "12", events.POWER_LEVELS, old)["users"] == {MEMBER: 50}
+    assert copied("11", "10", events.POWER_LEVELS, old)["users"] == {MEMBER: 50, SENDER: 100}

@@ -1,6 +1,6 @@
 """What a new room begins with (client-server API, POST /createRoom), and what an upgraded room takes along."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -9,7 +9,7 @@ from bongsu.core import events, ids, limits
 from bongsu.core.errors import Refusal, bad_json, invalid_param
 from bongsu.core.events import Draft, Event, StateKey
 from bongsu.core.json import JsonObject
-from bongsu.core.power import level_of
+from bongsu.core.power import creators_of, level_of
 from bongsu.core.versions import RoomVersion
 
 
@@ -188,11 +188,13 @@ def copied_state(
 ) -> list[Draft]:
     """The state an upgraded room takes from the old one; its power levels first, so that the rest is allowed.
 
-    version, creators: of the new room; old, state: of the one it replaces.
+    version, creators: of the new room; old, state: of the one it replaces, whose creators have the highest level in the
+    new one where creators do not stand above all levels.
     """
+    before = creators_of(old, state[events.CREATE, ""])
     levels = state.get((events.POWER_LEVELS, ""))
     stated = _whole_levels(old, levels.content) if levels is not None else {}
-    content = {**stated, **_changed_levels(version, creators, upgrader, stated)}
+    content = {**stated, **_changed_levels(version, creators, {*before, upgrader}, stated)}
     drafts = [Draft(type=events.POWER_LEVELS, sender=upgrader, content=content, state_key="")]
     for (kind, key), event in state.items():
         if (kind in _COPIED and key == "") or kind in ("m.space.child", "m.space.parent"):
@@ -214,14 +216,14 @@ def _whole_levels(old: RoomVersion, content: Mapping[str, Any]) -> JsonObject:
 
 
 def _changed_levels(
-    version: RoomVersion, creators: frozenset[str], upgrader: str, stated: Mapping[str, Any]
+    version: RoomVersion, creators: frozenset[str], highest: Iterable[str], stated: Mapping[str, Any]
 ) -> JsonObject:
     users, needed = stated.get("users", {}), stated.get("events", {})
     if version.privileged_creators:
         others = {user: level for user, level in users.items() if user not in creators}
         return {"users": others, "events": {**needed, events.TOMBSTONE: 150}}
     reachable = {event_type: min(level, _HIGHEST) for event_type, level in needed.items()}
-    return {"users": {**users, upgrader: _HIGHEST}, "events": reachable}
+    return {"users": {**users, **dict.fromkeys(highest, _HIGHEST)}, "events": reachable}
 
 
 def _known_rule(version: RoomVersion, content: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -54,8 +54,8 @@ class OldSync:
         return [
             *client_routes("GET", "/events", self.events, tier=Tier.SYNC),
             *client_routes("GET", "/events/{event_id}", self.event, tier=Tier.HISTORY),
-            *client_routes("GET", "/initialSync", self.everything, tier=Tier.SYNC),
-            *client_routes("GET", "/rooms/{room_id}/initialSync", self.room, tier=Tier.HISTORY),
+            *client_routes("GET", "/initialSync", self.everything, bucket="read", tier=Tier.SYNC),
+            *client_routes("GET", "/rooms/{room_id}/initialSync", self.room, bucket="read", tier=Tier.HISTORY),
         ]
 
     # --- the stream of events ---
