@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import hashlib
 import socket
 import struct
 import zlib
@@ -9,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import aiohttp
+import asyncpg
 import pytest
 from aiohttp import web
 from tests.api.talking import V1, Json, Talker, ask
@@ -240,6 +242,23 @@ async def test_two_workers_ask_once(alice: Talker, server: Server, curious: Serv
     second.stop()
     assert [answer["og:title"] for answer in answers] == ["slow", "slow"]
     assert site.asked.count("/slow") == 1
+
+
+async def test_a_worker_that_died_while_it_asked_is_not_waited_for_for_ever(
+    reader: Talker, site: Site, server: Server
+) -> None:
+    url = site.put("/claimed", "<title>claimed</title>")
+    [folder] = {path.parent for path in server.data_dir.rglob(".s.PGSQL.*") if path.is_socket()}
+    tables = await asyncpg.connect(host=str(folder), user="postgres", database="bongsu")
+    digest = hashlib.sha256(url.encode()).digest()
+    await tables.execute(
+        "INSERT INTO url_previews (url_hash, url, expires_at, claimed_until)"
+        " VALUES ($1, $2, now(), now() + interval '1 second')",
+        digest,
+        url,
+    )
+    await tables.close()
+    assert (await preview(reader, url))["og:title"] == "claimed"
 
 
 async def test_a_page_that_is_not_there_is_not_asked_again_at_once(reader: Talker, site: Site) -> None:

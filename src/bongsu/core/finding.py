@@ -84,7 +84,7 @@ def score(text: str, wanted: Sequence[str]) -> int:
     points = sum(_points(text, term) for term in wanted)
     if len(wanted) > 1 and " ".join(wanted) in text:
         points += 40
-    length = sum(map(len, wanted))
+    length = sum(len(term) for term in wanted if term in text)
     return points + 40 * min(length, len(text)) // max(len(text), 1)
 
 

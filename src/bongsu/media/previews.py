@@ -115,7 +115,7 @@ class Previews:
             said: bytes | None = encode(await self._said(url))
             seconds = limits.PREVIEW_KEPT_SECONDS
         except (NotFetched, WorkerLost) as error:
-            log.info("no_preview", error=str(error)[:200])
+            log.debug("no_preview", error=str(error)[:200])  # what people look at is nobody's business
             said, seconds = None, limits.PREVIEW_FAILED_SECONDS
         PREVIEWS.labels("none" if said is None else "made").inc()
         await self._store.keep(url, said, seconds)

@@ -17,9 +17,10 @@ class Preview(msgspec.Struct, frozen=True):
 
 _FIND: Final = "SELECT said FROM url_previews WHERE url_hash = $1 AND expires_at > now()"
 _CLAIM: Final = """
-INSERT INTO url_previews (url_hash, url, claimed_until) VALUES ($1, $2, now() + make_interval(secs => $3))
+INSERT INTO url_previews (url_hash, url, expires_at, claimed_until)
+VALUES ($1, $2, now(), now() + make_interval(secs => $3))
 ON CONFLICT (url_hash) DO UPDATE SET claimed_until = excluded.claimed_until
-WHERE coalesce(url_previews.expires_at <= now(), true) AND coalesce(url_previews.claimed_until <= now(), true)
+WHERE url_previews.expires_at <= now() AND coalesce(url_previews.claimed_until <= now(), true)
 RETURNING 1
 """
 _KEEP: Final = """
@@ -29,7 +30,8 @@ WHERE url_hash = $1
 """
 _SWEEP: Final = """
 DELETE FROM url_previews WHERE url_hash IN (
-    SELECT url_hash FROM url_previews WHERE expires_at < now() ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+    SELECT url_hash FROM url_previews WHERE expires_at < now() AND coalesce(claimed_until < now(), true)
+    ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)
 """
 
 
