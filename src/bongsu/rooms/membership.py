@@ -6,7 +6,7 @@ import msgspec
 
 from bongsu.core import guests, ids, limits, summary
 from bongsu.core.errors import Refusal, forbidden, not_found
-from bongsu.core.events import GUEST_ACCESS, JOIN_RULES, MEMBER, POWER_LEVELS, Draft
+from bongsu.core.events import CREATE, GUEST_ACCESS, JOIN_RULES, MEMBER, POWER_LEVELS, Draft
 from bongsu.core.json import JsonObject
 from bongsu.rooms.batch import RoomBatch
 from bongsu.rooms.room import WorkingRoom
@@ -169,9 +169,8 @@ async def _check_invited_exists(batch: RoomBatch, user_id: str) -> None:
 
 async def _who_vouches(batch: RoomBatch, room: WorkingRoom, user_id: str) -> str:
     """The member in whose name a restricted join is allowed: one who may invite. Refuses if no rule allows it."""
-    rules = room.get(JOIN_RULES)
-    allowed = summary.allowed_room_ids({JOIN_RULES: rules}) if rules else []
-    room_ids = allowed[: limits.ALLOWED_ROOMS_MAX]
+    state = {kind: event for kind in (CREATE, JOIN_RULES) if (event := room.get(kind)) is not None}
+    room_ids = summary.allowed_room_ids(state)[: limits.ALLOWED_ROOMS_MAX]
     inside = await room_table.members(batch.connection, [(room_id, user_id) for room_id in room_ids])
     if not any(event.content.get("membership") == "join" for event in inside.values()):
         raise forbidden("this room is for members of certain other rooms, or by invitation")
