@@ -98,6 +98,8 @@ class Bridge:
 
     async def _ping(self, request: web.Request) -> web.Response:
         self.pings.append(await request.json())
+        if self.hangs:
+            await asyncio.sleep(3_600)
         return web.json_response({}, status=self.ping_status)
 
     async def _query(self, request: web.Request) -> web.Response:

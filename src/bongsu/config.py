@@ -94,6 +94,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Path | None, Meta(description="Certificates that the mail server is checked against, if not the system's")
     ] = None
     mail_from: Annotated[str | None, Meta(description='Sender of mails, such as "Bongsu <chat@example.org>"')] = None
+    mail_domains: Annotated[
+        tuple[str, ...], Meta(description="Domains of mail addresses that people may use, if not any; commas between")
+    ] = ()
     mail_link_hosts: Annotated[
         tuple[str, ...], Meta(description="Hosts of clients that a confirmed mail may lead back to; commas between")
     ] = ()

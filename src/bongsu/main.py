@@ -284,6 +284,7 @@ class Worker:
                 self.limiter,
                 server_name=name,
                 base_url=settings.public_base_url,
+                domains=settings.mail_domains,
                 link_hosts=settings.mail_link_hosts,
                 reveals=settings.reveal_addresses,
             ),

@@ -67,6 +67,7 @@ async def bridge(server: Server, tmp_path_factory: pytest.TempPathFactory) -> As
 @pytest.fixture(autouse=True)
 def _well(bridge: Bridge) -> None:
     bridge.status = bridge.ping_status = 200
+    bridge.hangs = False
     bridge.makes = None
 
 
@@ -335,6 +336,9 @@ async def test_pings(bridge: Bridge, bot: Ghost, alice: Talker) -> None:
     assert (await bot.done("POST", ping, {}))["duration_ms"] >= 0
     assert await bot.refused("POST", f"{V1}/appservice/other/ping", {}) == FORBIDDEN
     assert await alice.refused("POST", ping, {}) == FORBIDDEN
+    bridge.hangs = True
+    assert await bot.refused("POST", ping, {}) == (504, "M_CONNECTION_TIMEOUT")
+    bridge.hangs = False
     bridge.ping_status = 418
     status, said = await bot.ask("POST", ping, {})
     assert (status, said["errcode"], said["status"], said["body"]) == (502, "M_BAD_STATUS", 418, "{}")

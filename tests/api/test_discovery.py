@@ -15,16 +15,10 @@ ALLOWED = {"GET", "POST", "PUT", "DELETE", "OPTIONS"}
 
 # Operations of the specification that the server may lack. Every other one must be there.
 NOT_YET = {
-    "account/3pid",
-    "admin",
-    "appservice",
     "auth_metadata",
-    "directory/list/appservice",
-    "email/requestToken",
     "events",
     "initialSync",
     "login/sso",
-    "msisdn/requestToken",
     "mutual_rooms",
     "notifications",
     "openid",
@@ -35,7 +29,6 @@ NOT_YET = {
     "room_keys",
     "search",
     "support",
-    "thirdparty",
     "turnServer",
 }
 

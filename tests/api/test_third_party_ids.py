@@ -103,7 +103,9 @@ async def http(server: Server, box: tuple[MailBox, int]) -> AsyncIterator[aiohtt
 @pytest.fixture(scope="module")
 async def frank(server: Server, box: tuple[MailBox, int]) -> AsyncIterator[aiohttp.ClientSession]:
     """A worker that says who has an account, and wants an address of everybody."""
-    one = worker(server, box[1], "--reveal-addresses", "--registration-mail", "required")
+    one = worker(
+        server, box[1], "--reveal-addresses", "--registration-mail", "required", "--mail-domains", "mail.example"
+    )
     async with aiohttp.ClientSession(one.base_url) as session:
         yield session
     one.stop()
@@ -358,6 +360,8 @@ async def test_what_is_told_where_the_operator_wants_it(
     ):
         status, said = await ask(frank, "POST", f"{V3}/{path}/email/requestToken", {**body, "email": email})
         assert (status, said["errcode"]) == (400, errcode)
+        status, said = await ask(frank, "POST", f"{V3}/{path}/email/requestToken", {**body, "email": "a@other.example"})
+        assert (status, said["errcode"]) == (403, "M_THREEPID_DENIED")
 
 
 async def test_taking_an_address_away(http: aiohttp.ClientSession, mails: MailBox, alice: Talker, bob: Talker) -> None:

@@ -321,6 +321,7 @@ SERVICE_PATTERN_CHARACTERS_MAX = 1_024  # of one pattern of a namespace: every i
 SERVICE_PEOPLE_CACHED_MAX = 20_000  # whom services asked for lately, about 500 bytes each
 SERVICE_CONNECT_SECONDS_MAX = 5.0  # bridges stand near
 SERVICE_QUERY_SECONDS_MAX = 10.0  # to make a person or a room, or to look somebody up: a client waits for it
+SERVICE_PING_SECONDS_MAX = 5.0  # a bridge has nothing to do for it
 SERVICE_TRANSACTION_SECONDS_MAX = 60.0  # bridges may answer when they have worked through all of it
 SERVICE_ANSWER_BYTES_MAX = 1_048_576  # a long list of networks; what is longer is cut off
 SERVICE_EVENTS_MAX = 100  # in one transaction: what is sent again after a fault

@@ -81,7 +81,8 @@ class ServiceCalls:
 
     async def ping(self, service: Service, transaction_id: str | None) -> Answer:
         body = encode({} if transaction_id is None else {"transaction_id": transaction_id})
-        return await self.call(service, "POST", "/_matrix/app/v1/ping", body=body)
+        seconds_max = limits.SERVICE_PING_SECONDS_MAX
+        return await self.call(service, "POST", "/_matrix/app/v1/ping", body=body, seconds_max=seconds_max)
 
     def _open(self) -> Any:
         import aiohttp

@@ -64,7 +64,8 @@ def _token_hash(token: str) -> bytes:
 
 
 class Confirmations:
-    """base_url: where people reach this server, which links begin with. link_hosts: where next_link may lead.
+    """base_url: where people reach this server, which links begin with. domains: of addresses that people may
+    use, none for any. link_hosts: where next_link may lead.
 
     reveals: say at once whether an address belongs to an account, as the protocol allows.
     """
@@ -77,6 +78,7 @@ class Confirmations:
         *,
         server_name: str,
         base_url: str | None,
+        domains: Collection[str],
         link_hosts: Collection[str],
         reveals: bool,
     ) -> None:
@@ -85,6 +87,7 @@ class Confirmations:
         self._limiter = limiter
         self._server_name = server_name
         self._base_url = base_url
+        self._domains = domains
         self._link_hosts = link_hosts
         self._reveals = reveals
         self._assets = page.Assets(_PAGES, f"{_PATH}/assets")
@@ -136,6 +139,8 @@ class Confirmations:
             raise invalid_param("send_attempt must be a whole number that is not negative")
         if self._base_url is None or not self._postman.is_there:
             raise _no_mail(purpose)
+        if self._domains and address.rpartition("@")[2] not in self._domains:
+            raise Refusal(403, "M_THREEPID_DENIED", "this server takes no mail address of this domain")
         await self._limiter.spend_for("mail", address)
         kind = self._kind(purpose, is_owned=await self._addresses.owner(mail.EMAIL, address) is not None)
         token = secrets.token_urlsafe(32)
