@@ -128,6 +128,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     support_security: Annotated[
         tuple[str, ...], Meta(description="The same of who wants to hear of security holes; commas between")
     ] = ()
+    push_private_addresses: Annotated[
+        bool, Meta(description="Push gateways may stand in private networks, and speak plain http there")
+    ] = False
     policy_server_key: Annotated[
         str | None, Meta(description="ed25519 key of the policy server under this name, in unpadded base64")
     ] = None

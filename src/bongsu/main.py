@@ -10,10 +10,12 @@ from contextlib import asynccontextmanager, suppress
 
 from bongsu.config import Settings
 from bongsu.core import limits
+from bongsu.core.addresses import networks
 from bongsu.core.tiers import Tier
 from bongsu.http import server
 from bongsu.http.app import App
 from bongsu.http.authentication import Tokens
+from bongsu.http.outside import Outside
 from bongsu.http.peers import Peer, Peers, parse_peers
 from bongsu.http.place import Place
 from bongsu.http.ratelimit import RateLimiter
@@ -43,10 +45,12 @@ from bongsu.matrix.login import Login
 from bongsu.matrix.membership import Membership
 from bongsu.matrix.moderation import Moderation
 from bongsu.matrix.notices import Notices
+from bongsu.matrix.notifications import Notifications
 from bongsu.matrix.old_sync import OldSync
 from bongsu.matrix.passwords import Passwords
 from bongsu.matrix.postman import MailServer, Postman
 from bongsu.matrix.profile import Profiles
+from bongsu.matrix.pushers import Pushers
 from bongsu.matrix.pushrules import PushRules
 from bongsu.matrix.register import Registration
 from bongsu.matrix.relations import Relations
@@ -68,13 +72,16 @@ from bongsu.matrix.to_device import ToDevice
 from bongsu.matrix.upgrade import Upgrades
 from bongsu.matrix.user_directory import UserDirectory
 from bongsu.matrix.voip import Relay, Voip
-from bongsu.media.addresses import networks
 from bongsu.media.blobs import BlobFolder
 from bongsu.media.fetching import Fetcher, Rules
 from bongsu.media.previews import Previews
 from bongsu.media.routes import Media
 from bongsu.media.uploads import UploadRules
 from bongsu.media.workers import PREVIEWS, Clocks, Workers
+from bongsu.push.planning import Planning
+from bongsu.push.pushing import Pushing
+from bongsu.push.sending import Sending as PushSending
+from bongsu.push.webpush import Vapid
 from bongsu.rooms.batch import RoomBatch
 from bongsu.rooms.cache import Rooms
 from bongsu.signin.account import AccountPages
@@ -150,6 +157,12 @@ def _mail_server(settings: Settings) -> MailServer | None:
     )
 
 
+def _contact_of(settings: Settings) -> str:
+    """Where those who run a browser's push service find who runs this server."""
+    base_url = settings.public_base_url or ""
+    return base_url if base_url.startswith("https://") else f"mailto:postmaster@{settings.server_name.split(':')[0]}"
+
+
 class Worker:
     """One serving process: its knowledge of the database, and the endpoints."""
 
@@ -221,6 +234,16 @@ class Worker:
         self.is_draining = False
         self.leaving = Leaving(database, settings.site, self.sync.hurry)
         self.load = Load(now_ms)
+        self.outside = Outside(allows_private=settings.push_private_addresses)
+        self.vapid = Vapid(_contact_of(settings), now_ms)
+        self.pushing = Pushing(
+            database,
+            self.feed,
+            Planning(database, self.feed, self.rooms, self.readers, now_ms),
+            PushSending(self.outside, self.vapid),
+            is_pressed=lambda: self.shedding.level >= Tier.SEARCH.shed_at,
+            random=random.random,
+        )
         self.watch = Watch(
             settings.site,
             self.peers,
@@ -337,6 +360,13 @@ class Worker:
             Ephemeral(database, committer, now_ms),
             AccountDataEndpoints(database, committer),
             PushRules(database, committer),
+            Pushers(
+                database,
+                self.vapid.public_key,
+                self.pushing.heard,
+                allows_private=self.settings.push_private_addresses,
+            ),
+            Notifications(database, self.feed, rooms, self.readers),
             Profiles(database, committer, queries),
             self.syncing,
             self.sliding,
@@ -350,7 +380,7 @@ class Worker:
             Health(database, self.feed, self._why_leaving),
             FrontPage(database, self.feed, settings, now_ms, self._parked),
             StatusPage(self.watch, self._fact_finder(), settings.server_name, now_ms),
-            Discovery(self.place, has_mail=self.postman.is_there),
+            Discovery(self.place, self.vapid.public_key, has_mail=self.postman.is_there),
             Support(self._contacts(), settings.policy_server_key),
             Voip(Relay(settings.turn_uris, settings.turn_secret, settings.turn_seconds), now_ms),
             self.media,
@@ -394,8 +424,10 @@ class Worker:
         self.feed.follow(self.readers.apply)
         self.feed.follow(self.peeks.apply)
         self.feed.follow(self.service_tellings.apply)
+        self.feed.follow(self.pushing.apply)
         await self.blobs.open()
         await self.feed.start(on_failure)
+        await self.vapid.start(self.database)
         self.committer.start(on_failure)
         self.tokens.start()
         self.limiter.start()
@@ -429,6 +461,7 @@ class Worker:
         await self.watch.stop()
         await self.service_tellings.stop()
         await self.postman.stop()
+        await self.pushing.stop()
         await self.limiter.stop()
         await self.tokens.stop()
         await self.committer.stop()
@@ -438,6 +471,7 @@ class Worker:
         await self.media.close()
         await self.peers.close()
         await self.service_calls.close()
+        await self.outside.close()
         self.blobs.close()
         self.passwords.close()
 
@@ -504,6 +538,7 @@ async def serve(
         worker.postman.start()
         if not worker.postman.is_there and (settings.smtp_host or settings.registration_mail == "required"):
             announce("No mail is sent: that needs smtp_host, mail_from and public_base_url, all three")
+        worker.pushing.start()
         people: People = await _fill(worker, announce) if demo else ()
         gc.collect()
         gc.freeze()

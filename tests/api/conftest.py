@@ -13,7 +13,7 @@ from tests.server import Server, data_folder
 def server() -> Iterator[Server]:
     """One worker on a new data folder, shared by the tests of this folder."""
     with data_folder() as data_dir:
-        yield Server.start(data_dir, "--password-hashing", "fast", "--guests")
+        yield Server.start(data_dir, "--password-hashing", "fast", "--guests", "--push-private-addresses")
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def other_base_url(base_url: str, request: pytest.FixtureRequest) -> str:
     if os.environ.get("BONGSU_TEST_BASE_URL"):
         pytest.skip("a server from outside has no second worker")
     server: Server = request.getfixturevalue("server")
-    return Server.start(server.data_dir, "--password-hashing", "fast").base_url
+    return Server.start(server.data_dir, "--password-hashing", "fast", "--push-private-addresses").base_url
 
 
 @pytest.fixture

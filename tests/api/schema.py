@@ -154,8 +154,10 @@ class Specification:
 
 
 def _stated(asked: Any) -> Any:
-    """Clients say null where they mean nothing."""
-    return {key: value for key, value in asked.items() if value is not None} if isinstance(asked, dict) else asked
+    """Clients say null where they mean nothing; but a pusher whose kind is null is to be deleted."""
+    if not isinstance(asked, dict):
+        return asked
+    return {key: value for key, value in asked.items() if value is not None or key == "kind"}
 
 
 def _asks_for_proof(status: int, answer: Any) -> bool:

@@ -16,7 +16,7 @@ from aiohttp import web
 from tests.api.talking import V1, Json, Talker, ask
 from tests.server import Server, free_port
 
-from bongsu.media.addresses import may_ask, networks
+from bongsu.core.addresses import may_ask, networks
 from bongsu.media.fetching import Fetcher, NotFetched, Rules
 from bongsu.media.pages import decoded
 

@@ -170,6 +170,42 @@ GUESTS_SENT_AWAY_MAX = 500  # in the commit that closes a room to guests, about 
 ALLOWED_ROOMS_MAX = 100  # rooms named by a restricted join rule that are looked at
 TYPING_MS_MAX = 120_000
 
+# --- pushers and what is pushed ---
+APP_ID_BYTES_MAX = 64  # the protocol's own
+PUSHKEY_BYTES_MAX = 512  # the protocol's own
+PUSHERS_MAX = 100  # of one person: a few devices, and what they left behind; the oldest go first
+PUSH_URL_BYTES_MAX = 2_048  # browsers' push services use some 500
+PUSHER_DATA_BYTES_MAX = 8_192  # sent along with every push
+NOTIFICATIONS_DEFAULT = 20  # of GET /notifications
+NOTIFICATIONS_MAX = 100  # on one page
+NOTIFICATIONS_READ = 200  # newest events looked at in one go, of each room no more than would be shown
+NOTIFICATIONS_READ_MAX = 2_000  # then a page ends, however few were found: a busy room that is muted
+PUSH_LEASE_SECONDS = 6.0  # a worker that dies is followed by another within so long; renewed thrice as often
+PUSH_LEASE_SPARE_SECONDS = 1.0  # before its lease ends a worker sends nothing more
+PUSH_LOOK_SECONDS = 2.0  # how often leases are renewed and pushers set elsewhere are looked for
+PUSH_QUIET_SECONDS = 5.0  # the same where nobody has a pusher
+PUSH_SET_SECONDS = 30.0  # how long ago a pusher may have been set and only now be seen: a commit that waited
+PUSH_SEGMENTS_MAX = 1_000  # commits not yet looked at; more are found in the tables instead
+PUSH_ROOMS_CACHED_MAX = 10_000  # rooms whose people with pushers a worker keeps in memory
+PUSH_POSITIONS_MAX = 200_000  # how far back a worker looks for what is owed, after all were away
+PUSH_ROUNDS_MAX = 16  # pushers whose rules are evaluated at the same time
+PUSH_QUEUE_MAX = 50  # newest events that one pusher is told of after it could not be reached; nobody reads more
+PUSH_BADGE_ROOMS_MAX = 200  # rooms with unread messages that a badge counts
+PUSH_MERGE_SECONDS = 0.02  # what comes so close together is looked at together
+PUSH_PRESSED_SECONDS = 1.0  # how much later each look is while something is given up: text comes first
+PUSH_CONNECT_SECONDS_MAX = 5.0
+PUSH_ANSWER_SECONDS_MAX = 10.0  # then the gateway is taken for silent, and tried again later
+PUSH_ANSWER_BYTES_MAX = 65_536  # of what a gateway says
+PUSH_AT_ONCE_MAX = 256  # pushes under way in one worker
+PUSH_AT_ONCE_PER_HOST_MAX = 32  # of them at one gateway: a slow one holds back nobody else
+PUSH_RETRY_SECONDS_MIN = 1.0  # after the first failure, doubled with each
+PUSH_RETRY_SECONDS_MAX = 3_600.0
+PUSH_GIVEN_UP_SECONDS = 24 * 3_600.0  # of failures: what is older is not news; the pusher stays
+PUSH_RESUME_SECONDS = 1.0  # until a pusher is looked at again when the database could not be asked
+PUSH_STOP_SECONDS = 3.0  # a worker that stops lets pushes under way end, so that they are not sent twice
+PUSH_PREVIEW_CHARACTERS_MAX = 400  # of a text in a Web Push: more than a screen shows, and all fits 4 kB
+PUSH_VAPID_SECONDS = 12 * 3_600  # how long a signature for a push service is good; 24 hours are allowed
+
 # --- push rules ---
 PUSH_RULES_MAX = 1_000  # own rules of one person; clients make one for each muted room or person, and for each keyword
 PUSH_RULES_BYTES_MAX = 262_144  # all that one person changed, as JSON: every change of it goes to every device
@@ -389,6 +425,7 @@ RATES = {
     "read": (20.0, 300),  # a person or, before signing in, an address: reads made once, or page by page
     "search": (1.0, 20),  # a person
     "preview": (2.0, 40),  # a person: a screen of links at once; each may cost a question to a stranger
+    "notifications": (2.0, 30),  # a person: pages of what they were told of
     "report": (0.05, 20),  # a person: a bad evening has many messages, and a flood of reports helps nobody
 }
 RATE_LEASE_SHARE = 10  # a worker takes a tenth of "at once" from the table and spends it in memory

@@ -1,5 +1,7 @@
 """GET /_matrix/client/versions · GET /.well-known/matrix/client · GET capabilities"""
 
+from collections.abc import Callable
+
 from bongsu.core import versions
 from bongsu.core.tiers import Tier
 from bongsu.http.place import Place
@@ -10,6 +12,7 @@ from bongsu.http.router import Auth, Route, client_routes
 _UNSTABLE_FEATURES = {
     "org.matrix.e2e_cross_signing": True,  # clients that ask so set it up; it is stable since v1.1
     "org.matrix.simplified_msc3575": True,
+    "org.matrix.msc4174": True,  # pushers of kind "webpush"
 }
 _SPEC_VERSIONS = ["r0.6.1", *(f"v1.{minor}" for minor in range(1, 20))]
 
@@ -17,8 +20,9 @@ _SPEC_VERSIONS = ["r0.6.1", *(f"v1.{minor}" for minor in range(1, 20))]
 class Discovery:
     """What this server is and can do."""
 
-    def __init__(self, place: Place, *, has_mail: bool) -> None:
+    def __init__(self, place: Place, web_push_key: Callable[[], str], *, has_mail: bool) -> None:
         self._place = place
+        self._web_push_key = web_push_key
         self._has_mail = has_mail
 
     def routes(self) -> list[Route]:
@@ -39,6 +43,7 @@ class Discovery:
     async def capabilities(self, request: Request) -> Response:
         available = dict.fromkeys(versions.SUPPORTED, "stable")
         moderation = {"m.account_moderation": {"lock": True, "suspend": True}} if request.requester.is_admin else {}
+        web_push = {"enabled": True, "vapid": self._web_push_key()}
         return reply(
             {
                 "capabilities": {
@@ -49,6 +54,8 @@ class Discovery:
                     "m.profile_fields": {"enabled": True},
                     "m.3pid_changes": {"enabled": self._has_mail},
                     "m.get_login_token": {"enabled": True},
+                    "m.webpush": web_push,
+                    "org.matrix.msc4174.webpush": web_push,
                     **moderation,
                 }
             }

@@ -17,7 +17,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from bongsu.core import limits
-from bongsu.media.addresses import Network, may_ask
+from bongsu.core.addresses import Network, may_ask
 
 Lookup = Callable[[str, int], Awaitable[Sequence[str]]]  # (host, port) → addresses; OSError for none
 

@@ -19,13 +19,14 @@ from bongsu.store.third_party_ids import bind, not_proven, use_proof
 # Tables whose rows go with their device. (Its device_keys go when others are told of that: keys.forget_gone.)
 _OF_DEVICE: Final = (
     *("access_tokens", "refresh_tokens", "one_time_keys", "fallback_keys", "key_stocks", "to_device", "to_device_sent"),
-    *("spent_refresh_tokens", "devices"),
+    *("spent_refresh_tokens", "pushers", "devices"),
 )
 # What is of no use to anybody when an account has ended.
 _OF_PERSON: Final = (
     *("cross_signing_keys", "key_signatures", "third_party_ids"),
     *("key_backup_owners", "key_backups", "backed_up_keys"),
     *("browser_sessions", "passkeys", "one_time_codes", "recovery_codes", "cross_signing_resets", "openid_tokens"),
+    "pushers",
 )
 
 

@@ -4,11 +4,11 @@ Counting at the reader's next sync instead of at every send makes a message cost
 a count survives everything, because it follows from receipts, rules and events alone.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from bongsu.core.events import Event
 from bongsu.core.json import JsonObject
-from bongsu.core.pushrules import RoomFacts
+from bongsu.core.pushrules import SILENT, Outcome, RoomFacts
 from bongsu.core.timeline import thread_of
 from bongsu.rooms.room import Room
 from bongsu.store import personal as table
@@ -41,10 +41,21 @@ def read_positions(receipts: Iterable[Receipt]) -> dict[str, int]:
     return read_at
 
 
+def is_read(event: Event, thread: str | None, read_at: Mapping[str, int]) -> bool:
+    """read_at: as read_positions gives it; thread: of the event."""
+    return event.pos <= max(read_at.get("", 0), read_at.get(thread or _MAIN, 0))
+
+
+def outcome_of(reader: Reader, event: Event, facts: RoomFacts) -> Outcome:
+    """What the person's rules say of an event; SILENT for what was redacted, and for people whom they ignore."""
+    if event.redacted_because is not None or event.sender in reader.ignored:
+        return SILENT
+    return reader.rules.evaluate(event.type, event.sender, event.state_key, event.content, facts)
+
+
 def count(reader: Reader, room: Room, unread: Unread, events: Iterable[Event], up_to: int) -> None:
     """Adds the events in (unread.up_to, up_to] to the count."""
     facts = facts_of(room, reader)
-    everywhere = unread.read_at.get("", 0)
     for event in events:
         if event.pos <= unread.up_to or event.pos > up_to or event.redacted_because is not None:
             continue
@@ -54,7 +65,7 @@ def count(reader: Reader, room: Room, unread: Unread, events: Iterable[Event], u
         if event.sender == reader.user_id and event.state_key is None:
             _read(unread, thread, event.pos)
             continue
-        if event.pos <= max(everywhere, unread.read_at.get(thread or _MAIN, 0)):
+        if is_read(event, thread, unread.read_at):
             continue
         outcome = reader.rules.evaluate(event.type, event.sender, event.state_key, event.content, facts)
         if not outcome.notify:
@@ -99,8 +110,7 @@ class Counter:
         if (known := self.known(reader, room, up_to)) is not None:
             return known
         uncounted = reader.uncounted
-        if reader.rules.needs_display_name and reader.user_id not in room.members:
-            await self._know(reader, room)
+        await know_name(self._database, reader, room)
         unread = reader.unread.get(room.room_id)
         if unread is None or unread.up_to > up_to:
             receipts = await table.own_receipts(self._database, reader.user_id, [room.room_id])
@@ -113,11 +123,6 @@ class Counter:
             reader.unread[room.room_id] = unread
         return unread
 
-    async def _know(self, reader: Reader, room: Room) -> None:
-        """Reads what the reader is called in the room."""
-        found = await room_table.members(self._database, [(room.room_id, reader.user_id)])
-        room.members.setdefault(reader.user_id, found.get((room.room_id, reader.user_id)))
-
     async def _events(self, room: Room, unread: Unread, up_to: int) -> Sequence[Event]:
         """What may be unread: everything after the main timeline was read, and answers in threads before that."""
         after = max(unread.up_to, unread.read_at.get(_MAIN, 0))
@@ -125,6 +130,21 @@ class Counter:
         if after > unread.up_to:
             events = [*await history.threaded(self._database, room.room_id, unread.up_to, after), *events]
         return events
+
+
+async def know_name(database: Database, reader: Reader, room: Room) -> None:
+    """Reads what the reader is called in the room, if rules ask for that and it is not known."""
+    if reader.rules.needs_display_name and reader.user_id not in room.members:
+        await know_members(database, room, [reader.user_id])
+
+
+async def know_members(database: Database, room: Room, user_ids: Iterable[str]) -> None:
+    """Reads those of these members that are not known."""
+    unknown = [user_id for user_id in user_ids if user_id not in room.members]
+    if unknown:
+        found = await room_table.members(database, [(room.room_id, user_id) for user_id in unknown])
+        for user_id in unknown:
+            room.members.setdefault(user_id, found.get((room.room_id, user_id)))
 
 
 def begin(reader: Reader, room_id: str, read_at: dict[str, int]) -> Unread:
