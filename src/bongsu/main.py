@@ -73,7 +73,7 @@ from bongsu.matrix.upgrade import Upgrades
 from bongsu.matrix.user_directory import UserDirectory
 from bongsu.matrix.voip import Relay, Voip
 from bongsu.media.blobs import BlobFolder
-from bongsu.media.fetching import Fetcher, Rules
+from bongsu.media.fetching import Fetcher, Names, Rules
 from bongsu.media.previews import Previews
 from bongsu.media.routes import Media
 from bongsu.media.uploads import UploadRules
@@ -393,7 +393,9 @@ class Worker:
         rules = Rules(networks(settings.preview_ranges), frozenset(settings.preview_ports))
         clocks = Clocks(job_seconds=limits.PREVIEW_READ_SECONDS_MAX)
         workers = Workers(count=1, queue_max=limits.PREVIEWS_QUEUE_MAX, clocks=clocks, command=PREVIEWS)
-        return Previews(self.database, Fetcher(rules), workers, self.media.keep_picture, seconds=rules.seconds)
+        return Previews(
+            self.database, Fetcher(rules, Names().look_up), workers, self.media.keep_picture, seconds=rules.seconds
+        )
 
     def _contacts(self) -> Contacts:
         settings = self.settings

@@ -97,7 +97,7 @@ SEARCH_QUERIES_MAX = 20  # of one search: ten million events; then the next page
 SEARCH_UNINDEXED_QUERIES_MAX = 4  # the same for single characters, for which every message is read
 SEARCH_WINDOW_MAX = 1_000  # newest matches that are ranked with each other
 SEARCH_WINDOWS_MAX = 3  # of which nothing may be seen by whoever asks, until the next page goes on
-SEARCH_ROOMS_NAMED_MAX = 500  # with more rooms than that, the query finds matches of all rooms and leaves some out
+SEARCH_ROOMS_NAMED_MAX = 2_000  # with more rooms than that, the query finds matches of all rooms and leaves some out
 SEARCH_TAIL_MAX = 2_000  # newest events a search reads that are not in the index yet: about 20 ms
 SEARCH_PAGE_MAX = 50  # results, each with what stands around it
 SEARCH_CONTEXT_DEFAULT = 5  # events before and after each result (the protocol's default)
@@ -110,6 +110,7 @@ INDEX_EVERY_SECONDS = 1.0  # how often what is new becomes searchable in the ind
 INDEX_PAUSE_SECONDS = 0.05  # between two batches, so that whoever is behind leaves room for messages
 PEOPLE_FOUND_DEFAULT = 10  # of the user directory (the protocol's default)
 PEOPLE_FOUND_MAX = 50
+PEOPLE_MATCHED_MAX = 5_000  # shortest names that match and are looked at for whether they may be found: about 0.1 s
 PEOPLE_RANKED_MAX = 500  # shortest names that match, ranked with each other
 MUTUAL_ROOMS_PAGE_MAX = 200
 
@@ -306,6 +307,7 @@ THUMBNAIL_REFUSED_MAX = 1_000  # such pictures kept in mind
 # --- previews of addresses ---
 PREVIEW_URL_BYTES_MAX = 2_048  # longer ones are no pages that people send each other
 PREVIEW_SECONDS_MAX = 6.0  # one address with all it leads to; the page, its description and its picture are three
+PREVIEW_NAMES_MAX = 16  # names looked up at once; a name server that is silent holds each for some 20 s
 PREVIEW_REDIRECTS_MAX = 5  # short links lead over two or three
 PREVIEW_PAGE_BYTES_MAX = 524_288  # of a page: its head, and the beginning of what it says
 PREVIEW_OEMBED_BYTES_MAX = 65_536

@@ -7,8 +7,10 @@ spelling of a number gets past. Redirects are followed here, one by one, under t
 
 import asyncio
 import socket
+import threading
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import aiohttp
@@ -66,16 +68,52 @@ class Rules(msgspec.Struct, frozen=True):
         return parsed
 
 
-async def look_up(host: str, port: int) -> Sequence[str]:
-    """The system's own answer."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(address[0]) for _, _, _, _, address in found]
+class Names:
+    """The system's own answers, each in a thread of its own.
+
+    A stranger's name server may be silent for long. The event loop's threads, by which the database's host is looked
+    up when a site is lost, must not wait for it, nor must a server that stops.
+    """
+
+    def __init__(self) -> None:
+        self._places = threading.BoundedSemaphore(limits.PREVIEW_NAMES_MAX)
+
+    async def look_up(self, host: str, port: int) -> Sequence[str]:
+        if not self._places.acquire(blocking=False):
+            raise OSError("too many names are being looked up")
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Sequence[str]] = loop.create_future()
+        threading.Thread(target=self._ask, args=(host, port, loop, answer), name="names", daemon=True).start()
+        return await answer
+
+    def _ask(
+        self, host: str, port: int, loop: asyncio.AbstractEventLoop, answer: "asyncio.Future[Sequence[str]]"
+    ) -> None:
+        addresses: Sequence[str] | OSError
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            addresses = [str(address[0]) for _, _, _, _, address in found]
+        except (OSError, UnicodeError) as error:
+            addresses = OSError(str(error))
+        finally:
+            self._places.release()
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(_answer, answer, addresses)
+
+
+def _answer(waiting: "asyncio.Future[Sequence[str]]", found: Sequence[str] | OSError) -> None:
+    if waiting.done():
+        return
+    if isinstance(found, OSError):
+        waiting.set_exception(found)
+    else:
+        waiting.set_result(found)
 
 
 class Fetcher:
     """get() one address. Close it at the end."""
 
-    def __init__(self, rules: Rules, lookup: Lookup = look_up) -> None:
+    def __init__(self, rules: Rules, lookup: Lookup) -> None:
         self._rules = rules
         self._lookup = lookup
         self._session: aiohttp.ClientSession | None = None

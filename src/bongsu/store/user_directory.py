@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from bongsu.core import limits
 from bongsu.core.events import HISTORY_VISIBILITY, JOIN_RULES
 from bongsu.core.finding import Person
 from bongsu.core.json import encode
@@ -29,6 +30,7 @@ WITH found AS (
     WHERE u.deactivated_at IS NULL AND (
         CASE WHEN $3 THEN u.user_id ELSE split_part(u.user_id, ':', 1) END ILIKE ANY($2)
         OR convert_from(n.value, 'UTF8') ILIKE ANY($2))
+    ORDER BY coalesce(length(n.value), length(u.user_id)), u.user_id LIMIT $6
 ), known AS (
     SELECT f.*, f.user_id = $1 OR EXISTS (
         SELECT 1 FROM members theirs JOIN members own ON own.room_id = theirs.room_id
@@ -51,7 +53,7 @@ async def candidates(
     whole_ids: also look behind the colon of user ids. everybody: not only who shares a room or is in an open one.
     """
     patterns = [containing(encode(spelling).decode()[1:-1]) for spelling in spellings]
-    rows = await reads.fetch(_FOUND, user_id, patterns, whole_ids, everybody, count)
+    rows = await reads.fetch(_FOUND, user_id, patterns, whole_ids, everybody, count, limits.PEOPLE_MATCHED_MAX)
     return [Person(row["user_id"], _text(row["name"]), _text(row["avatar_url"]), row["is_known"]) for row in rows]
 
 
