@@ -1,11 +1,17 @@
 """Rooms of every version through HTTP: made, used, redacted, entered by each join rule, and upgraded."""
 
+import json
+import os
 import re
 
 import aiohttp
 import pytest
 from tests.api.talking import V1, V3, Talker, relating, room, segment, sign_up
-from tests.server import SERVER_NAME
+from tests.server import SERVER_NAME, Server
+
+from bongsu.core import pdu, versions
+from bongsu.store.database import Database
+from bongsu.store.embedded import EmbeddedPostgres
 
 VERSIONS = [str(number) for number in range(1, 13)]
 FORBIDDEN = (403, "M_FORBIDDEN")
@@ -166,3 +172,28 @@ async def test_events_of_a_restored_worker_cite_what_was_written_before(
     await carol.join(room_id)
     shown = (await carol.messages(room_id, limit=20))["chunk"]
     assert [event["event_id"] for event in shown if event["type"] == "m.room.message"] == sent[::-1]
+
+
+@pytest.mark.skipif("BONGSU_TEST_BASE_URL" in os.environ, reason="the tables of a server from outside are not at hand")
+@pytest.mark.parametrize("version", ["1", "2"])
+async def test_events_name_the_hashes_of_those_before_them(
+    alice: Talker, elsewhere: aiohttp.ClientSession, server: Server, version: str
+) -> None:
+    """As other servers would check it: each hash that is named is that of the event, before and after a redaction."""
+    room_id = await alice.make_room(room_version=version)
+    for who in (alice, alice.through(elsewhere)):
+        await who.redact(room_id, await who.say(room_id, "x"))
+    postgres = EmbeddedPostgres(server.data_dir)
+    database = Database(await postgres.start())
+    await database.open()
+    rows = await database.fetch("SELECT event_id, pdu FROM events WHERE room_id = $1 ORDER BY pos", room_id)
+    await database.close()
+    await postgres.stop()
+    found = {row["event_id"]: json.loads(row["pdu"]) for row in rows}
+    hashes = {event_id: pdu.reference(versions.version(version), event) for event_id, event in found.items()}
+    for event_id, event in found.items():
+        assert event["event_id"] == event_id
+        for cited, named in [*event["prev_events"], *event["auth_events"]]:
+            assert named == {"sha256": hashes[cited]}
+    named = {cited for event in found.values() for cited, _ in event["prev_events"]}
+    assert len(named) == len(found) - 1

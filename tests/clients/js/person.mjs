@@ -42,6 +42,15 @@ export class Person {
         return new Person(name, credentialsOf(baseUrl, answer), options).start();
     }
 
+    /** Starts a client for somebody without an account. */
+    static async asGuest(baseUrl, name) {
+        const body = { initial_device_display_name: "a browser" };
+        const answer = await sdk.createClient({ baseUrl }).registerRequest(body, "guest");
+        const guest = new Person(name, credentialsOf(baseUrl, answer));
+        guest.client.setGuest(true);
+        return guest.start();
+    }
+
     /** The same person signed in on another device, which does not sync before `start`. */
     async anotherDevice(name, options) {
         const baseUrl = this.client.baseUrl;
