@@ -45,5 +45,10 @@ async def test_people_verify_each_other(saw: Saw) -> None:
     assert saw("people_verify_each_other") == {"emoji": EMOJI}
 
 
+async def test_keys_that_are_made_anew(saw: Saw) -> None:
+    """They need the password, and whoever verified the old ones is told."""
+    assert saw("keys_that_are_made_anew") == {"refusals": [True]}
+
+
 async def test_a_backup_that_is_made_anew(saw: Saw) -> None:
     assert saw("a_backup_that_is_made_anew") == {"left": "M_NOT_FOUND"}

@@ -12,7 +12,7 @@ from tests.api.talking import Talker
 from tests.server import Server, data_folder
 
 PAUSE_SECONDS = 0.05
-ACKNOWLEDGED_BETWEEN = 25  # writes that say that the workers are at work again
+ACKNOWLEDGED_BETWEEN = 15  # writes that say that the workers are at work again
 
 
 class Doors:
@@ -59,6 +59,8 @@ async def doors(count: int) -> AsyncIterator[Doors]:
         workers = [await asyncio.to_thread(Server.start, data_dir) for _ in range(count)]
         timeout = aiohttp.ClientTimeout(20)
         sessions = [aiohttp.ClientSession(worker.base_url, timeout=timeout) for worker in workers]
-        yield Doors(workers, sessions)
-        for session in sessions:
-            await session.close()
+        try:
+            yield Doors(workers, sessions)
+        finally:
+            for session in sessions:
+                await session.close()

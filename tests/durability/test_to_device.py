@@ -16,7 +16,7 @@ pytestmark = pytest.mark.xdist_group("heavy")  # not beside others that load the
 
 KILLS = 3
 LOST_EVERY = 3  # of the receiver's answers
-SECONDS_MAX = 90.0
+SECONDS_MAX = 180.0  # on a machine that is busy with more than this
 
 
 class Post:

@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import * as sdk from "matrix-js-sdk";
 
 export const DEADLINE_MS = 10_000; // what is waited for takes milliseconds
-const PASSWORD = "beacon fires at dusk";
+export const PASSWORD = "beacon fires at dusk";
 const CLIENT_EVENTS = [
     "sync", "event", "accountData", "toDeviceEvent", "deleteRoom", "User.presence", "Room.timeline", "Room.receipt",
     "Room.tags", "Room.redaction", "Room.myMembership", "Room.name", "RoomMember.typing", "RoomMember.membership",

@@ -1,7 +1,7 @@
 // Alice keeps her secrets and her room keys with the server, brings a tablet and a laptop, and verifies Bob; one JSON
 // line for each step, as in chat.mjs.
 //     node trust.mjs BASE_URL
-import { Person } from "./person.mjs";
+import { PASSWORD, Person } from "./person.mjs";
 import { encryptedRoom, poll, read, run } from "./steps.mjs";
 
 Math.random = () => 0; // the library waits up to ten seconds before it backs keys up, so that devices do not march
@@ -76,6 +76,23 @@ await run({
         for (const device of [alice, laptop]) await poll("bob verified", () => hasVerified(device, bob));
         await poll("alice verified", () => hasVerified(bob, alice));
         return { emoji };
+    },
+
+    async keys_that_are_made_anew() {
+        const refusals = [];
+        const withPassword = async (upload) => {
+            const { data } = await upload(null).catch((error) => error);
+            refusals.push(data.flows.some(({ stages }) => stages.includes("m.login.password")));
+            const identifier = { type: "m.id.user", user: bob.userId };
+            return upload({ type: "m.login.password", session: data.session, identifier, password: PASSWORD });
+        };
+        const options = { setupNewCrossSigning: true, authUploadDeviceSigningKeys: withPassword };
+        await cryptoOf(bob).bootstrapCrossSigning(options);
+        for (const device of [alice, laptop]) {
+            await poll("somebody else in bob's name", async () => !(await hasVerified(device, bob)));
+        }
+        await poll("bob's signature", () => isVerified(bob, bob));
+        return { refusals };
     },
 
     async a_backup_that_is_made_anew() {
