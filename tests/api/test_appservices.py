@@ -219,6 +219,19 @@ async def test_devices_of_ghosts(ghost: Ghost) -> None:
     assert await ghost.refused("GET", f"{V3}/account/whoami", device_id="BRIDGE") == (400, "M_UNKNOWN_DEVICE")
 
 
+async def test_a_ghosts_device_has_keys_and_gets_messages(ghost: Ghost, alice: Talker) -> None:
+    keys = {"one_time_keys": {"signed_curve25519:AAAA": {"key": "x" * 43, "signatures": {}}}}
+    assert await ghost.refused("POST", f"{V3}/keys/upload", keys) == (400, "M_MISSING_PARAM")
+    await ghost.done("PUT", f"{V3}/devices/ENC", {})
+    stock = await ghost.done("POST", f"{V3}/keys/upload", keys, device_id="ENC")
+    assert stock["one_time_key_counts"] == {"signed_curve25519": 1}
+    message = {"messages": {ghost.user_id: {"ENC": {"hello": 1}}}}
+    await alice.put(f"{V3}/sendToDevice/net.gram.hello/{secrets.token_hex(4)}", message)
+    synced = await ghost.done("GET", f"{V3}/sync", device_id="ENC")
+    assert [event["content"] for event in synced["to_device"]["events"]] == [{"hello": 1}]
+    assert (await ghost.done("GET", f"{V3}/sync"))["to_device"]["events"] == []
+
+
 async def test_a_session_for_a_ghost(http: aiohttp.ClientSession, ghost: Ghost, bot: Ghost, alice: Talker) -> None:
     flows = (await ask(http, "GET", f"{V3}/login"))[1]["flows"]
     assert {"type": SERVICE_LOGIN} in flows

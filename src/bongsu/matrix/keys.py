@@ -14,7 +14,7 @@ import msgspec
 
 from bongsu.core import ids, limits, tokens
 from bongsu.core import keys as rules
-from bongsu.core.errors import too_large
+from bongsu.core.errors import missing_param, too_large
 from bongsu.core.json import JsonObject, decode
 from bongsu.core.keys import MASTER, SELF_SIGNING, USER_SIGNING, DeviceKeys, KeyObject, Signature
 from bongsu.http.request import Request, convert
@@ -69,6 +69,8 @@ class Keys:
     async def upload(self, request: Request) -> Response:
         raw = await request.json_or_empty()
         body = convert(raw, UploadBody)
+        if not request.requester.device_id:
+            raise missing_param("an application service has to name the device, by device_id")
         device = (request.requester.user_id, request.requester.device_id)
         checked = body.device_keys
         keys = None if checked is None else rules.device_keys(checked, raw["device_keys"], *device)
