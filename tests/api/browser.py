@@ -33,6 +33,16 @@ class Page:
         """The text of what is found first; "" for nothing."""
         return _text(self.tree.css_first(selector))
 
+    def value(self, selector: str, attribute: str = "value") -> str:
+        """Of an attribute that must be there."""
+        node = self.tree.css_first(selector)
+        assert node is not None, f"no {selector} on {self.url}: {self.text[:2000]}"
+        return node.attributes[attribute] or ""
+
+    @property
+    def csrf(self) -> str:
+        return self.value("input[name=csrf]")
+
     @property
     def answer(self) -> dict[str, str]:
         """What stands in the address elsewhere, in its query or fragment."""
