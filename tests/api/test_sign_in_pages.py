@@ -131,7 +131,7 @@ def _check_markup(text: str, user_id: str) -> None:
     assert tree.css_first("html[lang=en]") is not None
     assert not tree.css("[style], [onclick], script:not([src])")
     names = {node.attributes.get("for") for node in tree.css("label")}
-    fields = [node for node in tree.css("input") if node.attributes.get("type") != "hidden"]
+    fields = tree.css("input:not([type=hidden], [aria-hidden])")
     assert all(node.attributes.get("id") in names for node in fields), user_id
     told = [node.attributes["aria-describedby"] for node in tree.css("[aria-describedby]")]
     assert all(tree.css_first(f"#{one}") for each in told if each for one in each.split())

@@ -9,6 +9,7 @@ GET, POST /account/deactivate
 
 from collections.abc import Mapping
 from datetime import datetime
+from html import escape
 from typing import Final
 from urllib.parse import quote
 
@@ -137,10 +138,11 @@ class AccountPages:
 
     def _row(self, visitor: Visitor, device: Device, apps: Mapping[str, Client]) -> str:
         app = apps.get(device.client_id or "")
-        told = [] if app is None else [app_site(app.metadata)]
-        told.append(f"{self._desk.say(visitor, 'session_seen')} {self._when(visitor, device.seen_at)}")
+        site = "" if app is None else f"{app_site(app.metadata)} · "
+        told = f"{site}{self._desk.say(visitor, 'session_seen')} "
+        when = f'<span class="when">{self._when(visitor, device.seen_at)}</span>'
         name = device.display_name or self._desk.say(visitor, "unnamed")
-        return markup.link(_address(device.device_id), name) + markup.paragraph(" · ".join(told), "hint")
+        return f'{markup.link(_address(device.device_id), name)}<p class="hint">{escape(told)}{when}</p>'
 
     def _when(self, visitor: Visitor, at: datetime | None) -> str:
         return self._desk.say(visitor, "never") if at is None else f"{at:%Y-%m-%d %H:%M} UTC"
@@ -217,7 +219,9 @@ class AccountPages:
         return self._desk.show(visitor, title, *body, status=400 if wrong else 200)
 
     def _own_password(self, visitor: Visitor, label: str, error: str) -> str:
-        return markup.field(
+        """With the name beside it, unseen, by which a password manager knows whose it is."""
+        whose = markup.owner(visitor.user_id or "")
+        return whose + markup.field(
             "now", self._desk.say(visitor, label), kind="password", error=error, autocomplete="current-password"
         )
 

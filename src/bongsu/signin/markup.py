@@ -67,6 +67,12 @@ def field(
     return f'<div class="field">{shown}</div>'
 
 
+def owner(user_id: str) -> str:
+    """Beside a password: a password manager reads it, a person does not need it."""
+    unseen = {"class": "unseen", "tabindex": "-1", "aria-hidden": "true", "readonly": ""}
+    return f"<input{_attributes({'type': 'text', 'autocomplete': 'username', 'value': user_id, **unseen})}>"
+
+
 def tick(name: str, label: str, *, is_on: bool = False) -> str:
     on = " checked" if is_on else ""
     return (

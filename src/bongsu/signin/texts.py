@@ -84,7 +84,7 @@ _EN: Final = {
     "end_all_lead": "All sessions and this browser are signed out.",
     "change_password": "Change password",
     "change_password_menu": "A new password for signing in",
-    "password_now": "Password until now",
+    "password_now": "Current password",
     "password_new": "New password",
     "end_others": "Sign out of all devices",
     "password_changed": "The password was changed.",
