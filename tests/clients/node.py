@@ -12,7 +12,7 @@ import pytest
 
 JS = Path(__file__).parent / "js"
 RUN_SECONDS_MAX = 120.0
-ACT_SECONDS_MAX = 20.0
+ACT_SECONDS_MAX = 60.0
 LINE_BYTES_MAX = 16 * 1024 * 1024  # a photo in base64 is one line
 
 
