@@ -372,8 +372,10 @@ class History:
         )
 
 
-async def one_after_the_other(workers: Workers, phones: Sequence[Phone], script: Sequence[Step]) -> None:
-    history = History(workers)
+async def one_after_the_other(
+    workers: Workers, phones: Sequence[Phone], script: Sequence[Step], kind: type[History] = History
+) -> None:
+    history = kind(workers)
     await history.begin(phones)
     try:
         for step in script:
@@ -383,9 +385,11 @@ async def one_after_the_other(workers: Workers, phones: Sequence[Phone], script:
     await history.end()
 
 
-async def all_at_once(workers: Workers, phones: Sequence[Phone], script: Sequence[Step], crowd: int) -> None:
+async def all_at_once(
+    workers: Workers, phones: Sequence[Phone], script: Sequence[Step], crowd: int, kind: type[History] = History
+) -> None:
     """`crowd` steps at a time, while every device waits for news at one worker and then at the other."""
-    history = History(workers)
+    history = kind(workers)
     await history.begin(phones)
     over = asyncio.Event()
     following = [asyncio.ensure_future(_follow(device, number, over)) for number, device in enumerate(history.devices)]
