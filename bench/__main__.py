@@ -30,6 +30,7 @@ from bench.scenarios.memory import Memory
 from bench.scenarios.overload import Overload
 from bench.scenarios.scenario import Scenario, Step
 from bench.scenarios.sends import Sends
+from bench.scenarios.sliding import Sliding
 from bench.scenarios.startup import Startup
 from bench.sizes import FULL, QUICK, Sizes
 from bench.target import Target
@@ -52,6 +53,7 @@ def scenarios(sizes: Sizes) -> list[Scenario]:
     return [
         *(Sends(sizes), Chat(sizes), Hall(sizes), InitialSync(sizes), LargeRoom(sizes), Memory(sizes), Overload(sizes)),
         Growth(sizes),
+        Sliding(sizes),
         Startup(sizes),
     ]
 
@@ -160,7 +162,7 @@ async def _compare(comparison: Comparison, peers: Sequence[Peer], chosen: Sequen
 @click.option(
     "--only",
     default="",
-    help="Which scenarios, by name: sends,chat,hall,initial_sync,large_room,memory,overload,growth,startup.",
+    help="Which scenarios, by name: sends,chat,hall,initial_sync,large_room,memory,overload,growth,sliding,startup.",
 )
 @click.option("--out", type=click.Path(path_type=Path), default=ROOT / "bench" / "results", help="Where results go.")
 @click.option("--no-presence", is_flag=True, help="Switch Synapse's presence off (it is on by default).")
