@@ -10,6 +10,8 @@ from tests.api.talking import V3, Json, Talker, ask, relating, room, segment, si
 from tests.gateway import SECONDS_MAX, Browser, Gateway, add_pusher, b64, pusher
 from tests.waiting import until
 
+from bongsu.core import limits
+
 R0 = "/_matrix/client/r0"
 
 
@@ -279,10 +281,29 @@ async def test_a_slow_gateway_holds_nobody_back_and_is_tried_again(
     await gateway.came(key, said[1])
     assert slow.tries == 1
     slow.hangs = False
+    await slow.stop()  # which cuts off what it had not answered
+    await slow.start()
     await slow.came(slow_key, said[1])
     assert slow.event_ids(slow_key) == said
     assert gateway.event_ids(key) == said
     await slow.stop()
+
+
+async def test_of_very_much_that_is_owed_the_newest_is_told(
+    alice: Talker, bob: Talker, room_id: str, gateway: Gateway
+) -> None:
+    key = await add_pusher(bob, gateway)
+    gateway.status = 502
+    said = [await alice.say(room_id, str(number)) for number in range(limits.PUSH_QUEUE_MAX + 10)]
+
+    async def tries() -> int:
+        return gateway.tries
+
+    await until(tries, lambda count: count >= 2, SECONDS_MAX)  # whatever came before the last of it is known
+    gateway.status = 200
+    told = await gateway.came(key, said[-1])
+    assert gateway.event_ids(key) == said[-limits.PUSH_QUEUE_MAX :]
+    assert told["counts"] == {"unread": len(said)}
 
 
 async def test_a_rejected_pusher_goes(alice: Talker, bob: Talker, room_id: str, gateway: Gateway) -> None:

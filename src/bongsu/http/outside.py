@@ -39,8 +39,9 @@ class Unreachable(Exception):
 class Outside:
     """allows_private: private addresses may be called as well, and over plain HTTP those alone."""
 
-    def __init__(self, *, allows_private: bool) -> None:
+    def __init__(self, *, allows_private: bool, seconds_max: float = limits.PUSH_ANSWER_SECONDS_MAX) -> None:
         self._allows_private = allows_private
+        self._seconds_max = seconds_max
         self._sessions: dict[str, Any] = {}
 
     async def close(self) -> None:
@@ -53,9 +54,7 @@ class Outside:
         from yarl import URL
 
         scheme = urlsplit(url).scheme
-        timeout = aiohttp.ClientTimeout(
-            total=limits.PUSH_ANSWER_SECONDS_MAX, sock_connect=limits.PUSH_CONNECT_SECONDS_MAX
-        )
+        timeout = aiohttp.ClientTimeout(total=self._seconds_max, sock_connect=limits.PUSH_CONNECT_SECONDS_MAX)
         try:
             self._check_literal(url, scheme)
             async with self._session(scheme).post(

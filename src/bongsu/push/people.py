@@ -1,5 +1,6 @@
 """Who of this worker's lanes may have to be told of something, and in which rooms it happened."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Sequence
 
@@ -32,11 +33,16 @@ class Target:
 
 
 class People:
-    """marked: is called with every target in whose rooms something happened."""
+    """marked: is called with every target in whose rooms something happened; may_concern: is a person to be told of an
+    event, or may it change what they are told?
+    """
 
-    def __init__(self, database: Database, marked: Callable[[Target], None]) -> None:
+    def __init__(
+        self, database: Database, marked: Callable[[Target], None], may_concern: Callable[[str, Event], bool]
+    ) -> None:
         self._database = database
         self._marked = marked
+        self._may_concern = may_concern
         self._of_user: dict[str, dict[int, Target]] = {}
         self._in_room: OrderedDict[str, set[str]] = OrderedDict()
         self._lanes: frozenset[int] = frozenset()
@@ -115,14 +121,20 @@ class People:
     # --- following the stream ---
 
     async def walk(self, segments: Sequence[Segment]) -> None:
-        """Marks everybody whom these segments may concern."""
+        """Marks everybody whom these segments may concern: all at once, after they were found."""
         await self._know({event.room_id for segment in segments for event in segment.events})
+        concerned: list[tuple[str, str, int]] = []
         for segment in segments:
             for event in segment.events:
-                self._walk_event(event)
-            for receipt in segment.receipts:
-                if receipt.user_id in self._of_user:
-                    self.mark(receipt.user_id, receipt.room_id, receipt.pos - 1)
+                concerned += [(user_id, event.room_id, event.pos - 1) for user_id in self._whom(event)]
+                await asyncio.sleep(0)  # a room may hold thousands
+            concerned += [
+                (receipt.user_id, receipt.room_id, receipt.pos - 1)
+                for receipt in segment.receipts
+                if receipt.user_id in self._of_user
+            ]
+        for user_id, room_id, after in concerned:
+            self.mark(user_id, room_id, after)
         while len(self._in_room) > limits.PUSH_ROOMS_CACHED_MAX:
             self._in_room.popitem(last=False)
 
@@ -133,11 +145,11 @@ class People:
         for room_id in room_ids:
             self._in_room.move_to_end(room_id)
 
-    def _walk_event(self, event: Event) -> None:
+    def _whom(self, event: Event) -> list[str]:
         inside = self._in_room[event.room_id]
-        for user_id in inside:
-            self.mark(user_id, event.room_id, event.pos - 1)
+        whom = [user_id for user_id in inside if user_id in self._of_user and self._may_concern(user_id, event)]
         person = event.state_key
         if event.type == MEMBER and person is not None and person in self._of_user:
             (inside.add if membership_of(event) == "join" else inside.discard)(person)
-            self.mark(person, event.room_id, event.pos - 1)
+            whom.append(person)
+        return whom

@@ -65,7 +65,7 @@ class Pushing:
         self._worker_id = uuid.uuid4()
         self._lanes: dict[int, Lane] = {}
         self._good_until = 0.0
-        self._people = People(database, self._marked)
+        self._people = People(database, self._marked, planning.may_concern)
         self._walked = 0
         self._segments: list[Segment] = []
         self._overrun = False
@@ -90,10 +90,11 @@ class Pushing:
     async def stop(self) -> None:
         """What is under way ends, so that it need not be sent again; then others may go on."""
         self._is_stopping = True
+        if not self._tasks:
+            return
         for task in self._tasks:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await asyncio.wait(self._tasks)
         if self._rounds:
             await asyncio.wait(self._rounds, timeout=limits.PUSH_STOP_SECONDS)
         for task in self._rounds:

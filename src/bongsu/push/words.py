@@ -26,11 +26,12 @@ class Counts(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class News(msgspec.Struct, frozen=True):
-    """An event that somebody is told of, and by which rule."""
+    """An event that somebody is told of, and by which rule. is_target: it is about their own membership."""
 
     event: Event
     outcome: Outcome
     room: Room
+    is_target: bool
 
     @property
     def prio(self) -> str:
@@ -80,7 +81,7 @@ def _about(news: News, pusher: Pusher, content: object) -> JsonObject:
     said.update({name: value for name, value in named.items() if value is not None})
     if event.type == MEMBER:
         said["membership"] = events.membership_of(event)
-        said["user_is_target"] = True  # nobody is told of others' membership but by a rule of their own
+        said["user_is_target"] = news.is_target
     return said
 
 

@@ -1,0 +1,74 @@
+"""Workers are killed between a commit and its push: every message is pushed, and what was heard only once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.api.talking import Talker, sign_up
+from tests.gateway import SECONDS_MAX, Gateway, add_pusher
+from tests.server import Server, data_folder
+from tests.waiting import until
+
+
+@pytest.fixture
+async def gateway() -> AsyncIterator[Gateway]:
+    gateway = Gateway()
+    await gateway.start()
+    yield gateway
+    await gateway.stop()
+
+
+def worker(data_dir: Path) -> Server:
+    return Server.start(data_dir, "--password-hashing", "fast", "--push-private-addresses")
+
+
+async def test_what_was_committed_is_pushed_after_kills_and_what_was_heard_is_not_pushed_again(
+    gateway: Gateway,
+) -> None:
+    with data_folder() as data_dir:
+        workers = [await asyncio.to_thread(worker, data_dir) for _ in range(2)]
+        async with aiohttp.ClientSession(workers[0].base_url) as http:
+            alice, bob = await sign_up(http, "alice"), await sign_up(http, "bob")
+            room_id = await alice.make_room()
+            await alice.bring(room_id, bob)
+            key = await add_pusher(bob, gateway)
+            said = [await alice.say(room_id, f"before {number}") for number in range(5)]
+            await gateway.came(key, said[-1])
+            gateway.hangs = True
+            said += [await alice.say(room_id, f"under way {number}") for number in range(3)]
+            await _tried(gateway, 6)
+            for each in workers:  # whoever pushes, and whoever could take over
+                each.kill()
+        gateway.hangs = False
+        await asyncio.to_thread(workers[0].restart)
+        async with aiohttp.ClientSession(workers[0].base_url) as http:
+            said.append(await alice.through(http).say(room_id, "after"))
+            await gateway.came(key, said[-1])
+            assert gateway.event_ids(key) == said
+            await _survives_a_stop(gateway, data_dir, workers[0], alice, room_id, key, said)
+
+
+async def _survives_a_stop(
+    gateway: Gateway, data_dir: Path, first: Server, alice: Talker, room_id: str, key: str, said: list[str]
+) -> None:
+    """A second worker comes and takes its share; the first one stops, and the second goes on."""
+    second = await asyncio.to_thread(worker, data_dir)
+    async with aiohttp.ClientSession(second.base_url) as http:
+        speaker = alice.through(http)
+        stopping = asyncio.create_task(asyncio.to_thread(first.stop))
+        while not stopping.done():
+            said.append(await speaker.say(room_id, "while it stops"))
+        await stopping
+        said.append(await speaker.say(room_id, "at the end"))
+        await gateway.came(key, said[-1])
+        assert gateway.event_ids(key) == said
+
+
+async def _tried(gateway: Gateway, count: int) -> None:
+    async def tries() -> int:
+        return gateway.tries
+
+    await until(tries, lambda found: found >= count, SECONDS_MAX)
