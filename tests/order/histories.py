@@ -19,6 +19,7 @@ from tests.order.model import Json, Model, Told, differences, position
 from tests.order.workers import Device, Person, Workers
 
 PEOPLE = 4
+ROOM_VERSIONS = ("12", "1", "3", "6", "9")  # one of each form of event ids, and of rules
 ROOMS_MAX = 4
 VISIBILITIES = ("shared", "invited", "joined", "world_readable")
 JOIN_RULES = ("public", "invite", "knock")
@@ -368,7 +369,12 @@ class History:
         state = [{"type": "m.room.history_visibility", "state_key": "", "content": visible}]
         guests = [self.people[self._target(step)].user_id] if step.pick % 2 else []
         await self._make_room(
-            step.who, self._at(step), preset=preset, initial_state=state if step.pick > 2 else [], invite=guests
+            step.who,
+            self._at(step),
+            preset=preset,
+            initial_state=state if step.pick > 2 else [],
+            invite=guests,
+            room_version=ROOM_VERSIONS[step.pick % len(ROOM_VERSIONS)],
         )
 
 
