@@ -25,6 +25,10 @@ async def test_a_guest_comes_without_a_password(saw: Saw) -> None:
     assert saw("room") == {"guest": True}
 
 
+async def test_a_summary_of_a_room_from_outside(saw: Saw) -> None:
+    assert saw("a_summary") == {"name": "The square", "version": "12", "rule": "public"}
+
+
 async def test_a_guest_follows_a_room_from_outside(saw: Saw) -> None:
     bodies = ["before anybody looked", "while somebody looks"]
     assert saw("looking_in") == {"name": "The square", "bodies": bodies, "isMember": False}

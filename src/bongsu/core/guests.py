@@ -16,7 +16,13 @@ _READ: Final = (
     *("rooms/{room_id}/relations/{event_id}", "rooms/{room_id}/relations/{event_id}/{rel_type}"),
     "rooms/{room_id}/relations/{event_id}/{rel_type}/{event_type}",
     *("profile/{user_id}", "profile/{user_id}/{key_name}", "user/{user_id}/filter/{filter_id}", "keys/changes"),
-    *("directory/room/{room_alias}", "room_summary/{room_id_or_alias}", "pushrules", "pushrules/"),
+    *(
+        "directory/room/{room_alias}",
+        "room_summary/{room_id_or_alias}",
+        "im.nheko.summary/summary/{room_id_or_alias}",
+        "pushrules",
+        "pushrules/",
+    ),
     *("media/config", "media/download/{server_name}/{media_id}", "media/download/{server_name}/{media_id}/{file_name}"),
     "media/thumbnail/{server_name}/{media_id}",
 )

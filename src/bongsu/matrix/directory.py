@@ -3,6 +3,7 @@
 GET, PUT /_matrix/client/v3/directory/list/room/{room_id}
 GET, POST /_matrix/client/v3/publicRooms
 GET /_matrix/client/v1/room_summary/{room_id_or_alias}
+GET /_matrix/client/unstable/im.nheko.summary/summary/{room_id_or_alias}  as matrix-js-sdk asks
 """
 
 import re
@@ -30,6 +31,8 @@ from bongsu.store.committer import Committer
 from bongsu.store.database import Database
 from bongsu.store.directory import EVERYWHERE, HERE, Cursor, Listed
 
+_DRAFT: Final = "/_matrix/client/unstable/im.nheko.summary/summary/{room_id_or_alias}"
+_DRAFTED: Final = ("room_version", "encryption")
 _TOKEN: Final = re.compile(r"([np])([0-9]{1,15})(!.{1,254})", re.DOTALL)
 
 
@@ -86,6 +89,7 @@ class Directory:
             *client_routes("GET", "/publicRooms", self.list, Auth.NONE, tier=Tier.SEARCH),
             *client_routes("POST", "/publicRooms", self.search, tier=Tier.SEARCH),
             Route("GET", at, self.summary, Auth.OPTIONAL, tier=Tier.SEARCH),
+            Route("GET", _DRAFT, self.draft_summary, Auth.OPTIONAL, tier=Tier.SEARCH),
         ]
 
     # --- publishing ---
@@ -163,6 +167,14 @@ class Directory:
     # --- one room ---
 
     async def summary(self, request: Request) -> Response:
+        return reply(await self._summary(request))
+
+    async def draft_summary(self, request: Request) -> Response:
+        """As the proposal had it, which named two things otherwise."""
+        said = await self._summary(request)
+        return reply({**said, **{f"im.nheko.summary.{key}": said[key] for key in _DRAFTED if key in said}})
+
+    async def _summary(self, request: Request) -> JsonObject:
         room = await self._room(request.params["room_id_or_alias"])
         requester = request.requester_or_none
         membership = await self._membership(room, requester)
@@ -172,7 +184,7 @@ class Directory:
         said = summary.summary(room.room_id, room.joined_count, room.version.name, facts_of(room))
         if requester is not None:
             said["membership"] = membership
-        return reply(said)
+        return said
 
     async def _membership(self, room: Room, requester: Requester | None) -> str:
         if requester is None:

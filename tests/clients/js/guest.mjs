@@ -25,6 +25,11 @@ await run({
         return { guest: guest.client.isGuest() };
     },
 
+    async a_summary() {
+        const summary = await guest.client.getRoomSummary(roomId);
+        return { name: summary.name, version: summary["im.nheko.summary.room_version"], rule: summary.join_rule };
+    },
+
     async looking_in() {
         const room = await guest.client.peekInRoom(roomId);
         const eventId = await host.say(roomId, "while somebody looks");
