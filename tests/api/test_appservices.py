@@ -161,6 +161,26 @@ async def test_a_transaction_is_repeated_unchanged_until_it_is_answered(
     assert bridge.pings[-1] == {"transaction_id": "hello"}
 
 
+async def test_who_was_away_is_told_what_it_would_have_been_told(
+    bridge: Bridge, ghost: Ghost, bot: Ghost, alice: Talker
+) -> None:
+    bridge.status = 500
+    room_id = await alice.make_room()
+    await alice.say(room_id, "before")
+    await alice.post(f"{room(room_id)}/invite", {"user_id": ghost.user_id})
+    await ghost.done("POST", f"{room(room_id)}/join", {})
+    inside = await alice.say(room_id, "while the ghost is there")
+    await ghost.done("POST", f"{room(room_id)}/leave", {})
+    await alice.say(room_id, "after")
+    bridge.status = 200
+    await bot.done("POST", f"{V1}/appservice/bridge/ping", {})
+    await _mark(bridge, ghost, alice)
+    events = [event for event in bridge.events if event["room_id"] == room_id]
+    assert [event["event_id"] for event in events if event["type"] == "m.room.message"] == [inside]
+    members = [event["content"]["membership"] for event in events if event["type"] == "m.room.member"]
+    assert members == ["invite", "join", "leave"]
+
+
 async def test_receipts_and_typing(bridge: Bridge, ghost: Ghost, alice: Talker) -> None:
     room_id = await alice.make_room(invite=[ghost.user_id])
     await ghost.done("POST", f"{room(room_id)}/join", {})

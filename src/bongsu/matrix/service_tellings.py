@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Final
 
 import structlog
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 from bongsu.core import limits
 from bongsu.core.errors import Refusal
@@ -31,6 +31,9 @@ log = structlog.get_logger(__name__)
 
 TRANSACTIONS: Final = Counter(
     "bongsu_service_transactions_total", "Transactions sent to application services", ["service", "outcome"]
+)
+BEHIND: Final = Gauge(
+    "bongsu_service_behind", "Positions of the stream that wait behind an unanswered transaction", ["service"]
 )
 
 
@@ -192,6 +195,7 @@ class _Teller:
                 if found.body is not None:
                     return await self._tellings.make(lease, found.to, found.body)
                 told = found.to
+            BEHIND.labels(self.service.id).set(0)
             noted = await self._note(lease, noted, told)
             await self.news.wait()
 
@@ -212,6 +216,7 @@ class _Teller:
         tries = pending.tries
         await self._wait_until_due(lease)
         while not await self._try(pending):
+            BEHIND.labels(self.service.id).set(self._feed.pos - pending.to)
             await self._tellings.failed(lease, self._pause(tries))
             tries += 1
             await self._wait_until_due(lease)
