@@ -352,7 +352,7 @@ async def test_names_that_are_none(alice: Talker) -> None:
 
 async def test_what_is_too_large(alice: Talker) -> None:
     version = await make(alice)
-    large = key(session_data={"ciphertext": "x" * 9_000})
+    large = key(session_data={"ciphertext": "x" * 3_100})
     assert await alice.refused("PUT", at(ROOM, "s"), large, version=version) == (413, "M_TOO_LARGE")
     auth = description(auth_data={"signatures": "x" * 70_000})
     assert await alice.refused("POST", VERSION, auth) == (413, "M_TOO_LARGE")

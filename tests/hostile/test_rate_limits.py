@@ -169,6 +169,23 @@ async def test_accounts_are_made_slowly_from_one_address(workers: tuple[Server, 
     attacker.close()
 
 
+async def test_a_backup_of_room_keys_grows_slowly(mallory: Person) -> None:
+    """Looking into it is limited by itself, so that a device that restores does not stop another that stores."""
+    body = {"algorithm": "org.example.x", "auth_data": {}}
+    version = (await mallory.does("POST", f"{V3}/room_keys/version", body))["version"]
+    key = {"first_message_index": 0, "forwarded_count": 0, "is_verified": False, "session_data": {"x": "x" * 3_000}}
+
+    async def store() -> Answer:
+        path = f"{V3}/room_keys/keys/!{secrets.token_hex(8)}/x?version={version}"
+        return await mallory.ask("PUT", path, key)
+
+    served, seconds, refusal = await until_limited(store)
+    assert RATES["key_backup"].at_once - 1 <= served <= most("key_backup", seconds)
+    assert refusal.refusal == LIMITED
+    shown = await mallory.ask("GET", f"{V3}/room_keys/version")
+    assert shown.json["count"] == served
+
+
 async def test_what_is_kept_for_a_person_grows_slowly(mallory: Person) -> None:
     """Account data and filters fill the disk as messages do."""
 

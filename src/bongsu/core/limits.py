@@ -158,7 +158,7 @@ TO_DEVICE_SWEEP_SECONDS = 3_600  # how often what nobody comes for is looked at
 # --- backups of room keys ---
 KEY_BACKUPS_MAX = 100  # versions of one person; clients delete the one before when they make a new one
 KEY_BACKUP_KEYS_MAX = 500_000  # of one person: ten years of a busy one, some 400 MB
-KEY_BACKUP_KEY_BYTES_MAX = 8_192  # session_data of one key; real ones have about 700 bytes
+KEY_BACKUP_KEY_BYTES_MAX = 3_072  # session_data of one key; real ones have about 700 bytes, and 60 for each forwarding
 KEY_BACKUP_AUTH_BYTES_MAX = 65_536  # a public key, and a signature of each of the person's devices
 KEY_BACKUP_KEYS_AT_ONCE_MAX = 1_000  # in one request; clients send a hundred or two
 KEY_BACKUP_PAGE_KEYS = 1_000  # read and sent at once, about 1 MB and 10 ms
@@ -421,7 +421,8 @@ RATES = {
     "send": (10.0, 60),  # a person: messages, receipts, typing; faster than anybody types, too slow to fill a disk
     "write": (2.0, 60),  # a person: joins, invites, state, rooms, what is kept for them, devices, passwords
     "keys": (5.0, 100),  # a person: looks up other people's keys and claims them, some hundred devices in a request
-    "key_backup": (10.0, 200),  # a person: stores or fetches keys one by one, or a hundred in a request
+    "key_backup": (2.0, 100),  # a person: stores a hundred keys in a request, at most 1 MB; 60,000 in five minutes
+    "key_restore": (10.0, 200),  # a person: fetches keys one by one, as messages come on the screen
     "to_device": (20.0, 200),  # a person: a room's key goes to its devices in many requests at once
     "media": (20.0, 300),  # a person: a screen of thumbnails at once
     "read": (20.0, 300),  # a person or, before signing in, an address: reads made once, or page by page

@@ -11,7 +11,6 @@ PUT, GET, DELETE /room_keys/keys/{room_id}/{session_id}
 """
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Final
 
 import msgspec
 
@@ -25,8 +24,6 @@ from bongsu.http.router import Handler, Route, client_routes
 from bongsu.store import key_backup as table
 from bongsu.store.database import Database
 from bongsu.store.key_backup import Backup, Stored, Which
-
-_BUCKET: Final = "key_backup"
 
 
 class VersionBody(msgspec.Struct):
@@ -67,7 +64,11 @@ class KeyBackup(msgspec.Struct, frozen=True):
             ("GET", one_key, self.get_one),
             *(("DELETE", path, self.delete_keys) for path in (keys, in_room, one_key)),
         ]
-        return [route for family in families for route in client_routes(*family, bucket=_BUCKET)]
+        return [
+            route
+            for method, path, handler in families
+            for route in client_routes(method, path, handler, bucket="key_restore" if method == "GET" else "key_backup")
+        ]
 
     # --- versions ---
 
