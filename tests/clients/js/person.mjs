@@ -2,6 +2,7 @@
 import "./quiet.mjs";
 import { randomBytes } from "node:crypto";
 import * as sdk from "matrix-js-sdk";
+import { SlidingSync } from "matrix-js-sdk/lib/sliding-sync.js";
 
 export const DEADLINE_MS = 10_000; // what is waited for takes milliseconds
 const AWAY_MS = 45_000; // a server that is started again, on a busy machine
@@ -16,14 +17,16 @@ const ROOM_EVENTS = ["Thread.new", "Thread.update", "Thread.newReply", "Room.Unr
 export class Person {
     #checks = new Set();
     #crypto;
+    #sliding;
 
     /**
      * @param credentials {baseUrl, userId, deviceId, accessToken}; crypto: with end-to-end encryption; secrets: callbacks
-     *     that know the recovery key
+     *     that know the recovery key; sliding: looks at so many rooms by sliding sync
      */
-    constructor(name, credentials, { crypto = false, secrets = {} } = {}) {
+    constructor(name, credentials, { crypto = false, secrets = {}, sliding = 0 } = {}) {
         this.name = name;
         this.#crypto = crypto;
+        this.#sliding = sliding;
         const options = { timelineSupport: true, disableVoip: true, cryptoCallbacks: secrets };
         this.client = sdk.createClient({ ...credentials, ...options });
         const check = () => this.#checks.forEach((run) => run());
@@ -66,9 +69,21 @@ export class Person {
     /** Begins to sync and resolves, with this, after the first. */
     async start() {
         if (this.#crypto) await this.client.initRustCrypto({ useIndexedDB: false });
-        await this.client.startClient({ lazyLoadMembers: true, threadSupport: true, initialSyncLimit: 8 });
+        const slidingSync = this.#sliding ? this.#slidingSync() : undefined;
+        await this.client.startClient({ lazyLoadMembers: true, threadSupport: true, initialSyncLimit: 8, slidingSync });
         await this.until("the first sync", () => this.client.isInitialSyncComplete());
         return this;
+    }
+
+    #slidingSync() {
+        const required_state = [
+            ["m.room.create", ""], ["m.room.name", ""], ["m.room.encryption", ""], ["m.room.power_levels", ""],
+            ["m.room.member", "$ME"], ["m.room.member", "$LAZY"],
+        ];
+        const list = { ranges: [[0, this.#sliding - 1]], timeline_limit: 8, required_state };
+        const room = { timeline_limit: 20, required_state: [...required_state, ["m.room.topic", ""]] };
+        this.sliding = new SlidingSync(this.client.baseUrl, new Map([["rooms", list]]), room, this.client, 20_000);
+        return this.sliding;
     }
 
     get userId() {
