@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test test-beside test-alone check format conformance bench drill lock clean
+.PHONY: help run web test test-beside test-alone check format conformance bench drill lock clean
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -14,6 +14,7 @@ ARGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --require-virtualenv
 JS := tests/clients/js
+WEB_FILES := $(shell find web/src web/public web/index.html web/vite.config.ts web/tsconfig.json web/src/worker/tsconfig.json -type f 2>/dev/null)
 
 help:
 	@echo "make run     start Bongsu with demo data on http://127.0.0.1:$(PORT)  (PORT=8009, ARGS=\"--log-level debug\")"
@@ -25,6 +26,7 @@ help:
 	@echo "make lock    the lock files again, from pyproject.toml"
 
 run: .venv/.run
+	@$(MAKE) --no-print-directory web || echo "The web client could not be built; the server starts without it" >&2
 	@exec $(BIN)/bongsu serve --data data --port $(PORT) --demo $(ARGS)
 
 # Tests that take the whole machine (three sites, three hosts) come last and one after another.
@@ -34,14 +36,14 @@ WHOLE_MACHINE := $(addprefix tests/,sites/test_lab.py sites/test_page.py sites/t
 ifeq ($(ARGS),)
 test: test-beside test-alone
 else
-test: check $(JS)/node_modules/.package-lock.json
+test: check $(JS)/node_modules/.package-lock.json web
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 endif
 
-test-beside: check $(JS)/node_modules/.package-lock.json
+test-beside: check $(JS)/node_modules/.package-lock.json web
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(addprefix --ignore=,$(WHOLE_MACHINE))
 
-test-alone: check $(JS)/node_modules/.package-lock.json
+test-alone: check $(JS)/node_modules/.package-lock.json web
 	$(BIN)/python -m pytest $(WHOLE_MACHINE)
 
 check: .venv/.test
@@ -67,7 +69,7 @@ drill: .venv/.run
 	$(BIN)/bongsu drill --dir $$lab --faults 100 --messages 1000000 --rate 1000 --writers 300 --rooms 24 $(ARGS)
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache build $(JS)/node_modules
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache build $(JS)/node_modules web/node_modules src/bongsu/web/dist
 
 # --- installing: a stamp inside .venv says what is there ---
 
@@ -104,6 +106,20 @@ $(JS)/node_modules/.package-lock.json: $(wildcard $(JS)/package-lock.json)
 	@if [ ! -f $(JS)/package-lock.json ]; then :; \
 	elif ! command -v npm >/dev/null; then echo "npm is missing: the tests with JavaScript clients are left out" >&2; \
 	else cd $(JS) && npm ci --no-audit --no-fund --ignore-scripts && touch node_modules/.package-lock.json; fi
+
+# --- the web client: its libraries once, then built when a file of it has changed ---
+
+web:
+	@if ! command -v npm >/dev/null || ! node -e 'process.exit(process.versions.node.split(".")[0] < 20)'; then \
+	  echo "Node 20 or newer with npm is missing: the web client is left out" >&2; \
+	else $(MAKE) --no-print-directory src/bongsu/web/dist/index.html; fi
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	@echo "Installing what the web client needs (once)"
+	@cd web && npm ci --no-audit --no-fund --ignore-scripts && touch node_modules/.package-lock.json
+
+src/bongsu/web/dist/index.html: web/node_modules/.package-lock.json $(WEB_FILES)
+	@cd web && npm run --silent build
 
 # --- the lock files: every version and hash, for Python 3.11 and newer on all platforms, and no registry's address ---
 

@@ -68,6 +68,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     public_base_url: Annotated[
         str | None, Meta(description="https:// address under which clients reach this server, if it is another")
     ] = None
+    public_sites: Annotated[
+        tuple[str, ...],
+        Meta(description="https:// addresses of all sites as clients reach them; the web client asks the others, too"),
+    ] = ()
     trusted_proxies: Annotated[
         tuple[str, ...], Meta(description="Addresses of proxies whose X-Forwarded-For is believed; commas between")
     ] = ()
@@ -253,6 +257,10 @@ _CHECKS: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
     "server_name": (is_server_name, 'a host name such as "chat.example.org", with a :port if need be'),
     "public_base_url": (_is_base_url, 'an address such as "https://chat.example.org"'),
     "site": (lambda text: text == "" or is_site_name(text), 'a short name in small letters, such as "seoul"'),
+    "public_sites": (
+        lambda sites: all(map(_is_base_url, sites)),
+        'addresses such as "https://seoul.example.org,https://busan.example.org"',
+    ),
     "peers": (lambda peers: all(map(_is_peer, peers)), 'sites such as "busan=https://busan.example.org"'),
     "turn_uris": (
         lambda uris: all(uri.startswith(("turn:", "turns:")) for uri in uris),

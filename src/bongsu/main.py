@@ -132,6 +132,7 @@ from bongsu.sync.peeks import Peeks
 from bongsu.sync.readers import Readers
 from bongsu.sync.service import Sync
 from bongsu.sync.sliding import Sliding
+from bongsu.web.routes import WebClient
 
 Announce = Callable[[str], None]
 People = Sequence[tuple[str, str]]  # (user id, password) of the demo's people
@@ -380,7 +381,8 @@ class Worker:
             Health(database, self.feed, self._why_leaving),
             FrontPage(database, self.feed, settings, now_ms, self._parked),
             StatusPage(self.watch, self._fact_finder(), settings.server_name, now_ms),
-            Discovery(self.place, self.vapid.public_key, has_mail=self.postman.is_there),
+            Discovery(self.place, self.vapid.public_key, settings.public_sites, has_mail=self.postman.is_there),
+            WebClient(settings.public_sites),
             Support(self._contacts(), settings.policy_server_key),
             Voip(Relay(settings.turn_uris, settings.turn_secret, settings.turn_seconds), now_ms),
             self.media,

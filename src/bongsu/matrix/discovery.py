@@ -1,6 +1,6 @@
 """GET /_matrix/client/versions · GET /.well-known/matrix/client · GET capabilities"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from bongsu.core import versions
 from bongsu.core.tiers import Tier
@@ -20,9 +20,10 @@ _SPEC_VERSIONS = ["r0.6.1", *(f"v1.{minor}" for minor in range(1, 20))]
 class Discovery:
     """What this server is and can do."""
 
-    def __init__(self, place: Place, web_push_key: Callable[[], str], *, has_mail: bool) -> None:
+    def __init__(self, place: Place, web_push_key: Callable[[], str], sites: Sequence[str], *, has_mail: bool) -> None:
         self._place = place
         self._web_push_key = web_push_key
+        self._sites = sites  # base URLs of all centres, for clients that know to ask another one
         self._has_mail = has_mail
 
     def routes(self) -> list[Route]:
@@ -38,7 +39,9 @@ class Discovery:
     async def well_known(self, request: Request) -> Response:
         base_url = self._place.base_url(request)
         sign_in = {"issuer": self._place.issuer(request), "account": f"{base_url}/account"}
-        return reply({"m.homeserver": {"base_url": base_url}, "org.matrix.msc2965.authentication": sign_in})
+        sites = {"bongsu.sites": self._sites} if self._sites else {}
+        known = {"m.homeserver": {"base_url": base_url}, "org.matrix.msc2965.authentication": sign_in}
+        return reply({**known, **sites})
 
     async def capabilities(self, request: Request) -> Response:
         available = dict.fromkeys(versions.SUPPORTED, "stable")

@@ -1,0 +1,220 @@
+"""The web client: two people talk in real Chromium with a real server, which is killed in between; judged here.
+
+Left out by name where Node, its modules or Chromium are not there.
+"""
+
+import asyncio
+import gzip
+import json
+import re
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.server import Server, data_folder
+
+pytestmark = pytest.mark.xdist_group("web")  # one conversation for the whole file, whoever runs the tests
+ROOT = Path(__file__).parents[2]
+WEB = ROOT / "web"
+DIST = ROOT / "src/bongsu/web/dist"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FIRST_LOAD_BYTES_MAX = 120 * 1024
+RUN_SECONDS_MAX = 90.0
+Saw = Callable[[str], Any]
+
+
+def _require(*, browser: bool) -> None:
+    if not (WEB / "node_modules").is_dir() or shutil.which("node") is None:
+        pytest.skip("the web client's modules are not installed: it needs Node 20 or newer")
+    if not (DIST / "index.html").is_file():
+        pytest.fail("the web client is not built: run `make test`, or `make web`", pytrace=False)
+    if browser and CHROMIUM is None:
+        pytest.skip("there is no Chromium: the web client's conversation is left out")
+
+
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[Server]:
+    """One that may be killed."""
+    with data_folder() as data_dir:
+        yield Server.start(data_dir)
+
+
+@pytest.fixture(scope="module")
+async def saw(own_server: Server) -> Saw:
+    """What a step of the conversation reported."""
+    _require(browser=True)
+    steps, errors = await _converse(own_server)
+
+    def saw(step: str) -> Any:
+        assert step in steps, f"{step} was not reported\n{errors}"
+        return steps[step]
+
+    return saw
+
+
+async def _converse(server: Server) -> tuple[dict[str, Any], str]:
+    pipe = asyncio.subprocess.PIPE
+    command = ("node", str(WEB / "e2e/talk.mjs"), server.base_url, str(CHROMIUM))
+    process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe)
+    steps: dict[str, Any] = {}
+    try:
+        async with asyncio.timeout(RUN_SECONDS_MAX):
+            await _follow(process, server, steps)
+            assert process.stderr is not None
+            return steps, (await process.stderr.read()).decode()
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def _follow(process: asyncio.subprocess.Process, server: Server, steps: dict[str, Any]) -> None:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    async for line in process.stdout:
+        said = json.loads(line)
+        if "ask" in said:
+            await asyncio.to_thread(server.kill if said["ask"] == "kill" else server.restart)
+            process.stdin.write(b"done\n")
+            await process.stdin.drain()
+        else:
+            steps[said["step"]] = said["saw"]
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(auto_decompress=False) as session:
+        yield session
+
+
+# --- the conversation ---
+
+
+@pytest.mark.parametrize("step", ["door", "signed_up", "room", "english"])
+async def test_nothing_stands_in_anybodys_way(saw: Saw, step: str) -> None:
+    assert saw(step)["faults"] == []
+
+
+async def test_two_people_talk(saw: Saw) -> None:
+    assert saw("talk")["alice"] == ["봉수가 올랐다 https://example.org/산", "보았소"]
+    assert saw("talk")["bob"] == saw("talk")["alice"]
+    assert saw("talk")["link"] == "https://example.org/%EC%82%B0"
+
+
+async def test_a_photo_is_shown_without_a_token_in_its_address(saw: Saw) -> None:
+    assert saw("photo") == {"source": "blob:", "label": "alice-web 님이 보낸 사진"}
+
+
+async def test_replies_reactions_edits_and_redactions(saw: Saw) -> None:
+    seen = saw("relations")
+    assert "잘 보았소" in seen["texts"]
+    assert "보았소" not in seen["texts"]
+    assert not [text for text in seen["texts"] if "지울 말" in text]
+    assert "봉수가 올랐다" in seen["quoted"]
+    assert re.fullmatch(r"👍\s*1", seen["reactions"])
+
+
+async def test_other_tabs_follow(saw: Saw) -> None:
+    tabs = saw("tabs")
+    assert tabs["first"] == tabs["second"]
+    assert tabs["first"][-2:] == ["두 탭 모두에", "둘째 탭에서"]
+
+
+async def test_what_was_written_in_the_fire_outlives_the_page(saw: Saw) -> None:
+    assert saw("burning")["texts"][-2:] == ["불길 속에서 하나", "불길 속에서 둘"]
+    assert "메시지 2개는 연결되면" in saw("burning")["banner"]
+
+
+async def test_after_the_fire_everything_is_there_once(saw: Saw) -> None:
+    told = ["불길 속에서 하나", "불길 속에서 둘", "다시 통하오"]
+    assert saw("after_fire") == {"alice": told, "bob": told, "waiting": 0}
+
+
+async def test_korean_and_english(saw: Saw) -> None:
+    assert saw("door")["title"] == "봉수"
+    assert saw("english")["language"] == "en"
+
+
+async def test_html_is_cleaned(saw: Saw) -> None:
+    cleaned = saw("sanitised")["cleaned"]
+    assert saw("sanitised")["hurt"] is None
+    for name, html in cleaned.items():
+        tags = set(re.findall(r"<([a-z0-9-]+)", html))
+        assert tags <= {"a", "b", "p", "strong", "span", "ol", "li", "table", "tbody"}, name
+        assert not re.search(r"<[^>]*\s(on\w+|style|class|id|src|srcdoc|action)=", html), name
+        assert not re.search(r"(javascript|data):[^<]*[\"'>]", html), name
+    assert cleaned["quoted"] == "새말"
+    assert 'data-danger="lookalike"' in cleaned["lookalike"]
+    assert '<ol start="3"><li>셋</li></ol>' in cleaned["fine"]
+    assert 'rel="noreferrer noopener"' in cleaned["fine"]
+
+
+async def test_signing_out_leaves_nothing(saw: Saw) -> None:
+    assert saw("signed_out") == {"facts": 0, "media": False, "settings": 0}
+
+
+async def test_no_script_failed_and_none_was_refused(saw: Saw) -> None:
+    assert saw("wrongs") == []
+
+
+# --- its files ---
+
+
+async def test_the_first_load_is_small(own_server: Server, client: aiohttp.ClientSession) -> None:
+    """Every script and style that the page names, as they go over the wire."""
+    _require(browser=False)
+    async with client.get(f"{own_server.base_url}/app/", headers={"accept-encoding": "gzip"}) as answer:
+        page = gzip.decompress(await answer.read()).decode()
+    names = re.findall(r'(?:src|href)="(/app/assets/[^"]+)"', page)
+    assert names
+    total = 0
+    for name in names:
+        async with client.get(own_server.base_url + name, headers={"accept-encoding": "gzip"}) as answer:
+            assert answer.headers["content-encoding"] == "gzip"
+            assert "immutable" in answer.headers["cache-control"]
+            total += len(await answer.read())
+    assert total <= FIRST_LOAD_BYTES_MAX
+
+
+async def test_every_page_of_the_app_is_the_app(own_server: Server, client: aiohttp.ClientSession) -> None:
+    _require(browser=False)
+    for path in ("/app/", "/app/chats", "/app/room/%21a%3Atest.example"):
+        async with client.get(own_server.base_url + path, headers={"accept-encoding": "identity"}) as answer:
+            assert answer.status == 200
+            assert answer.headers["cache-control"] == "no-cache"
+            policy = answer.headers["content-security-policy"]
+            assert "script-src 'self';" in policy
+            assert "unsafe" not in policy
+            assert b'id="app"' in await answer.read()
+    async with client.get(f"{own_server.base_url}/app/assets/nothing.js") as answer:
+        assert answer.status == 404
+    async with client.get(f"{own_server.base_url}/app", allow_redirects=False) as answer:
+        assert (answer.status, answer.headers["location"]) == (308, "/app/")
+
+
+async def test_the_app_knows_other_packings(own_server: Server, client: aiohttp.ClientSession) -> None:
+    _require(browser=False)
+    for encoding in ("br", "gzip"):
+        async with client.get(f"{own_server.base_url}/app/sw.js", headers={"accept-encoding": encoding}) as answer:
+            assert answer.headers["content-encoding"] == encoding
+            tag = answer.headers["etag"]
+        async with client.get(
+            f"{own_server.base_url}/app/sw.js", headers={"if-none-match": tag, "accept-encoding": encoding}
+        ) as answer:
+            assert answer.status == 304
+
+
+# --- what needs no browser ---
+
+
+@pytest.mark.parametrize("script", ["check", "test"])
+async def test_types_and_pure_parts(script: str) -> None:
+    _require(browser=False)
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec("npm", "run", "--silent", script, cwd=WEB, stdout=pipe, stderr=pipe)
+    out, err = await process.communicate()
+    assert process.returncode == 0, out.decode() + err.decode()

@@ -1,0 +1,63 @@
+// People in real browsers: Debian's Chromium, driven by playwright-core.
+import { chromium } from 'playwright-core'
+import axe from 'axe-core'
+
+const PATIENCE_MS = 15_000
+
+export async function launch(executablePath) {
+  return chromium.launch({ executablePath, args: ['--no-sandbox'] })
+}
+
+export class Person {
+  constructor(context, page, base) {
+    Object.assign(this, { context, page, base, wrongs: [] })
+    page.setDefaultTimeout(PATIENCE_MS)
+    this.watch(page)
+  }
+
+  static async at(browser, base, { locale = 'ko-KR', width = 390, dark = false } = {}) {
+    const colorScheme = dark ? 'dark' : 'light'
+    const context = await browser.newContext({ viewport: { width, height: 844 }, locale, colorScheme, reducedMotion: 'reduce' })
+    const person = new Person(context, await context.newPage(), base)
+    await person.page.goto(`${base}/app/`)
+    return person
+  }
+
+  /** Uncaught errors and refused scripts are faults, whatever else works. */
+  watch(page) {
+    page.on('pageerror', (error) => this.wrongs.push(error.message))
+    page.on('console', (line) => /Content Security Policy/.test(line.text()) && this.wrongs.push(line.text()))
+  }
+
+  async signUp(name, password) {
+    const { page } = this
+    await page.getByRole('button', { name: /회원가입$/ }).last().click()
+    await page.locator('[name=user]').fill(name)
+    await page.locator('[name=password]').fill(password)
+    await page.locator('form .strong').click()
+    await page.locator('nav.tabs').waitFor()
+  }
+
+  async write(text, page = this.page) {
+    await page.locator('.composer textarea').fill(text)
+    await page.keyboard.press('Enter')
+  }
+
+  async sees(text, page = this.page) {
+    await page.locator('.bubble', { hasText: text }).first().waitFor()
+  }
+
+  /** The texts of all bubbles, in order. */
+  texts(page = this.page) {
+    return page.locator('.bubble .words').allTextContents()
+  }
+
+  /** What axe finds serious, by its rule's name. */
+  async faults() {
+    const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
+    await this.page.evaluate(axe.source)
+    const found = await this.page.evaluate((values) => globalThis.axe.run(document, { runOnly: { type: 'tag', values } }), tags)
+    const bad = found.violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    return bad.map(({ id, nodes }) => `${id}: ${nodes[0].target} ${nodes[0].failureSummary}`)
+  }
+}

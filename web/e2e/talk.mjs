@@ -1,0 +1,147 @@
+// Two people talk while the server is killed and comes back. Prints a JSON line for each step: what was seen.
+// usage: node talk.mjs BASE_URL CHROMIUM; a line {"ask": …} waits for a line on standard input.
+import { createInterface } from 'node:readline'
+import { deflateSync } from 'node:zlib'
+import { launch, Person } from './browser.mjs'
+import { nasty } from './nasty.mjs'
+
+const [base, executable] = process.argv.slice(2)
+const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
+const tell = (step, saw) => console.log(JSON.stringify({ step, saw }))
+
+async function ask(what) {
+  console.log(JSON.stringify({ ask: what }))
+  await answers.next()
+}
+
+/** A PNG of one colour: 320 × 200. */
+function photo() {
+  const table = Array.from({ length: 256 }, (_, n) => Array.from({ length: 8 }).reduce((c) => (c & 1 ? 0xedb88320 ^ (c >>> 1) : c >>> 1), n) >>> 0)
+  const crc = (data) => (data.reduce((c, byte) => table[(c ^ byte) & 255] ^ (c >>> 8), 0xffffffff) ^ 0xffffffff) >>> 0
+  const chunk = (type, data) => {
+    const body = Buffer.concat([Buffer.from(type), data])
+    const size = Buffer.alloc(4)
+    const sum = Buffer.alloc(4)
+    size.writeUInt32BE(data.length)
+    sum.writeUInt32BE(crc(body))
+    return Buffer.concat([size, body, sum])
+  }
+  const head = Buffer.alloc(13)
+  head.writeUInt32BE(320, 0)
+  head.writeUInt32BE(200, 4)
+  head.set([8, 2, 0, 0, 0], 8)
+  const line = Buffer.concat([Buffer.from([0]), Buffer.alloc(960, 140)])
+  const pixels = deflateSync(Buffer.concat(Array(200).fill(line)))
+  return Buffer.concat([Buffer.from('89504e470d0a1a0a', 'hex'), chunk('IHDR', head), chunk('IDAT', pixels), chunk('IEND', Buffer.alloc(0))])
+}
+
+const browser = await launch(executable)
+const alice = await Person.at(browser, base)
+const bob = await Person.at(browser, base, { dark: true, width: 1440 })
+tell('door', { faults: await alice.faults(), title: await alice.page.title() })
+
+await alice.signUp('alice-web', 'correct horse battery')
+await bob.signUp('bob-web', 'staple battery horse')
+tell('signed_up', { faults: await alice.faults() })
+
+// --- a chat for two ---
+await alice.page.getByRole('button', { name: '새 대화' }).click()
+await alice.page.getByRole('dialog').getByRole('searchbox').fill('@bob-web:test.example')
+await alice.page.locator('dialog .entry').first().click()
+await alice.page.getByRole('button', { name: '대화 시작' }).click()
+await alice.page.locator('.composer').waitFor()
+await bob.page.getByRole('button', { name: '참여하기' }).click()
+await bob.page.locator('.composer').waitFor()
+await alice.write('봉수가 올랐다 https://example.org/산')
+await bob.sees('봉수가 올랐다')
+await bob.write('보았소')
+await alice.sees('보았소')
+await alice.page.locator('.message.mine .few').first().waitFor({ state: 'detached' })
+tell('talk', { alice: await alice.texts(), bob: await bob.texts(), link: await bob.page.locator('.words a').first().getAttribute('href') })
+
+// --- a photo ---
+await alice.page.locator('.composer input[type=file]').setInputFiles({ name: '봉수대.png', mimeType: 'image/png', buffer: photo() })
+const picture = bob.page.locator('.photo img')
+await picture.waitFor()
+await bob.page.waitForFunction(() => document.querySelector('.photo img')?.naturalWidth > 0)
+tell('photo', { source: (await picture.getAttribute('src')).slice(0, 5), label: await picture.getAttribute('alt') })
+
+// --- answers, faces, other words, taking back ---
+const menu = async (person, text, action) => {
+  await person.page.locator('.message', { hasText: text }).last().getByRole('button', { name: '메시지 메뉴' }).click()
+  await person.page.getByRole('dialog').getByRole('button', { name: action }).click()
+}
+await menu(bob, '봉수가 올랐다', '답장')
+await bob.write('어느 산이오?')
+await alice.page.locator('.quoted').waitFor()
+await menu(alice, '어느 산이오', '공감 👍')
+await bob.page.locator('.reactions button').waitFor()
+await menu(bob, '보았소', '수정')
+await bob.write('잘 보았소')
+await alice.sees('잘 보았소')
+await bob.write('지울 말')
+await alice.sees('지울 말')
+await menu(bob, '지울 말', '삭제')
+await bob.page.getByRole('dialog').getByRole('button', { name: '삭제' }).click()
+await alice.sees('삭제된 메시지입니다')
+tell('relations', { texts: await alice.texts(), quoted: await alice.page.locator('.quoted').innerText(), reactions: await bob.page.locator('.reactions').innerText() })
+tell('room', { faults: [...(await alice.faults()), ...(await bob.faults())] })
+
+// --- another tab of the same browser follows ---
+const second = await alice.context.newPage()
+alice.watch(second)
+await second.goto(alice.page.url())
+await alice.sees('잘 보았소', second)
+await bob.write('두 탭 모두에')
+await Promise.all([alice.sees('두 탭 모두에'), alice.sees('두 탭 모두에', second)])
+await alice.write('둘째 탭에서', second)
+await bob.sees('둘째 탭에서')
+tell('tabs', { first: await alice.texts(), second: await alice.texts(second) })
+await second.close()
+
+// --- the server is killed; the page is loaded again; the server comes back ---
+await alice.page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined))
+await alice.page.reload()
+await alice.sees('둘째 탭에서')
+await ask('kill')
+await alice.write('불길 속에서 하나')
+await alice.write('불길 속에서 둘')
+await alice.page.locator('.banner').waitFor()
+const banner = await alice.page.locator('.banner').innerText()
+await alice.page.reload()
+await alice.sees('불길 속에서 둘')
+tell('burning', { banner, texts: await alice.texts() })
+await ask('start')
+await bob.sees('불길 속에서 둘')
+await alice.page.locator('.banner').waitFor({ state: 'detached' })
+await bob.write('다시 통하오')
+await alice.sees('다시 통하오')
+tell('after_fire', { alice: (await alice.texts()).slice(-3), bob: (await bob.texts()).slice(-3), waiting: await alice.page.locator('.meta .icon').count() })
+
+// --- English, the dark, the other tabs ---
+await alice.page.goto(`${base}/app/more`)
+await alice.page.getByRole('button', { name: 'English' }).click()
+await alice.page.getByRole('button', { name: 'Dark' }).click()
+const more = await alice.faults()
+await alice.page.getByRole('link', { name: 'Friends' }).click()
+await alice.page.getByRole('button', { name: 'bob-web' }).waitFor()
+const friends = await alice.faults()
+tell('english', { faults: [...more, ...friends], language: await alice.page.locator('html').getAttribute('lang') })
+
+tell('wrongs', [...alice.wrongs, ...bob.wrongs])
+tell('sanitised', await nasty(bob.page)) // the browser itself complains of each, so this comes after
+
+// --- the way out leaves nothing ---
+await alice.page.getByRole('link', { name: 'More' }).click()
+await alice.page.getByRole('button', { name: 'Sign out' }).click()
+await alice.page.getByRole('dialog').getByRole('button', { name: 'Sign out' }).click()
+await alice.page.locator('.gate').waitFor()
+const left = await alice.page.evaluate(async () => {
+  const database = await new Promise((resolve) => (indexedDB.open('bongsu').onsuccess = (event) => resolve(event.target.result)))
+  const facts = database.objectStoreNames.contains('facts') ? database.transaction('facts').objectStore('facts').count() : null
+  const count = facts ? await new Promise((resolve) => (facts.onsuccess = () => resolve(facts.result))) : 0
+  return { facts: count, media: await caches.has('bongsu-media'), settings: localStorage.length }
+})
+tell('signed_out', left)
+await browser.close()
+process.exit(0)

@@ -1,0 +1,246 @@
+import type { Json, JoinedRoom, RawEvent, SyncReply } from '../net/matrix'
+import type { Account, Entry, Member, Preview, Room } from './types'
+
+const SPAN = 2 ** 26 // places in a stretch; it grows from the middle in both directions
+const MIDDLE = 2 ** 25
+
+/** What a sync reply changes: whole rooms, entries to keep, ids whose content is gone. */
+export interface Change {
+  rooms: Room[]
+  entries: Entry[]
+  account?: Account
+}
+
+export const emptyRoom = (id: string): Room => ({
+  id,
+  membership: 'join',
+  heroes: [],
+  joined: 0,
+  invited: 0,
+  members: {},
+  receipts: {},
+  unread: 0,
+  highlights: 0,
+  stretches: [],
+  newest: 0,
+  lastTs: 0,
+  tags: [],
+})
+
+export function readSync(reply: SyncReply, known: ReadonlyMap<string, Room>, account: Account): Change {
+  const change: Change = { rooms: [], entries: [] }
+  for (const [id, joined] of Object.entries(reply.rooms?.join ?? {})) {
+    const arrived = readJoined(known.get(id) ?? emptyRoom(id), joined)
+    change.rooms.push(arrived.room)
+    change.entries.push(...arrived.entries)
+  }
+  for (const [id, invite] of Object.entries(reply.rooms?.invite ?? {})) {
+    change.rooms.push(readInvite(id, invite.invite_state?.events ?? []))
+  }
+  for (const id of Object.keys(reply.rooms?.leave ?? {})) {
+    change.rooms.push({ ...(known.get(id) ?? emptyRoom(id)), membership: 'leave', unread: 0, highlights: 0 })
+  }
+  const events = reply.account_data?.events ?? []
+  if (events.length > 0) change.account = events.reduce(readAccount, account)
+  return change
+}
+
+/** One room's news. The room comes back as a new value. */
+export function readJoined(before: Room, joined: JoinedRoom): { room: Room; entries: Entry[] } {
+  const room: Room = { ...before, membership: 'join', members: { ...before.members }, receipts: { ...before.receipts } }
+  delete room.inviter
+  for (const event of joined.state?.events ?? []) readState(room, event)
+  const timeline = joined.timeline?.events ?? []
+  openStretch(room, joined)
+  const entries = timeline.map((event) => {
+    if (event.state_key !== undefined) readState(room, event)
+    return entryOf(event, room.id, room.newest++)
+  })
+  for (const entry of entries) noteLast(room, entry)
+  readSummary(room, joined)
+  for (const event of joined.ephemeral?.events ?? []) if (event.type === 'm.receipt') readReceipts(room, event.content)
+  for (const event of joined.account_data?.events ?? []) readRoomData(room, event.type, event.content)
+  return { room, entries }
+}
+
+/** The first sync opens the first stretch; one that left something out opens another, above a hole. */
+function openStretch(room: Room, joined: JoinedRoom): void {
+  const isFirst = room.stretches.length === 0
+  if (!joined.timeline || (!isFirst && !joined.timeline.limited)) return
+  const number = (room.stretches.at(-1)?.number ?? 0) + 1
+  const start = number * SPAN + MIDDLE
+  room.stretches = [...room.stretches, { number, from: joined.timeline.prev_batch ?? null, oldest: start - 1 }]
+  room.newest = start
+}
+
+export function entryOf(event: RawEvent, room: string, order: number): Entry {
+  const entry: Entry = {
+    id: event.event_id ?? `~${order}`,
+    room,
+    order,
+    type: event.type,
+    sender: event.sender,
+    content: event.content,
+    ts: event.origin_server_ts,
+  }
+  if (event.state_key !== undefined) entry.stateKey = event.state_key
+  if (event.unsigned?.transaction_id) entry.txn = event.unsigned.transaction_id
+  if (event.unsigned?.prev_content) entry.previous = event.unsigned.prev_content
+  if (event.unsigned?.redacted_because) entry.redacted = true
+  const redacts = event.redacts ?? event.content['redacts']
+  if (event.type === 'm.room.redaction' && typeof redacts === 'string') entry.redacts = redacts
+  return entry
+}
+
+export const stretchOf = (order: number): number => Math.floor(order / SPAN)
+
+/** The lowest place that a stretch can have. */
+export const floorOf = (number: number): number => number * SPAN
+
+/**
+ * A page of older history, newest first, below a stretch. `known`: ids that are kept already; meeting one closes the hole.
+ * The room as it is then, and what is new.
+ */
+export function readOlder(
+  room: Room,
+  number: number,
+  page: { chunk: RawEvent[]; end?: string; state?: RawEvent[] },
+  known: ReadonlySet<string>,
+): { room: Room; entries: Entry[] } {
+  const stretch = room.stretches.find((one) => one.number === number)
+  if (!stretch) return { room, entries: [] }
+  const met = page.chunk.findIndex((event) => known.has(event.event_id ?? ''))
+  const isBelow = room.stretches.some((one) => one.number < number)
+  const fresh = met >= 0 && isBelow ? page.chunk.slice(0, met) : page.chunk.filter((event) => !known.has(event.event_id ?? ''))
+  const entries = fresh.map((event, index) => entryOf(event, room.id, stretch.oldest - index))
+  const from = (met >= 0 && isBelow) || !page.end ? null : page.end
+  const grown = { ...stretch, from, oldest: stretch.oldest - entries.length }
+  const members = { ...room.members }
+  for (const event of page.state ?? []) {
+    if (event.type === 'm.room.member' && event.state_key && !members[event.state_key]) members[event.state_key] = memberOf(event.content)
+  }
+  const stretches = room.stretches.map((one) => (one === stretch ? grown : one))
+  return { room: { ...room, stretches, members }, entries }
+}
+
+// --- state ---
+
+const text = (content: Json, key: string): string | undefined => {
+  const value = content[key]
+  return typeof value === 'string' && value !== '' ? value : undefined
+}
+
+type Text = 'name' | 'topic' | 'avatar' | 'alias' | 'joinRule' | 'fullyRead'
+
+function put(room: { [key in Text]?: string }, key: Text, value: string | undefined): void {
+  if (value === undefined) delete room[key]
+  else room[key] = value
+}
+
+function readState(room: Room, event: RawEvent): void {
+  const { content } = event
+  if (event.type === 'm.room.member' && event.state_key) room.members[event.state_key] = memberOf(content)
+  if (event.state_key !== '') return
+  switch (event.type) {
+    case 'm.room.name':
+      return put(room, 'name', text(content, 'name'))
+    case 'm.room.topic':
+      return put(room, 'topic', text(content, 'topic'))
+    case 'm.room.avatar':
+      return put(room, 'avatar', text(content, 'url'))
+    case 'm.room.canonical_alias':
+      return put(room, 'alias', text(content, 'alias'))
+    case 'm.room.join_rules':
+      return put(room, 'joinRule', text(content, 'join_rule'))
+    case 'm.room.encryption':
+      room.encrypted = true
+      return
+    case 'm.room.power_levels':
+      room.powers = content
+  }
+}
+
+function memberOf(content: Json): Member {
+  const member: Member = { membership: text(content, 'membership') ?? 'leave' }
+  const name = text(content, 'displayname')
+  const avatar = text(content, 'avatar_url')
+  if (name) member.name = name
+  if (avatar) member.avatar = avatar
+  return member
+}
+
+function readInvite(id: string, state: RawEvent[]): Room {
+  const room = emptyRoom(id)
+  for (const event of state) readState(room, event)
+  const invite = state.findLast((event) => event.type === 'm.room.member' && event.content['membership'] === 'invite')
+  room.membership = 'invite'
+  room.lastTs = invite?.origin_server_ts ?? Date.now()
+  if (invite) {
+    room.inviter = invite.sender
+    room.heroes = [invite.sender]
+  }
+  return room
+}
+
+// --- the rest ---
+
+const isSaid = (type: string): boolean => type === 'm.room.message' || type === 'm.sticker' || type === 'm.room.encrypted'
+
+function noteLast(room: Room, entry: Entry): void {
+  if (room.last && entry.redacts === room.last.id) room.last = { ...room.last, content: {}, redacted: true }
+  if (!isSaid(entry.type)) {
+    room.lastTs ||= entry.ts
+    return
+  }
+  const relation = entry.content['m.relates_to'] as Json | undefined
+  if (relation?.['rel_type'] === 'm.replace') {
+    const content = entry.content['m.new_content'] as Json | undefined
+    if (content && room.last && room.last.id === relation['event_id']) room.last = { ...room.last, content }
+    return
+  }
+  room.last = previewOf(entry)
+  room.lastTs = entry.ts
+}
+
+function previewOf(entry: Entry): Preview {
+  const preview: Preview = { id: entry.id, sender: entry.sender, ts: entry.ts, type: entry.type, content: entry.content }
+  if (entry.redacted) preview.redacted = true
+  return preview
+}
+
+function readSummary(room: Room, joined: JoinedRoom): void {
+  const { summary, unread_notifications: unread } = joined
+  if (summary?.['m.heroes']) room.heroes = summary['m.heroes']
+  room.joined = summary?.['m.joined_member_count'] ?? room.joined
+  room.invited = summary?.['m.invited_member_count'] ?? room.invited
+  room.unread = unread?.notification_count ?? room.unread
+  room.highlights = unread?.highlight_count ?? room.highlights
+}
+
+/** Whoever read in a thread alone has not read the room. */
+function readReceipts(room: Room, content: Json): void {
+  for (const [event, kinds] of Object.entries(content)) {
+    for (const kind of ['m.read', 'm.read.private']) {
+      const readers = (kinds as Record<string, Record<string, { thread_id?: string }>>)[kind] ?? {}
+      for (const [user, receipt] of Object.entries(readers)) {
+        if (!receipt.thread_id || receipt.thread_id === 'main') room.receipts[user] = event
+      }
+    }
+  }
+}
+
+function readRoomData(room: Room, type: string, content: Json): void {
+  if (type === 'm.fully_read') put(room, 'fullyRead', text(content, 'event_id'))
+  if (type === 'm.tag') room.tags = Object.keys((content['tags'] as Json | undefined) ?? {})
+}
+
+export function readAccount(account: Account, event: { type: string; content: Json }): Account {
+  if (event.type === 'm.direct') return { ...account, direct: event.content as Record<string, string[]> }
+  if (event.type === 'm.ignored_user_list') {
+    return { ...account, ignored: Object.keys((event.content['ignored_users'] as Json | undefined) ?? {}) }
+  }
+  if (event.type !== 'm.push_rules') return account
+  const rules = (event.content['global'] as { room?: { rule_id: string; enabled: boolean; actions: unknown[] }[] } | undefined)?.room ?? []
+  const silent = rules.filter((rule) => rule.enabled && !rule.actions.includes('notify'))
+  return { ...account, muted: silent.map((rule) => rule.rule_id) }
+}

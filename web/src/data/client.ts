@@ -1,0 +1,492 @@
+import { Matrix, type Json, type Login } from '../net/matrix'
+import { Refused } from '../net/errors'
+import { Sites } from '../net/sites'
+import type { Change } from './arrival'
+import { deleteDatabase, openDatabase, type Database } from './database'
+import { searcher } from './drawer'
+import { healthOf, type Facts, type Health } from './health'
+import { describeFile, MediaShelf } from './media'
+import { newItem, Outbox, Sender, type Draft } from './outbox'
+import { SyncEngine, type Memory } from './sync'
+import { Tabs, type Told } from './tabs'
+import type { Message } from './timeline'
+import { NO_ACCOUNT, type Account, type Entry, type Item, type Room, type Session } from './types'
+import { kept, RoomWindow } from './window'
+
+export type Topic = 'session' | 'rooms' | 'health' | 'profile' | `room ${string}` | `outbox ${string}` | `typing ${string}` | `upload ${string}`
+
+export interface Profile {
+  name?: string
+  avatar?: string
+}
+
+const TICK_MS = 1_000
+const DAY_MS = 86_400_000
+const TYPING_MS = 4_000
+
+/** Everything the screens may know and do. They listen to topics and read again. */
+export class Client {
+  session: Session | null = null
+  profile: Profile = {}
+  health: Health = { kind: 'normal' }
+  isLeader = false
+  readonly matrix: Matrix
+  readonly media: MediaShelf
+  private readonly memory: Memory = { rooms: new Map(), account: NO_ACCOUNT }
+  private readonly typists = new Map<string, string[]>()
+  private readonly shares = new Map<string, number>()
+  private readonly listeners = new Map<Topic, Set<() => void>>()
+  private readonly windows = new Set<RoomWindow>()
+  private readonly facts = { heardAt: Date.now(), isCut: false }
+  private readonly tabs: Tabs
+  private engine: SyncEngine | undefined
+  private sender: Sender | undefined
+  private typedAt = 0
+  private readTo = new Map<string, string>()
+
+  private constructor(
+    private readonly database: Database,
+    private readonly outbox: Outbox,
+    sites: Sites,
+  ) {
+    this.matrix = new Matrix(sites)
+    this.media = new MediaShelf(this.matrix)
+    this.tabs = new Tabs((told) => this.hear(told))
+    this.matrix.onSignedOut = () => void this.forget()
+    sites.onChange = () => this.engine?.hurry()
+  }
+
+  static async open(): Promise<Client> {
+    const database = await openDatabase(() => location.reload())
+    const sites = new Sites([location.origin])
+    sites.learn(((await database.get('facts', 'sites')) as string[] | undefined) ?? [])
+    const client = new Client(database, new Outbox(database), sites)
+    await client.remember()
+    return client
+  }
+
+  // --- listening ---
+
+  on(topic: Topic, run: () => void): () => void {
+    const all = this.listeners.get(topic) ?? new Set()
+    this.listeners.set(topic, all)
+    all.add(run)
+    return () => all.delete(run)
+  }
+
+  private emit(topic: Topic): void {
+    for (const run of this.listeners.get(topic) ?? []) run()
+  }
+
+  // --- account ---
+
+  get me(): string {
+    return this.session?.user ?? ''
+  }
+
+  get account(): Account {
+    return this.memory.account
+  }
+
+  async signIn(user: string, password: string, deviceName: string): Promise<void> {
+    await this.begin(await this.matrix.login(user, password, deviceName))
+  }
+
+  async signUp(user: string, password: string, deviceName: string, token: string): Promise<void> {
+    await this.begin(await this.matrix.register(user, password, deviceName, token))
+  }
+
+  /** The server ends the session if it can be reached; what this browser kept is gone in any case. */
+  async signOut(): Promise<void> {
+    await this.matrix.logout().catch(() => {})
+    await this.forget()
+  }
+
+  async setName(name: string): Promise<void> {
+    await this.matrix.setProfile(this.me, 'displayname', name)
+    await this.keepProfile({ ...this.profile, name })
+  }
+
+  async setPhoto(file: File): Promise<void> {
+    const { content_uri: avatar } = await this.matrix.createMedia()
+    await this.matrix.upload(avatar, file, () => {}, new AbortController().signal)
+    await this.matrix.setProfile(this.me, 'avatar_url', avatar)
+    await this.keepProfile({ ...this.profile, avatar })
+  }
+
+  // --- rooms ---
+
+  rooms(): Room[] {
+    return [...this.memory.rooms.values()]
+  }
+
+  unreadTotal(): number {
+    return this.rooms().reduce((sum, room) => sum + (room.membership === 'join' ? room.unread : room.membership === 'invite' ? 1 : 0), 0)
+  }
+
+  room(id: string): Room | undefined {
+    return this.memory.rooms.get(id)
+  }
+
+  /** The room for two with somebody; made, if there is none. */
+  async direct(user: string): Promise<string> {
+    const before = this.account.direct[user]?.find((id) => this.room(id)?.membership === 'join')
+    if (before) return before
+    const body = { preset: 'trusted_private_chat', is_direct: true, invite: [user] }
+    const { room_id: room } = await this.matrix.createRoom(body)
+    const direct = { ...this.account.direct, [user]: [room, ...(this.account.direct[user] ?? [])] }
+    await this.setDirect(direct)
+    return room
+  }
+
+  async group(name: string, people: string[]): Promise<string> {
+    const body = { preset: 'private_chat', invite: people, ...(name && { name }) }
+    return (await this.matrix.createRoom(body)).room_id
+  }
+
+  /** A link, an alias or an id. */
+  async join(address: string): Promise<string> {
+    const room = (await this.matrix.join(roomAddress(address))).room_id
+    const inviter = this.room(room)?.inviter
+    if (inviter && !this.room(room)?.name) {
+      await this.setDirect({ ...this.account.direct, [inviter]: [room, ...(this.account.direct[inviter] ?? [])] })
+    }
+    return room
+  }
+
+  async leave(id: string): Promise<void> {
+    await this.matrix.leave(id)
+    await this.patch(id, (room) => ({ ...room, membership: 'leave', unread: 0 }))
+  }
+
+  async setMuted(id: string, is: boolean): Promise<void> {
+    await this.matrix.mute(id, is)
+    const muted = this.account.muted.filter((room) => room !== id)
+    this.changed({ rooms: [], entries: [], account: { ...this.account, muted: is ? [...muted, id] : muted } })
+  }
+
+  /** Everybody who is in the room; asked of the server, for a sync tells only of those who spoke. */
+  async loadMembers(id: string): Promise<void> {
+    const { joined } = await this.matrix.members(id)
+    await this.patch(id, (room) => {
+      const here = Object.entries(joined).map(([user, { display_name: name, avatar_url: avatar }]) => {
+        return [user, { membership: 'join', ...(name && { name }), ...(avatar && { avatar }) }] as const
+      })
+      const others = Object.entries(room.members).filter(([, member]) => member.membership !== 'join')
+      return { ...room, joined: here.length, members: { ...Object.fromEntries(others), ...Object.fromEntries(here) } }
+    })
+  }
+
+  openWindow(id: string): RoomWindow {
+    const window = new RoomWindow(id, this.database, this.matrix, (room, entries) => this.changed({ rooms: [room], entries }))
+    this.windows.add(window)
+    return window
+  }
+
+  closeWindow(window: RoomWindow): void {
+    this.windows.delete(window)
+  }
+
+  async markRead(id: string, event: string): Promise<void> {
+    if (this.readTo.get(id) === event) return
+    this.readTo.set(id, event)
+    try {
+      await this.matrix.read(id, event)
+      await this.patch(id, (room) => ({ ...room, unread: 0, highlights: 0, receipts: { ...room.receipts, [this.me]: event } }))
+    } catch {
+      this.readTo.delete(id) // the next look tries again
+    }
+  }
+
+  typing(id: string): string[] {
+    return (this.typists.get(id) ?? []).filter((user) => user !== this.me)
+  }
+
+  typed(id: string, isTyping: boolean): void {
+    const now = Date.now()
+    if (isTyping && now - this.typedAt < TYPING_MS) return
+    if (!isTyping && this.typedAt === 0) return
+    this.typedAt = isTyping ? now : 0
+    void this.matrix.typing(id, this.me, isTyping).catch(() => {})
+  }
+
+  /** What is kept of a room, newest first. */
+  keptOf(id: string): Promise<Entry[]> {
+    return kept(this.database, id, (entry) => entry.type === 'm.room.message', 20_000)
+  }
+
+  find(id: string, words: string): Promise<Entry[]> {
+    return kept(this.database, id, searcher(words), 100)
+  }
+
+  // --- saying things: on disk first ---
+
+  waiting(id: string): Promise<Item[]> {
+    return this.outbox.of(id)
+  }
+
+  uploaded(txn: string): number {
+    return this.shares.get(txn) ?? 0
+  }
+
+  async say(room: string, body: string, replyTo?: Message): Promise<void> {
+    const relation = replyTo?.id ? { 'm.relates_to': { 'm.in_reply_to': { event_id: replyTo.id } } } : {}
+    const mentions = replyTo ? { user_ids: [replyTo.sender] } : {}
+    await this.post({ room, type: 'm.room.message', content: { msgtype: 'm.text', body, 'm.mentions': mentions, ...relation } })
+  }
+
+  async edit(room: string, event: string, body: string): Promise<void> {
+    const content = { msgtype: 'm.text', body }
+    const relation = { rel_type: 'm.replace', event_id: event }
+    await this.post({
+      room,
+      type: 'm.room.message',
+      content: { ...content, body: `* ${body}`, 'm.mentions': {}, 'm.new_content': { ...content, 'm.mentions': {} }, 'm.relates_to': relation },
+    })
+  }
+
+  async react(room: string, event: string, key: string): Promise<void> {
+    const relation = { rel_type: 'm.annotation', event_id: event, key }
+    await this.post({ room, type: 'm.reaction', content: { 'm.relates_to': relation } })
+  }
+
+  async redact(room: string, event: string): Promise<void> {
+    await this.post({ room, type: 'm.room.redaction', content: {}, redacts: event })
+  }
+
+  async sendFiles(room: string, files: readonly File[]): Promise<void> {
+    for (const file of files) {
+      const content = await describeFile(file)
+      await this.post({ room, type: 'm.room.message', content, attachment: { blob: file, name: file.name } })
+    }
+  }
+
+  /** Tries something again that was refused; the id stays. */
+  async retry(txn: string): Promise<void> {
+    const item = await this.outbox.get(txn)
+    if (!item || item.state !== 'failed') return
+    const { error: _, ...rest } = item
+    await this.outbox.put({ ...rest, state: 'queued', notBefore: 0 })
+    this.outboxChanged(item.room)
+  }
+
+  /** Takes back what has not gone out. */
+  async discard(txn: string): Promise<void> {
+    const item = await this.outbox.get(txn)
+    if (!item) return
+    await this.outbox.remove(txn)
+    this.sender?.cancel(txn)
+    this.tabs.tell({ kind: 'cancel', txn })
+    this.outboxChanged(item.room)
+  }
+
+  // --- drafts ---
+
+  async draft(room: string): Promise<string> {
+    return ((await this.database.get('facts', `draft ${room}`)) as string | undefined) ?? ''
+  }
+
+  async keepDraft(room: string, text: string): Promise<void> {
+    if (text) await this.database.put('facts', text, `draft ${room}`)
+    else await this.database.delete('facts', `draft ${room}`)
+  }
+
+  // --- inside ---
+
+  private lastSeq = 0
+
+  private async post(draft: Draft): Promise<void> {
+    this.lastSeq = Math.max(Date.now(), this.lastSeq + 1)
+    const item = { ...newItem(draft, Date.now()), seq: this.lastSeq }
+    await this.outbox.put(item)
+    this.outboxChanged(item.room)
+  }
+
+  private outboxChanged(room: string): void {
+    this.tabs.tell({ kind: 'outbox', room })
+    this.emit(`outbox ${room}`)
+    void this.sender?.flush(room)
+  }
+
+  private async begin(login: Login): Promise<void> {
+    const session = { user: login.user_id, device: login.device_id, token: login.access_token }
+    await this.database.put('facts', session, 'session')
+    await this.remember()
+    this.emit('session')
+  }
+
+  /** What the disk knows; then, if somebody is signed in, this tab leads or follows. */
+  private async remember(): Promise<void> {
+    this.session = ((await this.database.get('facts', 'session')) as Session | undefined) ?? null
+    if (!this.session) return
+    this.matrix.token = this.session.token
+    this.memory.account = ((await this.database.get('facts', 'account')) as Account | undefined) ?? NO_ACCOUNT
+    this.profile = ((await this.database.get('facts', 'profile')) as Profile | undefined) ?? {}
+    for (const room of await this.database.getAll('rooms')) this.memory.rooms.set(room.id, room)
+    this.tabs.lead(() => this.lead())
+    void this.learnSites()
+    void this.learnProfile()
+    addEventListener('online', () => this.hurry())
+    addEventListener('visibilitychange', () => document.visibilityState === 'visible' && this.hurry())
+  }
+
+  private lead(): void {
+    this.isLeader = true
+    this.engine = new SyncEngine(this.matrix, this.database, this.memory, {
+      changed: (change) => this.changed(change),
+      typing: (room, users) => this.setTypists(room, users, true),
+      heard: () => this.heard(),
+      cut: () => (this.facts.isCut = true),
+    })
+    this.sender = new Sender(this.outbox, this.matrix, (room) => this.outboxChanged(room), (txn, share) => this.setShare(txn, share, true))
+    void this.engine.run()
+    void this.sweep().then(() => this.sender?.start())
+    setInterval(() => void this.look(), TICK_MS)
+  }
+
+  /** What was sent, and arrived by a way that did not name its transaction, is done. */
+  private async sweep(): Promise<void> {
+    for (const item of await this.outbox.all()) {
+      const isHere = item.eventId !== undefined && (await this.database.getKey('entries', item.eventId)) !== undefined
+      if (isHere || (item.state === 'sent' && item.at < Date.now() - DAY_MS)) await this.outbox.remove(item.txn)
+    }
+  }
+
+  private heard(): void {
+    const wasCut = this.facts.isCut
+    this.facts.heardAt = Date.now()
+    this.facts.isCut = false
+    if (wasCut) void this.sender?.wake()
+    void this.look()
+  }
+
+  /** What the banner says: found out by the tab that leads, told to the others. */
+  private async look(): Promise<void> {
+    const open = (await this.outbox.all()).filter((item) => item.state === 'queued' || item.state === 'sending')
+    const facts: Facts = {
+      ...this.facts,
+      isElsewhere: this.matrix.sites.isElsewhere,
+      waiting: open.length,
+      waitingSince: open.length > 0 ? Math.min(...open.map((item) => item.at)) : null,
+      cannotWrite: open.some((item) => item.state === 'queued' && item.tries > 1 && item.notBefore > 0) && !this.facts.isCut,
+    }
+    this.setHealth(healthOf(facts, Date.now()), true)
+  }
+
+  private setHealth(health: Health, tells: boolean): void {
+    if (JSON.stringify(health) === JSON.stringify(this.health)) return
+    this.health = health
+    if (tells) this.tabs.tell({ kind: 'health', health })
+    this.emit('health')
+  }
+
+  private hurry(): void {
+    if (!this.isLeader) return this.tabs.tell({ kind: 'hurry' })
+    if (this.facts.isCut) this.engine?.hurry()
+    void this.sender?.wake()
+  }
+
+  private async learnSites(): Promise<void> {
+    const told = await this.matrix.wellKnown().catch(() => ({}) as Json)
+    const sites = told['bongsu.sites']
+    if (!Array.isArray(sites)) return
+    const urls = sites.filter((url): url is string => typeof url === 'string')
+    this.matrix.sites.learn(urls)
+    await this.database.put('facts', urls, 'sites')
+  }
+
+  private async learnProfile(): Promise<void> {
+    const told = await this.matrix.profile(this.me).catch(() => null)
+    if (!told) return
+    await this.keepProfile({ ...(told.displayname && { name: told.displayname }), ...(told.avatar_url && { avatar: told.avatar_url }) })
+  }
+
+  private async keepProfile(profile: Profile): Promise<void> {
+    this.profile = profile
+    await this.database.put('facts', profile, 'profile')
+    this.emit('profile')
+  }
+
+  private async setDirect(direct: Record<string, string[]>): Promise<void> {
+    await this.matrix.setAccountData(this.me, 'm.direct', direct)
+    this.changed({ rooms: [], entries: [], account: { ...this.account, direct } })
+  }
+
+  private async patch(id: string, edit: (room: Room) => Room): Promise<void> {
+    const transaction = this.database.transaction('rooms', 'readwrite')
+    const before = await transaction.store.get(id)
+    const room = before && edit(before)
+    if (room) await transaction.store.put(room)
+    await transaction.done
+    if (room) this.changed({ rooms: [room], entries: [] })
+  }
+
+  private changed(change: Change): void {
+    this.tabs.tell({ kind: 'changed', ...change })
+    this.apply(change)
+  }
+
+  private apply(change: Change): void {
+    for (const room of change.rooms) this.memory.rooms.set(room.id, room)
+    if (change.account) this.memory.account = change.account
+    for (const window of this.windows) window.apply(change.entries)
+    for (const room of change.rooms) this.emit(`room ${room.id}`)
+    this.emit('rooms')
+  }
+
+  private setTypists(room: string, users: string[], tells: boolean): void {
+    this.typists.set(room, users)
+    if (tells) this.tabs.tell({ kind: 'typing', room, users })
+    this.emit(`typing ${room}`)
+  }
+
+  private setShare(txn: string, share: number, tells: boolean): void {
+    this.shares.set(txn, share)
+    if (tells) this.tabs.tell({ kind: 'progress', txn, share })
+    this.emit(`upload ${txn}`)
+  }
+
+  private hear(told: Told): void {
+    switch (told.kind) {
+      case 'changed':
+        return this.apply(told)
+      case 'outbox':
+        this.emit(`outbox ${told.room}`)
+        return void this.sender?.flush(told.room)
+      case 'progress':
+        return this.setShare(told.txn, told.share, false)
+      case 'cancel':
+        return this.sender?.cancel(told.txn)
+      case 'typing':
+        return this.setTypists(told.room, told.users, false)
+      case 'health':
+        return this.setHealth(told.health, false)
+      case 'hurry':
+        return this.hurry()
+      case 'gone':
+        return location.reload()
+    }
+  }
+
+  private async forget(): Promise<void> {
+    this.engine?.stop()
+    this.sender?.stop()
+    await this.media.clear()
+    this.tabs.tell({ kind: 'gone' })
+    this.tabs.close()
+    this.database.close()
+    await deleteDatabase()
+    localStorage.clear()
+    location.assign('/app/')
+  }
+}
+
+/** https://matrix.to/#/…, https://this.server/app/join/… or what was typed. */
+export function roomAddress(typed: string): string {
+  const address = typed.trim()
+  const inLink = /^https?:\/\/[^#]*(?:\/app\/join\/|#\/)([^?/]+)/.exec(address)?.[1]
+  return inLink ? decodeURIComponent(inLink) : address
+}
+
+/** A failure in the form that texts are chosen by. */
+export const codeOf = (error: unknown): string => (error instanceof Refused ? error.code : error instanceof Error ? error.name : '')

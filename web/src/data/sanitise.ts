@@ -1,0 +1,64 @@
+import { linkOf } from './links'
+
+/** Tags that may be in a message. Everything else is left out: these with what is in them, others without. */
+const ALLOWED = new Set(
+  'A B I U S DEL EM STRONG CODE PRE BLOCKQUOTE P BR UL OL LI H1 H2 H3 H4 H5 H6 SPAN SUB SUP HR TABLE THEAD TBODY TR TH TD DETAILS SUMMARY'.split(' '),
+)
+const GONE = new Set('SCRIPT STYLE IFRAME OBJECT EMBED TEMPLATE NOSCRIPT SVG MATH HEAD TITLE MX-REPLY FORM SELECT TEXTAREA BUTTON INPUT VIDEO AUDIO'.split(' '))
+const MENTIONS = 'matrix.to' // links that stand for a person or a room, not for a page
+const DEPTH_MAX = 40
+const NODES_MAX = 4_000
+
+/**
+ * The HTML of a message as nodes that can be shown: parsed where nothing runs or loads, then built anew from an
+ * allow-list. No attribute is taken over but the address of a link and the start of a list.
+ */
+export function sanitise(html: string): DocumentFragment {
+  const parsed = new DOMParser().parseFromString(html, 'text/html')
+  const clean = document.createDocumentFragment()
+  const left = { nodes: NODES_MAX }
+  for (const child of parsed.body.childNodes) copy(child, clean, 0, left)
+  return clean
+}
+
+function copy(from: Node, into: Node, depth: number, left: { nodes: number }): void {
+  if (left.nodes-- <= 0) return
+  if (from.nodeType === Node.TEXT_NODE) {
+    into.appendChild(document.createTextNode(from.nodeValue ?? ''))
+    return
+  }
+  if (!(from instanceof Element) && from.nodeType !== Node.ELEMENT_NODE) return
+  const element = from as Element
+  const tag = element.tagName.toUpperCase()
+  if (GONE.has(tag) || depth > DEPTH_MAX) return
+  const target = ALLOWED.has(tag) && element.namespaceURI === 'http://www.w3.org/1999/xhtml' ? into.appendChild(made(element, tag)) : into
+  for (const child of element.childNodes) copy(child, target, depth + 1, left)
+}
+
+function made(element: Element, tag: string): HTMLElement {
+  if (tag === 'A') return anchor(element)
+  const copied = document.createElement(tag)
+  const start = element.getAttribute('start')
+  if (tag === 'OL' && start && /^\d{1,6}$/.test(start)) copied.setAttribute('start', start)
+  return copied
+}
+
+function mention(): HTMLElement {
+  const name = document.createElement('strong')
+  name.className = 'mention'
+  return name
+}
+
+/** A link that leads nowhere becomes text. What is dangerous about one is written on it, for whoever opens it. */
+function anchor(element: Element): HTMLElement {
+  const link = linkOf(element.getAttribute('href') ?? '', element.textContent ?? '')
+  if (!link) return document.createElement('span')
+  if (link.host === MENTIONS) return mention()
+  const copied = document.createElement('a')
+  copied.href = link.href
+  copied.rel = 'noreferrer noopener'
+  copied.target = '_blank'
+  copied.title = link.host
+  if (link.danger) copied.dataset['danger'] = link.danger
+  return copied
+}

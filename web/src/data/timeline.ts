@@ -1,0 +1,295 @@
+import type { Json } from '../net/matrix'
+import { stretchOf } from './arrival'
+import type { Entry, Item, Room } from './types'
+
+export interface Reaction {
+  key: string
+  users: string[]
+  mine?: string
+}
+
+export interface Media {
+  uri: string
+  kind: 'image' | 'video' | 'audio' | 'file'
+  name: string
+  size?: number
+  width?: number
+  height?: number
+  type?: string
+}
+
+/** One thing said, with everything that was later said about it. */
+export interface Message {
+  key: string
+  id?: string
+  txn?: string
+  order: number
+  sender: string
+  ts: number
+  mine: boolean
+  kind: 'text' | 'notice' | 'emote' | 'media' | 'redacted' | 'encrypted'
+  body: string
+  html?: string
+  media?: Media
+  replyTo?: string
+  edited: boolean
+  reactions: Reaction[]
+  unread: number
+  sending?: Item
+}
+
+export type Row =
+  | { key: string; kind: 'date'; ts: number }
+  | { key: string; kind: 'unread' }
+  | { key: string; kind: 'hole' }
+  | { key: string; kind: 'start' }
+  | { key: string; kind: 'event'; entry: Entry }
+  | { key: string; kind: 'message'; message: Message; first: boolean; last: boolean }
+
+const SHOWN_STATE = new Set(['m.room.member', 'm.room.name', 'm.room.topic', 'm.room.avatar', 'm.room.encryption', 'm.room.create'])
+const SAID = new Set(['m.room.message', 'm.sticker', 'm.room.encrypted'])
+
+interface Said {
+  edits: Map<string, Entry>
+  reactions: Map<string, Map<string, Entry[]>>
+  redacted: Set<string>
+}
+
+const relationOf = (entry: Entry): Json => (entry.content['m.relates_to'] as Json | undefined) ?? {}
+
+/** What was said about other events: the newest edit by the same person, reactions, redactions. */
+function gather(entries: readonly Entry[]): Said {
+  const said: Said = { edits: new Map(), reactions: new Map(), redacted: new Set() }
+  const senders = new Map(entries.map((entry) => [entry.id, entry.sender]))
+  for (const entry of entries) if (entry.redacts) said.redacted.add(entry.redacts)
+  for (const entry of entries) {
+    if (entry.redacted || said.redacted.has(entry.id)) continue
+    const relation = relationOf(entry)
+    const target = relation['event_id']
+    if (typeof target !== 'string') continue
+    if (relation['rel_type'] === 'm.replace' && senders.get(target) === entry.sender) said.edits.set(target, entry)
+    if (entry.type === 'm.reaction' && typeof relation['key'] === 'string') addReaction(said, target, relation['key'], entry)
+  }
+  return said
+}
+
+function addReaction(said: Said, target: string, key: string, entry: Entry): void {
+  const keys = said.reactions.get(target) ?? new Map<string, Entry[]>()
+  said.reactions.set(target, keys)
+  const list = keys.get(key) ?? []
+  if (!list.some((one) => one.sender === entry.sender)) keys.set(key, [...list, entry])
+}
+
+const isReplacement = (entry: Entry): boolean => relationOf(entry)['rel_type'] === 'm.replace'
+
+export const mediaKinds: Record<string, Media['kind']> = {
+  'm.image': 'image',
+  'm.video': 'video',
+  'm.audio': 'audio',
+  'm.file': 'file',
+}
+
+/** The file of a message, if it is one. */
+export function mediaOf(type: string, content: Json): Media | undefined {
+  const kind = type === 'm.sticker' ? 'image' : mediaKinds[String(content['msgtype'])]
+  if (!kind || typeof content['url'] !== 'string') return undefined
+  const info = (content['info'] ?? {}) as { size?: number; w?: number; h?: number; mimetype?: string }
+  const media: Media = { uri: content['url'], kind, name: String(content['filename'] ?? content['body'] ?? '') }
+  if (typeof info.size === 'number') media.size = info.size
+  if (typeof info.w === 'number' && info.w > 0) media.width = info.w
+  if (typeof info.h === 'number' && info.h > 0) media.height = info.h
+  if (typeof info.mimetype === 'string') media.type = info.mimetype
+  return media
+}
+
+/** The text without the quotation that old clients put before a reply. */
+export function withoutFallback(body: string, isReply: boolean): string {
+  if (!isReply || !body.startsWith('> ')) return body
+  const lines = body.split('\n')
+  const end = lines.findIndex((line) => !line.startsWith('>'))
+  return end < 0 ? body : lines.slice(lines[end] === '' ? end + 1 : end).join('\n')
+}
+
+function messageOf(entry: Entry, said: Said, me: string): Message {
+  const edit = said.edits.get(entry.id)
+  const content = (edit?.content['m.new_content'] as Json | undefined) ?? entry.content
+  const replyTo = (relationOf(entry)['m.in_reply_to'] as Json | undefined)?.['event_id']
+  const reactions = [...(said.reactions.get(entry.id) ?? [])].map(([key, list]) => {
+    const mine = list.find((one) => one.sender === me)?.id
+    return { key, users: list.map((one) => one.sender), ...(mine && { mine }) }
+  })
+  const message: Message = {
+    key: entry.txn ?? entry.id,
+    id: entry.id,
+    order: entry.order,
+    sender: entry.sender,
+    ts: entry.ts,
+    mine: entry.sender === me,
+    kind: kindOf(entry, said, content),
+    body: withoutFallback(String(content['body'] ?? ''), typeof replyTo === 'string'),
+    edited: edit !== undefined,
+    reactions,
+    unread: 0,
+  }
+  return describe(message, entry.type, content, replyTo)
+}
+
+function describe(message: Message, type: string, content: Json, replyTo: unknown): Message {
+  const media = mediaOf(type, content)
+  if (media && message.kind === 'media') message.media = media
+  if (content['format'] === 'org.matrix.custom.html' && typeof content['formatted_body'] === 'string') {
+    message.html = content['formatted_body']
+  }
+  if (typeof replyTo === 'string') message.replyTo = replyTo
+  return message
+}
+
+function kindOf(entry: Entry, said: Said, content: Json): Message['kind'] {
+  if (entry.redacted || said.redacted.has(entry.id)) return 'redacted'
+  if (entry.type === 'm.room.encrypted') return 'encrypted'
+  if (mediaOf(entry.type, content)) return 'media'
+  const type = content['msgtype']
+  return type === 'm.notice' ? 'notice' : type === 'm.emote' ? 'emote' : 'text'
+}
+
+/** What waits in the outbox, as it will look. */
+function waiting(items: readonly Item[], me: string, arrived: ReadonlySet<string>): Message[] {
+  const shown = items.filter((item) => item.type === 'm.room.message' && !item.redacts && !(item.eventId && arrived.has(item.eventId)))
+  const none: Said = { edits: new Map(), reactions: new Map(), redacted: new Set() }
+  return shown
+    .filter((item) => (item.content['m.relates_to'] as Json | undefined)?.['rel_type'] !== 'm.replace')
+    .map((item) => {
+      const entry = { id: item.txn, room: item.room, order: Infinity, type: item.type, sender: me, content: item.content, ts: item.at }
+      const message = messageOf(entry, none, me)
+      delete message.id
+      if (item.attachment) message.kind = 'media'
+      return { ...message, txn: item.txn, sending: item }
+    })
+}
+
+/** How many have not read each message, by the newest place that each person is known to have reached. */
+export function unreadCounter(room: Room, entries: readonly Entry[]): (order: number) => number {
+  const places = new Map(entries.map((entry) => [entry.id, entry.order]))
+  const reached = new Map<string, number>()
+  for (const [user, event] of Object.entries(room.receipts)) reached.set(user, places.get(event) ?? -Infinity)
+  for (const entry of entries) reached.set(entry.sender, Math.max(reached.get(entry.sender) ?? -Infinity, entry.order))
+  const gone = (user: string) => (room.members[user]?.membership ?? 'join') !== 'join'
+  const all = [...reached].filter(([user]) => !gone(user)).map(([, order]) => order).toSorted((a, b) => a - b)
+  return (order) => Math.max(0, room.joined - (all.length - firstAtLeast(all, order)))
+}
+
+function firstAtLeast(sorted: readonly number[], wanted: number): number {
+  let low = 0
+  let high = sorted.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (sorted[middle]! < wanted) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+export interface View {
+  room: Room
+  entries: readonly Entry[]
+  items: readonly Item[]
+  me: string
+  readUpTo?: string | undefined
+  ignored: readonly string[]
+  isStart: boolean
+}
+
+/** A room as rows: dates, the line above the first unread, notices, messages with what belongs to them. */
+export function rows(view: View): Row[] {
+  const said = gather(view.entries)
+  const count = unreadCounter(view.room, view.entries)
+  const list: Row[] = []
+  if (view.isStart) list.push({ key: 'start', kind: 'start' })
+  const line = new Line(view, list)
+  for (const entry of view.entries) {
+    line.stretch(stretchOf(entry.order))
+    if (view.ignored.includes(entry.sender)) continue
+    if (SAID.has(entry.type) && !isReplacement(entry)) {
+      const message = messageOf(entry, said, view.me)
+      message.unread = count(entry.order)
+      line.message(message)
+    } else if (SHOWN_STATE.has(entry.type) && isNews(entry)) line.event(entry)
+    line.passed(entry.id)
+  }
+  const arrived = new Set(view.entries.map((entry) => entry.id))
+  for (const message of waiting(view.items, view.me, arrived)) line.message(message)
+  return list
+}
+
+/** A member event that changes nothing people see is no news. */
+function isNews(entry: Entry): boolean {
+  if (entry.type !== 'm.room.member') return true
+  const before = entry.previous ?? {}
+  return ['membership', 'displayname'].some((key) => before[key] !== entry.content[key])
+}
+
+const MINUTE = 60_000
+const dayOf = (ts: number): string => new Date(ts).toDateString()
+
+/** Puts date lines and the unread line between, and tells which messages stand together. */
+class Line {
+  private day = ''
+  private readonly days = new Map<string, number>() // clocks differ: a day may come twice
+  private before: Extract<Row, { kind: 'message' }> | undefined
+  private number = 0
+  private hasPassed = false
+  private hasLine = false
+
+  constructor(
+    private readonly view: View,
+    private readonly list: Row[],
+  ) {}
+
+  /** Between two stretches something is missing, until it was fetched. */
+  stretch(number: number): void {
+    const { stretches } = this.view.room
+    const isHole = this.number < number && this.number > 0 && stretches.some((one) => one.number === number && one.from !== null)
+    this.number = number
+    if (!isHole) return
+    this.before = undefined
+    this.list.push({ key: `hole ${number}`, kind: 'hole' })
+  }
+
+  message(message: Message): void {
+    this.date(message.ts)
+    this.unread(message)
+    const together = this.before && this.before.message.sender === message.sender && minute(this.before.message) === minute(message)
+    if (together && this.before) this.before.last = false
+    this.before = { key: message.key, kind: 'message', message, first: !together, last: true }
+    this.list.push(this.before)
+  }
+
+  event(entry: Entry): void {
+    this.date(entry.ts)
+    this.before = undefined
+    this.list.push({ key: entry.id, kind: 'event', entry })
+  }
+
+  passed(id: string): void {
+    if (id === this.view.readUpTo) this.hasPassed = true
+  }
+
+  private unread(message: Message): void {
+    if (!this.hasPassed || this.hasLine || message.mine) return
+    this.hasLine = true
+    this.before = undefined
+    this.list.push({ key: 'unread', kind: 'unread' })
+  }
+
+  private date(ts: number): void {
+    const day = dayOf(ts)
+    if (day === this.day) return
+    this.day = day
+    this.before = undefined
+    const times = (this.days.get(day) ?? 0) + 1
+    this.days.set(day, times)
+    this.list.push({ key: `${day} ${times}`, kind: 'date', ts })
+  }
+}
+
+const minute = (message: Message): number => Math.floor(message.ts / MINUTE)

@@ -1,0 +1,139 @@
+import { Unreachable } from '../net/errors'
+import type { Matrix } from '../net/matrix'
+import { floorOf, readOlder, stretchOf } from './arrival'
+import { roomRange, type Database } from './database'
+import type { Entry, Room } from './types'
+
+const PAGE = 60
+const OPEN_MAX = 600 // how far back the first unread message is looked for when a room opens
+
+/**
+ * What of a room is in memory: everything from `low` up to now. It grows backwards, first from the disk, then from the
+ * server. Because it always reaches to the newest, whatever was said about a message stands in it.
+ */
+export class RoomWindow {
+  entries: Entry[] = []
+  isStart = false
+  isLoading = false
+  private low = Infinity
+
+  constructor(
+    readonly id: string,
+    private readonly database: Database,
+    private readonly matrix: Matrix,
+    private readonly keep: (room: Room, entries: Entry[]) => void,
+  ) {}
+
+  /** The newest page; more, if the first unread message is not far. */
+  async open(readUpTo: string | undefined): Promise<void> {
+    await this.fromDisk(-Infinity, PAGE)
+    while (readUpTo && !this.has(readUpTo) && this.entries.length < OPEN_MAX) {
+      if ((await this.fromDisk(-Infinity, PAGE)) === 0) break
+    }
+  }
+
+  has(id: string): boolean {
+    return this.entries.some((entry) => entry.id === id)
+  }
+
+  /** What arrived or changed. Older than the window: it will be read from the disk when its time comes. */
+  apply(changed: readonly Entry[]): boolean {
+    const own = changed.filter((entry) => entry.room === this.id && (entry.order >= this.low || this.entries.length === 0))
+    if (own.length === 0) return false
+    const all = new Map(this.entries.map((entry) => [entry.id, entry]))
+    for (const entry of own) all.set(entry.id, entry)
+    this.set([...all.values()].toSorted((left, right) => left.order - right.order))
+    return true
+  }
+
+  /** One page more at the older end. False: there is none now. */
+  async older(): Promise<boolean> {
+    if (this.isLoading || this.isStart) return false
+    this.isLoading = true
+    try {
+      return await this.grow()
+    } finally {
+      this.isLoading = false
+    }
+  }
+
+  /** Goes back until an event is there, as far as it is kept on this disk. */
+  async reach(id: string): Promise<boolean> {
+    const entry = await this.database.get('entries', id)
+    if (!entry || entry.room !== this.id) return false
+    while (!this.has(id) && (await this.fromDisk(-Infinity, 500)) > 0);
+    return this.has(id)
+  }
+
+  private async grow(): Promise<boolean> {
+    const room = await this.database.get('rooms', this.id)
+    if (!room || room.stretches.length === 0) return false
+    const here = Math.min(stretchOf(this.low), room.stretches.at(-1)!.number)
+    const hole = room.stretches.findLast((stretch) => stretch.from !== null && stretch.number > here)
+    if (hole && (await this.tryServer(room, hole.number))) return true
+    if ((await this.fromDisk(floorOf(here), PAGE)) > 0) return true
+    const stretch = room.stretches.find((one) => one.number === here)
+    if (stretch?.from != null && (await this.tryServer(room, here))) return true
+    if ((await this.fromDisk(-Infinity, PAGE)) > 0) return true
+    const now = await this.database.get('rooms', this.id)
+    this.isStart = now?.stretches[0]?.from === null
+    return false
+  }
+
+  private async fromDisk(floor: number, count: number): Promise<number> {
+    const found: Entry[] = []
+    const range = IDBKeyRange.bound([this.id, floor], [this.id, this.low], false, true)
+    let cursor = await this.database.transaction('entries').store.index('place').openCursor(range, 'prev')
+    while (cursor && found.length < count) {
+      found.push(cursor.value)
+      cursor = await cursor.continue()
+    }
+    if (found.length > 0) this.set([...found.reverse(), ...this.entries])
+    return found.length
+  }
+
+  private async tryServer(room: Room, number: number): Promise<boolean> {
+    try {
+      return await this.fromServer(room, number)
+    } catch (error) {
+      if (error instanceof Unreachable) return false
+      throw error
+    }
+  }
+
+  private async fromServer(room: Room, number: number): Promise<boolean> {
+    const from = room.stretches.find((one) => one.number === number)?.from
+    if (from == null) return false
+    const page = await this.matrix.messages(this.id, from, PAGE)
+    const transaction = this.database.transaction(['rooms', 'entries'], 'readwrite')
+    const entries = transaction.objectStore('entries')
+    const known = new Set<string>()
+    for (const event of page.chunk) if (await entries.getKey(event.event_id ?? '')) known.add(event.event_id ?? '')
+    const current = (await transaction.objectStore('rooms').get(this.id)) ?? room
+    if (current.stretches.find((one) => one.number === number)?.from !== from) return true // another tab was faster
+    const grown = readOlder(current, number, page, known)
+    void transaction.objectStore('rooms').put(grown.room)
+    for (const entry of grown.entries) void entries.put(entry)
+    await transaction.done
+    this.low = Math.min(this.low, ...grown.entries.map((entry) => entry.order))
+    this.apply(grown.entries)
+    this.keep(grown.room, grown.entries)
+    return grown.entries.length > 0 || grown.room.stretches.some((one) => one.number === number && one.from !== null)
+  }
+
+  private set(entries: Entry[]): void {
+    this.entries = entries
+    this.low = entries[0]?.order ?? Infinity
+  }
+}
+
+/** Everything kept of a room, newest first, that `wanted` likes. */
+export async function kept(database: Database, room: string, wanted: (entry: Entry) => boolean, most: number): Promise<Entry[]> {
+  const found: Entry[] = []
+  let cursor = await database.transaction('entries').store.index('place').openCursor(roomRange(room), 'prev')
+  while (cursor && found.length < most) {
+    if (wanted(cursor.value)) found.push(cursor.value)
+    cursor = await cursor.continue()
+  }
+  return found
+}

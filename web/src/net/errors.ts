@@ -1,0 +1,29 @@
+/** No site answered. What was asked may or may not have happened. */
+export class Unreachable extends Error {
+  override name = 'Unreachable'
+}
+
+/** A site answered no. retryAfterMs: it says to come back, and nothing was decided yet. */
+export class Refused extends Error {
+  override name = 'Refused'
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    readonly fields: Record<string, unknown> = {},
+    readonly retryAfterMs?: number,
+  ) {
+    super(message)
+  }
+}
+
+const RETRY_MS = 2_000
+
+/** Milliseconds a reply asks to wait: the body's retry_after_ms, the header in seconds, else a little. */
+export function retryAfter(status: number, header: string | null, body: Record<string, unknown>): number | undefined {
+  if (status !== 429 && status < 500) return undefined
+  const told = body['retry_after_ms']
+  if (typeof told === 'number' && told >= 0) return told
+  const seconds = Number(header)
+  return header !== null && Number.isFinite(seconds) && seconds >= 0 ? seconds * 1_000 : RETRY_MS
+}

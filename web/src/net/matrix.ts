@@ -1,0 +1,296 @@
+import { deferred } from './deferred'
+import { Refused, retryAfter, Unreachable } from './errors'
+import type { Asking, Sites } from './sites'
+
+const V3 = '/_matrix/client/v3'
+const MEDIA = '/_matrix/client/v1/media'
+const SYNC_MS = 25_000
+const SYNC_GRACE_MS = 10_000
+
+export type Json = Record<string, unknown>
+
+export interface RawEvent {
+  event_id?: string
+  type: string
+  sender: string
+  content: Json
+  origin_server_ts: number
+  state_key?: string
+  redacts?: string
+  unsigned?: { transaction_id?: string; redacted_because?: Json; prev_content?: Json }
+}
+
+export interface JoinedRoom {
+  summary?: { 'm.heroes'?: string[]; 'm.joined_member_count'?: number; 'm.invited_member_count'?: number }
+  state?: { events: RawEvent[] }
+  timeline?: { events: RawEvent[]; limited?: boolean; prev_batch?: string }
+  ephemeral?: { events: { type: string; content: Json }[] }
+  account_data?: { events: { type: string; content: Json }[] }
+  unread_notifications?: { notification_count?: number; highlight_count?: number }
+}
+
+export interface SyncReply {
+  next_batch: string
+  account_data?: { events: { type: string; content: Json }[] }
+  rooms?: {
+    join?: Record<string, JoinedRoom>
+    invite?: Record<string, { invite_state?: { events: RawEvent[] } }>
+    leave?: Record<string, JoinedRoom>
+  }
+}
+
+export interface Login {
+  user_id: string
+  access_token: string
+  device_id: string
+}
+
+export interface Person {
+  user_id: string
+  display_name?: string | null
+  avatar_url?: string | null
+}
+
+export interface Device {
+  device_id: string
+  display_name?: string | null
+  last_seen_ts?: number | null
+  last_seen_ip?: string | null
+}
+
+const FILTER = {
+  presence: { types: [] },
+  room: { timeline: { limit: 30 }, state: { lazy_load_members: true } },
+}
+
+const part = encodeURIComponent
+
+/** mxc://server/id as the two segments of a media path; null for anything else. */
+export function mediaPath(uri: string): string | null {
+  const match = /^mxc:\/\/([A-Za-z0-9.:[\]-]+)\/([A-Za-z0-9_-]+)$/.exec(uri)
+  return match ? `${match[1]}/${match[2]}` : null
+}
+
+/** The client-server API, as far as this client needs it. The token goes into the header and nowhere else. */
+export class Matrix {
+  token: string | null = null
+  onSignedOut: () => void = () => {}
+
+  constructor(readonly sites: Sites) {}
+
+  // --- accounts ---
+
+  login(user: string, password: string, deviceName: string): Promise<Login> {
+    const identifier = { type: 'm.id.user', user }
+    const body = { type: 'm.login.password', identifier, password, initial_device_display_name: deviceName }
+    return this.json('POST', `${V3}/login`, body)
+  }
+
+  /** Goes through the stages that the server asks for: none, or a token that somebody handed out. */
+  async register(username: string, password: string, deviceName: string, token: string): Promise<Login> {
+    const body = { username, password, initial_device_display_name: deviceName }
+    let auth: Json | undefined
+    for (let round = 0; round < 4; round++) {
+      try {
+        return await this.json('POST', `${V3}/register`, auth ? { ...body, auth } : body)
+      } catch (error) {
+        auth = nextStage(error, token)
+      }
+    }
+    throw new Refused(401, 'M_UNKNOWN', 'too many steps')
+  }
+
+  logout(): Promise<unknown> {
+    return this.json('POST', `${V3}/logout`, {})
+  }
+
+  profile(user: string): Promise<{ displayname?: string; avatar_url?: string }> {
+    return this.json('GET', `${V3}/profile/${part(user)}`)
+  }
+
+  setProfile(user: string, key: 'displayname' | 'avatar_url', value: string): Promise<unknown> {
+    return this.json('PUT', `${V3}/profile/${part(user)}/${key}`, { [key]: value })
+  }
+
+  devices(): Promise<{ devices: Device[] }> {
+    return this.json('GET', `${V3}/devices`)
+  }
+
+  /** Ends another session. The server wants to see the password again. */
+  async deleteDevice(device: string, user: string, password: string): Promise<unknown> {
+    const path = `${V3}/devices/${part(device)}`
+    try {
+      return await this.json('DELETE', path, {})
+    } catch (error) {
+      if (!(error instanceof Refused) || error.status !== 401 || !error.fields['session']) throw error
+      const identifier = { type: 'm.id.user', user }
+      const auth = { type: 'm.login.password', identifier, password, session: error.fields['session'] }
+      return this.json('DELETE', path, { auth })
+    }
+  }
+
+  async wellKnown(): Promise<Json> {
+    return this.json('GET', '/.well-known/matrix/client', undefined, { hedged: true })
+  }
+
+  // --- sync ---
+
+  sync(since: string | null, waits: boolean, signal: AbortSignal): Promise<SyncReply> {
+    const query = new URLSearchParams({ filter: JSON.stringify(FILTER), set_presence: 'online' })
+    if (since) query.set('since', since)
+    if (since && waits) query.set('timeout', String(SYNC_MS))
+    const timeoutMs = since ? SYNC_MS + SYNC_GRACE_MS : 60_000
+    return this.json('GET', `${V3}/sync?${query}`, undefined, { timeoutMs }, signal)
+  }
+
+  // --- rooms ---
+
+  createRoom(body: Json): Promise<{ room_id: string }> {
+    return this.json('POST', `${V3}/createRoom`, body)
+  }
+
+  join(roomOrAlias: string): Promise<{ room_id: string }> {
+    return this.json('POST', `${V3}/join/${part(roomOrAlias)}`, {})
+  }
+
+  leave(room: string): Promise<unknown> {
+    return this.json('POST', `${this.room(room)}/leave`, {})
+  }
+
+  invite(room: string, user: string): Promise<unknown> {
+    return this.json('POST', `${this.room(room)}/invite`, { user_id: user })
+  }
+
+  members(room: string): Promise<{ joined: Record<string, { display_name?: string; avatar_url?: string }> }> {
+    return this.json('GET', `${this.room(room)}/joined_members`, undefined, { hedged: true })
+  }
+
+  messages(room: string, from: string, limit: number): Promise<{ chunk: RawEvent[]; end?: string; state?: RawEvent[] }> {
+    const filter = JSON.stringify({ lazy_load_members: true })
+    const query = new URLSearchParams({ dir: 'b', from, limit: String(limit), filter })
+    return this.json('GET', `${this.room(room)}/messages?${query}`, undefined, { hedged: true })
+  }
+
+  send(room: string, type: string, txn: string, content: Json): Promise<{ event_id: string }> {
+    return this.json('PUT', `${this.room(room)}/send/${part(type)}/${part(txn)}`, content, { hedged: true })
+  }
+
+  redact(room: string, event: string, txn: string): Promise<{ event_id: string }> {
+    return this.json('PUT', `${this.room(room)}/redact/${part(event)}/${part(txn)}`, {}, { hedged: true })
+  }
+
+  read(room: string, event: string): Promise<unknown> {
+    return this.json('POST', `${this.room(room)}/read_markers`, { 'm.fully_read': event, 'm.read': event })
+  }
+
+  typing(room: string, user: string, is: boolean): Promise<unknown> {
+    const body = is ? { typing: true, timeout: 8_000 } : { typing: false }
+    return this.json('PUT', `${this.room(room)}/typing/${part(user)}`, body)
+  }
+
+  searchPeople(term: string): Promise<{ results: Person[] }> {
+    return this.json('POST', `${V3}/user_directory/search`, { search_term: term, limit: 20 })
+  }
+
+  setAccountData(user: string, type: string, content: Json): Promise<unknown> {
+    return this.json('PUT', `${V3}/user/${part(user)}/account_data/${part(type)}`, content)
+  }
+
+  /** A room that makes no sound: a push rule of the server, so that it holds for every client. */
+  mute(room: string, is: boolean): Promise<unknown> {
+    const path = `${V3}/pushrules/global/room/${part(room)}`
+    return is ? this.json('PUT', path, { actions: [] }) : this.json('DELETE', path)
+  }
+
+  // --- media ---
+
+  createMedia(): Promise<{ content_uri: string }> {
+    return this.json('POST', '/_matrix/media/v1/create', {})
+  }
+
+  /** XMLHttpRequest, because fetch tells nothing about the way up. Resolves when the server has it on disk. */
+  upload(uri: string, file: Blob, progress: (share: number) => void, signal: AbortSignal): Promise<void> {
+    const { promise, resolve, reject } = deferred<void>()
+    const request = new XMLHttpRequest()
+    request.open('PUT', `${this.sites.url}/_matrix/media/v3/upload/${mediaPath(uri)}`)
+    request.setRequestHeader('authorization', `Bearer ${this.token}`)
+    request.setRequestHeader('content-type', file.type || 'application/octet-stream')
+    request.upload.onprogress = (event) => progress(event.total ? event.loaded / event.total : 0)
+    request.onload = () => {
+      const answer = parsed(request.responseText)
+      if (request.status < 300 || answer['errcode'] === 'M_CANNOT_OVERWRITE_MEDIA') resolve()
+      else reject(refusedBy(request.status, request.getResponseHeader('retry-after'), answer))
+    }
+    request.onerror = () => reject(new Unreachable('the upload was cut off'))
+    request.onabort = () => reject(signal.reason)
+    signal.addEventListener('abort', () => request.abort())
+    request.send(file)
+    return promise
+  }
+
+  /** The bytes of a file; with a size, of a small picture of it. */
+  async media(uri: string, size?: { width: number; height: number }): Promise<Blob> {
+    const path = mediaPath(uri)
+    if (path === null) throw new Refused(404, 'M_NOT_FOUND', 'this is no address of a file')
+    const query = size ? `?width=${size.width}&height=${size.height}&method=scale` : ''
+    const asking = { hedged: true, timeoutMs: 60_000 }
+    const reply = await this.ask('GET', `${MEDIA}/${size ? 'thumbnail' : 'download'}/${path}${query}`, undefined, asking)
+    return reply.blob()
+  }
+
+
+  // --- the way ---
+
+  private room(room: string): string {
+    return `${V3}/rooms/${part(room)}`
+  }
+
+  private async json<T>(method: string, path: string, body?: Json, asking?: Asking, signal?: AbortSignal): Promise<T> {
+    const reply = await this.ask(method, path, body, asking, signal)
+    return (await reply.json()) as T
+  }
+
+  private async ask(method: string, path: string, body?: Json, asking: Asking = {}, signal?: AbortSignal): Promise<Response> {
+    const headers: Record<string, string> = {}
+    if (this.token && path.startsWith('/_matrix')) headers['authorization'] = `Bearer ${this.token}`
+    if (body) headers['content-type'] = 'application/json'
+    const init: RequestInit = { method, headers, ...(body && { body: JSON.stringify(body) }), ...(signal && { signal }) }
+    const hedged = asking.hedged ?? false
+    const reply = await this.sites.ask(path, init, { ...asking, hedged })
+    if (reply.ok) return reply
+    const error = refusedBy(reply.status, reply.headers.get('retry-after'), parsed(await reply.text()))
+    if (error.code === 'M_UNKNOWN_TOKEN' && this.token) this.onSignedOut()
+    throw error
+  }
+}
+
+function parsed(text: string): Json {
+  try {
+    return JSON.parse(text) as Json
+  } catch {
+    return {}
+  }
+}
+
+function refusedBy(status: number, header: string | null, body: Json): Refused {
+  const code = typeof body['errcode'] === 'string' ? body['errcode'] : 'M_UNKNOWN'
+  return new Refused(status, code, String(body['error'] ?? ''), body, retryAfter(status, header, body))
+}
+
+const EASY = 'm.login.dummy'
+const TOKEN = 'm.login.registration_token'
+const cost = (stages: string[]): number => stages.length + (stages.includes(TOKEN) ? 10 : 0)
+
+/** What to send next in an interactive sign-up; throws what cannot be answered. */
+export function nextStage(error: unknown, token: string): Json {
+  if (!(error instanceof Refused) || error.status !== 401 || !Array.isArray(error.fields['flows'])) throw error
+  if (error.fields['errcode']) throw error
+  const done = (error.fields['completed'] ?? []) as string[]
+  const flows = error.fields['flows'] as { stages: string[] }[]
+  const known = flows.map((flow) => flow.stages).filter((stages) => stages.every((stage) => stage === EASY || stage === TOKEN))
+  const stages = known.toSorted((left, right) => cost(left) - cost(right))[0]
+  const stage = stages?.find((one) => !done.includes(one))
+  if (stage === TOKEN && !token) throw new Refused(401, 'BONGSU_TOKEN_WANTED', 'an invitation code is needed')
+  if (!stage) throw new Refused(401, 'M_UNRECOGNIZED', 'this server asks for something that this client cannot do')
+  return { type: stage, session: error.fields['session'], ...(stage === TOKEN && { token }) }
+}

@@ -1,0 +1,112 @@
+import { createEffect, Match, Show, Switch, type JSX } from 'solid-js'
+import { useClient } from '../ui/client'
+import { Icon, type IconName } from '../ui/Icon'
+import { live } from '../ui/live'
+import { bannerText } from '../ui/phrases'
+import { go, route, type Tab } from '../ui/route'
+import { Said } from '../ui/say'
+import { dress, t } from '../ui/settings'
+import { Chats } from './Chats'
+import { Friends } from './Friends'
+import { More } from './More'
+import { Room } from './Room'
+import { SignIn } from './SignIn'
+
+export function App(): JSX.Element {
+  const client = useClient()
+  const session = live(client, 'session', () => client.session)
+  createEffect(dress)
+  return (
+    <>
+      <Show when={session()} fallback={<SignIn />}>
+        <Frame />
+      </Show>
+      <Said />
+    </>
+  )
+}
+
+function Frame(): JSX.Element {
+  return (
+    <div class="frame" classList={{ 'in-room': route().room !== undefined }}>
+      <Banner />
+      <TabBar />
+      <main class="pane">
+        <Switch>
+          <Match when={route().tab === 'friends'}>
+            <Friends />
+          </Match>
+          <Match when={route().tab === 'chats'}>
+            <Chats />
+          </Match>
+          <Match when={route().tab === 'more'}>
+            <More />
+          </Match>
+        </Switch>
+      </main>
+      <Show when={route().room} keyed fallback={<Nothing />}>
+        {(room) => <Room id={room} />}
+      </Show>
+    </div>
+  )
+}
+
+function Nothing(): JSX.Element {
+  return (
+    <div class="stage">
+      <div class="nothing">
+        <img src="/app/icon.svg" alt="" width="80" height="80" />
+        <p>{t().tagline}</p>
+      </div>
+    </div>
+  )
+}
+
+function Banner(): JSX.Element {
+  const client = useClient()
+  const health = live(client, 'health', () => client.health)
+  return (
+    <div role="status">
+      <Show when={bannerText(health())}>
+        {(text) => (
+          <p class="banner">
+            <span class="flame" aria-hidden="true" />
+            {text()}
+          </p>
+        )}
+      </Show>
+    </div>
+  )
+}
+
+const TABS: readonly { tab: Tab; icon: IconName }[] = [
+  { tab: 'friends', icon: 'friends' },
+  { tab: 'chats', icon: 'chats' },
+  { tab: 'more', icon: 'more' },
+]
+
+function TabBar(): JSX.Element {
+  const client = useClient()
+  const unread = live(client, 'rooms', () => client.unreadTotal())
+  const open = (event: MouseEvent, tab: Tab) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return
+    event.preventDefault()
+    go({ tab })
+  }
+  return (
+    <nav class="tabs" aria-label={t().tabs}>
+      {TABS.map(({ tab, icon }) => (
+        <a href={`/app/${tab}`} aria-current={route().tab === tab ? 'page' : undefined} onClick={(event) => open(event, tab)}>
+          <Icon name={icon} />
+          {t()[tab]}
+          <Show when={tab === 'chats' && unread() > 0}>
+            <span class="count">
+              <span aria-hidden="true">{unread() > 999 ? '999+' : unread()}</span>
+              <span class="unseen">{t().unreadCount(unread())}</span>
+            </span>
+          </Show>
+        </a>
+      ))}
+    </nav>
+  )
+}

@@ -1,0 +1,74 @@
+import { createMemo, createSignal, For, Show, type JSX } from 'solid-js'
+import { friends, localpart } from '../data/rooms'
+import { Avatar } from '../ui/Avatar'
+import { useClient } from '../ui/client'
+import { explain } from '../ui/errors'
+import { Icon } from '../ui/Icon'
+import { live } from '../ui/live'
+import { openRoom } from '../ui/route'
+import { say } from '../ui/say'
+import { compareNames, t } from '../ui/settings'
+import { Empty } from './Chats'
+import { NewChat } from './NewChat'
+
+/** Everybody one talks with; a press opens the room for two. */
+export function Friends(): JSX.Element {
+  const client = useClient()
+  const all = live(client, 'rooms', () => friends(client.rooms(), client.account, client.me, compareNames))
+  const profile = live(client, 'profile', () => client.profile)
+  const [wanted, setWanted] = createSignal('')
+  const [isNew, setNew] = createSignal(false)
+  const shown = createMemo(() => {
+    const words = wanted().normalize('NFC').toLocaleLowerCase()
+    return all().filter((friend) => `${friend.name ?? ''} ${friend.user}`.toLocaleLowerCase().includes(words))
+  })
+  const talk = (user: string) => client.direct(user).then(openRoom, (error) => say(explain(error)))
+  const myName = () => profile().name ?? localpart(client.me)
+  return (
+    <>
+      <header class="bar">
+        <h1>{t().friends}</h1>
+        <button type="button" class="round" aria-label={t().newChat} onClick={() => setNew(true)}>
+          <Icon name="plus" />
+        </button>
+      </header>
+      <div class="finder">
+        <input type="search" placeholder={t().search} aria-label={t().search} onInput={(event) => setWanted(event.currentTarget.value)} />
+      </div>
+      <div class="scroll">
+        <div class="entry">
+          <Avatar media={client.media} id={client.me} name={myName()} uri={profile().avatar} />
+          <span class="what">
+            <span class="name">{myName()}</span>
+            <span class="line">{client.me}</span>
+          </span>
+        </div>
+        <h2 class="heading">
+          {t().friends} {all().length}
+        </h2>
+        <Show when={all().length > 0} fallback={<Empty title={t().noFriends} hint={t().noFriendsHint} />}>
+          <ul>
+            <For each={shown()}>
+              {(friend) => (
+                <li>
+                  <button type="button" class="entry" onClick={() => void talk(friend.user)}>
+                    <Avatar media={client.media} id={friend.user} name={friend.name ?? localpart(friend.user)} uri={friend.avatar} />
+                    <span class="what">
+                      <span class="name">
+                        <span>{friend.name ?? localpart(friend.user)}</span>
+                      </span>
+                      <span class="line">{friend.user}</span>
+                    </span>
+                  </button>
+                </li>
+              )}
+            </For>
+          </ul>
+        </Show>
+      </div>
+      <Show when={isNew()}>
+        <NewChat onClose={() => setNew(false)} />
+      </Show>
+    </>
+  )
+}

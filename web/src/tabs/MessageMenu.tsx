@@ -1,0 +1,80 @@
+import { createSignal, For, Show, type JSX } from 'solid-js'
+import { mayRedact } from '../data/rooms'
+import type { Message } from '../data/timeline'
+import type { Room } from '../data/types'
+import { useClient } from '../ui/client'
+import { Confirm, Dialog } from '../ui/Dialog'
+import { Icon } from '../ui/Icon'
+import { say } from '../ui/say'
+import { t } from '../ui/settings'
+import type { About } from './Composer'
+
+const FACES = ['👍', '❤️', '😂', '😮', '😢', '🙏']
+
+interface Props {
+  room: string
+  known: Room | undefined
+  message: Message
+  onAbout: (about: About) => void
+  onClose: () => void
+}
+
+export function MessageMenu(props: Props): JSX.Element {
+  const client = useClient()
+  const [isAsking, setAsking] = createSignal(false)
+  const isGone = () => props.message.kind === 'redacted'
+  const mayDelete = () => !isGone() && (props.message.mine || (props.known !== undefined && mayRedact(props.known, client.me)))
+  const act = (run: () => unknown) => () => {
+    run()
+    props.onClose()
+  }
+  const copy = () => void navigator.clipboard?.writeText(props.message.body).then(() => say(t().copied))
+  const react = (key: string) => {
+    const mine = props.message.reactions.find((reaction) => reaction.key === key)?.mine
+    void (mine ? client.redact(props.room, mine) : client.react(props.room, props.message.id!, key))
+  }
+  return (
+    <Show
+      when={!isAsking()}
+      fallback={
+        <Confirm title={t().delete} text={t().deleteConfirm} action={t().delete} onClose={props.onClose} onYes={act(() => client.redact(props.room, props.message.id!))} />
+      }
+    >
+      <Dialog title={t().actions} onClose={() => !isAsking() && props.onClose()}>
+        <Show when={!isGone()}>
+          <div class="faces" role="group" aria-label={t().react}>
+            <For each={FACES}>
+              {(face) => (
+                <button type="button" aria-label={`${t().react} ${face}`} onClick={act(() => react(face))}>
+                  {face}
+                </button>
+              )}
+            </For>
+          </div>
+          <div class="menu">
+            <button type="button" onClick={act(() => props.onAbout({ kind: 'reply', message: props.message }))}>
+              <Icon name="reply" />
+              {t().reply}
+            </button>
+            <button type="button" onClick={act(copy)}>
+              <Icon name="file" />
+              {t().copy}
+            </button>
+            <Show when={props.message.mine && props.message.kind === 'text'}>
+              <button type="button" onClick={act(() => props.onAbout({ kind: 'edit', message: props.message }))}>
+                <Icon name="check" />
+                {t().edit}
+              </button>
+            </Show>
+            <Show when={mayDelete()}>
+              <button type="button" class="danger" onClick={() => setAsking(true)}>
+                <Icon name="close" />
+                {t().delete}
+              </button>
+            </Show>
+          </div>
+        </Show>
+      </Dialog>
+    </Show>
+  )
+}

@@ -1,0 +1,148 @@
+import { createSignal, For, onMount, Show, type JSX } from 'solid-js'
+import { level, localpart, mayInvite, partner, roomAvatar, roomName } from '../data/rooms'
+import type { Room } from '../data/types'
+import { Avatar } from '../ui/Avatar'
+import { useClient } from '../ui/client'
+import { Confirm, Dialog } from '../ui/Dialog'
+import { explain } from '../ui/errors'
+import { Icon } from '../ui/Icon'
+import { live } from '../ui/live'
+import { PeoplePicker, type Picked } from '../ui/PeoplePicker'
+import { closeRoom } from '../ui/route'
+import { say } from '../ui/say'
+import { compareNames, t } from '../ui/settings'
+import { Drawer } from './Drawer'
+
+interface Props {
+  room: Room
+  onClose: () => void
+  onJump: (event: string) => void
+}
+
+type Page = 'main' | 'drawer' | 'invite' | 'leave'
+
+export function RoomInfo(props: Props): JSX.Element {
+  const [page, setPage] = createSignal<Page>('main')
+  const client = useClient()
+  const leave = () =>
+    client.leave(props.room.id).then(
+      () => closeRoom(),
+      (error) => say(explain(error)),
+    )
+  return (
+    <Show when={page() !== 'leave'} fallback={<Confirm title={t().leave} text={t().leaveConfirm} action={t().leave} onClose={props.onClose} onYes={() => void leave()} />}>
+      <Dialog kind="page" title={page() === 'drawer' ? t().drawer : page() === 'invite' ? t().invite : t().roomInfo} onClose={() => page() !== 'leave' && props.onClose()}>
+        <Show when={page() === 'main'}>
+          <Main {...props} onPage={setPage} />
+        </Show>
+        <Show when={page() === 'drawer'}>
+          <Drawer room={props.room} onJump={props.onJump} />
+        </Show>
+        <Show when={page() === 'invite'}>
+          <Invite room={props.room} onDone={() => setPage('main')} />
+        </Show>
+      </Dialog>
+    </Show>
+  )
+}
+
+function Main(props: Props & { onPage: (page: Page) => void }): JSX.Element {
+  const client = useClient()
+  const isMuted = live(client, 'rooms', () => client.account.muted.includes(props.room.id))
+  const name = () => roomName(props.room, client.me, client.account) || t().emptyRoom
+  const mute = () => client.setMuted(props.room.id, !isMuted()).catch((error) => say(explain(error)))
+  const other = () => partner(props.room, client.account)
+  return (
+    <div class="scroll">
+      <div class="me">
+        <Avatar media={client.media} id={other() ?? props.room.id} name={name()} uri={roomAvatar(props.room, client.account)} group={!other()} />
+        <span>
+          <strong>{name()}</strong>
+          <span class="quiet">{props.room.topic ?? props.room.alias ?? ''}</span>
+        </span>
+      </div>
+      <div class="menu">
+        <button type="button" onClick={() => props.onPage('drawer')}>
+          <Icon name="photo" />
+          {t().drawer}
+        </button>
+        <button type="button" aria-pressed={isMuted()} onClick={() => void mute()}>
+          <Icon name="silent" />
+          {isMuted() ? t().unmute : t().mute}
+        </button>
+        <Show when={mayInvite(props.room, client.me)}>
+          <button type="button" onClick={() => props.onPage('invite')}>
+            <Icon name="plus" />
+            {t().invite}
+          </button>
+        </Show>
+        <button type="button" class="danger" onClick={() => props.onPage('leave')}>
+          <Icon name="back" />
+          {t().leave}
+        </button>
+      </div>
+      <Members room={props.room} />
+    </div>
+  )
+}
+
+function Members(props: { room: Room }): JSX.Element {
+  const client = useClient()
+  onMount(() => void client.loadMembers(props.room.id).catch(() => {}))
+  const all = () =>
+    Object.entries(props.room.members)
+      .filter(([, member]) => member.membership === 'join')
+      .map(([user, member]) => ({ user, name: member.name ?? localpart(user), avatar: member.avatar, level: level(props.room, user) }))
+      .toSorted((left, right) => right.level - left.level || compareNames(left.name, right.name))
+  return (
+    <>
+      <h3 class="heading">{t().members(props.room.joined)}</h3>
+      <ul>
+        <For each={all()}>
+          {(member) => (
+            <li class="entry">
+              <Avatar media={client.media} id={member.user} name={member.name} uri={member.avatar} />
+              <span class="what">
+                <span class="name">
+                  <span>{member.name}</span>
+                  <Show when={member.user === client.me}>
+                    <span class="quiet small">({t().you})</span>
+                  </Show>
+                </span>
+                <span class="line">{member.user}</span>
+              </span>
+              <Show when={member.level >= 100}>
+                <span class="quiet small">{t().manager}</span>
+              </Show>
+            </li>
+          )}
+        </For>
+      </ul>
+    </>
+  )
+}
+
+function Invite(props: { room: Room; onDone: () => void }): JSX.Element {
+  const client = useClient()
+  const [picked, setPicked] = createSignal<Picked[]>([])
+  const here = () => Object.entries(props.room.members).flatMap(([user, member]) => (member.membership === 'join' ? [user] : []))
+  async function invite(): Promise<void> {
+    try {
+      for (const person of picked()) await client.matrix.invite(props.room.id, person.user)
+      say(t().inviteSent)
+      props.onDone()
+    } catch (error) {
+      say(explain(error))
+    }
+  }
+  return (
+    <>
+      <PeoplePicker picked={picked()} without={here()} onChange={setPicked} />
+      <div class="foot">
+        <button type="button" class="strong wide" disabled={picked().length === 0} onClick={() => void invite()}>
+          {t().invite}
+        </button>
+      </div>
+    </>
+  )
+}

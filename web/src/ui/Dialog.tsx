@@ -1,0 +1,43 @@
+import { onMount, type JSX } from 'solid-js'
+import { Icon } from './Icon'
+import { t } from './settings'
+
+/** A window over the page; the browser keeps the focus inside, and Escape closes it. */
+export function Dialog(props: { title: string; onClose: () => void; kind?: 'sheet' | 'page' | 'small'; children: JSX.Element }): JSX.Element {
+  let dialog!: HTMLDialogElement
+  onMount(() => dialog.showModal())
+  const outside = (event: MouseEvent) => event.target === dialog && dialog.close()
+  return (
+    <dialog ref={dialog} class={`dialog ${props.kind ?? 'sheet'}`} aria-label={props.title} onClose={() => props.onClose()} onClick={outside}>
+      <div class="inside">
+        <header class="bar">
+          <h2>{props.title}</h2>
+          <button type="button" class="round" aria-label={t().close} onClick={() => dialog.close()}>
+            <Icon name="close" />
+          </button>
+        </header>
+        {props.children}
+      </div>
+    </dialog>
+  )
+}
+
+/** Asks before something that cannot be taken back. */
+export function Confirm(props: { title: string; text: string; action: string; onYes: () => void; onClose: () => void; children?: JSX.Element }): JSX.Element {
+  return (
+    <Dialog kind="small" title={props.title} onClose={props.onClose}>
+      <div class="padded">
+        <p>{props.text}</p>
+        {props.children}
+        <p class="choices">
+          <button type="button" class="plain" onClick={() => props.onClose()}>
+            {t().cancel}
+          </button>
+          <button type="button" class="strong danger" onClick={() => props.onYes()}>
+            {props.action}
+          </button>
+        </p>
+      </div>
+    </Dialog>
+  )
+}

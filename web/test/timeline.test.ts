@@ -1,0 +1,219 @@
+import { describe, expect, test } from 'vitest'
+import { emptyRoom, readJoined, readOlder, readSync } from '../src/data/arrival'
+import { months, searcher } from '../src/data/drawer'
+import { healthOf } from '../src/data/health'
+import { linkOf, pieces } from '../src/data/links'
+import { chatList, roomName } from '../src/data/rooms'
+import { rows, type Message, type View } from '../src/data/timeline'
+import { NO_ACCOUNT, type Entry, type Room } from '../src/data/types'
+import type { JoinedRoom, RawEvent } from '../src/net/matrix'
+import { layout, rowAt, span } from '../src/ui/span'
+
+const ME = '@me:example.org'
+const HER = '@her:example.org'
+const NOON = new Date(2026, 10, 26, 12).getTime()
+
+let count = 0
+function event(id: string, body: string, more: Partial<RawEvent> = {}): RawEvent {
+  return { event_id: id, type: 'm.room.message', sender: HER, origin_server_ts: NOON + count++, content: { msgtype: 'm.text', body }, ...more }
+}
+const relates = (id: string, type: string, relation: object, content: object = {}): RawEvent =>
+  event(id, '', { type, content: { ...content, 'm.relates_to': relation } })
+
+const timeline = (events: RawEvent[], limited = false, prev_batch = 'older'): JoinedRoom => ({ timeline: { events, limited, prev_batch } })
+const first = (...events: RawEvent[]) => readJoined(emptyRoom('!r'), { ...timeline(events, true), summary: { 'm.joined_member_count': 3 } })
+
+function view(room: Room, entries: Entry[], more: Partial<View> = {}): View {
+  return { room, entries, items: [], me: ME, ignored: [], isStart: false, ...more }
+}
+const messages = (v: View): Message[] => rows(v).flatMap((row) => (row.kind === 'message' ? [row.message] : []))
+
+describe('arrival', () => {
+  test('later is greater, and a hole opens another stretch above', () => {
+    const one = first(event('$1', '하나'), event('$2', '둘'))
+    const two = readJoined(one.room, timeline([event('$3', '셋')]))
+    const three = readJoined(two.room, timeline([event('$9', '아홉')], true, 'hole'))
+    const orders = [...one.entries, ...two.entries, ...three.entries].map((entry) => entry.order)
+    expect(orders).toEqual(orders.toSorted((a, b) => a - b))
+    expect(new Set(orders).size).toBe(4)
+    expect(three.room.stretches.map((stretch) => stretch.from)).toEqual(['older', 'hole'])
+  })
+
+  test('older pages go below; meeting what is known closes the hole', () => {
+    const one = first(event('$1', '하나'), event('$2', '둘'))
+    const two = readJoined(one.room, timeline([event('$9', '아홉')], true, 'hole'))
+    const page = { chunk: [event('$8', '여덟'), event('$7', '일곱'), event('$2', '둘')], end: 'more' }
+    const filled = readOlder(two.room, two.room.stretches[1]!.number, page, new Set(['$1', '$2', '$9']))
+    expect(filled.entries.map((entry) => entry.id)).toEqual(['$8', '$7'])
+    expect(filled.room.stretches[1]!.from).toBeNull()
+    const order = (id: string) => [...one.entries, ...two.entries, ...filled.entries].find((entry) => entry.id === id)!.order
+    expect([order('$2') < order('$7'), order('$7') < order('$8'), order('$8') < order('$9')]).toEqual([true, true, true])
+  })
+
+  test('the beginning of a room is reached when there is no further token', () => {
+    const one = first(event('$5', '다섯'))
+    const start = readOlder(one.room, one.room.stretches[0]!.number, { chunk: [event('$4', '넷')] }, new Set(['$5']))
+    expect(start.room.stretches[0]!.from).toBeNull()
+  })
+
+  test('a room that was left and rooms one is invited to', () => {
+    const known = new Map([['!r', { ...emptyRoom('!r'), unread: 4 }]])
+    const state = [{ type: 'm.room.member', state_key: ME, sender: HER, content: { membership: 'invite' }, origin_server_ts: 1 }]
+    const change = readSync({ next_batch: 's', rooms: { leave: { '!r': {} }, invite: { '!i': { invite_state: { events: state } } } } }, known, NO_ACCOUNT)
+    expect(change.rooms).toMatchObject([
+      { id: '!i', membership: 'invite', inviter: HER },
+      { id: '!r', membership: 'leave', unread: 0 },
+    ])
+  })
+
+  test('the preview follows edits and redactions of the newest message', () => {
+    const one = first(event('$1', '하나'))
+    const edit = relates('$2', 'm.room.message', { rel_type: 'm.replace', event_id: '$1' }, { 'm.new_content': { body: '고침' } })
+    const edited = readJoined(one.room, timeline([edit]))
+    expect(edited.room.last?.content).toEqual({ body: '고침' })
+    const gone = readJoined(edited.room, timeline([event('$3', '', { type: 'm.room.redaction', redacts: '$1', content: {} })]))
+    expect(gone.room.last).toMatchObject({ id: '$1', redacted: true })
+  })
+})
+
+describe('rows', () => {
+  test('edits by the same person count, others do not', () => {
+    const edit = (id: string, sender: string, body: string) => ({
+      ...relates(id, 'm.room.message', { rel_type: 'm.replace', event_id: '$1' }, { 'm.new_content': { msgtype: 'm.text', body } }),
+      sender,
+    })
+    const { room, entries } = first(event('$1', '하나'), edit('$2', HER, '고침'), edit('$3', ME, '남의 말'))
+    expect(messages(view(room, entries))).toMatchObject([{ id: '$1', body: '고침', edited: true }])
+  })
+
+  test('reactions are counted by person and can be taken back', () => {
+    const face = (id: string, sender: string) => ({ ...relates(id, 'm.reaction', { rel_type: 'm.annotation', event_id: '$1', key: '👍' }), sender })
+    const { room, entries } = first(event('$1', '하나'), face('$2', HER), face('$3', HER), face('$4', ME))
+    expect(messages(view(room, entries))[0]!.reactions).toEqual([{ key: '👍', users: [HER, ME], mine: '$4' }])
+    const back = readJoined(room, timeline([event('$5', '', { type: 'm.room.redaction', redacts: '$4', content: {} })]))
+    expect(messages(view(back.room, [...entries, ...back.entries]))[0]!.reactions).toEqual([{ key: '👍', users: [HER] }])
+  })
+
+  test('how many have not read: everybody here, but for those who got that far and those who wrote later', () => {
+    const { room, entries } = first(event('$1', '하나', { sender: ME }), event('$2', '둘', { sender: ME }))
+    expect(messages(view(room, entries)).map((message) => message.unread)).toEqual([2, 2])
+    const read = { ...room, receipts: { [HER]: '$1' } }
+    expect(messages(view(read, entries)).map((message) => message.unread)).toEqual([1, 2])
+    const answer = readJoined(read, timeline([event('$3', '셋')]))
+    expect(messages(view(answer.room, [...entries, ...answer.entries])).map((message) => message.unread)).toEqual([1, 1, 2])
+  })
+
+  test('dates, the line above the first unread, and messages of one minute together', () => {
+    const later = event('$3', '다음 날', { origin_server_ts: NOON + 86_400_000 })
+    const { room, entries } = first(event('$1', '하나'), event('$2', '둘'), later)
+    const kinds = rows(view(room, entries, { readUpTo: '$2' })).map((row) => (row.kind === 'message' ? [row.message.id, row.first, row.last] : row.kind))
+    expect(kinds).toEqual(['date', ['$1', true, false], ['$2', false, true], 'date', 'unread', ['$3', true, true]])
+  })
+
+  test('what waits stands at the end under its transaction id, and once only when it has arrived', () => {
+    const { room, entries } = first(event('$1', '하나'))
+    const item = { txn: 't1', seq: 1, room: '!r', type: 'm.room.message', content: { msgtype: 'm.text', body: '간다' }, at: NOON, tries: 0, notBefore: 0, state: 'sent' as const, eventId: '$2' }
+    expect(messages(view(room, entries, { items: [item] })).map((message) => message.key)).toEqual(['$1', 't1'])
+    const arrived = readJoined(room, timeline([event('$2', '간다', { sender: ME, unsigned: { transaction_id: 't1' } })]))
+    expect(messages(view(room, [...entries, ...arrived.entries], { items: [item] })).map((message) => message.key)).toEqual(['$1', 't1'])
+  })
+
+  test('a hole is shown where it is', () => {
+    const one = first(event('$1', '하나'))
+    const two = readJoined(one.room, timeline([event('$9', '아홉')], true, 'hole'))
+    expect(rows(view(two.room, [...one.entries, ...two.entries])).map((row) => row.kind)).toEqual(['date', 'message', 'hole', 'message'])
+  })
+
+  test('ignored people are not shown', () => {
+    const { room, entries } = first(event('$1', '하나'))
+    expect(messages(view(room, entries, { ignored: [HER] }))).toEqual([])
+  })
+})
+
+describe('rooms', () => {
+  test('are called by name, by the other one, or by who is in them', () => {
+    const room = { ...emptyRoom('!r'), heroes: [HER], members: { [HER]: { name: '그이', membership: 'join' } } }
+    expect(roomName({ ...room, name: '방' }, ME, NO_ACCOUNT)).toBe('방')
+    expect(roomName(room, ME, { ...NO_ACCOUNT, direct: { [HER]: ['!r'] } })).toBe('그이')
+    expect(roomName(room, ME, NO_ACCOUNT)).toBe('그이')
+    expect(roomName(emptyRoom('!e'), ME, NO_ACCOUNT)).toBe('')
+  })
+
+  test('invitations first, favourites, then the newest', () => {
+    const at = (id: string, lastTs: number, more: Partial<Room> = {}): Room => ({ ...emptyRoom(id), lastTs, ...more })
+    const list = chatList([at('old', 1), at('new', 9), at('star', 2, { tags: ['m.favourite'] }), at('gone', 9, { membership: 'leave' }), at('door', 3, { membership: 'invite' })])
+    expect(list.map((room) => room.id)).toEqual(['door', 'star', 'new', 'old'])
+  })
+})
+
+describe('links', () => {
+  test('are found, without the full stop and the bracket after them', () => {
+    expect(pieces('보세요 (https://example.org/a_(b)). 끝').map((piece) => piece.text)).toEqual(['보세요 (', 'https://example.org/a_(b)', '). 끝'])
+    expect(pieces('javascript:alert(1) data:x')).toEqual([{ text: 'javascript:alert(1) data:x' }])
+  })
+
+  test.each([
+    ['https://exаmple.org/', 'lookalike'], // a Cyrillic letter
+    ['https://xn--exmple-4nf.org/', 'lookalike'],
+    ['https://bank.example@evil.example/', 'lookalike'],
+    ['https://files.example/%EC%95%B1.apk?x=1', 'installer'],
+    ['http://files.example/setup.EXE', 'installer'],
+    ['https://한국.example/', undefined],
+    ['https://example.org/app', undefined],
+  ])('%s: %s', (address, danger) => {
+    expect(linkOf(address)?.danger).toBe(danger)
+  })
+
+  test('a text that names another host is a trap', () => {
+    expect(linkOf('https://evil.example/', 'bank.example/login')?.danger).toBe('lookalike')
+    expect(linkOf('https://www.bank.example/', 'bank.example')?.danger).toBeUndefined()
+    expect(linkOf('https://bank.example/', '여기')?.danger).toBeUndefined()
+  })
+})
+
+test('the drawer: by month, newest first', () => {
+  const photo = (id: string, ts: number): Entry => ({ id, room: '!r', order: ts, type: 'm.room.message', sender: HER, ts, content: { msgtype: 'm.image', body: 'a.png', url: 'mxc://x/y' } })
+  const list = months([photo('$3', NOON), photo('$2', NOON - 1), photo('$1', NOON - 86_400_000 * 40)], 'photos')
+  expect(list.map((month) => [month.key, month.things.length])).toEqual([
+    ['2026-11', 2],
+    ['2026-10', 1],
+  ])
+  expect(months([photo('$1', NOON)], 'files')).toEqual([])
+})
+
+test('search regards neither case nor how Hangul was composed', () => {
+  const entry = first(event('$1', 'Bongsu 봉수대에서')).entries[0]!
+  expect(searcher('봉수대'.normalize('NFD'))(entry)).toBe(true)
+  expect(searcher('bongSU 에서')(entry)).toBe(true)
+  expect(searcher('연기')(entry)).toBe(false)
+  expect(searcher('  ')(entry)).toBe(false)
+})
+
+describe('the banner', () => {
+  const facts = { heardAt: 5, isCut: false, isElsewhere: false, waitingSince: null, waiting: 0, cannotWrite: false }
+
+  test('tells the truth', () => {
+    expect(healthOf(facts, 10)).toEqual({ kind: 'normal' })
+    expect(healthOf({ ...facts, isElsewhere: true }, 10)).toEqual({ kind: 'elsewhere' })
+    expect(healthOf({ ...facts, isCut: true, waiting: 2, waitingSince: 6 }, 10)).toEqual({ kind: 'offline', since: 5, waiting: 2 })
+    expect(healthOf({ ...facts, cannotWrite: true, waiting: 1, waitingSince: 6 }, 10)).toEqual({ kind: 'readonly', waiting: 1 })
+    expect(healthOf({ ...facts, waiting: 1, waitingSince: 6 }, 20_000)).toEqual({ kind: 'delayed', since: 6, waiting: 1 })
+    expect(healthOf({ ...facts, waiting: 1, waitingSince: 6 }, 10_000)).toEqual({ kind: 'normal' })
+  })
+})
+
+describe('long lists', () => {
+  const keys = Array.from({ length: 10_000 }, (_, at) => `k${at}`)
+
+  test('only what is near the screen is drawn', () => {
+    const heights = layout(keys, new Map([['k0', 500]]), 50)
+    expect(heights.tops.at(-1)).toBe(500 + 9_999 * 50)
+    expect(rowAt(heights, 499)).toBe(0)
+    expect(rowAt(heights, 500)).toBe(1)
+    expect(span(heights, 5_000, 800, 100)).toEqual({ from: 89, to: 110 })
+  })
+
+  test('an empty list has nothing to draw', () => {
+    expect(span(layout([], new Map(), 50), 0, 800, 100)).toEqual({ from: 0, to: 0 })
+  })
+})
