@@ -329,7 +329,7 @@ class Worker:
         two_step = TwoStep(desk, factors, self.limiter)
         families = (
             desk,
-            SignIn(desk, passwords, registration, two_step),
+            SignIn(desk, passwords, registration, ThirdPartyIds(database), two_step),
             Passkeys(desk, factors, accounts),
             two_step,
             AccountPages(desk, accounts, sessions, passwords, self.deactivation, table, factors),

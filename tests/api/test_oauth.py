@@ -167,6 +167,15 @@ async def test_redirects_that_are_not(http: aiohttp.ClientSession, kind: str, ur
     assert (status, answer["error"]) == (400, "invalid_redirect_uri")
 
 
+async def test_an_app_under_construction_stands_on_the_same_computer(base_url: str) -> None:
+    """Where the server is for its own computer alone; elsewhere an app has TLS."""
+    own = {"client_uri": "http://localhost:3000", "redirect_uris": ["http://localhost:3000/back"]}
+    async with aiohttp.ClientSession(base_url) as http:
+        assert (await register(http, **own))[0] == 201
+    async with aiohttp.ClientSession(base_url, headers={"host": "chat.example.org"}) as http:
+        assert (await register(http, **own))[0] == 400
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -403,6 +412,17 @@ async def test_token_wants_a_form_with_each_field_once(http: aiohttp.ClientSessi
     headers = {"content-type": "application/x-www-form-urlencoded"}
     async with http.post("/oauth2/token", data=twice, headers=headers) as response:
         assert (response.status, (await response.json())["error"]) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize("change", ["deactivated_at = now()", "locked = true"])
+async def test_a_code_is_worth_nothing_when_its_person_has_gone(
+    browser: Browser, user_id: str, app: App, database: asyncpg.Connection, change: str
+) -> None:
+    await browser.open(app.wish())
+    code = (await browser.fill(press="allow")).answer["code"]
+    await database.execute(f"UPDATE users SET {change} WHERE user_id = $1", user_id)
+    status, answer = await app.fetch(code)
+    assert (status, answer["error"]) == (400, "invalid_grant")
 
 
 # --- tokens that are renewed, and end ---

@@ -83,6 +83,19 @@ async def test_nobody_and_a_wrong_password_look_alike(http: aiohttp.ClientSessio
     assert (await browser.fill(user=new_name(), password="a wrong guess")).said("#password-error") == wrong
 
 
+async def test_a_confirmed_mail_address_is_as_good_as_the_name(
+    http: aiohttp.ClientSession, browser: Browser, database: asyncpg.Connection
+) -> None:
+    user_id = await sign_up(http)
+    address = f"{new_name()}@mail.example"
+    await database.execute(
+        "INSERT INTO third_party_ids (medium, address, user_id, validated_ms, added_ms) VALUES ('email', $1, $2, 1, 1)",
+        address,
+        user_id,
+    )
+    assert (await sign_in_browser(browser, address)).path == "/account"
+
+
 async def test_the_cookie_is_a_new_one_after_signing_in(http: aiohttp.ClientSession, browser: Browser) -> None:
     """Whoever planted a cookie before is signed in by nothing."""
     user_id = await sign_up(http)
@@ -139,7 +152,9 @@ def _check_markup(text: str, user_id: str) -> None:
         assert form.css_first("input[name=csrf]") is not None
 
 
-@pytest.mark.parametrize("path", ["//evil.example/", "https://evil.example/", "/\\evil.example", "/elsewhere", "x"])
+@pytest.mark.parametrize(
+    "path", ["//evil.example/", "https://evil.example/", "/\\evil.example", "/elsewhere", "x", "/account/\ud55c"]
+)
 async def test_nobody_is_sent_elsewhere_after_signing_in(
     http: aiohttp.ClientSession, browser: Browser, path: str
 ) -> None:
@@ -412,6 +427,15 @@ async def test_somebody_else_can_sign_in_instead(http: aiohttp.ClientSession, br
     assert page.path == "/oauth2/authorize"
     assert other in page.text
     assert user_id not in page.text
+
+
+async def test_what_an_app_calls_itself_is_text(http: aiohttp.ClientSession, browser: Browser, user_id: str) -> None:
+    app = await App.new(http, client_name='<script>alert(1)</script>{user_id}"')
+    page = await browser.open(app.wish())
+    assert page.title == 'Allow <script>alert(1)</script>{user_id}"?', user_id
+    assert "<script>alert" not in page.text
+    _, asked = await app.post("/oauth2/device", scope=API)
+    assert "<script>alert" not in (await browser.open(f"/account/device?code={asked['user_code']}")).text
 
 
 async def test_a_device_that_is_there_already_is_named(

@@ -401,6 +401,7 @@ OAUTH_METADATA_BYTES_MAX = 16_384  # of an app that registers; real ones have ab
 OAUTH_REDIRECTS_MAX = 20  # addresses of one app
 OAUTH_UNUSED_CLIENT_DAYS = 90  # an app that nobody signed in with is forgotten, and registers again
 OAUTH_TEXT_BYTES_MAX = 2_048  # state, nonce, scope and addresses: browsers and proxies cut longer ones
+SPENT_TOKEN_DAYS = 30  # a replaced refresh token is known for so long; an app replaces one every hour
 PASSKEYS_MAX = 20  # of one person: telephone, computers, keys, and old ones
 PASSKEY_CHALLENGE_SECONDS = 300  # browsers ask for the finger for at most so long
 RECOVERY_CODES = 10

@@ -193,7 +193,7 @@ class OAuthEndpoints:
             await self._end_of(grant_hash)
             raise refused(refusals.InvalidGrant, "this code was used before, or is too old") from None
         except Refusal as refusal:
-            if refusal.status != 403:
+            if refusal.status not in (401, 403):  # locked, deactivated
                 raise
             raise refused(refusals.InvalidGrant, refusal.message) from None
         if scope.has_identity:

@@ -13,6 +13,7 @@ from bongsu.core.errors import Refusal
 from bongsu.http.request import Request
 from bongsu.http.response import Response
 from bongsu.http.router import Route
+from bongsu.matrix.interactive import owner_of
 from bongsu.matrix.passwords import Passwords
 from bongsu.matrix.register import Registration
 from bongsu.signin import markup
@@ -21,6 +22,7 @@ from bongsu.signin.passkeys import ASK_SIGN_IN, PASSKEY_SIGN_IN
 from bongsu.signin.paths import ACCOUNT
 from bongsu.signin.two_step import CODE, TwoStep
 from bongsu.signin.visitor import Visitor
+from bongsu.store.third_party_ids import ThirdPartyIds
 
 _SIGN_OUT: Final = f"{ACCOUNT}/sign-out"
 _OF_PASSWORD: Final = {"M_FORBIDDEN": "wrong_password", "M_USER_LOCKED": "locked", "M_USER_DEACTIVATED": "deactivated"}
@@ -37,8 +39,16 @@ _OF_SIGN_UP: Final = {
 class SignIn:
     """With a password, and the second factor of those who have one. Passkeys: passkeys.py."""
 
-    def __init__(self, desk: Desk, passwords: Passwords, registration: Registration, two_step: TwoStep) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        passwords: Passwords,
+        registration: Registration,
+        addresses: ThirdPartyIds,
+        two_step: TwoStep,
+    ) -> None:
         self._desk = desk
+        self._addresses = addresses
         self._passwords = passwords
         self._registration = registration
         self._two_step = two_step
@@ -120,7 +130,7 @@ class SignIn:
     async def sign_in(self, request: Request) -> Response:
         visitor, form = await self._desk.visitors.form(request)
         typed, password = form.get("user") or "", form.get("password") or ""
-        user_id = usernames.known_user_id(typed.strip(), self._desk.place.server_name)
+        user_id = await self._whom(typed.strip())
         try:
             user = await self._passwords.prove(user_id, password)
         except Refusal as refusal:
@@ -135,6 +145,12 @@ class SignIn:
         await self._passwords.renew(user, password)
         path = sign_in_path(following(request), CODE) if needs_code else following(request)
         return self._desk.go(signed_in, path)
+
+    async def _whom(self, typed: str) -> str | None:
+        """By user name, user id or mail address; None for nobody here."""
+        if "@" in typed[1:]:
+            return await owner_of(self._addresses, "email", typed)
+        return usernames.known_user_id(typed, self._desk.place.server_name)
 
     # --- the second factor ---
 

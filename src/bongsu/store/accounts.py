@@ -143,7 +143,7 @@ WHERE t.token_hash = $1 AND u.deactivated_at IS NULL
 """
 
 
-# Kept of apps' sessions alone, and as long as the session: a refresh token shown again after this was stolen.
+# Kept of apps' sessions alone: a refresh token that is shown again after this was stolen.
 _SPEND: Final = (
     "INSERT INTO spent_refresh_tokens (token_hash, user_id, device_id) SELECT token_hash, $1, $2 FROM gone WHERE spent"
     " AND EXISTS (SELECT 1 FROM devices WHERE user_id = $1 AND device_id = $2 AND oauth_client_id IS NOT NULL)"
@@ -309,6 +309,7 @@ class Accounts:
             if own_access is None:
                 return False
             await _supersede(connection, (user_id, device_id), refresh_hash, own_access)
+            await _forget_spent(connection, user_id, device_id, limits.SPENT_TOKEN_DAYS)
             await _insert_tokens(connection, user_id, device_id, tokens)
             sql = "UPDATE refresh_tokens SET next_token_hash = $2 WHERE token_hash = $1"
             await connection.execute(sql, refresh_hash, tokens.refresh_hash)
@@ -547,6 +548,7 @@ async def _open_session(connection: Connection, session: NewSession) -> list[str
         session.grant_hash,
     )
     replaced = await _delete_tokens(connection, session.user_id, session.device_id)
+    await _forget_spent(connection, session.user_id, session.device_id, 0)
     await _insert_tokens(connection, session.user_id, session.device_id, session.tokens)
     return [*([session.device_id] if replaced else []), *await _drop_oldest_devices(connection, session)]
 
@@ -604,6 +606,17 @@ async def _delete_tokens(connection: Connection, user_id: str, device_id: str) -
         )
         found = found or done != "DELETE 0"
     return found
+
+
+async def _forget_spent(connection: Connection, user_id: str, device_id: str, days: int) -> None:
+    """Refresh tokens that were replaced so long ago."""
+    await connection.execute(
+        "DELETE FROM spent_refresh_tokens WHERE user_id = $1 AND device_id = $2"
+        " AND spent_at <= now() - $3 * interval '1 day'",
+        user_id,
+        device_id,
+        days,
+    )
 
 
 async def _insert_tokens(connection: Connection, user_id: str, device_id: str, tokens: NewTokens) -> None:
