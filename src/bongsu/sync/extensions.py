@@ -13,7 +13,7 @@ from bongsu.store.database import Database
 from bongsu.store.rows import AccountData
 from bongsu.sync.assemble import Span
 from bongsu.sync.devices import DeviceNews
-from bongsu.sync.pieces import Kind, Piece
+from bongsu.sync.pieces import Kind, Piece, Shown
 from bongsu.sync.readers import Reader
 from bongsu.sync.say import account_data_event
 from bongsu.sync.service import Sync
@@ -22,7 +22,6 @@ from bongsu.sync.slices import DeviceSections
 _RECEIPT = "m.receipt"
 _TYPING = "m.typing"
 _EVERYTHING = SyncFilter(filters.Filter())
-Scopes = Mapping[str, tuple[frozenset[str], bool]]  # room id → the lists it stands in, and is it subscribed to
 
 
 class Scene(msgspec.Struct, frozen=True):
@@ -36,7 +35,7 @@ class Scene(msgspec.Struct, frozen=True):
     since: int | None
     known: list[str]
     up_to: int
-    scopes: Scopes
+    shown: Mapping[str, Shown]
     pieces: list[Piece]
 
     def inside(self, asked: ExtensionAsk) -> list[Piece]:
@@ -46,11 +45,11 @@ class Scene(msgspec.Struct, frozen=True):
     def told_before(self, asked: ExtensionAsk) -> list[str]:
         """The rooms that an extension speaks of and the client knows."""
         fresh = {piece.room_id for piece in self.pieces if piece.kind in (Kind.INITIAL, Kind.OUTSIDE)}
-        return [room_id for room_id in self.scopes if room_id not in fresh and self._covers(asked, room_id)]
+        return [room_id for room_id in self.shown if room_id not in fresh and self._covers(asked, room_id)]
 
     def _covers(self, asked: ExtensionAsk, room_id: str) -> bool:
-        lists, is_subscribed = self.scopes.get(room_id, (frozenset(), False))
-        return asked.covers(lists, room_id if is_subscribed else None)
+        shown = self.shown.get(room_id)
+        return shown is not None and asked.covers(shown.lists, room_id if shown.is_subscribed else None)
 
 
 class Extended(msgspec.Struct):

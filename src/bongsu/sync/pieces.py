@@ -24,6 +24,23 @@ class Kind(Enum):
     LEFT = "left"
 
 
+class Shown(msgspec.Struct, frozen=True, eq=False):
+    """What is asked of a room in view, or of many alike. lists: where it stands; is_subscribed: is it named, too?"""
+
+    required: Required
+    limit: int
+    lists: frozenset[str] = frozenset()
+    is_subscribed: bool = False
+
+    def and_also(self, other: "Shown") -> "Shown":
+        return Shown(
+            self.required.and_also(other.required),
+            max(self.limit, other.limit),
+            self.lists | other.lists,
+            self.is_subscribed or other.is_subscribed,
+        )
+
+
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """since: up to where the room was told, 0 for not at all; known: the required state that was told up to there.
 

@@ -30,7 +30,7 @@ from bongsu.sync.devices import DeviceNews
 from bongsu.sync.extensions import Extended, Extender, Scene, has_read, lasting
 from bongsu.sync.fresh import Fresh
 from bongsu.sync.mailbox import Mailbox
-from bongsu.sync.pieces import Kind, Piece, Wanted
+from bongsu.sync.pieces import Kind, Piece, Shown, Wanted
 from bongsu.sync.readers import Reader, Readers
 from bongsu.sync.say import Speaker
 from bongsu.sync.say_sliding import SlidingSpeaker
@@ -57,31 +57,21 @@ class SlidingAsk(msgspec.Struct, frozen=True):
 
 
 class _View(msgspec.Struct):
-    """What the client looks at, at one moment. counts: rooms in each list; wanted: rooms there may be news of."""
+    """What the client looks at, at one moment. counts: rooms in each list; keys: of the rooms shown.
+
+    wanted: rooms there may be news of; back: rooms that come back into view, as they were told; is_quiet: nothing
+    happened since, so nothing was looked for.
+    """
 
     up_to: int
     shelf: Shelf
     counts: dict[str, int]
-    shown: dict[str, "_Asked"]
+    is_quiet: bool
+    shown: dict[str, Shown] = {}
+    keys: set[int] = msgspec.field(default_factory=set)
     wanted: list[Wanted] = []
+    back: list[tuple[int, Told]] = []
     left: list[Wanted] = []
-
-
-class _Asked(msgspec.Struct, frozen=True, eq=False):
-    """What is asked of one room or of many alike."""
-
-    required: Required
-    limit: int
-    lists: frozenset[str] = frozenset()
-    is_subscribed: bool = False
-
-    def and_also(self, other: "_Asked") -> "_Asked":
-        return _Asked(
-            self.required.and_also(other.required),
-            max(self.limit, other.limit),
-            self.lists | other.lists,
-            self.is_subscribed or other.is_subscribed,
-        )
 
 
 class Answer(msgspec.Struct):
@@ -224,11 +214,12 @@ class Sliding:
             since=place.token.pos if ask.pos is not None else None,
             known=place.own.extensions,
             up_to=view.up_to,
-            scopes={room_id: (asked.lists, asked.is_subscribed) for room_id, asked in view.shown.items()},
+            shown=view.shown,
             pieces=pieces,
         )
         extended = await self._extender.extend(scene)
-        self._tell(view, pieces, place, telling)
+        if not view.is_quiet:
+            self._tell(view, pieces, place, telling)
         return Answer(view, pieces, extended, telling)
 
     async def _view(self, reader: Reader, ask: SlidingAsk, place: Place) -> _View:
@@ -240,7 +231,11 @@ class Sliding:
             }
             if shelf.pos == self._feed.pos:
                 break  # nothing happened while the lists were worked out, and nothing will until this is done
-        view = _View(shelf.pos, shelf, {name: len(order) for name, order in lists.items()}, {})
+        is_same = ask.pos is not None and place.own.asked == ask.digest
+        is_quiet = is_same and not reader.may_have_news(place.token.pos)
+        view = _View(shelf.pos, shelf, {name: len(order) for name, order in lists.items()}, is_quiet)
+        if is_quiet:
+            return view
         for name, asked in ask.body.lists.items():
             merged = _asked(asked, reader, name)
             for first, last in asked.windows:
@@ -257,20 +252,27 @@ class Sliding:
         newest: dict[str, int] = {}
         for pos, room_id in reader.touches:
             newest[room_id] = pos
+        reaches_back = since >= reader.touched_after
         quiet: list[Wanted] = []
         satisfied: dict[tuple[int, int], bool] = {}
+        key_of, told_of, touched_at = view.shelf.key, place.told, newest.get
         for room_id, asked in view.shown.items():
-            told = place.told(view.shelf.key(room_id))
-            if told is not None and told.pos == 0 and since >= reader.touched_after and newest.get(room_id, 0) <= since:
+            key = key_of(room_id)
+            view.keys.add(key)
+            told = told_of(key)
+            if told is not None and told.pos:
+                view.back.append((key, told))
+            elif told is not None and reaches_back and touched_at(room_id, 0) <= since:
                 both = (id(told), id(asked))
                 if both not in satisfied:
                     satisfied[both] = told.limit >= asked.limit and place.config(told).covers(asked.required)
                 if satisfied[both]:
                     continue
             wanted = _wanted(reader.memberships[room_id], told, asked, place)
-            is_touched = wanted.since < reader.touched_after or newest.get(room_id, 0) > wanted.since
-            if told is None or wanted.grows or is_touched:
-                (quiet if wanted.since < reader.touched_after and not wanted.is_fresh else view.wanted).append(wanted)
+            if wanted.since < reader.touched_after and not wanted.is_fresh:
+                quiet.append(wanted)
+            elif told is None or wanted.grows or touched_at(room_id, 0) > wanted.since:
+                view.wanted.append(wanted)
         view.left = self._left(reader, view, place, newest)
         if quiet:
             view.wanted += await self._touched(reader, quiet, view.up_to)
@@ -296,7 +298,7 @@ class Sliding:
                 continue
             told = place.told(view.shelf.key(room_id))
             if told is not None:
-                asked = _Asked(place.config(told), told.limit)
+                asked = Shown(place.config(told), told.limit)
                 found.append(_wanted(membership, told, asked, place))
         return found
 
@@ -367,26 +369,18 @@ class Sliding:
     def _tell(view: _View, pieces: list[Piece], place: Place, telling: Telling) -> None:
         gaps = {piece.room_id for piece in pieces if piece.kind is Kind.NEWS and piece.part and piece.part.limited}
         hidden = {piece.room_id for piece in pieces if piece.kind is Kind.OUTSIDE and not piece.stripped}
-        grown = {wanted.room_id: wanted for wanted in view.wanted}
-        keys = set()
-        for room_id in view.shown:
-            key = view.shelf.key(room_id)
-            keys.add(key)
-            told, wanted = place.told(key), grown.get(room_id)
-            if room_id in hidden:
-                telling.tell(key, None)
-            elif wanted is not None:
-                limit = wanted.asked_limit if room_id in gaps else wanted.limit  # the client has no more than that
-                telling.tell(key, Told(0, telling.number(wanted.required), limit))
-            elif told is not None and told.pos:
-                telling.tell(key, Told(0, told.config, told.limit))
+        for key, told in view.back:
+            telling.tell(key, Told(0, told.config, told.limit))
+        for wanted in view.wanted:
+            limit = wanted.asked_limit if wanted.room_id in gaps else wanted.limit  # the client has no more than that
+            told = Told(0, telling.number(wanted.required), limit)
+            telling.tell(view.shelf.key(wanted.room_id), None if wanted.room_id in hidden else told)
         for wanted in view.left:
             telling.tell(view.shelf.key(wanted.room_id), None)
-            keys.add(view.shelf.key(wanted.room_id))
-        for key in place.live() - keys:
-            told = place.told(key)
-            if told is not None:
-                telling.tell(key, Told(place.token.pos, told.config, told.limit))
+            view.keys.add(view.shelf.key(wanted.room_id))
+        for key in place.live() - view.keys:
+            if (last := place.told(key)) is not None:
+                telling.tell(key, Told(place.token.pos, last.config, last.limit))
 
 
 def _name(requester: Requester, ask: SlidingAsk) -> tuple[str, str, str]:
@@ -398,21 +392,21 @@ def _has_messages(reader: Reader, requester: Requester, told_pos: int) -> bool:
     return waiting is not None and waiting.last > told_pos
 
 
-def _asked(asked: RoomAsk, reader: Reader, name: str | None) -> _Asked:
+def _asked(asked: RoomAsk, reader: Reader, name: str | None) -> Shown:
     """name: of the list; None for a subscription."""
     required = Required.asked(asked.required_state, reader.user_id)
     limit = min(asked.timeline_limit, limits.SLIDING_TIMELINE_EVENTS_MAX)
-    return _Asked(required, limit, frozenset() if name is None else frozenset({name}), name is None)
+    return Shown(required, limit, frozenset() if name is None else frozenset({name}), name is None)
 
 
-def _show(shown: dict[str, _Asked], room_ids: Iterable[str], asked: _Asked) -> None:
+def _show(shown: dict[str, Shown], room_ids: Iterable[str], asked: Shown) -> None:
     for room_id in room_ids:
         present = shown.setdefault(room_id, asked)
         if present is not asked:
             shown[room_id] = present.and_also(asked)
 
 
-def _wanted(membership: Membership, told: Told | None, asked: _Asked, place: Place) -> Wanted:
+def _wanted(membership: Membership, told: Told | None, asked: Shown, place: Place) -> Wanted:
     """A room that was told before is wanted as it was then, and as it is asked for now."""
     since = 0 if told is None else told.pos or place.token.pos
     known = Required() if told is None else place.config(told)

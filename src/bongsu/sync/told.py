@@ -52,6 +52,14 @@ class Knowledge(msgspec.Struct):
     configs: list[Required] = []
     extensions: list[str] = []
     asked: int = 0
+    _live: frozenset[int] | None = None
+
+    @property
+    def live(self) -> frozenset[int]:
+        """The rooms of which everything was told. Looked for once: nothing here changes after that."""
+        if self._live is None:
+            self._live = frozenset(key for key, told in self.rooms.items() if told is not None and told.pos == 0)
+        return self._live
 
 
 class _Packed(msgspec.Struct, array_like=True):
@@ -154,7 +162,7 @@ class Place:
         self.own = own
         self.configs = [*base.configs, *own.configs]
         self.base_configs = len(base.configs)
-        self._base = base.rooms
+        self._base = base
         highest = max((told.config for told in own.rooms.values() if told is not None), default=-1)
         if highest >= len(self.configs) or len(self.configs) > limits.SLIDING_CONFIGS_MAX:
             raise unknown_pos()
@@ -162,20 +170,20 @@ class Place:
     def told(self, key: int) -> Told | None:
         """What was told of a room; None for nothing."""
         own = self.own.rooms
-        return own[key] if key in own else self._base.get(key)
+        return own[key] if key in own else self._base.rooms.get(key)
 
-    def live(self) -> set[int]:
+    def live(self) -> frozenset[int]:
         """The rooms of which everything was told."""
-        own = self.own.rooms
-        keys = {key for key, told in self._base.items() if told is not None and told.pos == 0 and key not in own}
-        return keys | {key for key, told in own.items() if told is not None and told.pos == 0}
+        return (self._base.live - self.own.rooms.keys()) | self.own.live
 
     def config(self, told: Told) -> Required:
         return self.configs[told.config]
 
     def whole(self, changed: Mapping[int, Told | None]) -> dict[int, Told | None]:
         """All rooms, with these changes; when there are too many, those told longest ago are left out."""
-        rooms = {key: told for key, told in {**self._base, **self.own.rooms, **changed}.items() if told is not None}
+        rooms = {
+            key: told for key, told in {**self._base.rooms, **self.own.rooms, **changed}.items() if told is not None
+        }
         if len(rooms) > limits.SLIDING_ROOMS_MAX:
             oldest = sorted((told.pos, key) for key, told in rooms.items() if told.pos)
             for _, key in oldest[: len(rooms) - limits.SLIDING_ROOMS_MAX]:
