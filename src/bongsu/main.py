@@ -241,7 +241,7 @@ class Worker:
             database,
             self.feed,
             Planning(database, self.feed, self.rooms, self.readers, now_ms),
-            PushSending(self.outside, self.vapid),
+            PushSending(self.outside, self.vapid, now_ms),
             is_pressed=lambda: self.shedding.level >= Tier.SEARCH.shed_at,
             random=random.random,
         )

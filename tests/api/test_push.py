@@ -1,6 +1,9 @@
 """Pushers, what gateways and browsers are told through them, and what stops that. Two workers share the work."""
 
+import asyncio
 import secrets
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -8,6 +11,7 @@ import aiohttp
 import pytest
 from tests.api.talking import V3, Json, Talker, ask, relating, room, segment, sign_up
 from tests.gateway import SECONDS_MAX, Browser, Gateway, add_pusher, b64, pusher
+from tests.server import SERVER_NAME, Server
 from tests.waiting import until
 
 from bongsu.core import limits
@@ -231,6 +235,7 @@ async def test_a_badge_counts_and_goes_when_all_is_read(
     alice: Talker, bob: Talker, room_id: str, gateway: Gateway
 ) -> None:
     key = await add_pusher(bob, gateway)
+    quiet_key = await add_pusher(bob, gateway, data={"events_only": True})
     await gateway.came(key, await alice.say(room_id, "one"))
     told = await gateway.came(key, last := await alice.say(room_id, "two"))
     assert told["counts"] == {"unread": 2}
@@ -245,6 +250,27 @@ async def test_a_badge_counts_and_goes_when_all_is_read(
     told = await gateway.came(key, await alice.send(room_id, call, "m.call.invite"))
     assert told["counts"] == {"unread": 1, "missed_calls": 1}
     assert told["devices"][0]["tweaks"] == {"sound": "ring"}
+    await gateway.came(quiet_key, told["event_id"])
+    assert all("event_id" in each for each in gateway.for_key(quiet_key))
+
+
+@pytest.fixture
+async def admin(http: aiohttp.ClientSession, server: Server) -> Talker:
+    person = await sign_up(http, "admin")
+    command = [sys.executable, "-m", "bongsu", "user", "promote", person.user_id, "--data", str(server.data_dir)]
+    await asyncio.to_thread(subprocess.run, [*command, "--server-name", SERVER_NAME], check=True, timeout=60)
+    return person
+
+
+async def test_locked_people_are_shown_nothing(
+    alice: Talker, bob: Talker, carol: Talker, admin: Talker, room_id: str, gateway: Gateway
+) -> None:
+    key, other = await add_pusher(bob, gateway), await add_pusher(carol, gateway)
+    lock = f"/_matrix/client/v1/admin/lock/{segment(bob.user_id)}"
+    await admin.put(lock, {"locked": True})
+    for number in range(3):
+        await gateway.came(other, await alice.say(room_id, f"while locked {number}"))
+    assert gateway.event_ids(key) == []
 
 
 # --- what goes wrong ---

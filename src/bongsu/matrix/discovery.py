@@ -46,7 +46,6 @@ class Discovery:
     async def capabilities(self, request: Request) -> Response:
         available = dict.fromkeys(versions.SUPPORTED, "stable")
         moderation = {"m.account_moderation": {"lock": True, "suspend": True}} if request.requester.is_admin else {}
-        web_push = {"enabled": True, "vapid": self._web_push_key()}
         return reply(
             {
                 "capabilities": {
@@ -57,8 +56,7 @@ class Discovery:
                     "m.profile_fields": {"enabled": True},
                     "m.3pid_changes": {"enabled": self._has_mail},
                     "m.get_login_token": {"enabled": True},
-                    "m.webpush": web_push,
-                    "org.matrix.msc4174.webpush": web_push,
+                    "org.matrix.msc4174.webpush": {"enabled": True, "vapid": self._web_push_key()},
                     **moderation,
                 }
             }

@@ -1,7 +1,7 @@
 """Saying it: to push gateways and browsers' push services, a few at a time each, until it is heard."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from enum import Enum
 from typing import Final
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 import structlog
-from prometheus_client import Counter
+from prometheus_client import Counter, Histogram
 
 from bongsu.core import limits
 from bongsu.core.json import encode
@@ -22,6 +22,11 @@ from bongsu.store.pushing import State
 log = structlog.get_logger(__name__)
 
 PUSHES: Final = Counter("bongsu_pushes_total", "Pushes to gateways and browsers", ["kind", "outcome"])
+SECONDS: Final = Histogram(
+    "bongsu_push_seconds",
+    "From a message to the gateway's answer that it has it",
+    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600, 3_600),
+)
 
 
 class Outcome(Enum):
@@ -65,9 +70,10 @@ class Slots:
 class Sending:
     """say() one thing to one pusher; news None: the counts alone."""
 
-    def __init__(self, outside: Outside, vapid: Vapid) -> None:
+    def __init__(self, outside: Outside, vapid: Vapid, now_ms: Callable[[], int]) -> None:
         self._outside = outside
         self._vapid = vapid
+        self._now_ms = now_ms
 
     async def say(self, state: State, news: News | None, counts: Counts) -> Said:
         pusher = state.pusher
@@ -79,6 +85,8 @@ class Sending:
             return Said(Outcome.FAILED)
         said = self._heard_browser(answer) if pusher.is_web_push else self._heard_gateway(answer, pusher.pushkey)
         PUSHES.labels(pusher.kind, said.outcome.value).inc()
+        if said.outcome is Outcome.TAKEN and news is not None:
+            SECONDS.observe(max(0, self._now_ms() - news.event.ts_ms) / 1000)
         if said.outcome is Outcome.FAILED:
             log.info("push_refused", host=urlsplit(pusher.url).hostname, status=answer.status)
         return said

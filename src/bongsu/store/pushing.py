@@ -32,7 +32,9 @@ class Owner(msgspec.Struct, frozen=True):
 
 
 class State(msgspec.Struct, frozen=True):
-    """A pusher as it is just before something is sent. failing_seconds: since when it fails, 0 if it does not."""
+    """A pusher as it is just before something is sent. failing_seconds: since when it fails, 0 if it does not;
+    is_locked: nothing of the account is to be shown.
+    """
 
     pusher: Pusher
     set_ms: int
@@ -42,6 +44,7 @@ class State(msgspec.Struct, frozen=True):
     tries: int
     due_seconds: float
     failing_seconds: float
+    is_locked: bool
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -207,7 +210,8 @@ _STATES: Final = """
 SELECT pusher_id, app_id, pushkey, kind, app_display_name, device_display_name, profile_tag, lang, data,
     (extract(epoch FROM set_at) * 1000)::bigint AS set_ms, told_pos, owing, badge, tries,
     extract(epoch FROM due_at - now())::float8 AS due_seconds,
-    coalesce(extract(epoch FROM now() - failing_since), 0)::float8 AS failing_seconds
+    coalesce(extract(epoch FROM now() - failing_since), 0)::float8 AS failing_seconds,
+    EXISTS (SELECT 1 FROM users u WHERE u.user_id = pushers.user_id AND u.locked) AS is_locked
 FROM pushers WHERE pusher_id = ANY($1::bigint[])
 """
 _SENT: Final = """
@@ -245,7 +249,7 @@ def _state(row: Record) -> State:
             data=data,
         ),
         *(row["set_ms"], row["told_pos"], row["owing"], row["badge"], row["tries"]),
-        *(row["due_seconds"], row["failing_seconds"]),
+        *(row["due_seconds"], row["failing_seconds"], row["is_locked"]),
     )
 
 
