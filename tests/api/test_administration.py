@@ -1,5 +1,6 @@
 """Administrators: who is who, locking and suspending, and what is left to people whose account was restricted."""
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Callable
@@ -59,6 +60,21 @@ async def test_locked_people_can_sign_out_and_nothing_else(
     await alice.post(f"{V3}/logout")
     await admin.put(of(alice, "lock"), {"locked": False})
     assert await alice.refused("GET", f"{V3}/sync") == (401, "M_UNKNOWN_TOKEN")
+
+
+async def test_a_sync_that_waits_does_not_outlast_a_lock(
+    admin: Talker, alice: Talker, elsewhere: aiohttp.ClientSession
+) -> None:
+    there = alice.through(elsewhere)
+    since = (await there.sync())["next_batch"]
+    waiting = asyncio.create_task(there.ask("GET", f"{V3}/sync", since=since, timeout=120_000))
+    again = asyncio.create_task(there.ask("GET", f"{V3}/sync", since=since, timeout=120_000))
+    await there.get(f"{V3}/account/whoami")
+    await admin.put(of(alice, "lock"), {"locked": True})
+    async with asyncio.timeout(60):
+        assert {(await task)[0] for task in (waiting, again)} <= {200, 401}
+        await _until_refused(there, LOCKED)
+    await admin.put(of(alice, "lock"), {"locked": False})
 
 
 async def test_a_locked_session_is_not_renewed(admin: Talker, alice: Talker, http: aiohttp.ClientSession) -> None:

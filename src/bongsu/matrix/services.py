@@ -6,6 +6,7 @@ GET  /thirdparty/protocols · /thirdparty/protocol/{protocol}
 GET  /thirdparty/location · /thirdparty/location/{protocol} · /thirdparty/user · /thirdparty/user/{protocol}
 """
 
+import asyncio
 import time
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -108,12 +109,10 @@ class ServiceEndpoints:
     # --- for clients ---
 
     async def protocols(self, _: Request) -> Response:
-        found: JsonObject = {}
-        for service in await self._services.current():
-            for protocol in service.registration.protocols or ():
-                if protocol not in found and (said := await self._protocol(protocol)) is not None:
-                    found[protocol] = said
-        return reply(found)
+        names = {name for service in await self._services.current() for name in service.registration.protocols or ()}
+        ordered = sorted(names)
+        found = await asyncio.gather(*(self._protocol(name) for name in ordered))
+        return reply({name: said for name, said in zip(ordered, found, strict=True) if said is not None})
 
     async def protocol(self, request: Request) -> Response:
         said = await self._protocol(request.params["protocol"])

@@ -183,11 +183,12 @@ class Sync:
         began = loop.time()
         deadline = began + ask.timeout_ms / 1000
         place: WaitingPlace | None = None
+        is_cut = False  # sessions of this person ended or changed: the client shall come anew, and be judged anew
         self._mailbox.acknowledge(await self._readers.get(requester.user_id), requester.device_id, told_pos)
         while True:
             reader = await self._readers.get(requester.user_id)  # each time: it may have been dropped as unused
             left = min(deadline, began + self._wait_seconds_max) - loop.time()
-            is_last = since is None or ask.full_state or left <= 0 or self._draining
+            is_last = since is None or ask.full_state or left <= 0 or self._draining or is_cut
             if since is not None and since == told_pos and not ask.full_state:
                 said = self._shared.say(reader, requester, since, self._feed.pos, ask.wanted, ask.state_after)
                 if said is not None:
@@ -209,6 +210,7 @@ class Sync:
             await place.wait(reader, left)
             if place.is_left:
                 return b""
+            is_cut = self._readers.known(requester.user_id) is not reader
 
     async def device_lists(self, user_id: str, after: int, up_to: int) -> Lists:
         """Whose devices changed in (after, up_to], as syncs over that stretch would have told the person."""
