@@ -266,6 +266,11 @@ async def test_without_a_device_the_server_names_one(browser: Browser, user_id: 
     assert user_id
 
 
+async def test_nobody_allows_without_being_asked(browser: Browser, user_id: str, app: App) -> None:
+    page = await browser.open(app.wish(prompt="none"))
+    assert page.answer["error"] == "consent_required", user_id
+
+
 async def test_no_is_told_to_the_app(browser: Browser, user_id: str, app: App) -> None:
     await browser.open(app.wish())
     page = await browser.fill(press="deny")

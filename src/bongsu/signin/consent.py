@@ -107,7 +107,7 @@ class Consent:
         visitor = await self._desk.visitors.visit(request)
         prompt = (asked.query.get("prompt") or "").split()
         if visitor.user_id is not None and "none" in prompt:
-            raise Back(refusals.AccessDenied, "nobody is asked without being seen")
+            raise Back(_ConsentRequired, "nobody allows an app without being asked")
         if "none" in prompt:
             raise Back(_LoginRequired, "nobody is signed in")
         following = _without_prompt(asked.query)
@@ -146,7 +146,7 @@ class Consent:
         told = [
             markup.paragraph(say(visitor, "allow_lead", app=app, site=app_site(client.metadata)), "lead"),
             markup.paragraph(say(visitor, "signed_in_as", user_id=visitor.user_id or ""), "who"),
-            markup.paragraph(say(visitor, "may", app=app)),
+            markup.paragraph(say(visitor, "may")),
             f'<ul class="may">{may}</ul>',
             markup.paragraph(say(visitor, "may_not"), "hint"),
         ]
@@ -285,8 +285,12 @@ class Consent:
         return self._desk.show(visitor, title, markup.heading(title), markup.paragraph(said))
 
 
-class _LoginRequired:
+class _LoginRequired:  # these two are OpenID Connect's
     error = "login_required"
+
+
+class _ConsentRequired:
+    error = "consent_required"
 
 
 def _check(asked: Asked) -> Scope:
