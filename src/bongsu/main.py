@@ -192,7 +192,13 @@ class Worker:
         self.sessions = Sessions(accounts, self.committer, settings.server_name)
         self.deactivation = Deactivation(database, accounts, self.sessions, self.committer)
         self.accounts = Administration(
-            accounts, self.sessions, self.passwords, self.deactivation, self.committer, settings.server_name
+            accounts,
+            self.sessions,
+            self.passwords,
+            self.deactivation,
+            self.committer,
+            Factors(database),
+            settings.server_name,
         )
         self.postman = Postman(database, _mail_server(settings))
         self.mailbox = Mailbox(database)

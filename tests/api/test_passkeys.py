@@ -12,6 +12,7 @@ from tests.api.authenticator import Authenticator
 from tests.api.browser import Browser, Page
 from tests.api.signing_in import PASSWORD, App, sign_in_browser, sign_up, whoami
 from tests.api.talking import V3, ask
+from tests.api.test_administration import bongsu
 from tests.server import Server
 
 from bongsu.signin.texts import TEXTS
@@ -296,6 +297,14 @@ async def test_two_steps_are_turned_off(browser: Browser, other: Browser, user_i
     page = await browser.fill(form='form[action="/account/two-step/off"]')
     assert page.said("[role=status]") == TEXTS["en"]["two_step_stopped"]
     assert (await sign_in_browser(other, user_id)).path == "/account"
+
+
+async def test_operators_help_whoever_lost_all(server: Server, browser: Browser, other: Browser, user_id: str) -> None:
+    await turn_on(browser)
+    assert (await sign_in_browser(other, user_id)).path == "/account/code"
+    bongsu(server.data_dir, "user", "two-step-off", user_id)
+    await other.open("/account/sign-in")
+    assert (await other.fill(user=user_id, password=PASSWORD)).path == "/account"
 
 
 async def test_a_new_phone_replaces_the_old_one(browser: Browser, other: Browser, user_id: str) -> None:

@@ -90,6 +90,16 @@ def reset_password(effective: Effective, user: str, keep_devices: bool, password
     click.echo(f"{user_id} has a new password")
 
 
+@command.command("two-step-off")
+@click.argument("user")
+@with_settings(*DATABASE)
+def turn_two_step_off(effective: Effective, user: str) -> None:
+    """Let somebody sign in with the password alone who has lost phone and recovery codes. Make sure who asks."""
+    user_id = full_user_id(effective, user)
+    with_accounts(effective, lambda accounts: accounts.turn_two_step_off(user_id))
+    click.echo(f"{user_id} signs in with the password alone")
+
+
 def full_user_id(effective: Effective, user: str) -> str:
     """Accepts @name:server and plain names of this server."""
     user_id = user if user.startswith("@") else ids.user_id(user, effective.settings.server_name)

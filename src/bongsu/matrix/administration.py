@@ -14,6 +14,7 @@ from bongsu.matrix.sessions import Sessions
 from bongsu.rooms.moderation import SetFlag
 from bongsu.store.accounts import Accounts, NewUser
 from bongsu.store.committer import Committer
+from bongsu.store.factors import Factors
 from bongsu.store.moderation import Flag
 
 
@@ -27,6 +28,7 @@ class Administration:
         passwords: Passwords,
         deactivation: Deactivation,
         committer: Committer,
+        factors: Factors,
         server_name: str,
     ) -> None:
         self._accounts = accounts
@@ -34,6 +36,7 @@ class Administration:
         self._passwords = passwords
         self._deactivation = deactivation
         self._committer = committer
+        self._factors = factors
         self._server_name = server_name
 
     async def add(self, username: str, password: str, *, is_admin: bool = False) -> str:
@@ -64,6 +67,12 @@ class Administration:
         password_hash = await self._passwords.hash(password)
         ended = await self._accounts.set_password(user_id, password_hash, sign_out=not keep_devices)
         await self._sessions.tell(user_id, ended)
+
+    async def turn_two_step_off(self, user_id: str) -> None:
+        """For somebody who has lost the phone and the recovery codes."""
+        if await self._accounts.user(user_id) is None:
+            raise not_found("there is no such account")
+        await self._factors.remove_codes(user_id)
 
     async def add_registration_token(
         self, *, uses_allowed: int | None = None, expires_at: datetime | None = None
