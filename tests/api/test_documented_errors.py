@@ -6,7 +6,7 @@ them, or in NOT_HERE with a reason.
 
 import asyncio
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import aiohttp
 import pytest
@@ -133,16 +133,23 @@ async def test_a_client_that_names_no_host_is_not_told_the_address(base_url: str
 # --- files, as clients asked before they needed a token ---
 
 
+def worker(server: Server, option: str) -> Iterator[Server]:
+    """One more worker of the server, until the end of this file; it does what others do, pushes among them."""
+    started = Server.start(server.data_dir, "--password-hashing", "fast", "--push-private-addresses", option)
+    yield started
+    started.stop()
+
+
 @pytest.fixture(scope="module")
-def lenient(server: Server) -> Server:
+def lenient(server: Server) -> Iterator[Server]:
     """A worker that serves files to clients without a token."""
-    return Server.start(server.data_dir, "--password-hashing", "fast", "--unauthenticated-media")
+    yield from worker(server, "--unauthenticated-media")
 
 
 @pytest.fixture(scope="module")
-def closed(server: Server) -> Server:
+def closed(server: Server) -> Iterator[Server]:
     """A worker with which nobody can register."""
-    return Server.start(server.data_dir, "--password-hashing", "fast", "--no-open-registration")
+    yield from worker(server, "--no-open-registration")
 
 
 @pytest.fixture
