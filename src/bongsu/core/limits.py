@@ -228,11 +228,12 @@ PRESENCE_SHOWN_MAX = 500  # people whose presence a fresh sync tells
 
 # --- sliding sync ---
 SLIDING_CONN_ID_BYTES_MAX = 255  # clients have two or three connections, with a word for each
-SLIDING_LISTS_MAX = 50  # each is looked through with its own filters; clients have one, some five
+SLIDING_LISTS_MAX = 20  # each is looked through with its own filters; clients have one, some five
 SLIDING_RANGES_MAX = 50  # of one list
 SLIDING_SUBSCRIPTIONS_MAX = 300  # rooms named one by one: what somebody scrolled past lately
 SLIDING_REQUIRED_STATE_MAX = 200  # kinds of state in one list; clients name fifteen
 SLIDING_FILTER_NAMES_MAX = 200  # spaces, tags or types that one filter names
+SLIDING_NAME_BYTES_MAX = 255  # of what names, types and tags are compared with
 SLIDING_TIMELINE_EVENTS_MAX = 500  # of one room; clients ask for 1 to 50
 SLIDING_PARKED_PER_DEVICE_MAX = 8  # a client has two or three connections, and old ones that the network still holds
 SLIDING_CONNECTIONS_PER_DEVICE_MAX = 8  # that have something in the table; the one used longest ago goes
@@ -242,6 +243,8 @@ SLIDING_ROOMS_MAX = 20_000  # that one connection remembers, at 7 bytes; of othe
 SLIDING_TOKEN_BYTES_MAX = 1_200  # told in the token itself: some 150 rooms, and a URL of 2 kB
 SLIDING_TOKEN_BYTES_AWAY_MAX = 6_000  # the same while nothing can be written, within what proxies let through
 SLIDING_ROOMS_CACHED_MAX = 1_000_000  # rooms in what connections were told, kept in memory: some 100 MB
+SLIDING_TOLD_BYTES_MAX = 262_144  # in the table: 20,000 rooms are 140 kB; what is more begins anew
+SLIDING_UNPACKED_BYTES_MAX = 1_048_576  # of a token or a row, so that little cannot unpack into very much
 SLIDING_VIEWS_MAX = 20  # filtered lists kept up to date for one person
 SLIDING_KEPT_DAYS = 30  # a connection that nobody uses; its client then begins anew
 SLIDING_SWEEP_SECONDS = 3_600

@@ -111,8 +111,7 @@ def check(body: Body) -> None:
     for asked in (*body.lists.values(), *body.room_subscriptions.values()):
         if len(asked.required_state) > limits.SLIDING_REQUIRED_STATE_MAX:
             raise invalid_param(f"required_state may name {limits.SLIDING_REQUIRED_STATE_MAX} kinds of state")
-        if any("\x00" in part for pair in asked.required_state for part in pair):
-            raise invalid_param("required_state may hold no NUL")
+        _check_names(part for pair in asked.required_state for part in pair)
     for asked in body.lists.values():
         _check_list(asked)
 
@@ -126,6 +125,13 @@ def _check_list(asked: ListAsk) -> None:
     named = (filters.spaces, filters.room_types, filters.not_room_types, filters.tags, filters.not_tags)
     if any(len(names or ()) > limits.SLIDING_FILTER_NAMES_MAX for names in named):
         raise invalid_param(f"a filter may name {limits.SLIDING_FILTER_NAMES_MAX} of a kind")
+    _check_names(name for names in (*named, (filters.room_name_like,)) for name in names or () if name is not None)
+
+
+def _check_names(names: Iterable[str]) -> None:
+    for name in names:
+        if "\x00" in name or len(name.encode()) > limits.SLIDING_NAME_BYTES_MAX:
+            raise invalid_param(f"a name may have {limits.SLIDING_NAME_BYTES_MAX} bytes, and no NUL")
 
 
 class Required(msgspec.Struct, frozen=True):

@@ -270,7 +270,14 @@ async def signatures(reads: Reads, user_ids: Sequence[str], reader_id: str) -> l
 
 # --- the end of devices ---
 
-_OF_DEVICE: Final = ("one_time_keys", "fallback_keys", "key_stocks", "to_device", "to_device_sent")
+_OF_DEVICE: Final = (
+    "one_time_keys",
+    "fallback_keys",
+    "key_stocks",
+    "to_device",
+    "to_device_sent",
+    "sliding_connections",
+)
 _IS_GONE: Final = (
     "x.user_id = $1 AND ($2::text IS NULL OR x.device_id = $2)"
     " AND NOT EXISTS (SELECT 1 FROM devices d WHERE d.user_id = x.user_id AND d.device_id = x.device_id)"

@@ -58,7 +58,10 @@ class Connections:
                 return Token(pos, place.token.version, since)
             raise unavailable()
         base = telling.whole()
-        version = await table.remember(self._database, name, place.token.version, pack(base))
+        packed = pack(base)
+        if len(packed) > limits.SLIDING_TOLD_BYTES_MAX:
+            raise unknown_pos()
+        version = await table.remember(self._database, name, place.token.version, packed)
         self._remember((*name, version), base)
         return Token(pos, version, pack(telling.over_a_new_one()))
 

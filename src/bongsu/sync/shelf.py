@@ -5,6 +5,7 @@ moves a room to the front; what changes where a room belongs (its name, a tag, c
 about the filtered lists, and they are worked out anew when they are asked for.
 """
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Final
@@ -228,6 +229,7 @@ class Shelves:
             if len(shelf.views) >= limits.SLIDING_VIEWS_MAX:
                 del shelf.views[next(iter(shelf.views))]
             shelf.views[filters] = view
+            await asyncio.sleep(0)  # several lists of many rooms: others have their turn between them
         return view
 
     async def _inside(self, reader: Reader, filters: Filters) -> set[str] | None:
@@ -281,6 +283,7 @@ def _passes(room_id: str, reader: Reader, filters: Filters, facts: Facts, inside
     is_invite = membership is not None and membership.membership == "invite"
     kind = (facts.types or {}).get(room_id)
     tags = (facts.tags or {}).get(room_id, set())
+    like = None if filters.room_name_like is None else filters.room_name_like.casefold()
     return (
         (filters.is_invite is None or filters.is_invite == is_invite)
         and (filters.is_dm is None or filters.is_dm == (room_id in (facts.direct or ())))
@@ -290,7 +293,5 @@ def _passes(room_id: str, reader: Reader, filters: Filters, facts: Facts, inside
         and (not filters.not_room_types or kind not in filters.not_room_types)
         and (filters.tags is None or not tags.isdisjoint(filters.tags))
         and (not filters.not_tags or tags.isdisjoint(filters.not_tags))
-        and (
-            filters.room_name_like is None or filters.room_name_like.casefold() in (facts.names or {}).get(room_id, "")
-        )
+        and (like is None or like in (facts.names or {}).get(room_id, ""))
     )

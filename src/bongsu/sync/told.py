@@ -23,7 +23,6 @@ from bongsu.core.sliding import Required
 
 _TOKEN: Final = re.compile(r"s(0|[1-9][0-9]{0,17})(?:~([0-9]{1,18})~([A-Za-z0-9_-]*))?")
 _KEY_BYTES: Final = 6
-_UNPACKED_MAX: Final = 16 * 1024 * 1024  # of a token that somebody made to unpack into a flood
 _USUAL: Final = (
     b"m.room.server_aclm.room.third_party_inviteorg.matrix.msc3401.call.memberorg.matrix.msc3401.call"
     b"im.vector.modular.widgetsm.room.guest_accessm.room.pinned_eventsm.room.canonical_aliasm.room.history_visibility"
@@ -105,7 +104,7 @@ def unpack(data: bytes) -> Knowledge:
     """M_UNKNOWN_POS for what this server did not pack."""
     try:
         unpacker = zlib.decompressobj(-15, zdict=_USUAL)
-        packed = _packed.decode(unpacker.decompress(data, _UNPACKED_MAX))
+        packed = _packed.decode(unpacker.decompress(data, limits.SLIDING_UNPACKED_BYTES_MAX))
     except (zlib.error, msgspec.DecodeError):
         raise unknown_pos() from None
     rooms: dict[int, Told | None] = {}
