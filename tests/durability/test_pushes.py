@@ -1,6 +1,7 @@
 """Workers are killed between a commit and its push: every message is pushed, and what was heard only once."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -72,3 +73,46 @@ async def _tried(gateway: Gateway, count: int) -> None:
         return gateway.tries
 
     await until(tries, lambda found: found >= count, SECONDS_MAX)
+
+
+async def test_a_worker_that_stood_still_pushes_nothing_again(gateway: Gateway) -> None:
+    """Others took its people over meanwhile; when it wakes, its leases are over and its fences are old."""
+    with data_folder() as data_dir:
+        frozen, other = [await asyncio.to_thread(worker, data_dir) for _ in range(2)]
+        async with (
+            aiohttp.ClientSession(other.base_url) as http,
+            aiohttp.ClientSession(frozen.base_url) as frozen_http,
+        ):
+            alice = await sign_up(http, "alice")
+            room_id = await alice.make_room(preset="public_chat")
+            keys = []
+            for number in range(8):  # some of them are looked after here, some there
+                person = await sign_up(http, f"person-{number}")
+                await person.join(room_id)
+                keys.append(await add_pusher(person, gateway))
+            said = [await alice.say(room_id, "to all")]
+            await _all_came(gateway, keys, said[-1])
+            await until(lambda: _held(frozen_http), bool, SECONDS_MAX)
+            frozen.send_signal(signal.SIGSTOP)
+            said += [await alice.say(room_id, f"meanwhile {number}") for number in range(3)]
+            await _all_came(gateway, keys, said[-1])
+            frozen.send_signal(signal.SIGCONT)
+            said.append(await alice.through(frozen_http).say(room_id, "awake"))
+            await _all_came(gateway, keys, said[-1])
+            await until(lambda: _held(frozen_http), bool, SECONDS_MAX)  # it has its share again
+            said.append(await alice.say(room_id, "shared"))
+            await _all_came(gateway, keys, said[-1])
+        for key in keys:
+            assert gateway.event_ids(key) == said
+
+
+async def _all_came(gateway: Gateway, keys: list[str], event_id: str) -> None:
+    for key in keys:
+        await gateway.came(key, event_id)
+
+
+async def _held(http: aiohttp.ClientSession) -> float:
+    """The pushers that a worker looks after."""
+    async with http.get("/metrics") as response:
+        lines = (await response.text()).splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith("bongsu_pushers_held "))
