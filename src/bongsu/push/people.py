@@ -108,8 +108,12 @@ class People:
 
     async def find_all(self, after: int, up_to: int) -> None:
         """The same for everybody, when there was too much to follow."""
-        self._in_room.clear()
+        self.forget_rooms()
         await self.find(dict.fromkeys(self._of_user, after), up_to)
+
+    def forget_rooms(self) -> None:
+        """Who is in them was not followed for a while."""
+        self._in_room.clear()
 
     def mark(self, user_id: str, room_id: str, after: int) -> None:
         for target in self._of_user.get(user_id, {}).values():

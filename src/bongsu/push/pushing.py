@@ -161,6 +161,7 @@ class Pushing:
             if not self._lanes:
                 self._segments.clear()
                 self._overrun = False
+                self._people.forget_rooms()
                 self._walked = self._feed.pos
             walked = {lane.number: lane.walked_pos for lane in lanes}
             self._lanes.update({lane.number: lane for lane in lanes})
