@@ -342,7 +342,7 @@ class Worker:
             Consent(desk, table, apps, accounts),
             Sso(desk, sessions),
             apps,
-            OAuthEndpoints(table, apps, accounts, sessions, openid, place),
+            OAuthEndpoints(table, apps, accounts, sessions, openid, place, can_sign_up=registration.is_for_everybody),
             openid,
         )
         return [route for family in families for route in family.routes()]

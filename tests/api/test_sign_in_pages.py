@@ -238,6 +238,12 @@ async def test_registration_may_be_closed_or_want_a_token(
     strict: Server, http: aiohttp.ClientSession, database: asyncpg.Connection
 ) -> None:
     await database.execute("DELETE FROM registration_tokens")
+    async with aiohttp.ClientSession(strict.base_url) as there:
+        metadata = "/_matrix/client/v1/auth_metadata"
+        assert [(await ask(each, "GET", metadata))[1]["prompt_values_supported"] for each in (http, there)] == [
+            ["create"],
+            [],
+        ]
     browser = Browser(strict.base_url)
     assert (await browser.open("/account/sign-up")).status == 403
     assert "sign-up" not in (await browser.open("/account/sign-in")).text

@@ -113,6 +113,11 @@ class Registration:
         new = NewUser(user_id=user_id, password_hash=None, service_id=service.id)
         return reply(await self._sessions.sign_up(new, None if body.inhibit_login else body, address))
 
+    @property
+    def is_for_everybody(self) -> bool:
+        """May anybody make an account on the page for it?"""
+        return self._is_open and self._mail != "required"
+
     async def gate(self) -> Literal["open", "token", "closed"]:
         """What a person needs who makes an account on the page for it. A mail address is confirmed by apps alone."""
         if self._mail == "required":

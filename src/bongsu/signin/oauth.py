@@ -77,8 +77,17 @@ class OAuthEndpoints:
     """Metadata, tokens, devices, revocation."""
 
     def __init__(
-        self, table: OAuth, apps: Apps, accounts: Accounts, sessions: Sessions, openid: OpenId, place: Place
+        self,
+        table: OAuth,
+        apps: Apps,
+        accounts: Accounts,
+        sessions: Sessions,
+        openid: OpenId,
+        place: Place,
+        *,
+        can_sign_up: bool,
     ) -> None:
+        self._can_sign_up = can_sign_up
         self._table = table
         self._apps = apps
         self._accounts = accounts
@@ -116,7 +125,7 @@ class OAuthEndpoints:
             "response_modes_supported": ["query", "fragment"],
             "grant_types_supported": list(oauth.GRANTS),
             "code_challenge_methods_supported": ["S256"],
-            "prompt_values_supported": ["create"],
+            "prompt_values_supported": ["create"] if self._can_sign_up else [],
             "token_endpoint_auth_methods_supported": list(oauth.AUTH_METHODS),
             "revocation_endpoint_auth_methods_supported": list(oauth.AUTH_METHODS),
             "subject_types_supported": ["public"],

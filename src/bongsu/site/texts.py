@@ -28,6 +28,7 @@ _EN: Final = {
     "lead": "A messenger server that speaks the open Matrix protocol. Choose a client, enter the address below,"
     " and talk.",
     "open_app": "Open Bongsu",
+    "own_account": "Your account: sessions, password, passkeys",
     "state": "State of this server",
     "state_asking": "Asking the server…",
     "state_well": "All is well",
@@ -86,6 +87,7 @@ _KO: Final = {
     "heading_gone": "봉수가 꺼졌습니다.",
     "lead": "공개 표준 Matrix로 대화하는 메신저 서버입니다. 앱을 고르고 아래 주소를 넣으면 바로 이야기할 수 있습니다.",
     "open_app": "봉수 열기",
+    "own_account": "내 계정: 세션, 비밀번호, 패스키",
     "state": "서버 상태",
     "state_asking": "서버에 묻는 중…",
     "state_well": "이상 없음",
