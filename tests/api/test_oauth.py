@@ -200,7 +200,9 @@ async def test_registration_refuses(http: aiohttp.ClientSession, wrong: dict[str
     assert (status, answer["error"]) == (400, "invalid_client_metadata")
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"text"'])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b'"text"', b'{"client_uri": "a", "client_uri": "b"}', b'{"a": "' + b"x" * 20_000 + b'"}']
+)
 async def test_registration_refuses_what_is_no_object(http: aiohttp.ClientSession, body: bytes) -> None:
     async with http.post("/oauth2/register", data=body, headers={"content-type": "application/json"}) as response:
         assert (response.status, (await response.json())["error"]) == (400, "invalid_client_metadata")

@@ -179,6 +179,27 @@ async def test_forms_from_elsewhere_are_refused(browser: Browser, other: Browser
             assert response.status == 403
 
 
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        (b"{}", "application/json", 415),
+        (b"", "", 415),
+        (b"user=a&user=b", "application/x-www-form-urlencoded", 400),
+        (b"user=%00", "application/x-www-form-urlencoded", 400),
+        (b"user=%ff", "application/x-www-form-urlencoded", 400),
+        (b"user=\xff", "application/x-www-form-urlencoded", 400),
+        (b"&" * 1_000, "application/x-www-form-urlencoded", 400),
+        (b"user=" + b"a" * 70_000, "application/x-www-form-urlencoded", 413),
+    ],
+)
+async def test_bad_forms_are_refused_on_a_page(base_url: str, body: bytes, kind: str, status: int) -> None:
+    headers = {"content-type": kind} if kind else {}
+    async with aiohttp.ClientSession(base_url, skip_auto_headers=["content-type"]) as http:
+        for path in ("/account/sign-in", "/account/sign-up", "/account/code", "/account/sign-in/passkey"):
+            async with http.post(path, data=body, headers=headers) as response:
+                assert (response.status, response.content_type) == (status, "text/html"), path
+
+
 async def test_korean(browser: Browser, base_url: str) -> None:
     korean = Browser(base_url, "ko-KR,ko;q=0.9,en;q=0.5")
     page = await korean.open("/account/sign-in")
