@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.server import Server, data_folder
+from tests.server import Server, data_folder, free_port
 
 pytestmark = pytest.mark.xdist_group("web")  # one conversation for the whole file, whoever runs the tests
 ROOT = Path(__file__).parents[2]
@@ -25,6 +25,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 FIRST_LOAD_BYTES_MAX = 120 * 1024
 RUN_SECONDS_MAX = 90.0
 Saw = Callable[[str], Any]
+Sites = tuple[Server, Server]
 
 
 def _require(*, browser: bool) -> None:
@@ -37,17 +38,23 @@ def _require(*, browser: bool) -> None:
 
 
 @pytest.fixture(scope="module")
-def own_server() -> Iterator[Server]:
-    """One that may be killed."""
+def sites() -> Iterator[Sites]:
+    """Two workers on one database, each told the public addresses of both; either may be killed."""
+    ports = (free_port(), free_port())
+    told = ",".join(f"http://127.0.0.1:{port}" for port in ports)
     with data_folder() as data_dir:
-        yield Server.start(data_dir)
+        first, second = (Server(data_dir, "--public-sites", told, port=port) for port in ports)
+        for server in (first, second):
+            server.launch()
+            server.wait_ready()
+        yield first, second
 
 
 @pytest.fixture(scope="module")
-async def saw(own_server: Server) -> Saw:
+async def saw(sites: Sites) -> Saw:
     """What a step of the conversation reported."""
     _require(browser=True)
-    steps, errors = await _converse(own_server)
+    steps, errors = await _converse(sites)
 
     def saw(step: str) -> Any:
         assert step in steps, f"{step} was not reported\n{errors}"
@@ -56,14 +63,14 @@ async def saw(own_server: Server) -> Saw:
     return saw
 
 
-async def _converse(server: Server) -> tuple[dict[str, Any], str]:
+async def _converse(sites: Sites) -> tuple[dict[str, Any], str]:
     pipe = asyncio.subprocess.PIPE
-    command = ("node", str(WEB / "e2e/talk.mjs"), server.base_url, str(CHROMIUM))
+    command = ("node", str(WEB / "e2e/talk.mjs"), sites[0].base_url, str(CHROMIUM))
     process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe)
     steps: dict[str, Any] = {}
     try:
         async with asyncio.timeout(RUN_SECONDS_MAX):
-            await _follow(process, server, steps)
+            await _follow(process, sites, steps)
             assert process.stderr is not None
             return steps, (await process.stderr.read()).decode()
     finally:
@@ -72,17 +79,25 @@ async def _converse(server: Server) -> tuple[dict[str, Any], str]:
         await process.wait()
 
 
-async def _follow(process: asyncio.subprocess.Process, server: Server, steps: dict[str, Any]) -> None:
+async def _follow(process: asyncio.subprocess.Process, sites: Sites, steps: dict[str, Any]) -> None:
     assert process.stdin is not None
     assert process.stdout is not None
     async for line in process.stdout:
         said = json.loads(line)
         if "ask" in said:
-            await asyncio.to_thread(server.kill if said["ask"] == "kill" else server.restart)
+            await asyncio.to_thread(_do, said["ask"], sites)
             process.stdin.write(b"done\n")
             await process.stdin.drain()
         else:
             steps[said["step"]] = said["saw"]
+
+
+def _do(asked: str, sites: Sites) -> None:
+    if asked == "start":
+        for server in sites:
+            server.restart()
+    else:
+        sites[asked == "kill second"].kill()
 
 
 @pytest.fixture
@@ -122,6 +137,11 @@ async def test_other_tabs_follow(saw: Saw) -> None:
     tabs = saw("tabs")
     assert tabs["first"] == tabs["second"]
     assert tabs["first"][-2:] == ["두 탭 모두에", "둘째 탭에서"]
+
+
+async def test_another_centre_answers(saw: Saw) -> None:
+    assert saw("elsewhere")["alice"] == ["다른 산으로", "여기도 다른 산"]
+    assert saw("elsewhere")["bob"] == saw("elsewhere")["alice"]
 
 
 async def test_what_was_written_in_the_fire_outlives_the_page(saw: Saw) -> None:
@@ -164,46 +184,46 @@ async def test_no_script_failed_and_none_was_refused(saw: Saw) -> None:
 # --- its files ---
 
 
-async def test_the_first_load_is_small(own_server: Server, client: aiohttp.ClientSession) -> None:
+async def test_the_first_load_is_small(sites: Sites, client: aiohttp.ClientSession) -> None:
     """Every script and style that the page names, as they go over the wire."""
     _require(browser=False)
-    async with client.get(f"{own_server.base_url}/app/", headers={"accept-encoding": "gzip"}) as answer:
+    async with client.get(f"{sites[0].base_url}/app/", headers={"accept-encoding": "gzip"}) as answer:
         page = gzip.decompress(await answer.read()).decode()
     names = re.findall(r'(?:src|href)="(/app/assets/[^"]+)"', page)
     assert names
     total = 0
     for name in names:
-        async with client.get(own_server.base_url + name, headers={"accept-encoding": "gzip"}) as answer:
+        async with client.get(sites[0].base_url + name, headers={"accept-encoding": "gzip"}) as answer:
             assert answer.headers["content-encoding"] == "gzip"
             assert "immutable" in answer.headers["cache-control"]
             total += len(await answer.read())
     assert total <= FIRST_LOAD_BYTES_MAX
 
 
-async def test_every_page_of_the_app_is_the_app(own_server: Server, client: aiohttp.ClientSession) -> None:
+async def test_every_page_of_the_app_is_the_app(sites: Sites, client: aiohttp.ClientSession) -> None:
     _require(browser=False)
     for path in ("/app/", "/app/chats", "/app/room/%21a%3Atest.example"):
-        async with client.get(own_server.base_url + path, headers={"accept-encoding": "identity"}) as answer:
+        async with client.get(sites[0].base_url + path, headers={"accept-encoding": "identity"}) as answer:
             assert answer.status == 200
             assert answer.headers["cache-control"] == "no-cache"
             policy = answer.headers["content-security-policy"]
             assert "script-src 'self';" in policy
             assert "unsafe" not in policy
             assert b'id="app"' in await answer.read()
-    async with client.get(f"{own_server.base_url}/app/assets/nothing.js") as answer:
+    async with client.get(f"{sites[0].base_url}/app/assets/nothing.js") as answer:
         assert answer.status == 404
-    async with client.get(f"{own_server.base_url}/app", allow_redirects=False) as answer:
+    async with client.get(f"{sites[0].base_url}/app", allow_redirects=False) as answer:
         assert (answer.status, answer.headers["location"]) == (308, "/app/")
 
 
-async def test_the_app_knows_other_packings(own_server: Server, client: aiohttp.ClientSession) -> None:
+async def test_the_app_knows_other_packings(sites: Sites, client: aiohttp.ClientSession) -> None:
     _require(browser=False)
     for encoding in ("br", "gzip"):
-        async with client.get(f"{own_server.base_url}/app/sw.js", headers={"accept-encoding": encoding}) as answer:
+        async with client.get(f"{sites[0].base_url}/app/sw.js", headers={"accept-encoding": encoding}) as answer:
             assert answer.headers["content-encoding"] == encoding
             tag = answer.headers["etag"]
         async with client.get(
-            f"{own_server.base_url}/app/sw.js", headers={"if-none-match": tag, "accept-encoding": encoding}
+            f"{sites[0].base_url}/app/sw.js", headers={"if-none-match": tag, "accept-encoding": encoding}
         ) as answer:
             assert answer.status == 304
 

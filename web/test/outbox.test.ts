@@ -13,7 +13,7 @@ describe('one item', () => {
   const item = say('불', 1)
 
   test('silence, being told to wait and success keep the transaction id', () => {
-    for (const outcome of [{ kind: 'silent' }, { kind: 'later', ms: 10 }, { kind: 'sent', eventId: '$a' }] as const) {
+    for (const outcome of [{ kind: 'silent' }, { kind: 'later', ms: 10, cannot: true }, { kind: 'sent', eventId: '$a' }] as const) {
       expect(after(item, outcome, 0, 0.5).txn).toBe(item.txn)
     }
   })
@@ -26,7 +26,7 @@ describe('one item', () => {
 
   test('a refusal for good is shown, one for now is not', () => {
     expect(outcomeOf(new Refused(403, 'M_FORBIDDEN', ''))).toEqual({ kind: 'refused', why: 'M_FORBIDDEN' })
-    expect(outcomeOf(new Refused(429, 'M_LIMIT_EXCEEDED', '', {}, 300))).toEqual({ kind: 'later', ms: 300 })
+    expect(outcomeOf(new Refused(429, 'M_LIMIT_EXCEEDED', '', {}, 300))).toEqual({ kind: 'later', ms: 300, cannot: false })
     expect(outcomeOf(new Unreachable(''))).toEqual({ kind: 'silent' })
     expect(after(item, { kind: 'refused', why: 'M_FORBIDDEN' }, 0, 0)).toMatchObject({ state: 'failed', error: 'M_FORBIDDEN' })
   })

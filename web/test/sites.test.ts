@@ -88,6 +88,19 @@ describe('sites', () => {
     expect((await none.ask('/x')).status).toBe(503)
   })
 
+  test('the first site is taken again when it is back', async () => {
+    let home = refuses
+    const sites = new Sites([SEOUL, BUSAN], { ...world({ [SEOUL]: () => home(), [BUSAN]: answers() }), now: () => now })
+    let now = 0
+    await sites.ask('/x')
+    await sites.tryHome()
+    expect(sites.isElsewhere).toBe(true)
+    home = answers()
+    now = 60_000
+    await sites.tryHome()
+    expect(sites.isElsewhere).toBe(false)
+  })
+
   test('nobody answers', async () => {
     const sites = new Sites([SEOUL, BUSAN], world({ [SEOUL]: refuses, [BUSAN]: refuses }))
     await expect(sites.ask('/x')).rejects.toBeInstanceOf(Unreachable)

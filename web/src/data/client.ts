@@ -42,6 +42,7 @@ export class Client {
   private engine: SyncEngine | undefined
   private sender: Sender | undefined
   private typedAt = 0
+  private drafts: Record<string, string> = {}
   private readTo = new Map<string, string>()
 
   private constructor(
@@ -282,13 +283,16 @@ export class Client {
 
   // --- drafts ---
 
-  async draft(room: string): Promise<string> {
-    return ((await this.database.get('facts', `draft ${room}`)) as string | undefined) ?? ''
+  draft(room: string): string {
+    return this.drafts[room] ?? ''
   }
 
   async keepDraft(room: string, text: string): Promise<void> {
-    if (text) await this.database.put('facts', text, `draft ${room}`)
-    else await this.database.delete('facts', `draft ${room}`)
+    if (text === this.draft(room)) return
+    const { [room]: _, ...others } = this.drafts
+    this.drafts = text ? { ...others, [room]: text } : others
+    await this.database.put('facts', this.drafts, 'drafts')
+    this.emit(`room ${room}`)
   }
 
   // --- inside ---
@@ -322,6 +326,7 @@ export class Client {
     this.matrix.token = this.session.token
     this.memory.account = ((await this.database.get('facts', 'account')) as Account | undefined) ?? NO_ACCOUNT
     this.profile = ((await this.database.get('facts', 'profile')) as Profile | undefined) ?? {}
+    this.drafts = ((await this.database.get('facts', 'drafts')) as Record<string, string> | undefined) ?? {}
     for (const room of await this.database.getAll('rooms')) this.memory.rooms.set(room.id, room)
     this.tabs.lead(() => this.lead())
     void this.learnSites()
@@ -368,9 +373,10 @@ export class Client {
       isElsewhere: this.matrix.sites.isElsewhere,
       waiting: open.length,
       waitingSince: open.length > 0 ? Math.min(...open.map((item) => item.at)) : null,
-      cannotWrite: open.some((item) => item.state === 'queued' && item.tries > 1 && item.notBefore > 0) && !this.facts.isCut,
+      cannotWrite: open.some((item) => item.cannot === true),
     }
     this.setHealth(healthOf(facts, Date.now()), true)
+    void this.matrix.sites.tryHome()
   }
 
   private setHealth(health: Health, tells: boolean): void {
@@ -430,7 +436,8 @@ export class Client {
     for (const room of change.rooms) this.memory.rooms.set(room.id, room)
     if (change.account) this.memory.account = change.account
     for (const window of this.windows) window.apply(change.entries)
-    for (const room of change.rooms) this.emit(`room ${room.id}`)
+    const touched = change.account ? this.memory.rooms.keys() : change.rooms.map((room) => room.id)
+    for (const id of touched) this.emit(`room ${id}`)
     this.emit('rooms')
   }
 

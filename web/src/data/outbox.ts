@@ -7,7 +7,7 @@ import type { Attachment, Item } from './types'
 export type Outcome =
   | { kind: 'sent'; eventId: string }
   | { kind: 'silent' } // nobody answered: it may have arrived, so the same id is tried again
-  | { kind: 'later'; ms: number }
+  | { kind: 'later'; ms: number; cannot: boolean } // cannot: it is there, and cannot write now
   | { kind: 'refused'; why: string }
 
 const FIRST_MS = 700
@@ -15,7 +15,7 @@ const LONGEST_MS = 20_000
 
 export function outcomeOf(error: unknown): Outcome {
   if (error instanceof Refused) {
-    return error.retryAfterMs === undefined ? { kind: 'refused', why: error.code } : { kind: 'later', ms: error.retryAfterMs }
+    return error.retryAfterMs === undefined ? { kind: 'refused', why: error.code } : { kind: 'later', ms: error.retryAfterMs, cannot: error.status === 503 }
   }
   return error instanceof Unreachable ? { kind: 'silent' } : { kind: 'refused', why: 'BONGSU_BROKEN' }
 }
@@ -28,10 +28,10 @@ export function after(item: Item, outcome: Outcome, now: number, random: number)
     case 'refused':
       return { ...item, state: 'failed', error: outcome.why }
     case 'later':
-      return { ...item, state: 'queued', notBefore: now + outcome.ms }
+      return { ...item, state: 'queued', notBefore: now + outcome.ms, cannot: outcome.cannot }
     case 'silent': {
       const pause = Math.min(LONGEST_MS, FIRST_MS * 2 ** Math.min(item.tries, 10))
-      return { ...item, state: 'queued', notBefore: now + pause * (0.5 + random) }
+      return { ...item, state: 'queued', notBefore: now + pause * (0.5 + random), cannot: false }
     }
   }
 }
@@ -169,7 +169,7 @@ export class Sender {
       if (error instanceof DOMException) return { tried, outcome: { kind: 'refused', why: 'BONGSU_TAKEN_BACK' } }
       const isLostUpload = error instanceof Refused && error.status === 404 && tried.attachment?.uri !== undefined
       if (!isLostUpload) return { tried: (await this.outbox.get(item.txn)) ?? tried, outcome: outcomeOf(error) }
-      return { tried: { ...tried, attachment: again(tried.attachment) }, outcome: { kind: 'later', ms: 500 } }
+      return { tried: { ...tried, attachment: again(tried.attachment) }, outcome: { kind: 'later', ms: 500, cannot: false } }
     }
   }
 

@@ -91,6 +91,8 @@ export interface Item {
   state: ItemState
   eventId?: string
   error?: string
+  /** the last answer was that nothing can be written now */
+  cannot?: boolean
 }
 
 export interface Session {

@@ -6,6 +6,7 @@ const V3 = '/_matrix/client/v3'
 const MEDIA = '/_matrix/client/v1/media'
 const SYNC_MS = 25_000
 const SYNC_GRACE_MS = 10_000
+const UPLOAD_SILENCE_MS = 20_000
 
 export type Json = Record<string, unknown>
 
@@ -212,17 +213,32 @@ export class Matrix {
   upload(uri: string, file: Blob, progress: (share: number) => void, signal: AbortSignal): Promise<void> {
     const { promise, resolve, reject } = deferred<void>()
     const request = new XMLHttpRequest()
-    request.open('PUT', `${this.sites.url}/_matrix/media/v3/upload/${mediaPath(uri)}`)
+    const site = this.sites.order()[0]!
+    const cut = () => {
+      this.sites.failed(site)
+      reject(new Unreachable('the upload was cut off'))
+      request.abort()
+    }
+    let watch = setTimeout(cut, UPLOAD_SILENCE_MS)
+    const moved = () => {
+      clearTimeout(watch)
+      watch = setTimeout(cut, UPLOAD_SILENCE_MS)
+    }
+    request.open('PUT', `${site.url}/_matrix/media/v3/upload/${mediaPath(uri)}`)
     request.setRequestHeader('authorization', `Bearer ${this.token}`)
     request.setRequestHeader('content-type', file.type || 'application/octet-stream')
-    request.upload.onprogress = (event) => progress(event.total ? event.loaded / event.total : 0)
+    request.upload.onprogress = (event) => {
+      moved()
+      progress(event.total ? event.loaded / event.total : 0)
+    }
     request.onload = () => {
       const answer = parsed(request.responseText)
       if (request.status < 300 || answer['errcode'] === 'M_CANNOT_OVERWRITE_MEDIA') resolve()
       else reject(refusedBy(request.status, request.getResponseHeader('retry-after'), answer))
     }
-    request.onerror = () => reject(new Unreachable('the upload was cut off'))
+    request.onerror = cut
     request.onabort = () => reject(signal.reason)
+    request.onloadend = () => clearTimeout(watch)
     signal.addEventListener('abort', () => request.abort())
     request.send(file)
     return promise

@@ -18,6 +18,8 @@ export interface World {
 const REAL: World = { fetch: (url, init) => fetch(url, init), now: () => Date.now(), random: () => Math.random() }
 const TIMEOUT_MS = 12_000
 const HEDGE_MS = 1_500 // silence after which a second site is asked, too
+const HOME = '/health/ready'
+const HOME_MS = 4_000
 const GONE = new Set([502, 504]) // the proxy stands, the centre behind it does not
 
 export interface Asking {
@@ -33,6 +35,7 @@ export interface Asking {
 export class Sites {
   sites: Site[]
   current = 0
+  private isTrying = false
   onChange: () => void = () => {}
 
   constructor(
@@ -67,6 +70,22 @@ export class Sites {
     const now = this.world.now()
     const rank = (site: Site) => (isOpen(site.breaker, now) ? site.breaker.openUntil : site === this.sites[this.current] ? -1 : 0)
     return [...this.sites].sort((left, right) => rank(left) - rank(right))
+  }
+
+  /** Away from the first site, asks now and then whether it is there again; it is the nearest one. */
+  async tryHome(): Promise<void> {
+    const home = this.sites[0]
+    if (!home || this.current === 0 || this.isTrying || isOpen(home.breaker, this.world.now())) return
+    this.isTrying = true
+    try {
+      const reply = await this.world.fetch(home.url + HOME, { signal: AbortSignal.timeout(HOME_MS) })
+      if (reply.ok) this.succeeded(home)
+      else this.failed(home)
+    } catch {
+      this.failed(home)
+    } finally {
+      this.isTrying = false
+    }
   }
 
   succeeded(site: Site): void {

@@ -5,7 +5,7 @@ import { live } from '../ui/live'
 import { bannerText } from '../ui/phrases'
 import { go, route, type Tab } from '../ui/route'
 import { Said } from '../ui/say'
-import { dress, t } from '../ui/settings'
+import { badge, dress, t } from '../ui/settings'
 import { Chats } from './Chats'
 import { Friends } from './Friends'
 import { More } from './More'
@@ -88,6 +88,7 @@ const TABS: readonly { tab: Tab; icon: IconName }[] = [
 function TabBar(): JSX.Element {
   const client = useClient()
   const unread = live(client, 'rooms', () => client.unreadTotal())
+  createEffect(() => badge(unread()))
   const open = (event: MouseEvent, tab: Tab) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return
     event.preventDefault()

@@ -5,7 +5,7 @@ import { Avatar } from '../ui/Avatar'
 import { useClient } from '../ui/client'
 import { explain } from '../ui/errors'
 import { Icon } from '../ui/Icon'
-import { live, liveLater } from '../ui/live'
+import { live } from '../ui/live'
 import { previewLine } from '../ui/phrases'
 import { openRoom, route } from '../ui/route'
 import { say } from '../ui/say'
@@ -50,7 +50,7 @@ export function Empty(props: { title: string; hint: string }): JSX.Element {
 
 function Chat(props: { id: string }): JSX.Element {
   const client = useClient()
-  const room = live(client, 'rooms', () => client.room(props.id))
+  const room = live(client, `room ${props.id}`, () => client.room(props.id))
   return (
     <Show when={room()}>
       {(known) => (
@@ -73,7 +73,7 @@ function Face(props: { room: Room }): JSX.Element {
 
 function Joined(props: { room: Room }): JSX.Element {
   const client = useClient()
-  const draft = liveLater(client, 'rooms', () => client.draft(props.room.id), '')
+  const draft = live(client, `room ${props.room.id}`, () => client.draft(props.room.id))
   const isMuted = () => client.account.muted.includes(props.room.id)
   const open = (event: MouseEvent) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return

@@ -22,13 +22,12 @@ const DRAFT_MS = 400
 
 export function Composer(props: Props): JSX.Element {
   const client = useClient()
-  const [text, setText] = createSignal('')
+  const [text, setText] = createSignal(client.draft(props.id))
   const isTouch = matchMedia('(pointer: coarse)').matches
   let area!: HTMLTextAreaElement
   let timer: ReturnType<typeof setTimeout> | undefined
 
   onMount(() => {
-    void client.draft(props.id).then((draft) => text() === '' && setText(draft))
     if (!isTouch) area.focus()
   })
   const keep = () => {

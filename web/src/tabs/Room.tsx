@@ -70,7 +70,10 @@ export function Room(props: { id: string }): JSX.Element {
             keys={open.keys()}
             onNearTop={open.older}
             onBottom={setAtBottom}
-            control={(control) => (list = control)}
+            control={(control) => {
+              list = control
+              control.toKey('unread')
+            }}
             row={(key) => (
               <RowView row={open.row(key)} open={open} onMenu={setMenu} onPhoto={setPhoto} onDanger={setDanger} onJump={(event) => void jump(event)} />
             )}

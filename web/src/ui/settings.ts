@@ -33,7 +33,12 @@ export function dress(): void {
   root.lang = language()
   root.dataset['theme'] = theme()
   root.dataset['size'] = textSize()
-  document.title = t().app
+}
+
+/** How much is unread, in the title and on the icon of the installed app. */
+export function badge(count: number): void {
+  document.title = count > 0 ? `(${count}) ${t().app}` : t().app
+  if ('setAppBadge' in navigator) void navigator.setAppBadge(count).catch(() => {})
 }
 
 // --- dates and numbers as the language writes them ---
