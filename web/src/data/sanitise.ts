@@ -33,6 +33,16 @@ function copy(from: Node, into: Node, depth: number, left: { nodes: number }): v
   if (GONE.has(tag) || depth > DEPTH_MAX) return
   const target = ALLOWED.has(tag) && element.namespaceURI === 'http://www.w3.org/1999/xhtml' ? into.appendChild(made(element, tag)) : into
   for (const child of element.childNodes) copy(child, target, depth + 1, left)
+  if (target instanceof HTMLAnchorElement && target !== into) tellHost(target)
+}
+
+/** A link whose text does not name where it leads says so after it. */
+function tellHost(link: HTMLAnchorElement): void {
+  if (link.textContent?.includes(link.host)) return
+  const told = document.createElement('span')
+  told.className = 'leads'
+  told.textContent = ` (${link.host})`
+  link.after(told)
 }
 
 function made(element: Element, tag: string): HTMLElement {

@@ -1,10 +1,12 @@
 import { createEffect, Match, Show, Switch, type JSX } from 'solid-js'
 import { useClient } from '../ui/client'
+import { Dialog } from '../ui/Dialog'
+import { explain } from '../ui/errors'
 import { Icon, type IconName } from '../ui/Icon'
 import { live } from '../ui/live'
 import { bannerText } from '../ui/phrases'
-import { go, route, type Tab } from '../ui/route'
-import { Said } from '../ui/say'
+import { go, openRoom, route, type Tab } from '../ui/route'
+import { Said, say } from '../ui/say'
 import { badge, dress, t } from '../ui/settings'
 import { Chats } from './Chats'
 import { Friends } from './Friends'
@@ -44,10 +46,36 @@ function Frame(): JSX.Element {
           </Match>
         </Switch>
       </main>
+      <Show when={route().join}>{(address) => <Join address={address()} />}</Show>
       <Show when={route().room} keyed fallback={<Nothing />}>
         {(room) => <Room id={room} />}
       </Show>
     </div>
+  )
+}
+
+/** Somebody opened an invitation link. */
+function Join(props: { address: string }): JSX.Element {
+  const client = useClient()
+  const join = () =>
+    client.join(props.address).then(openRoom, (error) => {
+      say(explain(error))
+      go({ tab: 'chats' })
+    })
+  return (
+    <Dialog kind="small" title={t().joinConfirm} onClose={() => route().join && go({ tab: 'chats' })}>
+      <div class="padded">
+        <p>{props.address}</p>
+        <p class="choices">
+          <button type="button" class="plain" onClick={() => go({ tab: 'chats' })}>
+            {t().cancel}
+          </button>
+          <button type="button" class="strong" onClick={() => void join()}>
+            {t().join}
+          </button>
+        </p>
+      </div>
+    </Dialog>
   )
 }
 

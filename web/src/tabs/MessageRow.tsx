@@ -9,9 +9,10 @@ import { useClient } from '../ui/client'
 import { explain } from '../ui/errors'
 import { Icon } from '../ui/Icon'
 import { live } from '../ui/live'
+import { LocalPicture } from '../ui/LocalPicture'
+import { onLongPress } from '../ui/longPress'
 import { isHuge, photoBox } from '../ui/phrases'
 import { Picture } from '../ui/Picture'
-import { LocalPicture } from '../ui/LocalPicture'
 import { say } from '../ui/say'
 import { bytes, clock, t } from '../ui/settings'
 import { Words } from '../ui/Words'
@@ -42,7 +43,7 @@ export function MessageRow(props: Props): JSX.Element {
         <Avatar media={client.media} id={props.message.sender} name={name()} uri={props.room.members[props.message.sender]?.avatar} />
         <p class="sender">{name()}</p>
       </Show>
-      <div class="said" onContextMenu={menu}>
+      <div class="said" onContextMenu={menu} ref={(element) => onLongPress(element, () => props.message.id && props.onMenu(props.message))}>
         <div class="bubble" classList={{ bare: isPicture(props.message), huge: isLarge(props.message) }}>
           <Show when={props.message.replyTo}>{(target) => <Quoted {...props} target={target()} />}</Show>
           <Body {...props} />

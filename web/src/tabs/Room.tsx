@@ -90,7 +90,10 @@ export function Room(props: { id: string }): JSX.Element {
         </Show>
       </div>
       <Typing id={props.id} open={open} />
-      <Show when={!open.room()?.encrypted} fallback={<p class="locked">{t().encryptedRoom}</p>}>
+      <Show when={open.room()?.encrypted}>
+        <p class="locked">{t().encryptedRoom}</p>
+      </Show>
+      <Show when={open.room()?.membership === 'join' && !open.room()?.encrypted}>
         <Composer id={props.id} room={open.room()} about={about()} onAbout={setAbout} onFiles={sendFiles} onSent={() => list?.toBottom()} />
       </Show>
       <Show when={menu()}>{(message) => <MessageMenu room={props.id} known={open.room()} message={message()} onAbout={setAbout} onClose={() => setMenu(undefined)} />}</Show>

@@ -8,7 +8,7 @@ import { explain } from '../ui/errors'
 import { Icon } from '../ui/Icon'
 import { live } from '../ui/live'
 import { PeoplePicker, type Picked } from '../ui/PeoplePicker'
-import { closeRoom } from '../ui/route'
+import { closeRoom, joinLink } from '../ui/route'
 import { say } from '../ui/say'
 import { compareNames, t } from '../ui/settings'
 import { Drawer } from './Drawer'
@@ -52,6 +52,7 @@ function Main(props: Props & { onPage: (page: Page) => void }): JSX.Element {
   const name = () => roomName(props.room, client.me, client.account) || t().emptyRoom
   const mute = () => client.setMuted(props.room.id, !isMuted()).catch((error) => say(explain(error)))
   const other = () => partner(props.room, client.account)
+  const copyLink = () => navigator.clipboard.writeText(joinLink(props.room.alias ?? props.room.id)).then(() => say(t().copied))
   return (
     <div class="scroll">
       <div class="me">
@@ -74,6 +75,12 @@ function Main(props: Props & { onPage: (page: Page) => void }): JSX.Element {
           <button type="button" onClick={() => props.onPage('invite')}>
             <Icon name="plus" />
             {t().invite}
+          </button>
+        </Show>
+        <Show when={props.room.joinRule === 'public'}>
+          <button type="button" onClick={() => void copyLink()}>
+            <Icon name="link" />
+            {t().copyLink}
           </button>
         </Show>
         <button type="button" class="danger" onClick={() => props.onPage('leave')}>

@@ -56,6 +56,8 @@ export const en: Texts = {
   joinByLink: 'Join by link or address',
   joinAddress: 'Invitation link or #room:server',
   join: 'Join',
+  joinConfirm: 'Join this chat?',
+  copyLink: 'Copy invitation link',
 
   write: 'Write a message',
   attach: 'Send photos and files',

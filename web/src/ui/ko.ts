@@ -53,6 +53,8 @@ export const ko = {
   joinByLink: '링크나 주소로 참여',
   joinAddress: '초대 링크 또는 #방:서버',
   join: '참여',
+  joinConfirm: '이 대화방에 참여할까요?',
+  copyLink: '초대 링크 복사',
 
   write: '메시지 입력',
   attach: '사진과 파일 보내기',

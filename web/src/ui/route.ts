@@ -5,6 +5,8 @@ export type Tab = 'friends' | 'chats' | 'more'
 export interface Route {
   tab: Tab
   room?: string
+  /** an invitation link was opened: the room's address */
+  join?: string
 }
 
 const BASE = '/app/'
@@ -13,6 +15,7 @@ const TABS: readonly Tab[] = ['friends', 'chats', 'more']
 export function routeOf(path: string, before: Tab = 'chats'): Route {
   const [first = '', second] = path.slice(BASE.length).split('/')
   if (first === 'room' && second) return { tab: before, room: decodeURIComponent(second) }
+  if (first === 'join' && second) return { tab: 'chats', join: decodeURIComponent(second) }
   return { tab: TABS.find((tab) => tab === first) ?? 'chats' }
 }
 
@@ -20,6 +23,9 @@ const pathOf = (route: Route): string => BASE + (route.room ? `room/${encodeURIC
 
 const [route, setRoute] = createSignal<Route>(routeOf(location.pathname))
 export { route }
+
+/** An address by which others may join. */
+export const joinLink = (room: string): string => `${location.origin}${BASE}join/${encodeURIComponent(room)}`
 
 /** From one room to another replaces the page in the history, so that “back” leads to the list. */
 export function go(next: Route): void {
