@@ -1,5 +1,7 @@
 """People without an account: how they come, where they may go, and what is not theirs to do."""
 
+import os
+
 import aiohttp
 import pytest
 from tests.api.allowed import allowed
@@ -15,6 +17,8 @@ ACCESS, VISIBILITY = "m.room.guest_access", "m.room.history_visibility"
 async def guest(http: aiohttp.ClientSession) -> Talker:
     body = {"initial_device_display_name": "a browser", "username": "wanted", "password": "x", "device_id": "MINE"}
     status, answer = await ask(http, "POST", f"{V3}/register", body, kind="guest")
+    if status == 403 and "BONGSU_TEST_BASE_URL" in os.environ:
+        pytest.skip("this server takes no guests")
     assert status == 200
     return Talker(http, answer)
 
