@@ -5,7 +5,7 @@ import base64
 import json
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import aiohttp
@@ -13,6 +13,10 @@ import pytest
 from tests.api.keys import publish
 from tests.api.talking import V3, Json, Talker, room, segment, sign_up
 from tests.server import Server
+
+from bongsu.store import sliding as table
+from bongsu.store.database import Database
+from bongsu.store.embedded import EmbeddedPostgres
 
 PATH = "/_matrix/client/unstable/org.matrix.simplified_msc3575/sync"
 WAIT_MS = 20_000  # longer than any test waits; what wakes a sync does so within milliseconds
@@ -592,6 +596,40 @@ async def test_a_device_that_is_gone_leaves_nothing(
     body = {"type": "m.login.password", "identifier": identifier, "password": alice._password}
     again = Talker(elsewhere, await alice.post(f"{V3}/login", {**body, "device_id": phone.device_id}))
     assert await again.refused("POST", PATH, slider.body, pos=slider.pos) == (400, "M_UNKNOWN_POS")
+
+
+@pytest.fixture
+async def database(base_url: str, request: pytest.FixtureRequest) -> AsyncIterator[Database]:
+    """The tables themselves: to let time pass."""
+    if os.environ.get("BONGSU_TEST_BASE_URL"):
+        pytest.skip("the tables of a server from outside are its own")
+    postgres = EmbeddedPostgres(request.getfixturevalue("server").data_dir)
+    database = Database(await postgres.start())
+    await database.open()
+    yield database
+    await database.close()
+    await postgres.stop()
+
+
+async def test_versions_of_connections_come_and_go(alice: Talker, database: Database) -> None:
+    place = (alice.user_id, alice.device_id, "x")
+
+    async def kept(*versions: int) -> set[int]:
+        return {version for version in versions if await table.told(database, place, version) is not None}
+
+    first = await table.remember(database, place, 0, b"1")
+    lost = await table.remember(database, place, first, b"2")
+    second = await table.remember(database, place, first, b"2")
+    assert await kept(first, lost, second) == {first, lost, second}  # the client may have got either
+    third = await table.remember(database, place, second, b"3")
+    assert await kept(first, lost, second, third) == {second, third}
+    repeated = [await table.remember(database, place, third, b"4") for _ in range(9)]
+    assert await kept(second, third, *repeated) == {third, *repeated[-4:]}
+    await database.execute(
+        "UPDATE sliding_connections SET used_at = now() - interval '31 days' WHERE user_id = $1", alice.user_id
+    )
+    await table.sweep(database, [(*place, third)])
+    assert await kept(third, *repeated) == {third}
 
 
 @pytest.fixture

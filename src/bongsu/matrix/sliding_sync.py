@@ -8,7 +8,8 @@ from bongsu.http.response import Response
 from bongsu.http.router import Route
 from bongsu.matrix.parked import Parked
 from bongsu.matrix.sync import PRESENCE, SeePerson
-from bongsu.sync.sliding import Sliding, SlidingAsk
+from bongsu.sync.sliding import Sliding
+from bongsu.sync.views import SlidingAsk
 
 
 class SlidingSyncEndpoint:

@@ -94,10 +94,10 @@ _INSERT: Final = """
 INSERT INTO sliding_connections (user_id, device_id, conn_id, told) VALUES ($1, $2, $3, $4) RETURNING version
 """
 _DELETE_VERSIONS: Final = """
-DELETE FROM sliding_connections WHERE user_id = $1 AND device_id = $2 AND conn_id = $3 AND version <> $5
+DELETE FROM sliding_connections WHERE user_id = $1 AND device_id = $2 AND conn_id = $3 AND version <> $4
 AND (version < $4 OR version NOT IN (
     SELECT version FROM sliding_connections WHERE user_id = $1 AND device_id = $2 AND conn_id = $3
-    ORDER BY version DESC LIMIT $6))
+    ORDER BY version DESC LIMIT $5))
 """
 _DELETE_CONNECTIONS: Final = """
 DELETE FROM sliding_connections WHERE user_id = $1 AND device_id = $2 AND conn_id NOT IN (
@@ -132,7 +132,7 @@ async def remember(database: Database, place: Place, base: int, told: bytes) -> 
 
     async def work(connection: Connection) -> int:
         version: int = await connection.fetchval(_INSERT, *place, told)
-        await connection.execute(_DELETE_VERSIONS, *place, base, version, limits.SLIDING_VERSIONS_MAX)
+        await connection.execute(_DELETE_VERSIONS, *place, base, limits.SLIDING_VERSIONS_MAX)
         await connection.execute(_DELETE_CONNECTIONS, *place[:2], limits.SLIDING_CONNECTIONS_PER_DEVICE_MAX)
         return version
 
