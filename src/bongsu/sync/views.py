@@ -104,7 +104,7 @@ class Views:
             wanted = _wanted(reader.memberships[room_id], told, asked, place)
             if wanted.since < reader.touched_after and not wanted.is_fresh:
                 long_ago.append(wanted)
-            elif told is None or wanted.grows or touched_at.get(room_id, 0) > wanted.since:
+            elif wanted.is_fresh or wanted.grows or touched_at.get(room_id, 0) > wanted.since:
                 view.wanted.append(wanted)
         view.left = _left(reader, view, place, touched_at)
         if long_ago:
