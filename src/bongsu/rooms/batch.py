@@ -193,7 +193,9 @@ class RoomBatch:
         for event_id, raw in (await event_table.pdus(self.connection, list(unknown))).items() if unknown else ():
             self._references[event_id] = pdu.reference(room.version, decode(raw))
 
-    def _citations(self, room: WorkingRoom, event_ids: Sequence[str]) -> list[pdu.Citation]:
+    def _citations(self, room: WorkingRoom, event_ids: Sequence[str]) -> Sequence[pdu.Citation]:
+        if room.version.event_ids is not EventIds.OPAQUE:
+            return event_ids
         return [pdu.citation(room.version, each, self._references.get(each, "")) for each in event_ids]
 
     def _remember(self, room: WorkingRoom) -> None:
