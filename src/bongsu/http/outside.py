@@ -43,6 +43,8 @@ class Outside:
         self._allows_private = allows_private
         self._seconds_max = seconds_max
         self._sessions: dict[str, Any] = {}
+        self._looking = asyncio.Semaphore(limits.PUSH_LOOKUPS_MAX)
+        self._lookups: set[asyncio.Future[list[Any]]] = set()
 
     async def close(self) -> None:
         for session in self._sessions.values():
@@ -72,6 +74,19 @@ class Outside:
             return self._allows_private and not is_public
         return self._allows_private or is_public
 
+    async def look_up(self, host: str, port: int, family: int) -> list[Any]:
+        """What the system says. A look-up keeps its place until it really ends, though nobody may wait any longer."""
+        task = asyncio.ensure_future(self._look_up(host, port, family))
+        self._lookups.add(task)
+        task.add_done_callback(self._lookups.discard)
+        task.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return await asyncio.shield(task)
+
+    async def _look_up(self, host: str, port: int, family: int) -> list[Any]:
+        async with self._looking:
+            loop = asyncio.get_running_loop()
+            return await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
+
     def _check_literal(self, url: str, scheme: str) -> None:
         """An address instead of a name is not looked up."""
         host = urlsplit(url).hostname or ""
@@ -92,6 +107,7 @@ class Outside:
             connector = aiohttp.TCPConnector(
                 resolver=_resolver(self, scheme),
                 use_dns_cache=False,
+                keepalive_timeout=limits.PUSH_KEPT_SECONDS,
                 limit=limits.PUSH_AT_ONCE_MAX,
                 limit_per_host=limits.PUSH_AT_ONCE_PER_HOST_MAX,
             )
@@ -108,8 +124,7 @@ def _resolver(outside: Outside, scheme: str) -> Any:
         """The system's, without addresses that may not be called."""
 
         async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[Any]:
-            loop = asyncio.get_running_loop()
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
+            found = await outside.look_up(host, port, family)
             kept = [each for each in found if outside.may_call(str(each[4][0]), scheme)]
             if not kept:
                 raise OSError(f"{host} has no address that may be called")
