@@ -110,7 +110,7 @@ $(JS)/node_modules/.package-lock.json: $(wildcard $(JS)/package-lock.json)
 # --- the web client: its libraries once, then built when a file of it has changed ---
 
 web:
-	@if ! command -v npm >/dev/null || ! node -e 'process.exit(process.versions.node.split(".")[0] < 20)'; then \
+	@if ! command -v npm >/dev/null || ! node -e 'process.exit(Number(process.versions.node.split(".")[0] < 20))'; then \
 	  echo "Node 20 or newer with npm is missing: the web client is left out" >&2; \
 	else $(MAKE) --no-print-directory src/bongsu/web/dist/index.html; fi
 

@@ -154,6 +154,10 @@ async def test_after_the_fire_everything_is_there_once(saw: Saw) -> None:
     assert saw("after_fire") == {"alice": told, "bob": told, "waiting": 0}
 
 
+async def test_a_long_room_is_read_back_to_its_beginning(saw: Saw) -> None:
+    assert saw("history") == {"rows": 150, "texts": 150}
+
+
 async def test_korean_and_english(saw: Saw) -> None:
     assert saw("door")["title"] == "봉수"
     assert saw("english")["language"] == "en"

@@ -125,6 +125,34 @@ await bob.write('다시 통하오')
 await alice.sees('다시 통하오')
 tell('after_fire', { alice: (await alice.texts()).slice(-3), bob: (await bob.texts()).slice(-3), waiting: await alice.page.locator('.meta .icon').count() })
 
+// --- a long room, of which the sync left out the middle, from its end to its beginning ---
+await alice.page.goto(`${base}/app/chats`)
+await alice.page.evaluate(async (count) => {
+  const database = await new Promise((resolve) => (indexedDB.open('bongsu').onsuccess = (event) => resolve(event.target.result)))
+  const read = database.transaction('facts').objectStore('facts').get('session')
+  const { token } = await new Promise((resolve) => (read.onsuccess = () => resolve(read.result)))
+  database.close()
+  const call = async (method, path, body) => {
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+    return (await fetch(`/_matrix/client/v3${path}`, { method, headers, body: JSON.stringify(body) })).json()
+  }
+  const { room_id: room } = await call('POST', '/createRoom', { name: '긴 방' })
+  const path = `/rooms/${encodeURIComponent(room)}/send/m.room.message/long`
+  for (let at = 0; at < count; at++) await call('PUT', path + at, { msgtype: 'm.text', body: `${at}번째` })
+}, 150)
+await alice.page.getByRole('link', { name: '긴 방' }).click()
+await alice.sees('149번째')
+const met = new Map()
+for (let round = 0; round < 100 && !(await alice.page.getByText('대화의 첫머리입니다').count()); round++) {
+  const shown = await alice.page.evaluate(async () => {
+    document.querySelector('.list').scrollBy(0, -500)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    return [...document.querySelectorAll('.row')].map((row) => [row.dataset.key, row.querySelector('.words')?.textContent])
+  })
+  for (const [key, text] of shown) if (text) met.set(key, text)
+}
+tell('history', { rows: met.size, texts: new Set(met.values()).size })
+
 // --- English, the dark, the other tabs ---
 await alice.page.goto(`${base}/app/more`)
 await alice.page.getByRole('button', { name: 'English' }).click()

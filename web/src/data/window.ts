@@ -1,10 +1,11 @@
-import { Unreachable } from '../net/errors'
+import { Refused, Unreachable } from '../net/errors'
 import type { Matrix } from '../net/matrix'
 import { floorOf, readOlder, stretchOf } from './arrival'
 import { roomRange, type Database } from './database'
 import type { Entry, Room } from './types'
 
 const PAGE = 60
+const FILL_PAGES_MAX = 30
 const OPEN_MAX = 600 // how far back the first unread message is looked for when a room opens
 
 /**
@@ -15,6 +16,7 @@ export class RoomWindow {
   entries: Entry[] = []
   isStart = false
   isLoading = false
+  private isFilling = false
   private low = Infinity
 
   constructor(
@@ -30,6 +32,7 @@ export class RoomWindow {
     while (readUpTo && !this.has(readUpTo) && this.entries.length < OPEN_MAX) {
       if ((await this.fromDisk(-Infinity, PAGE)) === 0) break
     }
+    void this.fill()
   }
 
   has(id: string): boolean {
@@ -43,6 +46,7 @@ export class RoomWindow {
     const all = new Map(this.entries.map((entry) => [entry.id, entry]))
     for (const entry of own) all.set(entry.id, entry)
     this.set([...all.values()].toSorted((left, right) => left.order - right.order))
+    void this.fill()
     return true
   }
 
@@ -65,12 +69,26 @@ export class RoomWindow {
     return this.has(id)
   }
 
+  /** Fetches what is missing between what is in memory, newest first; what cannot be had now is tried again later. */
+  private async fill(): Promise<void> {
+    if (this.isFilling) return
+    this.isFilling = true
+    try {
+      for (let page = 0; page < FILL_PAGES_MAX; page++) {
+        const room = await this.database.get('rooms', this.id)
+        const hole = room?.stretches.findLast((stretch) => stretch.from !== null && stretch.number > stretchOf(this.low))
+        if (!room || !hole || !(await this.tryServer(room, hole.number))) return
+      }
+    } finally {
+      this.isFilling = false
+    }
+  }
+
   private async grow(): Promise<boolean> {
     const room = await this.database.get('rooms', this.id)
     if (!room || room.stretches.length === 0) return false
     const here = Math.min(stretchOf(this.low), room.stretches.at(-1)!.number)
-    const hole = room.stretches.findLast((stretch) => stretch.from !== null && stretch.number > here)
-    if (hole && (await this.tryServer(room, hole.number))) return true
+    await this.fill()
     if ((await this.fromDisk(floorOf(here), PAGE)) > 0) return true
     const stretch = room.stretches.find((one) => one.number === here)
     if (stretch?.from != null && (await this.tryServer(room, here))) return true
@@ -96,7 +114,7 @@ export class RoomWindow {
     try {
       return await this.fromServer(room, number)
     } catch (error) {
-      if (error instanceof Unreachable) return false
+      if (error instanceof Unreachable || error instanceof Refused) return false
       throw error
     }
   }
@@ -129,11 +147,6 @@ export class RoomWindow {
 
 /** Everything kept of a room, newest first, that `wanted` likes. */
 export async function kept(database: Database, room: string, wanted: (entry: Entry) => boolean, most: number): Promise<Entry[]> {
-  const found: Entry[] = []
-  let cursor = await database.transaction('entries').store.index('place').openCursor(roomRange(room), 'prev')
-  while (cursor && found.length < most) {
-    if (wanted(cursor.value)) found.push(cursor.value)
-    cursor = await cursor.continue()
-  }
-  return found
+  const all = await database.getAllFromIndex('entries', 'place', roomRange(room)) // far faster than a cursor
+  return all.reverse().filter(wanted).slice(0, most)
 }

@@ -68,6 +68,7 @@ export function Room(props: { id: string }): JSX.Element {
           <VirtualList
             label={t().messages}
             keys={open.keys()}
+            holds={(key) => ['message', 'event'].includes(open.row(key)?.kind ?? '')}
             onNearTop={open.older}
             onBottom={setAtBottom}
             control={(control) => {

@@ -10,6 +10,8 @@ interface Props {
   keys: readonly string[]
   label: string
   row: (key: string) => JSX.Element
+  /** Does this row stand for something of its own? A date line belongs to whatever comes first on that day. */
+  holds: (key: string) => boolean
   onNearTop: () => void
   onBottom: (is: boolean) => void
   control: (control: ListControl) => void
@@ -49,12 +51,12 @@ export function VirtualList(props: Props): JSX.Element {
 
   function scrolled(): void {
     const isBottom = box.scrollHeight - box.scrollTop - box.clientHeight < BOTTOM
-    const at = rowAt(heights(), box.scrollTop)
+    let at = rowAt(heights(), box.scrollTop)
+    while (at + 1 < props.keys.length && !props.holds(props.keys[at]!)) at++
     const key = props.keys[at]
     anchor = isBottom || key === undefined ? null : { key, offset: heights().tops[at]! - box.scrollTop }
     setTop(box.scrollTop)
     props.onBottom(isBottom)
-    if (box.scrollTop < NEAR) props.onNearTop()
   }
 
   const rows = new ResizeObserver((changes) => {
@@ -71,7 +73,9 @@ export function VirtualList(props: Props): JSX.Element {
   const frame = new ResizeObserver(() => setView(box.clientHeight))
 
   createEffect(on([heights, view], restore))
-  createEffect(() => total() < view() + NEAR && view() > 0 && props.keys.length > 0 && props.onNearTop())
+  createEffect(() => {
+    if (view() > 0 && props.keys.length > 0 && (total() < view() + NEAR || top() < NEAR)) props.onNearTop()
+  })
   onMount(() => {
     frame.observe(box)
     props.control({
