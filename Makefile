@@ -112,7 +112,7 @@ $(JS)/node_modules/.package-lock.json: $(wildcard $(JS)/package-lock.json)
 web:
 	@if ! command -v npm >/dev/null || ! node -e 'process.exit(Number(process.versions.node.split(".")[0] < 20))'; then \
 	  echo "Node 20 or newer with npm is missing: the web client is left out" >&2; \
-	else $(MAKE) --no-print-directory src/bongsu/web/dist/index.html; fi
+	else $(MAKE) --silent src/bongsu/web/dist/index.html; fi
 
 web/node_modules/.package-lock.json: web/package-lock.json
 	@echo "Installing what the web client needs (once)"
