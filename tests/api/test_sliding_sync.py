@@ -380,6 +380,22 @@ async def test_a_device_parks_so_many(alice: Talker) -> None:
     assert all(made in answer["rooms"] for _, answer in await asyncio.gather(*waiting))
 
 
+async def test_who_hangs_up_gives_the_place_back(alice: Talker, http: aiohttp.ClientSession) -> None:
+    slider = Slider(alice, lists=top())
+    pos = (await slider.ask())["pos"]
+    ask = {"pos": pos, "timeout": WAIT_MS, "set_presence": "offline"}
+    for _ in range(3):
+        waiting = [asyncio.ensure_future(alice.ask("POST", PATH, slider.body, **ask)) for _ in range(8)]
+        await asyncio.sleep(0.1)
+        for task in waiting:
+            task.cancel()
+        await asyncio.wait(waiting)
+    waiting = [asyncio.ensure_future(slider.ask(timeout=WAIT_MS))]
+    await asyncio.sleep(0.1)
+    made = await alice.make_room()
+    assert made in (await asyncio.wait_for(waiting[0], 10))["rooms"]
+
+
 # --- extensions ---
 
 
