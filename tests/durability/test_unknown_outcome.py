@@ -16,6 +16,7 @@ import asyncpg
 import pytest
 
 from bongsu.core.errors import Refusal
+from bongsu.store.feed import Feed
 from tests.durability.notes import Note, PlainNote, Worker, opened, stored, superuser, worker
 from tests.durability.wire import Break, wire_to
 
@@ -307,6 +308,23 @@ async def _second_site_missing(admin: "asyncpg.Connection[asyncpg.Record]") -> A
         yield
     finally:
         await want("")
+
+
+async def test_a_look_whose_own_commit_is_lost_is_made_again(dsn: str, kind: type[Note]) -> None:
+    """Whoever asks for what others wrote is answered: nothing of theirs hung on that commit."""
+    note = kind(f"@{kind.__name__} looked for")
+    async with worker(dsn) as theirs:
+        pos = await _submit(theirs, note)
+    async with wire_to(dsn, b"pg_logical_emit_message") as wire, opened(wire.dsn) as reading, superuser(dsn) as admin:
+        feed = Feed(reading)
+        async with _second_site_missing(admin):
+            wire.plan.append(Break.MEANWHILE)
+            looking = asyncio.create_task(feed.reach(pos))
+            async with asyncio.timeout(ANSWER_SECONDS_MAX):
+                while wire.plan:
+                    await asyncio.sleep(0.01)
+        await looking
+    assert feed.pos >= pos
 
 
 # --- the caller leaves ---

@@ -147,7 +147,7 @@ class Feed:
         """Reads what lies between the known position and the newest, and applies it."""
         to, waits_for_others = await streams.newest(connection)
         if waits_for_others and to > self.pos:
-            await commit_at_once(connection, streams.pass_barrier)
+            await _pass_barrier(connection)
         while self.pos < self._shown_to(to):
             self.apply(await streams.read_segment(connection, self.pos, self._shown_to(to)))
 
@@ -192,3 +192,11 @@ class Feed:
         except TimeoutError:
             pass
         self._hint.clear()
+
+
+async def _pass_barrier(connection: Connection) -> None:
+    """Nothing depends on this commit but whether what was seen may be shown: if its outcome is unknown, look again."""
+    try:
+        await commit_at_once(connection, streams.pass_barrier)
+    except OutcomeUnknown as error:
+        raise ConnectionError("what was seen may stand in one site alone") from error
