@@ -390,10 +390,10 @@ async def test_who_hangs_up_gives_the_place_back(alice: Talker, http: aiohttp.Cl
         for task in waiting:
             task.cancel()
         await asyncio.wait(waiting)
-    waiting = [asyncio.ensure_future(slider.ask(timeout=WAIT_MS))]
+    parked = asyncio.ensure_future(slider.ask(timeout=WAIT_MS))
     await asyncio.sleep(0.1)
     made = await alice.make_room()
-    assert made in (await asyncio.wait_for(waiting[0], 10))["rooms"]
+    assert made in (await asyncio.wait_for(parked, 10))["rooms"]
 
 
 # --- extensions ---
