@@ -588,6 +588,19 @@ async def test_what_is_too_much_for_a_token_is_kept(
     assert await alice.refused("POST", PATH, body | {"conn_id": "x"}, pos=slider.pos) == (400, "M_UNKNOWN_POS")
 
 
+async def test_very_much_comes_in_several_answers(alice: Talker, crowded: list[str]) -> None:
+    slider = Slider(alice, lists=top(999, limit=500))
+    first = await slider.ask(timeout=WAIT_MS)
+    assert set(first["rooms"]) == set(crowded[-40:])
+    seen = list(first["rooms"])
+    while len(seen) < len(crowded):
+        answer = await asyncio.wait_for(slider.ask(timeout=WAIT_MS), 10)
+        assert len(answer["rooms"]) == 40
+        seen += answer["rooms"]
+    assert sorted(seen) == sorted(crowded)
+    assert (await slider.ask())["rooms"] == {}
+
+
 async def test_a_device_has_so_many_connections(
     alice: Talker, crowded: list[str], elsewhere: aiohttp.ClientSession
 ) -> None:

@@ -159,7 +159,8 @@ class Sliding:
 
     async def _look(self, reader: Reader, requester: Requester, ask: SlidingAsk, place: Place) -> Answer:
         view = await self._views.view(reader, ask, place)
-        telling = Telling(place, ask.digest, lasting(ask.body.extensions))
+        asked = 0 if view.is_cut else ask.digest  # so that the next request does not wait
+        telling = Telling(place, asked, lasting(ask.body.extensions))
         pieces = await self._gatherer.pieces(reader, view)
         scene = Scene(
             reader=reader,

@@ -38,7 +38,7 @@ class View(msgspec.Struct):
     """What the client looks at, at one moment. counts: rooms in each list; keys: of the rooms shown.
 
     wanted: rooms there may be news of; back: rooms that come back into view, as they were told; is_quiet: nothing
-    happened since, so nothing was looked for.
+    happened since, so nothing was looked for; is_cut: there is more than one answer should hold.
     """
 
     up_to: int
@@ -50,6 +50,22 @@ class View(msgspec.Struct):
     wanted: list[Wanted] = []
     back: list[tuple[int, Told]] = []
     left: list[Wanted] = []
+    is_cut: bool = False
+
+    def cut(self) -> None:
+        """Leaves out rooms that would make the answer too large, the last ones: as if they were not in view yet."""
+        whole = [wanted for wanted in self.wanted if wanted.is_fresh or wanted.grows]
+        longest = max((wanted.asked_limit for wanted in whole), default=0)
+        count = min(limits.SLIDING_ROOMS_AT_ONCE_MAX, limits.SLIDING_EVENTS_AT_ONCE_MAX // max(1, longest))
+        later = {wanted.room_id for wanted in whole[count:]}
+        if later:
+            self.is_cut = True
+            self.wanted = [wanted for wanted in self.wanted if wanted.room_id not in later]
+            keys = {self.shelf.key(room_id) for room_id in later}
+            self.keys -= keys
+            self.back = [(key, told) for key, told in self.back if key not in keys]
+            for room_id in later:
+                del self.shown[room_id]
 
 
 class Views:
@@ -80,6 +96,7 @@ class Views:
             return view
         _look(view.shown, lists, ask.body, reader)
         await self._choose(reader, view, place)
+        view.cut()
         return view
 
     async def _choose(self, reader: Reader, view: View, place: Place) -> None:
