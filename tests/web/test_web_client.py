@@ -109,7 +109,7 @@ async def client() -> AsyncIterator[aiohttp.ClientSession]:
 # --- the conversation ---
 
 
-@pytest.mark.parametrize("step", ["door", "signed_up", "room", "english"])
+@pytest.mark.parametrize("step", ["door", "signed_up", "windows", "room", "english"])
 async def test_nothing_stands_in_anybodys_way(saw: Saw, step: str) -> None:
     assert saw(step)["faults"] == []
 
@@ -142,6 +142,7 @@ async def test_other_tabs_follow(saw: Saw) -> None:
 async def test_another_centre_answers(saw: Saw) -> None:
     assert saw("elsewhere")["alice"] == ["다른 산으로", "여기도 다른 산"]
     assert saw("elsewhere")["bob"] == saw("elsewhere")["alice"]
+    assert saw("elsewhere")["photos"] == 3  # one from before, two that were under way
 
 
 async def test_what_was_written_in_the_fire_outlives_the_page(saw: Saw) -> None:
@@ -160,6 +161,7 @@ async def test_a_long_room_is_read_back_to_its_beginning(saw: Saw) -> None:
 
 async def test_korean_and_english(saw: Saw) -> None:
     assert saw("door")["title"] == "봉수"
+    assert saw("door")["wrong"] == "아이디나 비밀번호가 맞지 않습니다. 다시 확인해 주세요."
     assert saw("english")["language"] == "en"
 
 

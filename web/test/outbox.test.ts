@@ -48,8 +48,9 @@ describe('the sender', () => {
     outbox = new Outbox(database)
   })
 
+  const refused: string[] = []
   type Send = (room: string, type: string, txn: string, content: Record<string, unknown>) => Promise<{ event_id: string }>
-  const sender = (send: Send) => new Sender(outbox, { send } as unknown as Matrix, () => {}, () => {})
+  const sender = (send: Send) => new Sender(outbox, { send } as unknown as Matrix, () => {}, () => {}, (code) => refused.push(code))
 
   test('one at a time in a room, in order', async () => {
     const sent: unknown[] = []
@@ -86,6 +87,16 @@ describe('the sender', () => {
     await later.start()
     await vi.waitFor(async () => expect(await outbox.get(item.txn)).toMatchObject({ state: 'sent', eventId: '$a' }))
     expect(txns).toEqual([item.txn, item.txn])
+  })
+
+  test('a message that is refused stays to be seen; a reaction goes, and it is said', async () => {
+    const message = say('말', 1)
+    const reaction: Item = { ...say('', 2), type: 'm.reaction' }
+    await outbox.put(message)
+    await outbox.put(reaction)
+    await sender(() => Promise.reject(new Refused(403, 'M_FORBIDDEN', ''))).start()
+    await vi.waitFor(async () => expect(await outbox.all()).toMatchObject([{ txn: message.txn, state: 'failed' }]))
+    expect(refused).toEqual(['M_FORBIDDEN'])
   })
 
   test('what was taken back meanwhile does not come back', async () => {

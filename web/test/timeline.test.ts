@@ -58,10 +58,10 @@ describe('arrival', () => {
 
   test('a room that was left and rooms one is invited to', () => {
     const known = new Map([['!r', { ...emptyRoom('!r'), unread: 4 }]])
-    const state = [{ type: 'm.room.member', state_key: ME, sender: HER, content: { membership: 'invite' }, origin_server_ts: 1 }]
+    const state = [{ type: 'm.room.member', state_key: ME, sender: HER, content: { membership: 'invite', is_direct: true }, origin_server_ts: 1 }]
     const change = readSync({ next_batch: 's', rooms: { leave: { '!r': {} }, invite: { '!i': { invite_state: { events: state } } } } }, known, NO_ACCOUNT)
     expect(change.rooms).toMatchObject([
-      { id: '!i', membership: 'invite', inviter: HER },
+      { id: '!i', membership: 'invite', inviter: HER, isDirect: true },
       { id: '!r', membership: 'leave', unread: 0 },
     ])
   })
@@ -116,6 +116,20 @@ describe('rows', () => {
     expect(messages(view(room, entries, { items: [item] })).map((message) => message.key)).toEqual(['$1', 't1'])
     const arrived = readJoined(room, timeline([event('$2', '간다', { sender: ME, unsigned: { transaction_id: 't1' } })]))
     expect(messages(view(room, [...entries, ...arrived.entries], { items: [item] })).map((message) => message.key)).toEqual(['$1', 't1'])
+  })
+
+  test('reactions, edits and redactions on their way are shown as if they had arrived', () => {
+    const { room, entries } = first(event('$1', '하나', { sender: ME }), event('$2', '둘'))
+    const item = (txn: string, type: string, content: object, more = {}) => ({ txn, seq: 1, room: '!r', type, content: content as Record<string, unknown>, at: NOON, tries: 0, notBefore: 0, state: 'queued' as const, ...more })
+    const items = [
+      item('t1', 'm.room.message', { 'm.new_content': { msgtype: 'm.text', body: '고침' }, 'm.relates_to': { rel_type: 'm.replace', event_id: '$1' } }),
+      item('t2', 'm.reaction', { 'm.relates_to': { rel_type: 'm.annotation', event_id: '$1', key: '🔥' } }),
+      item('t3', 'm.room.redaction', {}, { redacts: '$2' }),
+    ]
+    expect(messages(view(room, entries, { items }))).toMatchObject([
+      { id: '$1', body: '고침', reactions: [{ key: '🔥', users: [ME], mine: 't2' }] },
+      { id: '$2', kind: 'redacted' },
+    ])
   })
 
   test('a hole is shown where it is', () => {

@@ -49,6 +49,7 @@ export function readSync(reply: SyncReply, known: ReadonlyMap<string, Room>, acc
 export function readJoined(before: Room, joined: JoinedRoom): { room: Room; entries: Entry[] } {
   const room: Room = { ...before, membership: 'join', members: { ...before.members }, receipts: { ...before.receipts } }
   delete room.inviter
+  delete room.isDirect
   for (const event of joined.state?.events ?? []) readState(room, event)
   const timeline = joined.timeline?.events ?? []
   openStretch(room, joined)
@@ -177,6 +178,7 @@ function readInvite(id: string, state: RawEvent[]): Room {
   room.lastTs = invite?.origin_server_ts ?? Date.now()
   if (invite) {
     room.inviter = invite.sender
+    if (invite.content['is_direct'] === true) room.isDirect = true
     room.heroes = [invite.sender]
   }
   return room

@@ -30,6 +30,8 @@ export class Client {
   profile: Profile = {}
   health: Health = { kind: 'normal' }
   isLeader = false
+  /** An edit, a reaction or a redaction was refused; it leaves no message that could tell. */
+  onRefused: (code: string) => void = () => {}
   readonly matrix: Matrix
   readonly media: MediaShelf
   private readonly memory: Memory = { rooms: new Map(), account: NO_ACCOUNT }
@@ -147,9 +149,10 @@ export class Client {
 
   /** A link, an alias or an id. */
   async join(address: string): Promise<string> {
+    const before = this.room(address)
+    const inviter = before?.isDirect ? before.inviter : undefined
     const room = (await this.matrix.join(roomAddress(address))).room_id
-    const inviter = this.room(room)?.inviter
-    if (inviter && !this.room(room)?.name) {
+    if (inviter) {
       await this.setDirect({ ...this.account.direct, [inviter]: [room, ...(this.account.direct[inviter] ?? [])] })
     }
     return room
@@ -251,6 +254,12 @@ export class Client {
     await this.post({ room, type: 'm.reaction', content: { 'm.relates_to': relation } })
   }
 
+  /** Takes a reaction back; one that has not gone out yet never goes. */
+  async unreact(room: string, reaction: string): Promise<void> {
+    const item = await this.outbox.get(reaction)
+    await (item && item.state !== 'sent' ? this.discard(reaction) : this.redact(room, item?.eventId ?? reaction))
+  }
+
   async redact(room: string, event: string): Promise<void> {
     await this.post({ room, type: 'm.room.redaction', content: {}, redacts: event })
   }
@@ -343,7 +352,7 @@ export class Client {
       heard: () => this.heard(),
       cut: () => (this.facts.isCut = true),
     })
-    this.sender = new Sender(this.outbox, this.matrix, (room) => this.outboxChanged(room), (txn, share) => this.setShare(txn, share, true))
+    this.sender = new Sender(this.outbox, this.matrix, (room) => this.outboxChanged(room), (txn, share) => this.setShare(txn, share, true), (code) => this.onRefused(code))
     void this.engine.run()
     void this.sweep().then(() => this.sender?.start())
     setInterval(() => void this.look(), TICK_MS)
@@ -496,4 +505,7 @@ export function roomAddress(typed: string): string {
 }
 
 /** A failure in the form that texts are chosen by. */
-export const codeOf = (error: unknown): string => (error instanceof Refused ? error.code : error instanceof Error ? error.name : '')
+export const codeOf = (error: unknown): string => {
+  if (typeof error === 'string') return error
+  return error instanceof Refused ? error.code : error instanceof Error ? error.name : ''
+}

@@ -39,6 +39,10 @@ export function after(item: Item, outcome: Outcome, now: number, random: number)
 /** The next one to try in a room: the oldest that is not done. One that failed for good holds up nobody. */
 export const nextOf = (items: readonly Item[]): Item | undefined => items.find((item) => item.state === 'queued' || item.state === 'sending')
 
+/** Is it a message of its own, and not something about another one? */
+export const standsAlone = (item: Item): boolean =>
+  item.type === 'm.room.message' && (item.content['m.relates_to'] as Json | undefined)?.['rel_type'] !== 'm.replace'
+
 /** A transaction id that nobody else makes. randomUUID would need https. */
 export function newTransaction(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16))
@@ -106,6 +110,7 @@ export class Sender {
     private readonly matrix: Matrix,
     private readonly onChange: (room: string) => void,
     private readonly onProgress: Progress,
+    private readonly onRefused: (code: string) => void,
   ) {}
 
   async start(): Promise<void> {
@@ -156,8 +161,11 @@ export class Sender {
   }
 
   private async settle(item: Item): Promise<void> {
-    await this.outbox.settle(item)
+    const isLost = item.state === 'failed' && !standsAlone(item)
+    if (isLost) await this.outbox.remove(item.txn)
+    else await this.outbox.settle(item)
     this.onChange(item.room)
+    if (isLost) this.onRefused(item.error ?? '')
   }
 
   private async attempt(item: Item): Promise<{ tried: Item; outcome: Outcome }> {

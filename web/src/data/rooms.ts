@@ -11,7 +11,7 @@ const others = (room: Room, me: string): string[] => room.heroes.filter((user) =
 export function partner(room: Room, account: Account): string | undefined {
   const direct = Object.entries(account.direct).find(([, rooms]) => rooms.includes(room.id))?.[0]
   if (direct) return direct
-  return room.membership === 'invite' && !room.name ? room.inviter : undefined
+  return room.isDirect ? room.inviter : undefined
 }
 
 /** What a room is called: its name, or who is in it. Empty: nobody else. */

@@ -1,5 +1,6 @@
 import type { Json } from '../net/matrix'
 import { stretchOf } from './arrival'
+import { standsAlone } from './outbox'
 import type { Entry, Item, Room } from './types'
 
 export interface Reaction {
@@ -154,10 +155,9 @@ function kindOf(entry: Entry, said: Said, content: Json): Message['kind'] {
 
 /** What waits in the outbox, as it will look. */
 function waiting(items: readonly Item[], me: string, arrived: ReadonlySet<string>): Message[] {
-  const shown = items.filter((item) => item.type === 'm.room.message' && !item.redacts && !(item.eventId && arrived.has(item.eventId)))
+  const shown = items.filter((item) => standsAlone(item) && !(item.eventId && arrived.has(item.eventId)))
   const none: Said = { edits: new Map(), reactions: new Map(), redacted: new Set() }
   return shown
-    .filter((item) => (item.content['m.relates_to'] as Json | undefined)?.['rel_type'] !== 'm.replace')
     .map((item) => {
       const entry = { id: item.txn, room: item.room, order: Infinity, type: item.type, sender: me, content: item.content, ts: item.at }
       const message = messageOf(entry, none, me)
@@ -165,6 +165,21 @@ function waiting(items: readonly Item[], me: string, arrived: ReadonlySet<string
       if (item.attachment) message.kind = 'media'
       return { ...message, txn: item.txn, sending: item }
     })
+}
+
+/** Edits, reactions and redactions on their way, as if they had arrived. */
+function echoes(view: View, arrived: ReadonlySet<string>): Entry[] {
+  const shown = view.items.filter((item) => !standsAlone(item) && item.state !== 'failed' && !(item.eventId && arrived.has(item.eventId)))
+  return shown.map((item) => ({
+    id: item.eventId ?? item.txn,
+    room: item.room,
+    order: Infinity,
+    type: item.type,
+    sender: view.me,
+    content: item.content,
+    ts: item.at,
+    ...(item.redacts && { redacts: item.redacts }),
+  }))
 }
 
 /** How many have not read each message, by the newest place that each person is known to have reached. */
@@ -201,7 +216,8 @@ export interface View {
 
 /** A room as rows: dates, the line above the first unread, notices, messages with what belongs to them. */
 export function rows(view: View): Row[] {
-  const said = gather(view.entries)
+  const arrived = new Set(view.entries.map((entry) => entry.id))
+  const said = gather([...view.entries, ...echoes(view, arrived)])
   const count = unreadCounter(view.room, view.entries)
   const list: Row[] = []
   if (view.isStart) list.push({ key: 'start', kind: 'start' })
@@ -216,7 +232,6 @@ export function rows(view: View): Row[] {
     } else if (SHOWN_STATE.has(entry.type) && isNews(entry)) line.event(entry)
     line.passed(entry.id)
   }
-  const arrived = new Set(view.entries.map((entry) => entry.id))
   for (const message of waiting(view.items, view.me, arrived)) line.message(message)
   return list
 }

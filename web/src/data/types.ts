@@ -51,6 +51,8 @@ export interface Room {
   joinRule?: string
   powers?: Json
   inviter?: string
+  /** an invitation to a room for two */
+  isDirect?: boolean
   heroes: string[]
   joined: number
   invited: number

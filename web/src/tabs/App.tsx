@@ -18,6 +18,7 @@ export function App(): JSX.Element {
   const client = useClient()
   const session = live(client, 'session', () => client.session)
   createEffect(dress)
+  client.onRefused = (code) => say(explain(code))
   return (
     <>
       <Show when={session()} fallback={<SignIn />}>

@@ -31,7 +31,7 @@ export function MessageMenu(props: Props): JSX.Element {
   const copy = () => void navigator.clipboard?.writeText(props.message.body).then(() => say(t().copied))
   const react = (key: string) => {
     const mine = props.message.reactions.find((reaction) => reaction.key === key)?.mine
-    void (mine ? client.redact(props.room, mine) : client.react(props.room, props.message.id!, key))
+    void (mine ? client.unreact(props.room, mine) : client.react(props.room, props.message.id!, key))
   }
   return (
     <Show

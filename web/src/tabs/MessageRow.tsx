@@ -1,4 +1,4 @@
-import { For, Match, Show, Switch, type JSX } from 'solid-js'
+import { createSignal, For, Match, Show, Switch, type JSX } from 'solid-js'
 import { LARGE } from '../data/media'
 import { pieces, type Link } from '../data/links'
 import { memberName } from '../data/rooms'
@@ -83,6 +83,9 @@ function Body(props: Props): JSX.Element {
       <Match when={props.message.media?.kind === 'image'}>
         <Photo {...props} media={props.message.media!} />
       </Match>
+      <Match when={isPlayable(props.message.media)}>
+        <Player media={props.message.media!} />
+      </Match>
       <Match when={props.message.media}>{(media) => <FileCard media={media()} />}</Match>
     </Switch>
   )
@@ -141,7 +144,7 @@ function Meta(props: { message: Message; last: boolean }): JSX.Element {
 
 function Reactions(props: { message: Message; room: string }): JSX.Element {
   const client = useClient()
-  const press = (key: string, mine: string | undefined) => void (mine ? client.redact(props.room, mine) : client.react(props.room, props.message.id!, key))
+  const press = (key: string, mine: string | undefined) => void (mine ? client.unreact(props.room, mine) : client.react(props.room, props.message.id!, key))
   return (
     <div class="reactions">
       <For each={props.message.reactions}>
@@ -179,6 +182,36 @@ function Photo(props: Props & { media: Media }): JSX.Element {
     <button type="button" class="photo" style={{ width: `${box().width}px`, height: `${box().height}px` }} onClick={() => props.onPhoto(props.message)}>
       <Picture media={client.media} uri={props.media.uri} size={LARGE} alt={label()} width={box().width} height={box().height} />
     </button>
+  )
+}
+
+const isPlayable = (media: Media | undefined): boolean => media?.kind === 'video' || media?.kind === 'audio'
+
+/** Fetched when somebody wants to see or hear it. */
+function Player(props: { media: Media }): JSX.Element {
+  const client = useClient()
+  const [address, setAddress] = createSignal<string>()
+  const load = () => client.media.url(props.media.uri).then(setAddress, (error) => say(explain(error)))
+  const label = () => props.media.name || (props.media.kind === 'video' ? t().video : t().audio)
+  return (
+    <Show
+      when={address()}
+      fallback={
+        <button type="button" class="card" onClick={() => void load()}>
+          <Icon name="play" />
+          <span>
+            <strong>{label()}</strong>
+            <span class="small">{[t().play, props.media.size === undefined ? '' : bytes(props.media.size)].filter(Boolean).join(' · ')}</span>
+          </span>
+        </button>
+      }
+    >
+      {(url) => (
+        <Show when={props.media.kind === 'video'} fallback={<audio class="player" src={url()} controls autoplay aria-label={label()} />}>
+          <video class="player" src={url()} controls autoplay playsinline aria-label={label()} />
+        </Show>
+      )}
+    </Show>
   )
 }
 

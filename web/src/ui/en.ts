@@ -96,6 +96,7 @@ export const en: Texts = {
   photoFrom: (name) => `Photo from ${name}`,
   photoMissing: 'The photo could not be loaded. Press to try again.',
   download: 'Save',
+  play: 'Play',
   messages: 'Messages',
 
   openLink: 'Open this link?',

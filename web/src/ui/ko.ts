@@ -93,6 +93,7 @@ export const ko = {
   photoFrom: (name: string) => `${name} 님이 보낸 사진`,
   photoMissing: '사진을 불러오지 못했습니다. 눌러서 다시 시도하세요.',
   download: '저장하기',
+  play: '재생',
   messages: '메시지',
 
   openLink: '링크를 열까요?',
