@@ -27,6 +27,7 @@ def config(deployment: Deployment, site: Site, secrets: Secrets) -> str:
         "port": WORKER_PORT,
         "server_name": deployment.server_name,
         "public_base_url": f"https://{deployment.public_name}",
+        "public_sites": [f"https://{one.public_name}" for one in deployment.local_first(site)],
         "trusted_proxies": ["127.0.0.1"],
         "dsn": _dsn(deployment, deployment.local_first(site), "bongsu", secrets.bongsu),
         "site": site.name,

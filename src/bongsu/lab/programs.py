@@ -97,6 +97,7 @@ class Programs:
             *(sys.executable, "-m", "bongsu", "serve", "--site", site, "--server-name", SERVER_NAME),
             *("--host", here.address, "--port", str(here.http_port)),
             *("--peers", ",".join(cluster.peers(site)), "--data", str(self._lab.place(site).bongsu)),
+            *("--public-sites", ",".join(one.url for one in cluster.local_first(site))),
             *("--patroni", here.patroni_url),
             *("--etcd", ",".join(one.etcd_url for one in cluster.local_first(site))),
             "--open-registration" if wishes.open_registration else "--no-open-registration",
