@@ -31,7 +31,7 @@ run: .venv/.run
 
 # Tests that take the whole machine (three sites, three hosts) come last and one after another.
 WHOLE_MACHINE := $(addprefix tests/,sites/test_lab.py sites/test_page.py sites/test_lapsed_lease.py sites/test_drill.py \
-	sites/test_status_lab.py deploy/test_three_hosts.py)
+	sites/test_status_lab.py sites/test_web_lab.py deploy/test_three_hosts.py)
 
 ifeq ($(ARGS),)
 test: test-beside test-alone
