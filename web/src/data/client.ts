@@ -381,7 +381,7 @@ export class Client {
       ...this.facts,
       isElsewhere: this.matrix.sites.isElsewhere,
       waiting: open.length,
-      waitingSince: open.length > 0 ? Math.min(...open.map((item) => item.at)) : null,
+      waitingSince: oldest(open.filter((item) => !isUploading(item))),
       cannotWrite: open.some((item) => item.cannot === true),
     }
     this.setHealth(healthOf(facts, Date.now()), true)
@@ -405,7 +405,7 @@ export class Client {
     const told = await this.matrix.wellKnown().catch(() => ({}) as Json)
     const sites = told['bongsu.sites']
     if (!Array.isArray(sites)) return
-    const urls = sites.filter((url): url is string => typeof url === 'string')
+    const urls = sites.filter((url): url is string => typeof url === 'string').map((url) => url.replace(/\/+$/, ''))
     this.matrix.sites.learn(urls)
     await this.database.put('facts', urls, 'sites')
   }
@@ -496,6 +496,10 @@ export class Client {
     location.assign('/app/')
   }
 }
+
+const isUploading = (item: Item): boolean => item.state === 'sending' && item.attachment !== undefined && !item.attachment.uploaded
+
+const oldest = (items: readonly Item[]): number | null => (items.length > 0 ? Math.min(...items.map((item) => item.at)) : null)
 
 /** https://matrix.to/#/…, https://this.server/app/join/… or what was typed. */
 export function roomAddress(typed: string): string {

@@ -3,9 +3,9 @@ import { mayRedact } from '../data/rooms'
 import type { Message } from '../data/timeline'
 import type { Room } from '../data/types'
 import { useClient } from '../ui/client'
+import { copy } from '../ui/copy'
 import { Confirm, Dialog } from '../ui/Dialog'
 import { Icon } from '../ui/Icon'
-import { say } from '../ui/say'
 import { t } from '../ui/settings'
 import type { About } from './Composer'
 
@@ -28,7 +28,6 @@ export function MessageMenu(props: Props): JSX.Element {
     run()
     props.onClose()
   }
-  const copy = () => void navigator.clipboard?.writeText(props.message.body).then(() => say(t().copied))
   const react = (key: string) => {
     const mine = props.message.reactions.find((reaction) => reaction.key === key)?.mine
     void (mine ? client.unreact(props.room, mine) : client.react(props.room, props.message.id!, key))
@@ -56,7 +55,7 @@ export function MessageMenu(props: Props): JSX.Element {
               <Icon name="reply" />
               {t().reply}
             </button>
-            <button type="button" onClick={act(copy)}>
+            <button type="button" onClick={act(() => copy(props.message.body))}>
               <Icon name="file" />
               {t().copy}
             </button>

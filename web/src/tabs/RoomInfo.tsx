@@ -3,6 +3,7 @@ import { level, localpart, mayInvite, partner, roomAvatar, roomName } from '../d
 import type { Room } from '../data/types'
 import { Avatar } from '../ui/Avatar'
 import { useClient } from '../ui/client'
+import { copy } from '../ui/copy'
 import { Confirm, Dialog } from '../ui/Dialog'
 import { explain } from '../ui/errors'
 import { Icon } from '../ui/Icon'
@@ -52,7 +53,6 @@ function Main(props: Props & { onPage: (page: Page) => void }): JSX.Element {
   const name = () => roomName(props.room, client.me, client.account) || t().emptyRoom
   const mute = () => client.setMuted(props.room.id, !isMuted()).catch((error) => say(explain(error)))
   const other = () => partner(props.room, client.account)
-  const copyLink = () => navigator.clipboard.writeText(joinLink(props.room.alias ?? props.room.id)).then(() => say(t().copied))
   return (
     <div class="scroll">
       <div class="me">
@@ -78,7 +78,7 @@ function Main(props: Props & { onPage: (page: Page) => void }): JSX.Element {
           </button>
         </Show>
         <Show when={props.room.joinRule === 'public'}>
-          <button type="button" onClick={() => void copyLink()}>
+          <button type="button" onClick={() => copy(joinLink(props.room.alias ?? props.room.id))}>
             <Icon name="link" />
             {t().copyLink}
           </button>
