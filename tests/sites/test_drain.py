@@ -28,10 +28,10 @@ async def workers(lab: Lab) -> AsyncIterator[Workers]:
     await workers.close()
 
 
-async def site(lab: Lab, *arguments: str) -> None:
+async def site(lab: Lab, data: Path, *arguments: str) -> None:
     """bongsu site …, as an operator types it."""
     here = lab.place(lab.sites[0])
-    options = ["--patroni-config", str(here.patroni_settings), "--dsn", lab.dsn(), "--data", str(lab.folder)]
+    options = ["--patroni-config", str(here.patroni_settings), "--dsn", lab.dsn(), "--data", str(data)]
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bongsu", "site", *arguments, *options), stdout=-1, stderr=-2
     )
@@ -81,11 +81,11 @@ async def test_the_leading_site_is_emptied_under_load(lab: Lab, workers: Workers
             for _ in range(SENDERS):
                 group.create_task(load.write(at))
         await asyncio.sleep(SECONDS)
-        await site(lab, "drain", emptied, "--yes")
+        await site(lab, tmp_path, "drain", emptied, "--yes")
         assert lab.leader() not in (None, emptied)
         await asyncio.sleep(SECONDS)
-        await site(lab, "return", emptied)
-        await site(lab, "promote", emptied, "--yes")
+        await site(lab, tmp_path, "return", emptied)
+        await site(lab, tmp_path, "promote", emptied, "--yes")
         await asyncio.sleep(SECONDS)
         load.is_over = True
     told = [reader.result() for reader in readers]

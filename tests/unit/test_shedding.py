@@ -90,6 +90,9 @@ TIERS = {
 }
 
 
+SIGN_IN = ("/account", "/oauth2", "/.well-known/openid", "/.well-known/oauth", "/_bongsu/confirm")  # pages and apps
+
+
 def test_every_route_has_its_tier(tmp_path: Path) -> None:
     """Whoever adds a route that is not part of talking says here what it is for."""
     worker = Worker(Settings(data=tmp_path), Database("postgresql://nowhere/nothing"))
@@ -97,10 +100,14 @@ def test_every_route_has_its_tier(tmp_path: Path) -> None:
     for path, tier in TIERS.items():
         assert tiers[f"/_matrix/client/v3{path}"] is tier, path
     for template, tier in tiers.items():
-        if "/thumbnail/" in template:
+        if "/thumbnail/" in template or template.endswith("/preview_url"):
             assert tier is Tier.PREVIEW, template
         elif "/media/" in template:
             assert tier is Tier.FILES, template
+        elif template.startswith(SIGN_IN):
+            assert tier is Tier.SIGN_IN or "/assets/" in template, template
+        elif template == "/_bongsu/v1/webpush":
+            assert tier is Tier.PUSH
         elif not template.startswith("/_matrix"):
             assert tier in (Tier.RUNNING, Tier.TALKING) or template.startswith("/_synapse"), template
     worker.passwords.close()
