@@ -18,6 +18,7 @@ pytestmark = in_lab
 
 SENDERS = 4  # in each site
 SECONDS = 3.0  # of load before, between and after
+SECONDS_MAX = 150.0  # for all of it
 
 
 @pytest.fixture
@@ -45,7 +46,8 @@ class Load:
     def __init__(self, person: Person, room_id: str) -> None:
         self.person, self.room_id = person, room_id
         self.acknowledged: list[str] = []
-        self.is_over = False
+        self.is_over = False  # nobody begins to write
+        self.is_silent = False  # nobody writes
 
     async def write(self, at: int) -> None:
         while not self.is_over:
@@ -55,9 +57,7 @@ class Load:
         """The event ids that one device was told, in order."""
         token: dict[str, Any] = {}
         seen: list[str] = []
-        last = False
-        while not last:
-            last = self.is_over
+        while not (self.is_silent and set(self.acknowledged) <= set(seen)):
             answer = await self.person.must(at, "GET", "/_matrix/client/v3/sync", timeout=200, filter=WIDE, **token)
             token = {"since": answer["next_batch"]}
             timeline = answer["rooms"]["join"].get(self.room_id, {}).get("timeline", {}) if "rooms" in answer else {}
@@ -75,11 +75,9 @@ async def test_the_leading_site_is_emptied_under_load(lab: Lab, workers: Workers
     person = await workers.sign_up("drain")
     load = Load(person, await person.make_room())
     sites = range(len(lab.sites))
-    async with asyncio.TaskGroup() as group:
+    async with asyncio.timeout(SECONDS_MAX), asyncio.TaskGroup() as group:
         readers = [group.create_task(load.read(at)) for at in sites]
-        for at in sites:
-            for _ in range(SENDERS):
-                group.create_task(load.write(at))
+        writers = [group.create_task(load.write(at)) for at in sites for _ in range(SENDERS)]
         await asyncio.sleep(SECONDS)
         await site(lab, tmp_path, "drain", emptied, "--yes")
         assert lab.leader() not in (None, emptied)
@@ -88,6 +86,8 @@ async def test_the_leading_site_is_emptied_under_load(lab: Lab, workers: Workers
         await site(lab, tmp_path, "promote", emptied, "--yes")
         await asyncio.sleep(SECONDS)
         load.is_over = True
+        await asyncio.wait(writers)
+        load.is_silent = True
     told = [reader.result() for reader in readers]
     assert set(told[0]) == set(load.acknowledged)
     assert len(told[0]) == len(load.acknowledged) > 100

@@ -94,6 +94,16 @@ async def test_what_others_committed_last_is_shown_from_the_standby(sites: Pair)
         await sites.promote()
 
 
+async def test_a_standby_that_has_not_come_to_the_tables_is_not_read(sites: Pair) -> None:
+    """It confirms what it has written down, long before it shows it."""
+    found = await copies.ask(_connect, _dsn(sites.standby).removesuffix("postgres") + "template1")  # no tables
+    assert found is not None
+    assert (found.pos, found.is_writable, found.is_fed) == (0, False, False)
+    async with asyncio.timeout(ANSWER_SECONDS_MAX):
+        while not ((shown := await copies.ask(_connect, _dsn(sites.standby))) and shown.is_fed):
+            await asyncio.sleep(0.05)
+
+
 async def test_a_primary_that_lacks_what_was_shown_is_not_believed(sites: Pair) -> None:
     """A primary of before wakes up beside the new one, and says that it can be written to."""
     async with worker(sites.dsn) as ours:

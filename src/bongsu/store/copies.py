@@ -77,8 +77,8 @@ async def _look(connection: "asyncpg.Connection[Record]", dsn: str) -> Found:
     in_recovery, is_fed, read_only = await connection.fetchrow(_ROLE) or (True, False, "on")
     try:
         pos = await connection.fetchval(_POSITION)
-    except asyncpg.UndefinedTableError:
-        pos = 0
+    except asyncpg.UndefinedTableError:  # a new database; or a standby so far behind that there is nothing to read yet
+        pos, is_fed = 0, False
     return Found(dsn, not in_recovery and read_only == "off", in_recovery and is_fed, pos or 0)
 
 
