@@ -33,6 +33,7 @@ NOT_HERE: dict[str, dict[int, str]] = {
         )
     },
     "getLoginFlows": {404: "signing in the old way is always possible"},
+    "getAuthMetadata": {404: "signing in by OAuth is always possible, too"},
     "bind3PID": {200: NO_IDENTITY_SERVER},
     "inviteBy3PID": {
         200: NO_IDENTITY_SERVER,
