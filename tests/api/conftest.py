@@ -4,9 +4,14 @@ import os
 from collections.abc import AsyncIterator, Iterator
 
 import aiohttp
+import asyncpg
 import pytest
+from tests.api import signing_in
+from tests.api.browser import Browser
 from tests.api.talking import Talker, sign_up
 from tests.server import Server, data_folder
+
+from bongsu.store.embedded import EmbeddedPostgres
 
 
 @pytest.fixture(scope="session")
@@ -46,3 +51,45 @@ async def alice(http: aiohttp.ClientSession) -> Talker:
 @pytest.fixture
 async def bob(http: aiohttp.ClientSession) -> Talker:
     return await sign_up(http, "bob")
+
+
+@pytest.fixture
+async def database(server: Server) -> AsyncIterator[asyncpg.Connection]:
+    """The tables themselves: to let time pass, and to hand out what people cannot make for themselves."""
+    postgres = EmbeddedPostgres(server.data_dir)
+    connection = await asyncpg.connect(await postgres.start())
+    yield connection
+    await connection.close()
+    await postgres.stop()
+
+
+# --- somebody at the server's own pages ---
+
+
+@pytest.fixture
+def browser_url(base_url: str) -> str:
+    return base_url
+
+
+@pytest.fixture
+async def browser(browser_url: str) -> AsyncIterator[Browser]:
+    browser = Browser(browser_url)
+    yield browser
+    await browser.close()
+
+
+@pytest.fixture
+async def other(browser_url: str) -> AsyncIterator[Browser]:
+    """Somebody else's."""
+    browser = Browser(browser_url)
+    yield browser
+    await browser.close()
+
+
+@pytest.fixture
+async def user_id(http: aiohttp.ClientSession, browser: Browser) -> str:
+    """Somebody whose browser is signed in."""
+    user_id = await signing_in.sign_up(http)
+    page = await signing_in.sign_in_browser(browser, user_id)
+    assert page.path == "/account", page.text
+    return user_id

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import aiohttp
-import asyncpg
 import pytest
 from tests.api.talking import V1, V3, Json, Talker, ask, room
 from tests.server import SERVER_NAME, Server
@@ -47,16 +46,6 @@ def strict(server: Server) -> Iterator[Server]:
 async def strict_http(strict: Server) -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession(strict.base_url) as session:
         yield session
-
-
-@pytest.fixture
-async def database(server: Server) -> AsyncIterator[asyncpg.Connection]:
-    """The tables themselves: to let time pass, and to hand out registration tokens."""
-    postgres = EmbeddedPostgres(server.data_dir)
-    connection = await asyncpg.connect(await postgres.start())
-    yield connection
-    await connection.close()
-    await postgres.stop()
 
 
 def new_name() -> str:

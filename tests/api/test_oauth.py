@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -25,43 +24,14 @@ from tests.api.signing_in import (
     whoami,
 )
 from tests.api.talking import V1, V3, Talker, ask
-from tests.server import Server
 from tests.waiting import until
-
-from bongsu.store.embedded import EmbeddedPostgres
 
 OTHER_WORKER_SECONDS_MAX = 5.0  # an end that was acknowledged here is heard there within milliseconds
 
 
 @pytest.fixture
-async def browser(base_url: str) -> AsyncIterator[Browser]:
-    browser = Browser(base_url)
-    yield browser
-    await browser.close()
-
-
-@pytest.fixture
-async def user_id(http: aiohttp.ClientSession, browser: Browser) -> str:
-    """Somebody whose browser is signed in."""
-    user_id = await sign_up(http)
-    page = await sign_in_browser(browser, user_id)
-    assert page.path == "/account", page.text
-    return user_id
-
-
-@pytest.fixture
 async def app(http: aiohttp.ClientSession) -> App:
     return await App.new(http)
-
-
-@pytest.fixture
-async def database(server: Server) -> AsyncIterator[asyncpg.Connection]:
-    """The tables themselves: to let time pass."""
-    postgres = EmbeddedPostgres(server.data_dir)
-    connection = await asyncpg.connect(await postgres.start())
-    yield connection
-    await connection.close()
-    await postgres.stop()
 
 
 def _hash(code: str) -> bytes:

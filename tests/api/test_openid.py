@@ -1,44 +1,16 @@
 """Who somebody is, told to third parties: the protocol's OpenID tokens, and OpenID Connect."""
 
-from collections.abc import AsyncIterator
-
 import aiohttp
 import asyncpg
-import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
 from joserfc.jwt import JWTClaimsRegistry
 from tests.api.browser import Browser
-from tests.api.signing_in import PASSWORD, App, register, sign_in_browser, sign_up, whoami
+from tests.api.signing_in import PASSWORD, App, register, whoami
 from tests.api.talking import V3, Talker, ask, segment
-from tests.server import SERVER_NAME, Server
-
-from bongsu.store.embedded import EmbeddedPostgres
+from tests.server import SERVER_NAME
 
 USER_INFO = "/_matrix/federation/v1/openid/userinfo"
-
-
-@pytest.fixture
-async def browser(base_url: str) -> AsyncIterator[Browser]:
-    browser = Browser(base_url)
-    yield browser
-    await browser.close()
-
-
-@pytest.fixture
-async def user_id(http: aiohttp.ClientSession, browser: Browser) -> str:
-    user_id = await sign_up(http)
-    await sign_in_browser(browser, user_id)
-    return user_id
-
-
-@pytest.fixture
-async def database(server: Server) -> AsyncIterator[asyncpg.Connection]:
-    postgres = EmbeddedPostgres(server.data_dir)
-    connection = await asyncpg.connect(await postgres.start())
-    yield connection
-    await connection.close()
-    await postgres.stop()
 
 
 def _path(user_id: str) -> str:

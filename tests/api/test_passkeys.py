@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import AsyncIterator
 
 import aiohttp
 import asyncpg
@@ -16,45 +15,15 @@ from tests.api.test_administration import bongsu
 from tests.server import Server
 
 from bongsu.signin.texts import TEXTS
-from bongsu.store.embedded import EmbeddedPostgres
 
 PASSKEYS = "/account/passkeys"
 SIGN_IN = "/account/sign-in/passkey"
 
 
 @pytest.fixture
-async def browser(base_url: str) -> AsyncIterator[Browser]:
-    browser = Browser(_as_localhost(base_url))
-    yield browser
-    await browser.close()
-
-
-@pytest.fixture
-async def other(base_url: str) -> AsyncIterator[Browser]:
-    browser = Browser(_as_localhost(base_url))
-    yield browser
-    await browser.close()
-
-
-def _as_localhost(base_url: str) -> str:
+def browser_url(base_url: str) -> str:
     """Passkeys belong to names, not to addresses."""
     return base_url.replace("127.0.0.1", "localhost")
-
-
-@pytest.fixture
-async def user_id(http: aiohttp.ClientSession, browser: Browser) -> str:
-    user_id = await sign_up(http)
-    await sign_in_browser(browser, user_id)
-    return user_id
-
-
-@pytest.fixture
-async def database(server: Server) -> AsyncIterator[asyncpg.Connection]:
-    postgres = EmbeddedPostgres(server.data_dir)
-    connection = await asyncpg.connect(await postgres.start())
-    yield connection
-    await connection.close()
-    await postgres.stop()
 
 
 async def _options(browser: Browser, page: str, ask_at: str) -> tuple[str, dict[str, object]]:

@@ -1,7 +1,7 @@
 """The account's pages, by a browser without scripts: signing in, up and out, sessions, the password, the end."""
 
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import aiohttp
 import asyncpg
@@ -14,41 +14,9 @@ from tests.api.talking import V3, Json, ask, segment
 from tests.server import SERVER_NAME, Server
 
 from bongsu.signin.texts import TEXTS
-from bongsu.store.embedded import EmbeddedPostgres
 
 SSO = f"{V3}/login/sso/redirect"
 CLIENT = "https://client.example/#/home"
-
-
-@pytest.fixture
-async def browser(base_url: str) -> AsyncIterator[Browser]:
-    browser = Browser(base_url)
-    yield browser
-    await browser.close()
-
-
-@pytest.fixture
-async def other(base_url: str) -> AsyncIterator[Browser]:
-    """Somebody else's."""
-    browser = Browser(base_url)
-    yield browser
-    await browser.close()
-
-
-@pytest.fixture
-async def user_id(http: aiohttp.ClientSession, browser: Browser) -> str:
-    user_id = await sign_up(http)
-    await sign_in_browser(browser, user_id)
-    return user_id
-
-
-@pytest.fixture
-async def database(server: Server) -> AsyncIterator[asyncpg.Connection]:
-    postgres = EmbeddedPostgres(server.data_dir)
-    connection = await asyncpg.connect(await postgres.start())
-    yield connection
-    await connection.close()
-    await postgres.stop()
 
 
 async def log_in(http: aiohttp.ClientSession, user_id: str, password: str = PASSWORD) -> tuple[int, Json]:
