@@ -4,7 +4,9 @@ import gzip
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from html import escape
 from pathlib import Path
+from string import Template
 from typing import Final
 
 import msgspec
@@ -14,7 +16,9 @@ from bongsu.http.request import Request
 from bongsu.http.response import Response
 
 LOOK: Final = Path(__file__).parent / "look"  # what all pages share: colours, type, the icon
-LANGUAGES: Final = ("en", "ko")
+_NAMES: Final = {"en": "English", "ko": "한국어"}
+LANGUAGES: Final = tuple(_NAMES)
+_CURRENT: Final = ' aria-current="true"'
 HTML: Final = "text/html; charset=utf-8"
 HEADERS: Final = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
@@ -66,6 +70,24 @@ class Assets:
             headers["content-encoding"] = "gzip"
             return answer(request, asset.packed, asset.content_type, f"{asset.tag}-gzip", headers)
         return answer(request, asset.body, asset.content_type, asset.tag, headers)
+
+
+def template(path: Path) -> Template:
+    """A page, with the head and the bar that all pages share. They name $languages, see languages()."""
+    text = path.read_text(encoding="utf-8")
+    for name in ("head", "bar"):
+        text = text.replace(f"<!-- {name} -->", (LOOK / f"{name}.html").read_text(encoding="utf-8").strip())
+    return Template(text)
+
+
+def languages(language: str, label: str, here: str = "") -> str:
+    """Links to this page in each language. here: its address with its query, if that must be kept."""
+    to = f"{here}{'&' if '?' in here else '?'}lang="
+    links = "".join(
+        f'<a href="{escape(to + one)}" lang="{one}" hreflang="{one}"{_CURRENT if one == language else ""}>{name}</a>'
+        for one, name in _NAMES.items()
+    )
+    return f'<nav aria-label="{escape(label)}">{links}</nav>'
 
 
 def _load(path: Path) -> _Asset:

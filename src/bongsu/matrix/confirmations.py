@@ -13,9 +13,8 @@ from collections.abc import Collection, Mapping
 from hashlib import sha256
 from html import escape
 from pathlib import Path
-from string import Template
 from typing import Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 import msgspec
 
@@ -33,7 +32,7 @@ from bongsu.matrix.postman import Postman
 from bongsu.store.third_party_ids import Mail, ThirdPartyIds, Waiting, Wish, in_use
 
 _PAGES: Final = Path(__file__).parent / "pages"
-_TEMPLATE: Final = Template((_PAGES / "confirm.html").read_text(encoding="utf-8"))
+_TEMPLATE: Final = page.template(_PAGES / "confirm.html")
 _PATH: Final = "/_bongsu/confirm"
 _HEADERS: Final = {
     **page.HEADERS,
@@ -229,24 +228,13 @@ class Confirmations:
         words: Mapping[str, str] = {
             **self._assets.links(),
             "lang": language,
-            "language": escape(texts["language"]),
-            "languages": "" if token is None else _languages(language, token),
+            "languages": "" if token is None else page.languages(language, texts["language"], f"?token={quote(token)}"),
             "server": escape(self._server_name),
             "title": escape(texts[title]),
             "said": said,
         }
         headers = {**_HEADERS, "content-language": language}
         return Response(_TEMPLATE.substitute(words).encode(), status=status, content_type=page.HTML, headers=headers)
-
-
-def _languages(language: str, token: str) -> str:
-    names = {"en": "English", "ko": "한국어"}
-    current = {language: ' aria-current="true"'}
-    return "".join(
-        f'<a href="?token={escape(token)}&amp;lang={one}" lang="{one}" hreflang="{one}"{current.get(one, "")}>'
-        f"{names[one]}</a>"
-        for one in page.LANGUAGES
-    )
 
 
 def _no_mail(purpose: str) -> Refusal:

@@ -99,9 +99,9 @@ class Desk:
 
     def show(self, visitor: Visitor, title: str, *body: str, status: int = 200, target: str | None = None) -> Response:
         """body: markup. target: an address elsewhere that a form on this page leads to."""
-        words = {"language": self.say(visitor, "language"), "server_name": self.place.server_name}
-        turns = {f"to_{one}": f"{visitor.here}{'&' if '?' in visitor.here else '?'}lang={one}" for one in LANGUAGES}
-        made = markup.whole(title, "\n".join(body), words, {**self._assets.links(), **turns}, visitor.language)
+        words = {"lang": visitor.language, "title": title, "server_name": self.place.server_name}
+        languages = page.languages(visitor.language, self.say(visitor, "language"), visitor.here)
+        made = markup.whole({**words, **self._assets.links()}, languages, "\n".join(body))
         policy = _POLICY.format(targets="" if target is None else f" {_source(target)}")
         headers = {**_HEADERS, "content-security-policy": policy, "content-language": visitor.language}
         if visitor.cookie is not None:

@@ -3,20 +3,18 @@
 from collections.abc import Iterable, Mapping
 from html import escape
 from pathlib import Path
-from string import Template
 from typing import Final
 
-from bongsu.http.page import LANGUAGES
+from bongsu.http.page import template
 
 PAGES: Final = Path(__file__).parent / "pages"
-_TEMPLATE: Final = Template((PAGES / "account.html").read_text(encoding="utf-8"))
+_TEMPLATE: Final = template(PAGES / "account.html")
 
 
-def whole(title: str, body: str, words: Mapping[str, str], links: Mapping[str, str], language: str) -> bytes:
-    """words: brand, language, skip and the like. links: of the page's files, and of the languages."""
-    plain = {**words, **links, "lang": language, "title": title}
-    current = {f"current_{one}": ' aria-current="true"' if one == language else "" for one in LANGUAGES}
-    return _TEMPLATE.substitute({name: escape(text) for name, text in plain.items()}, **current, body=body).encode()
+def whole(words: Mapping[str, str], languages: str, body: str) -> bytes:
+    """words: lang, title, server_name, and the addresses of the page's files. languages, body: markup."""
+    plain = {name: escape(text) for name, text in words.items()}
+    return _TEMPLATE.substitute(plain, languages=languages, body=body).encode()
 
 
 def paragraph(text: str, kind: str = "") -> str:

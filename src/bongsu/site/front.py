@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from ipaddress import ip_address
 from pathlib import Path
-from string import Template
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -26,7 +25,7 @@ from bongsu.core.json import encode
 from bongsu.core.tiers import Tier
 from bongsu.demo_accounts import DemoAccount
 from bongsu.http import page
-from bongsu.http.page import LANGUAGES, Assets
+from bongsu.http.page import Assets
 from bongsu.http.request import Request
 from bongsu.http.response import Response
 from bongsu.http.router import Auth, Route
@@ -92,7 +91,7 @@ class FrontPage:
         self._parked = parked
         self._started_ms = now_ms()
         self._assets = Assets(_PAGES, "/assets")
-        self._template = Template((_PAGES / "start.html").read_text(encoding="utf-8"))
+        self._template = page.template(_PAGES / "start.html")
         self._asking = Lock()
         self._status: tuple[float, bytes] = (float("-inf"), b"")
 
@@ -169,7 +168,7 @@ class FrontPage:
         user_id = accounts[0].user_id if accounts else f"@name:{self._settings.server_name}"
         return {
             **{name: escape(text) for name, text in plain.items()},
-            **{f"current_{other}": ' aria-current="true"' if other == language else "" for other in LANGUAGES},
+            "languages": page.languages(language, texts["language"]),
             "hint": _hint(texts, base_url, listens_beyond=not _is_here(self._settings.host)),
             "clients": "".join(
                 _client(client, base_url, user_id, is_open=number == 0)

@@ -6,16 +6,15 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
-from string import Template
 from typing import Final
 
 from bongsu.core import limits
-from bongsu.http.page import LANGUAGES
+from bongsu.http.page import languages, template
 from bongsu.status.document import Document, FeatureState, IncidentState, SiteState
 from bongsu.status.texts import TEXTS, UNITS
 
 PAGES: Final = Path(__file__).parent / "pages"
-_TEMPLATE: Final = Template((PAGES / "status.html").read_text(encoding="utf-8"))
+_TEMPLATE: Final = template(PAGES / "status.html")
 _SITE: Final = "site:"
 _SIZES: Final = (86_400, 3_600, 60, 1)
 
@@ -46,7 +45,7 @@ class _Page:
         return _TEMPLATE.substitute(
             {
                 **{name: escape(text) for name, text in plain.items()},
-                **{f"current_{one}": ' aria-current="true"' if one == self._language else "" for one in LANGUAGES},
+                "languages": languages(self._language, texts["language"]),
                 "level": "unknown" if self._is_blind() else document.level,
                 "headline": escape(headline),
                 "lead": lead,
