@@ -25,8 +25,8 @@ _EN: Final = {
     "language": "Language",
     "heading": "Bongsu is running here.",
     "heading_gone": "The fire is out.",
-    "lead": "A messenger server that speaks the open Matrix protocol. Choose a client, enter the address below,"
-    " and talk.",
+    "lead": "A messenger server that speaks the open Matrix protocol. Open it here, or choose another client and enter"
+    " the address below.",
     "open_app": "Open Bongsu",
     "own_account": "Your account: sessions, password, passkeys",
     "state": "State of this server",
@@ -85,7 +85,7 @@ _KO: Final = {
     "language": "언어",
     "heading": "봉수가 켜져 있습니다.",
     "heading_gone": "봉수가 꺼졌습니다.",
-    "lead": "공개 표준 Matrix로 대화하는 메신저 서버입니다. 앱을 고르고 아래 주소를 넣으면 바로 이야기할 수 있습니다.",
+    "lead": "공개 표준 Matrix로 대화하는 메신저 서버입니다. 여기서 바로 열거나, 다른 앱을 골라 아래 주소를 넣으세요.",
     "open_app": "봉수 열기",
     "own_account": "내 계정: 세션, 비밀번호, 패스키",
     "state": "서버 상태",
@@ -114,7 +114,7 @@ _KO: Final = {
     "people_lead": "대화방과 사진, 읽지 않은 메시지까지 갖춘 가상의 사람들입니다. 한 사람으로 로그인하고,"
     " 다른 앱에서 또 한 사람으로 로그인하면 혼자서도 대화해 볼 수 있습니다.",
     "people_hidden": "비밀번호는 서버가 있는 컴퓨터의 브라우저에만 보입니다. “bongsu demo” 명령으로도 볼 수 있습니다.",
-    "user_name": "사용자 이름",
+    "user_name": "아이디",
     "password": "비밀번호",
     "copy_password": "{name}의 비밀번호 복사",
     "copy_address": "주소 복사",
