@@ -170,65 +170,75 @@ class Worker:
     def __init__(self, settings: Settings, database: Database) -> None:
         self.settings = settings
         self.database = database
+        self.is_draining = False
+        self._sweeps: list[asyncio.Task[None]] = []
+        self._know()
+        self._let_in()
+        self._tell()
+        self._keep_files()
+        self._speak_outside()
+        self._look_after()
+        routes = [*self._account_routes(), *self._room_routes(), *self._site_routes()]
+        self.app = App(Router(routes), self.tokens, self.limiter, self.shedding, settings.peer_secret, self.services)
+
+    # --- what there is, in the order in which one needs the other ---
+
+    def _know(self) -> None:
+        """The database as this worker knows it, and the right to write."""
+        database = self.database
         self.feed = Feed(database)
         self.rooms = Rooms(database, self.feed)
         self.readers = Readers(database, self.feed)
         self.committer = Committer(database, self.feed, self._make_batch)
-        self.limiter = RateLimiter(RateLimits(database), now_ms, enabled=settings.rate_limits)
-        self.place = Place(settings.public_base_url, settings.server_name)
-        accounts = Accounts(database)
-        self.tokens = Tokens(accounts, now_ms)
-        self.services = Services(database, accounts, settings.server_name, now_ms)
+        self.shedding = Shedding()
+        self.limiter = RateLimiter(RateLimits(database), now_ms, enabled=self.settings.rate_limits)
+
+    def _let_in(self) -> None:
+        """People and application services, their sessions and proofs."""
+        settings, database, name = self.settings, self.database, self.settings.server_name
+        self.place = Place(settings.public_base_url, name)
+        self.people = Accounts(database)
+        self.addresses = ThirdPartyIds(database)
+        self.factors = Factors(database)
+        self.tokens = Tokens(self.people, now_ms)
+        self.passwords = Passwords(self.people, self.limiter, settings.password_hashing)
+        self.sessions = Sessions(self.people, self.committer, name)
+        self.deactivation = Deactivation(database, self.people, self.sessions, self.committer)
+        self.postman = Postman(database, _mail_server(settings))
+        self.notices = Notices(database, self.committer, self._new_room_id, name)
+        self.services = Services(database, self.people, name, now_ms)
         self.service_calls = ServiceCalls()
-        self.service_queries = ServiceQueries(
-            database, self.services, self.service_calls, self.limiter, settings.server_name
-        )
+        self.service_queries = ServiceQueries(database, self.services, self.service_calls, self.limiter, name)
         self.service_tellings = ServiceTellings(
             database, self.feed, self.services, self.service_calls, now_ms, random.random
         )
-        self.notices = Notices(database, self.committer, self._new_room_id, settings.server_name)
         self.service_administration = ServiceAdministration(database, self.committer, self.services)
-        self.passwords = Passwords(accounts, self.limiter, settings.password_hashing)
-        self.sessions = Sessions(accounts, self.committer, settings.server_name)
-        self.deactivation = Deactivation(database, accounts, self.sessions, self.committer)
         self.accounts = Administration(
-            accounts,
-            self.sessions,
-            self.passwords,
-            self.deactivation,
-            self.committer,
-            Factors(database),
-            settings.server_name,
+            *(self.people, self.sessions, self.passwords, self.deactivation, self.committer, self.factors, name)
         )
-        self.postman = Postman(database, _mail_server(settings))
+
+    def _tell(self) -> None:
+        """What devices are told, in each way that clients ask."""
+        database, feed, rooms, readers = self.database, self.feed, self.rooms, self.readers
+        admission = Admission(time.monotonic, is_open=not self.settings.shedding)
         self.mailbox = Mailbox(database)
-        self.shedding = Shedding()
-        admission = Admission(time.monotonic, is_open=not settings.shedding)
-        self.sync = Sync(database, self.feed, self.rooms, self.readers, self.mailbox, admission, now_ms)
-        self.attendance = Attendance(
-            database, self.committer, now_ms, lambda: self.shedding.level >= Tier.PRESENCE.shed_at
-        )
-        saw = self.attendance.saw if settings.presence else None
-        self.syncing = SyncEndpoints(database, self.sync, saw)
-        self.connections = Connections(database)
-        sliding = Sliding(
-            database,
-            self.feed,
-            self.rooms,
-            self.readers,
-            self.mailbox,
-            admission,
-            self.sync,
-            self.connections,
-            now_ms,
-        )
-        self.sliding = SlidingSyncEndpoint(sliding, saw)
         self.peeks = Peeks()
+        self.connections = Connections(database)
         self.typing_ends = TypingEnds(database, self.committer, now_ms)
+        self.attendance = Attendance(database, self.committer, now_ms, self._is_shed(Tier.PRESENCE))
+        saw = self.attendance.saw if self.settings.presence else None
+        self.sync = Sync(database, feed, rooms, readers, self.mailbox, admission, now_ms)
+        self.syncing = SyncEndpoints(database, self.sync, saw)
+        sliding = Sliding(database, feed, rooms, readers, self.mailbox, admission, self.sync, self.connections, now_ms)
+        self.sliding = SlidingSyncEndpoint(sliding, saw)
+        self.indexing = Indexing(database, feed, self._is_shed(Tier.SEARCH))
+
+    def _keep_files(self) -> None:
+        settings = self.settings
         self.peers = Peers(settings.site, parse_peers(settings.peers), settings.peer_secret, settings.peer_ca)
         self.blobs = BlobFolder(settings.data / "blobs")
         self.media = Media(
-            database,
+            self.database,
             self.blobs,
             server_name=settings.server_name,
             now_ms=now_ms,
@@ -237,10 +247,10 @@ class Worker:
             peers=self.peers,
         )
         self.previews = self._previews() if settings.url_previews else None
-        self.pressure = Pressure(database, self.committer, self.shedding, self._parked)
-        self.is_draining = False
-        self.leaving = Leaving(database, settings.site, self.sync.hurry)
-        self.load = Load(now_ms)
+
+    def _speak_outside(self) -> None:
+        """Pushes, to gateways and browsers."""
+        database, settings = self.database, self.settings
         self.outside = Outside(allows_private=settings.push_private_addresses)
         self.vapid = Vapid(_contact_of(settings), now_ms)
         self.pushing = Pushing(
@@ -248,9 +258,16 @@ class Worker:
             self.feed,
             Planning(database, self.feed, self.rooms, self.readers, now_ms),
             PushSending(self.outside, self.vapid, now_ms),
-            is_pressed=lambda: self.shedding.level >= Tier.SEARCH.shed_at,
+            is_pressed=self._is_shed(Tier.SEARCH),
             random=random.random,
         )
+
+    def _look_after(self) -> None:
+        """How this worker and its sites are."""
+        database, settings = self.database, self.settings
+        self.load = Load(now_ms)
+        self.leaving = Leaving(database, settings.site, self.sync.hurry)
+        self.pressure = Pressure(database, self.committer, self.shedding, self._parked)
         self.watch = Watch(
             settings.site,
             self.peers,
@@ -263,10 +280,9 @@ class Worker:
             pressure=lambda: self.shedding.level,
             can_write=lambda: database.has_primary,
         )
-        self.indexing = Indexing(database, self.feed, lambda: self.shedding.level >= Tier.SEARCH.shed_at)
-        self._sweeps: list[asyncio.Task[None]] = []
-        routes = [*self._account_routes(accounts), *self._room_routes(), *self._site_routes()]
-        self.app = App(Router(routes), self.tokens, self.limiter, self.shedding, settings.peer_secret, self.services)
+
+    def _is_shed(self, tier: Tier) -> Callable[[], bool]:
+        return lambda: self.shedding.level >= tier.shed_at
 
     def _make_batch(self, connection: Connection, pos: int, sent: dict[bytes, str], has_lock: bool) -> RoomBatch:
         name = self.settings.server_name
@@ -281,53 +297,60 @@ class Worker:
 
     # --- the one list of everything that answers ---
 
-    def _account_routes(self, accounts: Accounts) -> list[Route]:
-        settings, sessions, passwords = self.settings, self.sessions, self.passwords
-        name = settings.server_name
-        addresses = ThirdPartyIds(self.database)
-        interactive = Interactive(accounts, passwords, addresses, name)
-        factors = Factors(self.database)
-        registration = Registration(
-            accounts,
-            sessions,
-            passwords,
+    def _account_routes(self) -> list[Route]:
+        database, committer, name = self.database, self.committer, self.settings.server_name
+        people, sessions, passwords = self.people, self.sessions, self.passwords
+        interactive = Interactive(people, passwords, self.addresses, name)
+        registration = self._registration(interactive)
+        families = (
+            Login(sessions, passwords, interactive, self.services, self.addresses, self.factors, name),
+            registration,
+            AdminRegistration(people, sessions, passwords, name, self.settings.registration_secret),
+            Account(people, sessions, passwords, interactive, self.deactivation, self.addresses),
+            Devices(people, sessions, interactive),
+            Keys(database, committer, self.sync),
+            CrossSigning(database, committer, interactive, people, self.factors, self.place),
+            ToDevice(committer),
+            KeyBackup(database),
+            self._confirmations(),
+            ThirdPartyIdEndpoints(self.addresses, interactive, now_ms),
+            ServiceEndpoints(self.services, self.service_calls, self.service_tellings, committer),
+            Moderation(database, people, committer, name),
+        )
+        routes = [route for family in families for route in family.routes()]
+        return [*routes, *self._sign_in_routes(registration)]
+
+    def _registration(self, interactive: Interactive) -> Registration:
+        settings = self.settings
+        return Registration(
+            self.people,
+            self.sessions,
+            self.passwords,
             interactive,
             self.services,
-            name,
+            settings.server_name,
             is_open=settings.open_registration,
             has_guests=settings.guests,
             mail=settings.registration_mail,
         )
-        families = (
-            Login(sessions, passwords, interactive, self.services, addresses, factors, name),
-            registration,
-            AdminRegistration(accounts, sessions, passwords, name, settings.registration_secret),
-            Account(accounts, sessions, passwords, interactive, self.deactivation, addresses),
-            Devices(accounts, sessions, interactive),
-            Keys(self.database, self.committer, self.sync),
-            CrossSigning(self.database, self.committer, interactive, accounts, factors, self.place),
-            ToDevice(self.committer),
-            KeyBackup(self.database),
-            Confirmations(
-                addresses,
-                self.postman,
-                self.limiter,
-                server_name=name,
-                base_url=settings.public_base_url,
-                domains=settings.mail_domains,
-                link_hosts=settings.mail_link_hosts,
-                reveals=settings.reveal_addresses,
-            ),
-            ThirdPartyIdEndpoints(addresses, interactive, now_ms),
-            ServiceEndpoints(self.services, self.service_calls, self.service_tellings, self.committer),
-            Moderation(self.database, accounts, self.committer, name),
-        )
-        routes = [route for family in families for route in family.routes()]
-        return [*routes, *self._sign_in_routes(accounts, registration, factors)]
 
-    def _sign_in_routes(self, accounts: Accounts, registration: Registration, factors: Factors) -> list[Route]:
+    def _confirmations(self) -> Confirmations:
+        settings = self.settings
+        return Confirmations(
+            self.addresses,
+            self.postman,
+            self.limiter,
+            server_name=settings.server_name,
+            base_url=settings.public_base_url,
+            domains=settings.mail_domains,
+            link_hosts=settings.mail_link_hosts,
+            reveals=settings.reveal_addresses,
+        )
+
+    def _sign_in_routes(self, registration: Registration) -> list[Route]:
         """By browser, and for apps."""
-        database, sessions, passwords, place = self.database, self.sessions, self.passwords, self.place
+        database, people, sessions, factors = self.database, self.people, self.sessions, self.factors
+        place, passwords = self.place, self.passwords
         desk = Desk(Visitors(Browsers(database), is_https=place.is_https), place)
         table = OAuth(database)
         apps = Apps(table, place)
@@ -335,14 +358,14 @@ class Worker:
         two_step = TwoStep(desk, factors, self.limiter)
         families = (
             desk,
-            SignIn(desk, passwords, registration, ThirdPartyIds(database), two_step),
-            Passkeys(desk, factors, accounts),
+            SignIn(desk, passwords, registration, self.addresses, two_step),
+            Passkeys(desk, factors, people),
             two_step,
-            AccountPages(desk, accounts, sessions, passwords, self.deactivation, table, factors),
-            Consent(desk, table, apps, accounts),
+            AccountPages(desk, people, sessions, passwords, self.deactivation, table, factors),
+            Consent(desk, table, apps, people),
             Sso(desk, sessions),
             apps,
-            OAuthEndpoints(table, apps, accounts, sessions, openid, place, can_sign_up=registration.is_for_everybody),
+            OAuthEndpoints(table, apps, people, sessions, openid, place, can_sign_up=registration.is_for_everybody),
             openid,
         )
         return [route for family in families for route in family.routes()]
