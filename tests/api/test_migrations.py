@@ -39,7 +39,7 @@ async def databases(postgres: EmbeddedPostgres) -> AsyncIterator[list[Database]]
 
 async def test_two_at_once(databases: list[Database]) -> None:
     one, other = await asyncio.gather(*(migrations.migrate(database) for database in databases))
-    expected = [f"{m.name}.{m.half}" for m in migrations.known() if m.half == "expand"]
+    expected = [f"{m.name}.{m.half}" for m in migrations.known() if m.half != "contract"]
     assert sorted([one, other]) == [[], expected]
     assert await databases[0].fetchval("SELECT pos FROM stream") == 0
 
@@ -85,7 +85,45 @@ async def test_failed_migration_leaves_nothing(databases: list[Database], monkey
     monkeypatch.setattr(migrations, "known", lambda: broken)
     with pytest.raises(Exception, match="division by zero"):
         await migrations.migrate(databases[0])
-    assert await databases[1].fetchval("SELECT to_regclass('events')") is None
+    assert await databases[1].fetchval("SELECT to_regclass('t')") is None
+    assert await databases[1].fetchval("SELECT count(*) FROM migrations WHERE name = '9999_broken'") == 0
+    mended = [*broken[:-1], migrations.Migration("9999_broken", "expand", "CREATE TABLE t (x int)")]
+    monkeypatch.setattr(migrations, "known", lambda: mended)
+    assert await migrations.migrate(databases[1]) == ["9999_broken.expand"]
+
+
+async def test_index_on_a_large_table_stops_nobody(
+    postgres: EmbeddedPostgres, databases: list[Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it is built, and while it waits for those who read, others write; what a broken try left is built anew."""
+    one, other = databases
+    await migrations.migrate(one)
+    sql = "-- why\nCREATE INDEX CONCURRENTLY users_made ON users (created_at);\n"
+    monkeypatch.setattr(migrations, "known", lambda: [migrations.Migration("9999_made", "index", sql)])
+    reader = await asyncpg.connect(postgres.dsn)
+    async with reader.transaction(isolation="repeatable_read"):
+        await reader.fetch("SELECT * FROM users")
+        building = asyncio.create_task(migrations.migrate(one))
+        while (
+            await other.fetchval("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('users_made')") is None
+        ):
+            await asyncio.sleep(0.01)
+        async with asyncio.timeout(60):
+            await other.execute("UPDATE users SET user_id = user_id")
+        assert not building.done()
+        await other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONCURRENTLY%'"
+        )
+    await reader.close()
+    assert await building == ["9999_made.index"]
+    assert await other.fetchval("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('users_made')")
+    assert await migrations.migrate(other) == []
+
+
+async def test_contracts_come_last(databases: list[Database], monkeypatch: pytest.MonkeyPatch) -> None:
+    files = [*migrations.known(), migrations.Migration("0001_core", "contract", "DROP TABLE rate_limits")]
+    monkeypatch.setattr(migrations, "known", lambda: sorted(files, key=migrations.in_order))
+    assert (await migrations.migrate(databases[0], contract=True))[-1] == "0001_core.contract"
 
 
 async def test_contract_halves_wait(databases: list[Database], monkeypatch: pytest.MonkeyPatch) -> None:

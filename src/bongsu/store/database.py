@@ -9,7 +9,7 @@ is never acknowledged.
 import asyncio
 import time
 import weakref
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -393,7 +393,11 @@ class Database:
         A caller that is cancelled leaves; the transaction goes on to its end. Raises 503 refusals when the database
         cannot be reached (nothing changed) or the outcome is unknown.
         """
-        task = asyncio.ensure_future(self._write(work))
+        return await self.to_the_end(self._write(work))
+
+    async def to_the_end(self, writing: Coroutine[Any, Any, T]) -> T:
+        """Whoever waits may leave: it goes on, and close() waits for it."""
+        task = asyncio.ensure_future(writing)
         self._writes.add(task)
         task.add_done_callback(self._writes.discard)
         return await asyncio.shield(task)
