@@ -56,10 +56,9 @@ def _groups() -> Path | None:
 
 
 def _can_kill(root: Path) -> bool:
+    """Tried in a group of its own name: sites start at the same moment, and each tries."""
     try:
-        trial = Path(
-            tempfile.mkdtemp(prefix="bongsu-trial-", dir=root)
-        )  # sites start at the same moment, and each tries
+        trial = Path(tempfile.mkdtemp(prefix="bongsu-trial-", dir=root))
         try:
             return (trial / "cgroup.kill").exists()
         finally:

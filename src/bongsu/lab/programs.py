@@ -104,10 +104,11 @@ class Programs:
             "--rate-limits" if wishes.rate_limits else "--no-rate-limits",
             *("--log-format", "json"),
         ]
+        # secrets do not stand on a command line, where everybody reads them
         secret = {"BONGSU_DSN": self.dsn(site), "BONGSU_PEER_SECRET": self._secrets.peer}
         software = self._lab.place(site).software
         later = {"PYTHONPATH": str(software)} if software.exists() else {}
-        return Program(arguments, secret | later)  # secrets do not stand on a command line, where everybody reads them
+        return Program(arguments, {**secret, **later})
 
     def dsn(self, site: str) -> str:
         return dsn(
