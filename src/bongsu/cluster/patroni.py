@@ -35,8 +35,8 @@ from patroni.file_perm import pg_perm  # type: ignore[import-untyped]
 from bongsu.cluster.ballots import BallotBox, Compare, Fields, guarded, is_revision, put
 from bongsu.cluster.breaker import Breaker
 from bongsu.cluster.detachment import detach
+from bongsu.cluster.disk import TAG, Disk, heir
 from bongsu.cluster.fence import Ballot, Voters, is_worth_counting, may_be_elected, may_reign_on
-from bongsu.cluster.room import TAG, Room, heir
 
 PROFILE: Final = "CLUSTER_PROFILE"
 PATRONI_VERSION: Final = "4.1.5"
@@ -135,7 +135,7 @@ class FencedHa(ha.Ha):  # type: ignore[misc]
         self._creation = self._renewal()  # how the leader's key may be created just now
         self._may_have_voted = True  # a process before this one may have
         self._is_crowned = False
-        self._room = Room(self.state_handler.data_dir)
+        self._disk = Disk(self.state_handler.data_dir)
         self._guard_transactions()
         self.breaker: Breaker | None = Breaker(self) if self.has_breaker else None
         if self.breaker:
@@ -282,15 +282,15 @@ class FencedHa(ha.Ha):  # type: ignore[misc]
         if is_held and not self._is_crowned:
             with suppress(DCSError):  # the next round has another try
                 self._is_crowned = self.box.crown()
-        if is_held and self._room.is_scarce():
+        if is_held and self._disk.is_full():
             self._hand_over()
         return is_held
 
-    # --- a full disk (room.py) ---
+    # --- a full disk (disk.py) ---
 
     def get_effective_tags(self) -> dict[str, Any]:
         tags = dict(super().get_effective_tags())
-        return {**tags, TAG: True} if self._room.is_scarce() else tags
+        return {**tags, TAG: True} if self._disk.is_full() else tags
 
     def _hand_over(self) -> None:
         """Asks for a switchover, which Patroni's next round begins."""
@@ -298,7 +298,7 @@ class FencedHa(ha.Ha):  # type: ignore[misc]
             return
         members = [(member.name, member.data) for member in self.cluster.members]
         name = heir(members, self.cluster.sync.members, self.state_handler.name)
-        if name is not None and self._room.may_hand_over():
+        if name is not None and self._disk.may_hand_over():
             log.warning("No room left on this disk; handing over to %s", name)
             with suppress(DCSError):
                 self.dcs.manual_failover(self.state_handler.name, name)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from bongsu.cluster import room
-from bongsu.cluster.room import PLENTY_BYTES, SCARCE_BYTES, TAG, Room, heir
+from bongsu.cluster import disk
+from bongsu.cluster.disk import FULL_BYTES, ROOM_BYTES, TAG, Disk, heir
 
 
 def member(name: str, state: str = "streaming", *, full: bool = False) -> tuple[str, dict[str, Any]]:
@@ -29,28 +29,28 @@ def test_heir(members: list[tuple[str, dict[str, Any]]], expected: str | None) -
     assert heir(members, ["b", "c"], "a") == expected
 
 
-def test_room_that_comes_back_a_little_is_still_scarce(monkeypatch: pytest.MonkeyPatch) -> None:
-    free = SCARCE_BYTES
+def test_a_disk_with_a_little_room_again_is_still_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    free = FULL_BYTES
     monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_bavail=free, f_frsize=1))
-    disk = Room("/anywhere")
-    assert not disk.is_scarce()
-    free = SCARCE_BYTES - 1
-    assert disk.is_scarce()
-    free = PLENTY_BYTES - 1
-    assert disk.is_scarce()
-    free = PLENTY_BYTES
-    assert not disk.is_scarce()
+    tried = Disk("/anywhere")
+    assert not tried.is_full()
+    free = FULL_BYTES - 1
+    assert tried.is_full()
+    free = ROOM_BYTES - 1
+    assert tried.is_full()
+    free = ROOM_BYTES
+    assert not tried.is_full()
 
 
 def test_no_second_try_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    disk = Room("/anywhere")
-    assert disk.may_hand_over()
-    assert not disk.may_hand_over()
-    now += room.REST_SECONDS
-    assert disk.may_hand_over()
+    tried = Disk("/anywhere")
+    assert tried.may_hand_over()
+    assert not tried.may_hand_over()
+    now += disk.REST_SECONDS
+    assert tried.may_hand_over()
 
 
-def test_before_there_is_a_folder_nothing_is_scarce() -> None:
-    assert not Room("/there/is/no/such/folder").is_scarce()
+def test_before_there_is_a_folder_nothing_is_full() -> None:
+    assert not Disk("/there/is/no/such/folder").is_full()
