@@ -139,6 +139,10 @@ async def test_other_tabs_follow(saw: Saw) -> None:
     assert tabs["first"][-2:] == ["두 탭 모두에", "둘째 탭에서"]
 
 
+async def test_three_tabs_make_no_storm(saw: Saw) -> None:
+    assert saw("storm") <= 3
+
+
 async def test_another_centre_answers(saw: Saw) -> None:
     assert saw("elsewhere")["alice"] == ["다른 산으로", "여기도 다른 산"]
     assert saw("elsewhere")["bob"] == saw("elsewhere")["alice"]

@@ -113,6 +113,21 @@ await Promise.all([alice.sees('두 탭 모두에'), alice.sees('두 탭 모두�
 await alice.write('둘째 탭에서', second)
 await bob.sees('둘째 탭에서')
 tell('tabs', { first: await alice.texts(), second: await alice.texts(second) })
+
+// --- a third one: whoever comes back into view asks the one that leads, and nobody else passes it on ---
+const third = await alice.context.newPage()
+alice.watch(third)
+await third.goto(alice.page.url())
+await alice.sees('둘째 탭에서', third)
+await third.evaluate(() => {
+  globalThis.heard = []
+  new BroadcastChannel('bongsu').onmessage = ({ data }) => globalThis.heard.push(JSON.stringify(data))
+  dispatchEvent(new Event('visibilitychange'))
+})
+await alice.write('셋째 탭도 있소')
+await alice.sees('셋째 탭도 있소', third)
+tell('storm', await third.evaluate(() => globalThis.heard.filter((data) => data.includes('"hurry"')).length))
+await third.close()
 await second.close()
 
 // --- the centre that the page came from is killed: the other one answers ---

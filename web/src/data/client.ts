@@ -8,7 +8,7 @@ import { healthOf, type Facts, type Health } from './health'
 import { describeFile, MediaShelf } from './media'
 import { newItem, Outbox, Sender, type Draft } from './outbox'
 import { SyncEngine, type Memory } from './sync'
-import { Tabs, type Told } from './tabs'
+import { Tabs, type Asked, type Told } from './tabs'
 import type { Message } from './timeline'
 import { NO_ACCOUNT, type Account, type Entry, type Item, type Room, type Session } from './types'
 import { kept, RoomWindow } from './window'
@@ -29,7 +29,6 @@ export class Client {
   session: Session | null = null
   profile: Profile = {}
   health: Health = { kind: 'normal' }
-  isLeader = false
   /** An edit, a reaction or a redaction was refused; it leaves no message that could tell. */
   onRefused: (code: string) => void = () => {}
   readonly matrix: Matrix
@@ -54,7 +53,10 @@ export class Client {
   ) {
     this.matrix = new Matrix(sites)
     this.media = new MediaShelf(this.matrix)
-    this.tabs = new Tabs((told) => this.hear(told))
+    this.tabs = new Tabs(
+      (told) => this.hear(told),
+      (asked) => this.obey(asked),
+    )
     this.matrix.onSignedOut = () => void this.forget()
     sites.onChange = () => this.engine?.hurry()
   }
@@ -285,8 +287,7 @@ export class Client {
     const item = await this.outbox.get(txn)
     if (!item) return
     await this.outbox.remove(txn)
-    this.sender?.cancel(txn)
-    this.tabs.tell({ kind: 'cancel', txn })
+    this.tabs.ask({ kind: 'cancel', txn })
     this.outboxChanged(item.room)
   }
 
@@ -340,12 +341,12 @@ export class Client {
     this.tabs.lead(() => this.lead())
     void this.learnSites()
     void this.learnProfile()
-    addEventListener('online', () => this.hurry())
-    addEventListener('visibilitychange', () => document.visibilityState === 'visible' && this.hurry())
+    this.tabs.ask({ kind: 'health' })
+    addEventListener('online', () => this.tabs.ask({ kind: 'hurry' }))
+    addEventListener('visibilitychange', () => document.visibilityState === 'visible' && this.tabs.ask({ kind: 'hurry' }))
   }
 
   private lead(): void {
-    this.isLeader = true
     this.engine = new SyncEngine(this.matrix, this.database, this.memory, {
       changed: (change) => this.changed(change),
       typing: (room, users) => this.setTypists(room, users, true),
@@ -396,7 +397,6 @@ export class Client {
   }
 
   private hurry(): void {
-    if (!this.isLeader) return this.tabs.tell({ kind: 'hurry' })
     if (this.facts.isCut) this.engine?.hurry()
     void this.sender?.wake()
   }
@@ -471,16 +471,24 @@ export class Client {
         return void this.sender?.flush(told.room)
       case 'progress':
         return this.setShare(told.txn, told.share, false)
-      case 'cancel':
-        return this.sender?.cancel(told.txn)
       case 'typing':
         return this.setTypists(told.room, told.users, false)
       case 'health':
         return this.setHealth(told.health, false)
-      case 'hurry':
-        return this.hurry()
       case 'gone':
         return location.reload()
+    }
+  }
+
+  /** What any tab asks of this one, which leads. */
+  private obey(asked: Asked): void {
+    switch (asked.kind) {
+      case 'cancel':
+        return this.sender?.cancel(asked.txn)
+      case 'hurry':
+        return this.hurry()
+      case 'health':
+        return this.tabs.tell({ kind: 'health', health: this.health })
     }
   }
 

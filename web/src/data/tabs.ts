@@ -6,11 +6,14 @@ export type Told =
   | { kind: 'changed'; rooms: Room[]; entries: Entry[]; account?: Account }
   | { kind: 'outbox'; room: string }
   | { kind: 'progress'; txn: string; share: number }
-  | { kind: 'cancel'; txn: string }
   | { kind: 'typing'; room: string; users: string[] }
   | { kind: 'health'; health: Health }
-  | { kind: 'hurry' }
   | { kind: 'gone' }
+
+/** What one tab asks of those that lead. health: a tab that was opened later knows nothing of it. */
+export type Asked = { kind: 'cancel'; txn: string } | { kind: 'hurry' } | { kind: 'health' }
+
+type Posted = { told: Told } | { asked: Asked }
 
 const NAME = 'bongsu'
 
@@ -19,23 +22,46 @@ export class Tabs {
   private readonly channel = typeof BroadcastChannel === 'undefined' ? undefined : new BroadcastChannel(NAME)
   private readonly end = new AbortController()
   private release: () => void = () => {}
+  isLeader = false
 
-  constructor(private readonly heard: (told: Told) => void) {
-    if (this.channel) this.channel.onmessage = (event: MessageEvent<Told>) => this.heard(event.data)
+  constructor(
+    private readonly heard: (told: Told) => void,
+    private readonly asked: (asked: Asked) => void,
+  ) {
+    if (this.channel) this.channel.onmessage = (event: MessageEvent<Posted>) => this.hear(event.data)
   }
 
   tell(told: Told): void {
-    this.channel?.postMessage(told)
+    this.post({ told })
+  }
+
+  /** Only a tab that leads does it, and no tab passes it on. */
+  ask(asked: Asked): void {
+    if (this.isLeader) this.asked(asked)
+    this.post({ asked })
+  }
+
+  private post(posted: Posted): void {
+    this.channel?.postMessage(posted)
+  }
+
+  private hear(posted: Posted): void {
+    if ('told' in posted) this.heard(posted.told)
+    else if (this.isLeader) this.asked(posted.asked)
   }
 
   /** Waits for its turn to lead; it leads until the tab closes. Without https there are no locks, and every tab leads. */
   lead(start: () => void): void {
-    if (!('locks' in navigator)) return start()
+    const begin = () => {
+      this.isLeader = true
+      start()
+    }
+    if (!('locks' in navigator)) return begin()
     const held = new Promise<void>((resolve) => (this.release = resolve))
     const options = { signal: this.end.signal }
     void navigator.locks
       .request(NAME, options, () => {
-        start()
+        begin()
         return held
       })
       .catch(() => {})
