@@ -133,6 +133,10 @@ async def test_replies_reactions_edits_and_redactions(saw: Saw) -> None:
     assert re.fullmatch(r"👍\s*1", seen["reactions"])
 
 
+async def test_an_event_that_is_none_breaks_nothing(saw: Saw) -> None:
+    assert saw("hostile") == {"last": "그래도 통하오", "wrongs": 0}
+
+
 async def test_other_tabs_follow(saw: Saw) -> None:
     tabs = saw("tabs")
     assert tabs["first"] == tabs["second"]

@@ -43,6 +43,26 @@ export class Person {
     await page.keyboard.press('Enter')
   }
 
+  /** Asks the server with this person's token, past the app. */
+  call(method, path, body) {
+    return this.page.evaluate(
+      async ([method, path, body]) => {
+        const database = await new Promise((resolve) => (indexedDB.open('bongsu').onsuccess = (event) => resolve(event.target.result)))
+        const read = database.transaction('facts').objectStore('facts').get('session')
+        const { token } = await new Promise((resolve) => (read.onsuccess = () => resolve(read.result)))
+        database.close()
+        const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+        return (await fetch(`/_matrix/client/v3${path}`, { method, headers, body: JSON.stringify(body) })).json()
+      },
+      [method, path, body],
+    )
+  }
+
+  /** The id of the room that is open. */
+  room() {
+    return decodeURIComponent(new URL(this.page.url()).pathname.split('/').at(-1))
+  }
+
   async sees(text, page = this.page) {
     await page.locator('.bubble', { hasText: text }).first().waitFor()
   }

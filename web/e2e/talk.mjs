@@ -103,6 +103,19 @@ await alice.page.keyboard.press('Escape')
 tell('windows', { faults: windows })
 tell('room', { faults: [...(await alice.faults()), ...(await bob.faults())] })
 
+// --- events that nobody should send ---
+const hostile = [
+  { msgtype: 'm.text', body: '* x', 'm.new_content': 'x', 'm.relates_to': { rel_type: 'm.replace', event_id: '$x' } },
+  { msgtype: 'm.text', body: { toString: 0 } },
+  { msgtype: { toString: 0 }, url: 'mxc://x/y', body: { toString: 0 }, info: 'x', 'm.relates_to': 'x' },
+]
+for (const [at, content] of hostile.entries()) await bob.call('PUT', `/rooms/${encodeURIComponent(bob.room())}/send/m.room.message/hostile${at}`, content)
+await bob.write('그래도 통하오')
+await alice.sees('그래도 통하오')
+await alice.page.reload()
+await alice.sees('그래도 통하오')
+tell('hostile', { last: (await alice.texts()).at(-1), wrongs: alice.wrongs.length })
+
 // --- another tab of the same browser follows ---
 const second = await alice.context.newPage()
 alice.watch(second)

@@ -3,8 +3,8 @@ import { emptyRoom, readJoined, readOlder, readSync } from '../src/data/arrival'
 import { months, searcher } from '../src/data/drawer'
 import { healthOf } from '../src/data/health'
 import { linkOf, pieces } from '../src/data/links'
-import { chatList, roomName } from '../src/data/rooms'
-import { rows, type Message, type View } from '../src/data/timeline'
+import { chatList, mayInvite, roomName } from '../src/data/rooms'
+import { rows, standing, type Message, type View } from '../src/data/timeline'
 import { NO_ACCOUNT, type Entry, type Room } from '../src/data/types'
 import type { JoinedRoom, RawEvent } from '../src/net/matrix'
 import { layout, rowAt, span } from '../src/ui/span'
@@ -73,6 +73,69 @@ describe('arrival', () => {
     expect(edited.room.last?.content).toEqual({ body: '고침' })
     const gone = readJoined(edited.room, timeline([event('$3', '', { type: 'm.room.redaction', redacts: '$1', content: {} })]))
     expect(gone.room.last).toMatchObject({ id: '$1', redacted: true })
+  })
+})
+
+describe('what people with bad intentions send', () => {
+  const contents: unknown[] = [
+    { msgtype: 'm.text', body: '* x', 'm.new_content': 'x', 'm.relates_to': { rel_type: 'm.replace', event_id: '$1' } },
+    { msgtype: 'm.text', body: { toString: 0 } },
+    { msgtype: { toString: 0 }, url: 'mxc://x/y', body: 'x' },
+    { msgtype: 'constructor', url: 'mxc://x/y', body: 'x' },
+    { msgtype: 'm.image', url: 'mxc://x/y', filename: { toString: 0 }, info: 'x' },
+    { body: 'x', 'm.relates_to': 'x' },
+    { body: 'x', 'm.relates_to': null },
+    { body: 'x', 'm.relates_to': { rel_type: ['m.replace'], event_id: {}, 'm.in_reply_to': 1 } },
+    null,
+  ]
+  const states: [string, unknown][] = [
+    ['m.room.member', { membership: 'join', displayname: { toString: 0 }, avatar_url: [] }],
+    ['m.room.name', { name: { toString: 0 } }],
+    ['m.room.power_levels', { users: 'x', invite: 'y' }],
+    ['m.room.power_levels', null],
+  ]
+
+  test.each(contents.map((content, at) => [at, content]))('message %i breaks nothing', (_, content) => {
+    const one = first(event('$1', '하나'), event('$2', '', { content: content as RawEvent['content'] }), event('$3', '셋'))
+    const shown = messages(view(one.room, one.entries))
+    expect(shown.at(-1)).toMatchObject({ id: '$3', body: '셋' })
+    for (const message of shown) expect(typeof message.body).toBe('string')
+    for (const shelf of ['photos', 'files', 'links'] as const) months(standing(one.entries), shelf)
+    expect(standing(one.entries).filter(searcher('셋'))).toHaveLength(1)
+  })
+
+  test.each(states)('%s breaks nothing', (type, content) => {
+    const one = first(event('$1', '하나'), event('$2', '', { type, state_key: type === 'm.room.member' ? HER : '', content: content as RawEvent['content'] }))
+    expect(messages(view(one.room, one.entries))).toHaveLength(1)
+    expect(roomName({ ...one.room, heroes: [HER] }, ME, NO_ACCOUNT)).toBe('her')
+    expect(mayInvite(one.room, ME)).toBe(true)
+  })
+})
+
+describe('what was edited, then deleted', () => {
+  const edit = (id: string, target: string, body: string, sender = HER) => ({
+    ...relates(id, 'm.room.message', { rel_type: 'm.replace', event_id: target }, { body: `* ${body}`, 'm.new_content': { msgtype: 'm.text', body } }),
+    sender,
+  })
+  const gone = event('$9', '', { type: 'm.room.redaction', redacts: '$1', content: {} })
+
+  test('cannot be read anywhere', () => {
+    const { room, entries } = first(event('$1', '처음 말'), edit('$2', '$1', '고친 말'), event('$3', '남은 말'), gone)
+    const [message] = messages(view(room, entries))
+    expect(message).toMatchObject({ kind: 'redacted', body: '', edited: false })
+    expect(standing(entries).map((entry) => entry.id)).toEqual(['$3'])
+  })
+
+  test('an edit is found by its words, under the message that it changed', () => {
+    const { entries } = first(event('$1', '처음 말'), edit('$2', '$1', '고친 말'))
+    expect(standing(entries).filter(searcher('고친')).map((entry) => entry.id)).toEqual(['$1'])
+    expect(standing(entries).filter(searcher('처음'))).toEqual([])
+  })
+
+  test('the preview takes no edit by others, and none of what is gone', () => {
+    const one = first(event('$1', '처음 말'))
+    expect(readJoined(one.room, timeline([edit('$2', '$1', '남의 말', ME)])).room.last?.content.body).toBe('처음 말')
+    expect(readJoined(one.room, timeline([gone, edit('$2', '$1', '고친 말')])).room.last).toMatchObject({ redacted: true, content: {} })
   })
 })
 

@@ -1,4 +1,5 @@
 import type { Json, JoinedRoom, RawEvent, SyncReply } from '../net/matrix'
+import { contentOf, listsOf, powersOf, type Content } from './content'
 import type { Account, Entry, Member, Preview, Room } from './types'
 
 const SPAN = 2 ** 26 // places in a stretch; it grows from the middle in both directions
@@ -75,21 +76,22 @@ function openStretch(room: Room, joined: JoinedRoom): void {
 }
 
 export function entryOf(event: RawEvent, room: string, order: number): Entry {
+  const content = contentOf(event.content)
   const entry: Entry = {
     id: event.event_id ?? `~${order}`,
     room,
     order,
     type: event.type,
     sender: event.sender,
-    content: event.content,
+    content,
     ts: event.origin_server_ts,
   }
   if (event.state_key !== undefined) entry.stateKey = event.state_key
   if (event.unsigned?.transaction_id) entry.txn = event.unsigned.transaction_id
-  if (event.unsigned?.prev_content) entry.previous = event.unsigned.prev_content
+  if (event.unsigned?.prev_content) entry.previous = contentOf(event.unsigned.prev_content)
   if (event.unsigned?.redacted_because) entry.redacted = true
-  const redacts = event.redacts ?? event.content['redacts']
-  if (event.type === 'm.room.redaction' && typeof redacts === 'string') entry.redacts = redacts
+  const redacts = event.redacts ?? content.redacts
+  if (event.type === 'm.room.redaction' && redacts) entry.redacts = redacts
   return entry
 }
 
@@ -118,7 +120,7 @@ export function readOlder(
   const grown = { ...stretch, from, oldest: stretch.oldest - entries.length }
   const members = { ...room.members }
   for (const event of page.state ?? []) {
-    if (event.type === 'm.room.member' && event.state_key && !members[event.state_key]) members[event.state_key] = memberOf(event.content)
+    if (event.type === 'm.room.member' && event.state_key && !members[event.state_key]) members[event.state_key] = memberOf(contentOf(event.content))
   }
   const stretches = room.stretches.map((one) => (one === stretch ? grown : one))
   return { room: { ...room, stretches, members }, entries }
@@ -126,45 +128,38 @@ export function readOlder(
 
 // --- state ---
 
-const text = (content: Json, key: string): string | undefined => {
-  const value = content[key]
-  return typeof value === 'string' && value !== '' ? value : undefined
-}
-
 type Text = 'name' | 'topic' | 'avatar' | 'alias' | 'joinRule' | 'fullyRead'
 
 function put(room: { [key in Text]?: string }, key: Text, value: string | undefined): void {
-  if (value === undefined) delete room[key]
-  else room[key] = value
+  if (value) room[key] = value
+  else delete room[key]
 }
 
 function readState(room: Room, event: RawEvent): void {
-  const { content } = event
+  const content = contentOf(event.content)
   if (event.type === 'm.room.member' && event.state_key) room.members[event.state_key] = memberOf(content)
   if (event.state_key !== '') return
   switch (event.type) {
     case 'm.room.name':
-      return put(room, 'name', text(content, 'name'))
+      return put(room, 'name', content.name)
     case 'm.room.topic':
-      return put(room, 'topic', text(content, 'topic'))
+      return put(room, 'topic', content.topic)
     case 'm.room.avatar':
-      return put(room, 'avatar', text(content, 'url'))
+      return put(room, 'avatar', content.url)
     case 'm.room.canonical_alias':
-      return put(room, 'alias', text(content, 'alias'))
+      return put(room, 'alias', content.alias)
     case 'm.room.join_rules':
-      return put(room, 'joinRule', text(content, 'join_rule'))
+      return put(room, 'joinRule', content.join_rule)
     case 'm.room.encryption':
       room.encrypted = true
       return
     case 'm.room.power_levels':
-      room.powers = content
+      room.powers = powersOf(event.content)
   }
 }
 
-function memberOf(content: Json): Member {
-  const member: Member = { membership: text(content, 'membership') ?? 'leave' }
-  const name = text(content, 'displayname')
-  const avatar = text(content, 'avatar_url')
+function memberOf({ membership, displayname: name, avatar_url: avatar }: Content): Member {
+  const member: Member = { membership: membership || 'leave' }
   if (name) member.name = name
   if (avatar) member.avatar = avatar
   return member
@@ -173,12 +168,12 @@ function memberOf(content: Json): Member {
 function readInvite(id: string, state: RawEvent[]): Room {
   const room = emptyRoom(id)
   for (const event of state) readState(room, event)
-  const invite = state.findLast((event) => event.type === 'm.room.member' && event.content['membership'] === 'invite')
+  const invite = state.findLast((event) => event.type === 'm.room.member' && contentOf(event.content).membership === 'invite')
   room.membership = 'invite'
   room.lastTs = invite?.origin_server_ts ?? Date.now()
   if (invite) {
     room.inviter = invite.sender
-    if (invite.content['is_direct'] === true) room.isDirect = true
+    if (contentOf(invite.content).is_direct) room.isDirect = true
     room.heroes = [invite.sender]
   }
   return room
@@ -194,10 +189,10 @@ function noteLast(room: Room, entry: Entry): void {
     room.lastTs ||= entry.ts
     return
   }
-  const relation = entry.content['m.relates_to'] as Json | undefined
-  if (relation?.['rel_type'] === 'm.replace') {
-    const content = entry.content['m.new_content'] as Json | undefined
-    if (content && room.last && room.last.id === relation['event_id']) room.last = { ...room.last, content }
+  const { 'm.relates_to': relation, 'm.new_content': content } = entry.content
+  if (relation?.rel_type === 'm.replace') {
+    const isOwn = room.last?.id === relation.event_id && room.last?.sender === entry.sender
+    if (content && room.last && isOwn && !room.last.redacted) room.last = { ...room.last, content }
     return
   }
   room.last = previewOf(entry)
@@ -232,12 +227,12 @@ function readReceipts(room: Room, content: Json): void {
 }
 
 function readRoomData(room: Room, type: string, content: Json): void {
-  if (type === 'm.fully_read') put(room, 'fullyRead', text(content, 'event_id'))
+  if (type === 'm.fully_read') put(room, 'fullyRead', typeof content['event_id'] === 'string' ? content['event_id'] : undefined)
   if (type === 'm.tag') room.tags = Object.keys((content['tags'] as Json | undefined) ?? {})
 }
 
 export function readAccount(account: Account, event: { type: string; content: Json }): Account {
-  if (event.type === 'm.direct') return { ...account, direct: event.content as Record<string, string[]> }
+  if (event.type === 'm.direct') return { ...account, direct: listsOf(event.content) }
   if (event.type === 'm.ignored_user_list') {
     return { ...account, ignored: Object.keys((event.content['ignored_users'] as Json | undefined) ?? {}) }
   }

@@ -23,6 +23,7 @@ export interface Profile {
 const TICK_MS = 1_000
 const DAY_MS = 86_400_000
 const TYPING_MS = 4_000
+const FOUND_MAX = 100
 
 /** Everything the screens may know and do. They listen to topics and read again. */
 export class Client {
@@ -216,13 +217,13 @@ export class Client {
     void this.matrix.typing(id, this.me, isTyping).catch(() => {})
   }
 
-  /** What is kept of a room, newest first. */
+  /** The messages kept of a room, newest first. */
   keptOf(id: string): Promise<Entry[]> {
-    return kept(this.database, id, (entry) => entry.type === 'm.room.message', 20_000)
+    return kept(this.database, id)
   }
 
-  find(id: string, words: string): Promise<Entry[]> {
-    return kept(this.database, id, searcher(words), 100)
+  async find(id: string, words: string): Promise<Entry[]> {
+    return (await this.keptOf(id)).filter(searcher(words)).slice(0, FOUND_MAX)
   }
 
   // --- saying things: on disk first ---

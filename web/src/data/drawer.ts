@@ -20,18 +20,17 @@ export interface Month {
 }
 
 function thingsOf(entry: Entry, shelf: Shelf): Thing[] {
-  if (entry.redacted || entry.type !== 'm.room.message') return []
   const base = { id: entry.id, sender: entry.sender, ts: entry.ts }
   const media = mediaOf(entry.type, entry.content)
   if (shelf === 'links') {
-    const found = media ? [] : pieces(String(entry.content['body'] ?? ''))
+    const found = media ? [] : pieces(entry.content.body ?? '')
     return found.flatMap((piece) => (piece.link ? [{ ...base, link: { ...piece.link, text: piece.text } }] : []))
   }
   const isPhoto = media?.kind === 'image' || media?.kind === 'video'
   return media && isPhoto === (shelf === 'photos') ? [{ ...base, media }] : []
 }
 
-/** What a room's drawer holds, newest month first. entries: newest first. */
+/** What a room's drawer holds, newest month first. entries: messages as they read now, newest first. */
 export function months(entries: readonly Entry[], shelf: Shelf): Month[] {
   const list: Month[] = []
   for (const entry of entries) {
@@ -50,8 +49,8 @@ export function months(entries: readonly Entry[], shelf: Shelf): Month[] {
 export function searcher(words: string): (entry: Entry) => boolean {
   const wanted = normal(words).split(/\s+/).filter(Boolean)
   return (entry) => {
-    if (entry.redacted || entry.type !== 'm.room.message' || wanted.length === 0) return false
-    const body = normal(String(entry.content['body'] ?? ''))
+    if (wanted.length === 0) return false
+    const body = normal(entry.content.body ?? '')
     return wanted.every((word) => body.includes(word))
   }
 }

@@ -1,5 +1,6 @@
 import { Refused, Unreachable } from '../net/errors'
 import type { Json, Matrix } from '../net/matrix'
+import { contentOf } from './content'
 import { roomRange, type Database } from './database'
 import type { Attachment, Item } from './types'
 
@@ -41,7 +42,7 @@ export const nextOf = (items: readonly Item[]): Item | undefined => items.find((
 
 /** Is it a message of its own, and not something about another one? */
 export const standsAlone = (item: Item): boolean =>
-  item.type === 'm.room.message' && (item.content['m.relates_to'] as Json | undefined)?.['rel_type'] !== 'm.replace'
+  item.type === 'm.room.message' && contentOf(item.content)['m.relates_to']?.rel_type !== 'm.replace'
 
 /** A transaction id that nobody else makes. randomUUID would need https. */
 export function newTransaction(): string {

@@ -60,16 +60,13 @@ export function friends(rooms: Iterable<Room>, account: Account, me: string, com
 
 /** May I do this here? Levels that a room does not name are the protocol's. */
 export function mayInvite(room: Room, me: string): boolean {
-  const powers = room.powers as { users?: Record<string, number>; users_default?: number; invite?: number } | undefined
-  return level(room, me) >= (powers?.invite ?? 0)
+  return level(room, me) >= (room.powers?.invite ?? 0)
 }
 
 export function level(room: Room, user: string): number {
-  const powers = room.powers as { users?: Record<string, number>; users_default?: number } | undefined
-  return powers?.users?.[user] ?? powers?.users_default ?? 0
+  return room.powers?.users[user] ?? room.powers?.users_default ?? 0
 }
 
 export function mayRedact(room: Room, me: string): boolean {
-  const powers = room.powers as { redact?: number } | undefined
-  return level(room, me) >= (powers?.redact ?? 50)
+  return level(room, me) >= (room.powers?.redact ?? 50)
 }

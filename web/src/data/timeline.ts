@@ -1,5 +1,5 @@
-import type { Json } from '../net/matrix'
 import { stretchOf } from './arrival'
+import { contentOf, type Content, type Relation } from './content'
 import { standsAlone } from './outbox'
 import type { Entry, Item, Room } from './types'
 
@@ -17,6 +17,7 @@ export interface Media {
   width?: number
   height?: number
   type?: string
+  isSticker?: boolean
 }
 
 /** One thing said, with everything that was later said about it. */
@@ -56,7 +57,7 @@ interface Said {
   redacted: Set<string>
 }
 
-const relationOf = (entry: Entry): Json => (entry.content['m.relates_to'] as Json | undefined) ?? {}
+const relationOf = (entry: Entry): Relation => entry.content['m.relates_to'] ?? {}
 
 /** What was said about other events: the newest edit by the same person, reactions, redactions. */
 function gather(entries: readonly Entry[]): Said {
@@ -65,11 +66,10 @@ function gather(entries: readonly Entry[]): Said {
   for (const entry of entries) if (entry.redacts) said.redacted.add(entry.redacts)
   for (const entry of entries) {
     if (entry.redacted || said.redacted.has(entry.id)) continue
-    const relation = relationOf(entry)
-    const target = relation['event_id']
-    if (typeof target !== 'string') continue
-    if (relation['rel_type'] === 'm.replace' && senders.get(target) === entry.sender) said.edits.set(target, entry)
-    if (entry.type === 'm.reaction' && typeof relation['key'] === 'string') addReaction(said, target, relation['key'], entry)
+    const { rel_type: kind, event_id: target, key } = relationOf(entry)
+    if (target === undefined) continue
+    if (kind === 'm.replace' && senders.get(target) === entry.sender) said.edits.set(target, entry)
+    if (entry.type === 'm.reaction' && key !== undefined) addReaction(said, target, key, entry)
   }
   return said
 }
@@ -81,25 +81,26 @@ function addReaction(said: Said, target: string, key: string, entry: Entry): voi
   if (!list.some((one) => one.sender === entry.sender)) keys.set(key, [...list, entry])
 }
 
-const isReplacement = (entry: Entry): boolean => relationOf(entry)['rel_type'] === 'm.replace'
+const isReplacement = (entry: Entry): boolean => relationOf(entry).rel_type === 'm.replace'
 
-export const mediaKinds: Record<string, Media['kind']> = {
-  'm.image': 'image',
-  'm.video': 'video',
-  'm.audio': 'audio',
-  'm.file': 'file',
-}
+const KINDS = new Map<string | undefined, Media['kind']>([
+  ['m.image', 'image'],
+  ['m.video', 'video'],
+  ['m.audio', 'audio'],
+  ['m.file', 'file'],
+])
 
 /** The file of a message, if it is one. */
-export function mediaOf(type: string, content: Json): Media | undefined {
-  const kind = type === 'm.sticker' ? 'image' : mediaKinds[String(content['msgtype'])]
-  if (!kind || typeof content['url'] !== 'string') return undefined
-  const info = (content['info'] ?? {}) as { size?: number; w?: number; h?: number; mimetype?: string }
-  const media: Media = { uri: content['url'], kind, name: String(content['filename'] ?? content['body'] ?? '') }
-  if (typeof info.size === 'number') media.size = info.size
-  if (typeof info.w === 'number' && info.w > 0) media.width = info.w
-  if (typeof info.h === 'number' && info.h > 0) media.height = info.h
-  if (typeof info.mimetype === 'string') media.type = info.mimetype
+export function mediaOf(type: string, { url: uri, msgtype, filename, body, info = {} }: Content): Media | undefined {
+  const isSticker = type === 'm.sticker'
+  const kind = isSticker ? 'image' : KINDS.get(msgtype)
+  if (!kind || uri === undefined) return undefined
+  const media: Media = { uri, kind, name: filename ?? body ?? '' }
+  if (isSticker) media.isSticker = true
+  if (info.size !== undefined) media.size = info.size
+  if (info.w !== undefined && info.w > 0) media.width = info.w
+  if (info.h !== undefined && info.h > 0) media.height = info.h
+  if (info.mimetype !== undefined) media.type = info.mimetype
   return media
 }
 
@@ -111,10 +112,25 @@ export function withoutFallback(body: string, isReply: boolean): string {
   return end < 0 ? body : lines.slice(lines[end] === '' ? end + 1 : end).join('\n')
 }
 
+const isGone = (entry: Entry, said: Said): boolean => entry.redacted === true || said.redacted.has(entry.id)
+
+/** How something reads now: as it was edited, or not at all. */
+function wordingOf(entry: Entry, said: Said): Content {
+  if (isGone(entry, said)) return {}
+  return said.edits.get(entry.id)?.content['m.new_content'] ?? entry.content
+}
+
+/** The messages among what is kept of a room, as they read now. entries: oldest first. */
+export function standing(entries: readonly Entry[]): Entry[] {
+  const said = gather(entries)
+  const messages = entries.filter((entry) => entry.type === 'm.room.message' && !isReplacement(entry) && !isGone(entry, said))
+  return messages.map((entry) => ({ ...entry, content: wordingOf(entry, said) }))
+}
+
 function messageOf(entry: Entry, said: Said, me: string): Message {
-  const edit = said.edits.get(entry.id)
-  const content = (edit?.content['m.new_content'] as Json | undefined) ?? entry.content
-  const replyTo = (relationOf(entry)['m.in_reply_to'] as Json | undefined)?.['event_id']
+  const isHere = !isGone(entry, said)
+  const content = wordingOf(entry, said)
+  const replyTo = isHere ? relationOf(entry)['m.in_reply_to']?.event_id : undefined
   const reactions = [...(said.reactions.get(entry.id) ?? [])].map(([key, list]) => {
     const mine = list.find((one) => one.sender === me)?.id
     return { key, users: list.map((one) => one.sender), ...(mine && { mine }) }
@@ -127,29 +143,27 @@ function messageOf(entry: Entry, said: Said, me: string): Message {
     ts: entry.ts,
     mine: entry.sender === me,
     kind: kindOf(entry, said, content),
-    body: withoutFallback(String(content['body'] ?? ''), typeof replyTo === 'string'),
-    edited: edit !== undefined,
+    body: withoutFallback(content.body ?? '', replyTo !== undefined),
+    edited: isHere && said.edits.has(entry.id),
     reactions,
     unread: 0,
   }
   return describe(message, entry.type, content, replyTo)
 }
 
-function describe(message: Message, type: string, content: Json, replyTo: unknown): Message {
+function describe(message: Message, type: string, content: Content, replyTo: string | undefined): Message {
   const media = mediaOf(type, content)
   if (media && message.kind === 'media') message.media = media
-  if (content['format'] === 'org.matrix.custom.html' && typeof content['formatted_body'] === 'string') {
-    message.html = content['formatted_body']
-  }
-  if (typeof replyTo === 'string') message.replyTo = replyTo
+  if (content.format === 'org.matrix.custom.html' && content.formatted_body !== undefined) message.html = content.formatted_body
+  if (replyTo !== undefined) message.replyTo = replyTo
   return message
 }
 
-function kindOf(entry: Entry, said: Said, content: Json): Message['kind'] {
-  if (entry.redacted || said.redacted.has(entry.id)) return 'redacted'
+function kindOf(entry: Entry, said: Said, content: Content): Message['kind'] {
+  if (isGone(entry, said)) return 'redacted'
   if (entry.type === 'm.room.encrypted') return 'encrypted'
   if (mediaOf(entry.type, content)) return 'media'
-  const type = content['msgtype']
+  const type = content.msgtype
   return type === 'm.notice' ? 'notice' : type === 'm.emote' ? 'emote' : 'text'
 }
 
@@ -159,7 +173,7 @@ function waiting(items: readonly Item[], me: string, arrived: ReadonlySet<string
   const none: Said = { edits: new Map(), reactions: new Map(), redacted: new Set() }
   return shown
     .map((item) => {
-      const entry = { id: item.txn, room: item.room, order: Infinity, type: item.type, sender: me, content: item.content, ts: item.at }
+      const entry = { id: item.txn, room: item.room, order: Infinity, type: item.type, sender: me, content: contentOf(item.content), ts: item.at }
       const message = messageOf(entry, none, me)
       delete message.id
       if (item.attachment) message.kind = 'media'
@@ -176,7 +190,7 @@ function echoes(view: View, arrived: ReadonlySet<string>): Entry[] {
     order: Infinity,
     type: item.type,
     sender: view.me,
-    content: item.content,
+    content: contentOf(item.content),
     ts: item.at,
     ...(item.redacts && { redacts: item.redacts }),
   }))
@@ -240,7 +254,7 @@ export function rows(view: View): Row[] {
 function isNews(entry: Entry): boolean {
   if (entry.type !== 'm.room.member') return true
   const before = entry.previous ?? {}
-  return ['membership', 'displayname'].some((key) => before[key] !== entry.content[key])
+  return before.membership !== entry.content.membership || before.displayname !== entry.content.displayname
 }
 
 const MINUTE = 60_000

@@ -1,4 +1,5 @@
 import type { Json } from '../net/matrix'
+import type { Content, Powers } from './content'
 
 /** An event as it is kept. order: its place in the room, by which newer is greater. */
 export interface Entry {
@@ -7,10 +8,10 @@ export interface Entry {
   order: number
   type: string
   sender: string
-  content: Json
+  content: Content
   ts: number
   stateKey?: string
-  previous?: Json
+  previous?: Content
   redacts?: string
   redacted?: boolean
   /** of our own: by which it was known before it arrived */
@@ -35,7 +36,7 @@ export interface Preview {
   sender: string
   ts: number
   type: string
-  content: Json
+  content: Content
   redacted?: boolean
 }
 
@@ -49,7 +50,7 @@ export interface Room {
   alias?: string
   encrypted?: boolean
   joinRule?: string
-  powers?: Json
+  powers?: Powers
   inviter?: string
   /** an invitation to a room for two */
   isDirect?: boolean

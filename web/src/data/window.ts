@@ -2,6 +2,7 @@ import { Refused, Unreachable } from '../net/errors'
 import type { Matrix } from '../net/matrix'
 import { floorOf, readOlder, stretchOf } from './arrival'
 import { roomRange, type Database } from './database'
+import { standing } from './timeline'
 import type { Entry, Room } from './types'
 
 const PAGE = 60
@@ -145,8 +146,8 @@ export class RoomWindow {
   }
 }
 
-/** Everything kept of a room, newest first, that `wanted` likes. */
-export async function kept(database: Database, room: string, wanted: (entry: Entry) => boolean, most: number): Promise<Entry[]> {
+/** The messages kept of a room as they read now, newest first. */
+export async function kept(database: Database, room: string): Promise<Entry[]> {
   const all = await database.getAllFromIndex('entries', 'place', roomRange(room)) // far faster than a cursor
-  return all.reverse().filter(wanted).slice(0, most)
+  return standing(all).reverse()
 }

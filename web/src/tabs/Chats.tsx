@@ -1,4 +1,4 @@
-import { createSignal, For, Show, type JSX } from 'solid-js'
+import { createSignal, ErrorBoundary, For, Show, type JSX } from 'solid-js'
 import { chatList, memberName, partner, roomAvatar, roomName } from '../data/rooms'
 import type { Room } from '../data/types'
 import { Avatar } from '../ui/Avatar'
@@ -28,7 +28,13 @@ export function Chats(): JSX.Element {
       <div class="scroll">
         <Show when={ids().length > 0} fallback={<Empty title={t().noChats} hint={t().noChatsHint} />}>
           <ul>
-            <For each={ids()}>{(id) => <Chat id={id} />}</For>
+            <For each={ids()}>
+              {(id) => (
+                <ErrorBoundary fallback={<li class="entry">{t().unshowable}</li>}>
+                  <Chat id={id} />
+                </ErrorBoundary>
+              )}
+            </For>
           </ul>
         </Show>
       </div>

@@ -1,4 +1,5 @@
 import { createSignal, For, Match, Show, Switch, type JSX } from 'solid-js'
+import { contentOf } from '../data/content'
 import { LARGE } from '../data/media'
 import { pieces, type Link } from '../data/links'
 import { memberName } from '../data/rooms'
@@ -11,7 +12,7 @@ import { Icon } from '../ui/Icon'
 import { live } from '../ui/live'
 import { LocalPicture } from '../ui/LocalPicture'
 import { onLongPress } from '../ui/longPress'
-import { isHuge, photoBox } from '../ui/phrases'
+import { isHuge, lineOf, photoBox } from '../ui/phrases'
 import { Picture } from '../ui/Picture'
 import { say } from '../ui/say'
 import { bytes, clock, t } from '../ui/settings'
@@ -65,7 +66,7 @@ export function MessageRow(props: Props): JSX.Element {
   )
 }
 
-const isPicture = (message: Message): boolean => message.kind === 'media' && (message.media?.kind === 'image' || message.sending?.content['msgtype'] === 'm.image')
+const isPicture = (message: Message): boolean => message.kind === 'media' && (message.media?.kind === 'image' || contentOf(message.sending?.content).msgtype === 'm.image')
 const isLarge = (message: Message): boolean => message.kind === 'text' && !message.html && !message.replyTo && isHuge(message.body)
 
 function Body(props: Props): JSX.Element {
@@ -112,7 +113,7 @@ function Quoted(props: Props & { target: string }): JSX.Element {
   return (
     <button type="button" class="quoted" onClick={() => props.onJump(props.target)}>
       <strong>{props.quoted ? t().replyTo(memberName(props.room, props.quoted.sender)) : t().reply}</strong>
-      <span>{props.quoted ? props.quoted.body || t().photo : '…'}</span>
+      <span>{props.quoted ? lineOf(props.quoted) : '…'}</span>
     </button>
   )
 }
@@ -238,7 +239,7 @@ function Sending(props: { message: Message }): JSX.Element {
   const item = () => props.message.sending!
   const share = live(client, `upload ${item().txn}`, () => client.uploaded(item().txn))
   const percent = () => Math.round((item().state === 'sent' ? 1 : share()) * 100)
-  const info = () => item().content['info'] as { w?: number; h?: number; size?: number } | undefined
+  const info = () => contentOf(item().content).info
   return (
     <div>
       <Show when={info()?.w} fallback={<strong>{item().attachment!.name}</strong>}>

@@ -1,4 +1,4 @@
-import { createEffect, createMemo, createSignal, Match, onCleanup, Show, Switch, type JSX } from 'solid-js'
+import { createEffect, createMemo, createSignal, ErrorBoundary, Match, onCleanup, Show, Switch, type JSX } from 'solid-js'
 import type { Link } from '../data/links'
 import { memberName, partner, roomAvatar, roomName } from '../data/rooms'
 import type { Message, Row } from '../data/timeline'
@@ -9,7 +9,7 @@ import { explain } from '../ui/errors'
 import { Icon } from '../ui/Icon'
 import { live } from '../ui/live'
 import { useRoom, type OpenRoom } from '../ui/openRoom'
-import { notice } from '../ui/phrases'
+import { lineOf, notice } from '../ui/phrases'
 import { closeRoom } from '../ui/route'
 import { say, speak } from '../ui/say'
 import { day, t } from '../ui/settings'
@@ -76,7 +76,9 @@ export function Room(props: { id: string }): JSX.Element {
               control.toKey('unread')
             }}
             row={(key) => (
-              <RowView row={open.row(key)} open={open} onMenu={setMenu} onPhoto={setPhoto} onDanger={setDanger} onJump={(event) => void jump(event)} />
+              <ErrorBoundary fallback={<p class="event">{t().unshowable}</p>}>
+                <RowView row={open.row(key)} open={open} onMenu={setMenu} onPhoto={setPhoto} onDanger={setDanger} onJump={(event) => void jump(event)} />
+              </ErrorBoundary>
             )}
           />
         </Show>
@@ -131,7 +133,7 @@ function announce(open: OpenRoom, me: string): void {
     if (!open.isReady() || row?.kind !== 'message' || !room) return
     const { message } = row
     if (last !== undefined && last !== message.key && message.sender !== me) {
-      speak(`${memberName(room, message.sender)}: ${message.media ? t()[message.media.kind === 'image' ? 'photo' : message.media.kind] : message.body}`)
+      speak(`${memberName(room, message.sender)}: ${lineOf(message)}`)
     }
     last = message.key
   })

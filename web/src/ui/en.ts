@@ -64,6 +64,7 @@ export const en: Texts = {
   dropHere: 'Drop here to send',
   encryptedRoom: 'This chat is end-to-end encrypted. This app cannot read or write encrypted chats yet.',
   encryptedMessage: 'Encrypted; it cannot be shown here',
+  unshowable: 'This cannot be shown here',
   deletedMessage: 'This message was deleted',
   edited: 'edited',
   notReadBy: (count) => `not read by ${count}`,

@@ -61,6 +61,7 @@ export const ko = {
   dropHere: '여기에 놓으면 보냅니다',
   encryptedRoom: '종단간 암호화 대화방입니다. 이 앱은 아직 암호화된 대화를 지원하지 않아, 여기서는 읽거나 쓸 수 없습니다.',
   encryptedMessage: '암호화된 메시지라 여기서는 볼 수 없습니다',
+  unshowable: '여기서는 보여 드릴 수 없는 내용입니다',
   deletedMessage: '삭제된 메시지입니다',
   edited: '수정됨',
   notReadBy: (count: number) => `안 읽은 사람 ${count}명`,

@@ -1,20 +1,28 @@
 import type { Health } from '../data/health'
 import { memberName } from '../data/rooms'
-import { mediaKinds, withoutFallback } from '../data/timeline'
+import type { Content } from '../data/content'
+import { mediaOf, withoutFallback, type Media, type Message } from '../data/timeline'
 import type { Entry, Preview, Room } from '../data/types'
 import { clock, t } from './settings'
 
-/** What a message is in one line. */
-export function summary(type: string, content: Record<string, unknown>, redacted = false): string {
+function mediaLine({ kind, name, isSticker }: Media): string {
+  if (kind === 'file') return `${t().file}: ${name}`
+  return isSticker ? t().sticker : { image: t().photo, video: t().video, audio: t().audio }[kind]
+}
+
+/** What an event is in one line. */
+export function summary(type: string, content: Content, redacted = false): string {
   if (redacted) return t().deletedMessage
   if (type === 'm.room.encrypted') return t().encryptedMessage
-  if (type === 'm.sticker') return t().sticker
-  const kind = mediaKinds[String(content['msgtype'])]
-  const isReply = 'm.relates_to' in content
-  const body = withoutFallback(String(content['body'] ?? ''), isReply)
-  if (kind === 'file') return `${t().file}: ${body}`
-  if (kind) return { image: t().photo, video: t().video, audio: t().audio }[kind]
-  return body
+  const media = mediaOf(type, content)
+  return media ? mediaLine(media) : withoutFallback(content.body ?? '', content['m.relates_to'] !== undefined)
+}
+
+/** The same of a message on the screen. */
+export function lineOf({ kind, media, body }: Message): string {
+  if (kind === 'redacted') return t().deletedMessage
+  if (kind === 'encrypted') return t().encryptedMessage
+  return media ? mediaLine(media) : body
 }
 
 /** The second line of a chat in the list: in a group with who said it. */
@@ -29,14 +37,14 @@ export function previewLine(room: Room, preview: Preview | undefined, me: string
 export function notice(room: Room, entry: Entry): string {
   const say = t().notices
   const by = memberName(room, entry.sender)
-  const content = entry.content as Record<string, string | undefined>
+  const { content } = entry
   switch (entry.type) {
     case 'm.room.member':
       return memberNotice(room, entry, by)
     case 'm.room.name':
-      return say.roomNamed(by, content['name'] ?? '')
+      return say.roomNamed(by, content.name ?? '')
     case 'm.room.topic':
-      return say.topic(by, content['topic'] ?? '')
+      return say.topic(by, content.topic ?? '')
     case 'm.room.avatar':
       return say.avatar(by)
     case 'm.room.encryption':
@@ -48,13 +56,13 @@ export function notice(room: Room, entry: Entry): string {
 
 function memberNotice(room: Room, entry: Entry, by: string): string {
   const say = t().notices
-  const before = (entry.previous ?? {}) as Record<string, string | undefined>
-  const now = entry.content as Record<string, string | undefined>
+  const before = entry.previous ?? {}
+  const now = entry.content
   const user = entry.stateKey ?? ''
-  const name = now['displayname'] || before['displayname'] || memberName(room, user)
-  switch (now['membership']) {
+  const name = now.displayname || before.displayname || memberName(room, user)
+  switch (now.membership) {
     case 'join':
-      return before['membership'] === 'join' ? say.renamed(before['displayname'] ?? user, name) : say.joined(name)
+      return before.membership === 'join' ? say.renamed(before.displayname ?? user, name) : say.joined(name)
     case 'invite':
       return say.invited(name, by)
     case 'ban':

@@ -1,0 +1,104 @@
+import type { Json } from '../net/matrix'
+
+/** What a message says of a file. */
+export interface FileInfo {
+  size?: number
+  w?: number
+  h?: number
+  mimetype?: string
+}
+
+export interface Relation {
+  rel_type?: string
+  event_id?: string
+  key?: string
+  'm.in_reply_to'?: { event_id?: string }
+}
+
+export interface Wording {
+  body?: string
+  msgtype?: string
+  format?: string
+  formatted_body?: string
+  url?: string
+  filename?: string
+  info?: FileInfo
+}
+
+/** What this client reads of an event's content. Anybody may send anything, so each member is of its type or not there. */
+export interface Content extends Wording {
+  'm.relates_to'?: Relation
+  'm.new_content'?: Wording
+  membership?: string
+  displayname?: string
+  avatar_url?: string
+  is_direct?: boolean
+  name?: string
+  topic?: string
+  alias?: string
+  join_rule?: string
+  redacts?: string
+}
+
+export interface Powers {
+  users: Record<string, number>
+  users_default?: number
+  invite?: number
+  redact?: number
+}
+
+type Shape = { readonly [key: string]: 'string' | 'number' | 'boolean' | Shape }
+
+const WORDING: Shape = {
+  body: 'string',
+  msgtype: 'string',
+  format: 'string',
+  formatted_body: 'string',
+  url: 'string',
+  filename: 'string',
+  info: { size: 'number', w: 'number', h: 'number', mimetype: 'string' },
+}
+
+const CONTENT: Shape = {
+  ...WORDING,
+  'm.relates_to': { rel_type: 'string', event_id: 'string', key: 'string', 'm.in_reply_to': { event_id: 'string' } },
+  'm.new_content': WORDING,
+  membership: 'string',
+  displayname: 'string',
+  avatar_url: 'string',
+  is_direct: 'boolean',
+  name: 'string',
+  topic: 'string',
+  alias: 'string',
+  join_rule: 'string',
+  redacts: 'string',
+}
+
+const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null
+
+function read(shape: Shape, value: unknown): Json | undefined {
+  if (!isObject(value)) return undefined
+  const found: Json = {}
+  for (const [key, wanted] of Object.entries(shape)) {
+    const given = value[key]
+    const good = typeof wanted === 'object' ? read(wanted, given) : typeof given === wanted ? given : undefined
+    if (good !== undefined) found[key] = good
+  }
+  return found
+}
+
+/** The one place where what others sent becomes what this client works with. */
+export const contentOf = (raw: unknown): Content => read(CONTENT, raw) ?? {}
+
+export function powersOf(raw: unknown): Powers {
+  const levels = read({ users_default: 'number', invite: 'number', redact: 'number' }, raw)
+  const users = isObject(raw) && isObject(raw['users']) ? Object.entries(raw['users']) : []
+  return { ...levels, users: Object.fromEntries(users.filter((entry): entry is [string, number] => typeof entry[1] === 'number')) }
+}
+
+/** Account data: people, and their rooms. */
+export function listsOf(raw: unknown): Record<string, string[]> {
+  if (!isObject(raw)) return {}
+  const lists = Object.entries(raw).filter((entry): entry is [string, unknown[]] => Array.isArray(entry[1]))
+  return Object.fromEntries(lists.map(([key, list]) => [key, list.filter((one) => typeof one === 'string')]))
+}
