@@ -1,5 +1,5 @@
 import 'fake-indexeddb/auto'
-import { beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { deleteDatabase, openDatabase, type Database } from '../src/data/database'
 import { after, newItem, nextOf, Outbox, outcomeOf, Sender } from '../src/data/outbox'
 import type { Item } from '../src/data/types'
@@ -49,8 +49,10 @@ describe('the sender', () => {
   })
 
   const refused: string[] = []
+  let shut: string | undefined
+  afterEach(() => (shut = undefined))
   type Send = (room: string, type: string, txn: string, content: Record<string, unknown>) => Promise<{ event_id: string }>
-  const sender = (send: Send) => new Sender(outbox, { send } as unknown as Matrix, () => {}, () => {}, (code) => refused.push(code))
+  const sender = (send: Send) => new Sender(outbox, { send } as unknown as Matrix, () => shut, () => {}, () => {}, (code) => refused.push(code))
 
   test('one at a time in a room, in order', async () => {
     const sent: unknown[] = []
@@ -97,6 +99,17 @@ describe('the sender', () => {
     await sender(() => Promise.reject(new Refused(403, 'M_FORBIDDEN', ''))).start()
     await vi.waitFor(async () => expect(await outbox.all()).toMatchObject([{ txn: message.txn, state: 'failed' }]))
     expect(refused).toEqual(['M_FORBIDDEN'])
+  })
+
+  test('what waits when a room becomes encrypted never goes out; taking something back does', async () => {
+    shut = 'BONGSU_ENCRYPTED'
+    await outbox.put(say('비밀', 1))
+    await outbox.put({ ...say('', 2), type: 'm.room.redaction', redacts: '$old' })
+    const send = vi.fn()
+    const redact = vi.fn(() => Promise.resolve({ event_id: '$gone' }))
+    await new Sender(outbox, { send, redact } as unknown as Matrix, () => shut, () => {}, () => {}, () => {}).start()
+    await vi.waitFor(async () => expect(await outbox.of(ROOM)).toMatchObject([{ state: 'failed', error: 'BONGSU_ENCRYPTED' }, { state: 'sent' }]))
+    expect([send.mock.calls.length, redact.mock.calls.length]).toEqual([0, 1])
   })
 
   test('what was taken back meanwhile does not come back', async () => {

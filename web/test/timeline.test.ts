@@ -3,7 +3,7 @@ import { emptyRoom, readJoined, readOlder, readSync } from '../src/data/arrival'
 import { months, searcher } from '../src/data/drawer'
 import { healthOf } from '../src/data/health'
 import { linkOf, pieces } from '../src/data/links'
-import { chatList, mayInvite, roomName } from '../src/data/rooms'
+import { chatList, mayInvite, roomName, whyShut } from '../src/data/rooms'
 import { rows, standing, type Message, type View } from '../src/data/timeline'
 import { NO_ACCOUNT, type Entry, type Room } from '../src/data/types'
 import type { JoinedRoom, RawEvent } from '../src/net/matrix'
@@ -214,6 +214,13 @@ describe('rooms', () => {
     expect(roomName(room, ME, { ...NO_ACCOUNT, direct: { [HER]: ['!r'] } })).toBe('그이')
     expect(roomName(room, ME, NO_ACCOUNT)).toBe('그이')
     expect(roomName(emptyRoom('!e'), ME, NO_ACCOUNT)).toBe('')
+  })
+
+  test('are shut when they are encrypted, left, not entered yet, or unknown', () => {
+    const joined = emptyRoom('!r')
+    expect(whyShut(joined)).toBeUndefined()
+    expect(whyShut({ ...joined, encrypted: true })).toBe('BONGSU_ENCRYPTED')
+    expect([whyShut({ ...joined, membership: 'leave' }), whyShut({ ...joined, membership: 'invite' }), whyShut(undefined)]).toEqual(Array(3).fill('BONGSU_LEFT'))
   })
 
   test('invitations first, favourites, then the newest', () => {

@@ -6,7 +6,8 @@ import { deleteDatabase, openDatabase, type Database } from './database'
 import { searcher } from './drawer'
 import { healthOf, type Facts, type Health } from './health'
 import { describeFile, MediaShelf } from './media'
-import { newItem, Outbox, Sender, type Draft } from './outbox'
+import { newItem, Outbox, Sender, takesBack, type Draft } from './outbox'
+import { whyShut } from './rooms'
 import { SyncEngine, type Memory } from './sync'
 import { Tabs, type Asked, type Told } from './tabs'
 import type { Message } from './timeline'
@@ -311,6 +312,8 @@ export class Client {
   private lastSeq = 0
 
   private async post(draft: Draft): Promise<void> {
+    const why = takesBack(draft) ? undefined : whyShut(this.room(draft.room))
+    if (why) throw new Refused(403, why, '')
     this.lastSeq = Math.max(Date.now(), this.lastSeq + 1)
     const item = { ...newItem(draft, Date.now()), seq: this.lastSeq }
     await this.outbox.put(item)
@@ -354,7 +357,7 @@ export class Client {
       heard: () => this.heard(),
       cut: () => (this.facts.isCut = true),
     })
-    this.sender = new Sender(this.outbox, this.matrix, (room) => this.outboxChanged(room), (txn, share) => this.setShare(txn, share, true), (code) => this.onRefused(code))
+    this.sender = new Sender(this.outbox, this.matrix, (room) => whyShut(this.room(room)), (room) => this.outboxChanged(room), (txn, share) => this.setShare(txn, share, true), (code) => this.onRefused(code))
     void this.engine.run()
     void this.sweep().then(() => this.sender?.start())
     setInterval(() => void this.look(), TICK_MS)

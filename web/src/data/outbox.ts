@@ -44,6 +44,9 @@ export const nextOf = (items: readonly Item[]): Item | undefined => items.find((
 export const standsAlone = (item: Item): boolean =>
   item.type === 'm.room.message' && contentOf(item.content)['m.relates_to']?.rel_type !== 'm.replace'
 
+/** A redaction says nothing that could be secret, so it goes out to encrypted rooms, too. */
+export const takesBack = (one: { redacts?: string }): boolean => one.redacts !== undefined
+
 /** A transaction id that nobody else makes. randomUUID would need https. */
 export function newTransaction(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16))
@@ -109,6 +112,7 @@ export class Sender {
   constructor(
     private readonly outbox: Outbox,
     private readonly matrix: Matrix,
+    private readonly whyShut: (room: string) => string | undefined,
     private readonly onChange: (room: string) => void,
     private readonly onProgress: Progress,
     private readonly onRefused: (code: string) => void,
@@ -171,6 +175,8 @@ export class Sender {
 
   private async attempt(item: Item): Promise<{ tried: Item; outcome: Outcome }> {
     let tried = item
+    const why = takesBack(item) ? undefined : this.whyShut(item.room)
+    if (why) return { tried, outcome: { kind: 'refused', why } }
     try {
       tried = await this.withFile(item)
       return { tried, outcome: { kind: 'sent', eventId: (await this.send(tried)).event_id } }

@@ -58,6 +58,12 @@ export function friends(rooms: Iterable<Room>, account: Account, me: string, com
   return [...found.values()].toSorted((left, right) => compare(left.name ?? left.user, right.name ?? right.user))
 }
 
+/** Why nothing can be written in a room, or undefined. This client cannot encrypt, and what is to be secret never goes unencrypted. */
+export function whyShut(room: Room | undefined): 'BONGSU_LEFT' | 'BONGSU_ENCRYPTED' | undefined {
+  if (room?.membership !== 'join') return 'BONGSU_LEFT'
+  return room.encrypted ? 'BONGSU_ENCRYPTED' : undefined
+}
+
 /** May I do this here? Levels that a room does not name are the protocol's. */
 export function mayInvite(room: Room, me: string): boolean {
   return level(room, me) >= (room.powers?.invite ?? 0)

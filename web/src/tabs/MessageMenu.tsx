@@ -5,6 +5,7 @@ import type { Room } from '../data/types'
 import { useClient } from '../ui/client'
 import { copy } from '../ui/copy'
 import { Confirm, Dialog } from '../ui/Dialog'
+import { orSay } from '../ui/errors'
 import { Icon } from '../ui/Icon'
 import { t } from '../ui/settings'
 import type { About } from './Composer'
@@ -30,13 +31,13 @@ export function MessageMenu(props: Props): JSX.Element {
   }
   const react = (key: string) => {
     const mine = props.message.reactions.find((reaction) => reaction.key === key)?.mine
-    void (mine ? client.unreact(props.room, mine) : client.react(props.room, props.message.id!, key))
+    orSay(mine ? client.unreact(props.room, mine) : client.react(props.room, props.message.id!, key))
   }
   return (
     <Show
       when={!isAsking()}
       fallback={
-        <Confirm title={t().delete} text={t().deleteConfirm} action={t().delete} onClose={props.onClose} onYes={act(() => client.redact(props.room, props.message.id!))} />
+        <Confirm title={t().delete} text={t().deleteConfirm} action={t().delete} onClose={props.onClose} onYes={act(() => orSay(client.redact(props.room, props.message.id!)))} />
       }
     >
       <Dialog title={t().actions} onClose={() => !isAsking() && props.onClose()}>

@@ -7,7 +7,7 @@ import type { Media, Message } from '../data/timeline'
 import type { Room } from '../data/types'
 import { Avatar } from '../ui/Avatar'
 import { useClient } from '../ui/client'
-import { explain } from '../ui/errors'
+import { explain, orSay } from '../ui/errors'
 import { Icon } from '../ui/Icon'
 import { live } from '../ui/live'
 import { LocalPicture } from '../ui/LocalPicture'
@@ -145,7 +145,7 @@ function Meta(props: { message: Message; last: boolean }): JSX.Element {
 
 function Reactions(props: { message: Message; room: string }): JSX.Element {
   const client = useClient()
-  const press = (key: string, mine: string | undefined) => void (mine ? client.unreact(props.room, mine) : client.react(props.room, props.message.id!, key))
+  const press = (key: string, mine: string | undefined) => orSay(mine ? client.unreact(props.room, mine) : client.react(props.room, props.message.id!, key))
   return (
     <div class="reactions">
       <For each={props.message.reactions}>
@@ -165,7 +165,7 @@ function Failed(props: { message: Message }): JSX.Element {
   return (
     <p class="failed">
       {t().failedToSend}
-      <button type="button" onClick={() => void client.retry(props.message.txn!)}>
+      <button type="button" onClick={() => orSay(client.retry(props.message.txn!))}>
         {t().retry}
       </button>
       <button type="button" onClick={() => void client.discard(props.message.txn!)}>

@@ -1,11 +1,11 @@
 import { createEffect, createMemo, createSignal, ErrorBoundary, Match, onCleanup, Show, Switch, type JSX } from 'solid-js'
 import type { Link } from '../data/links'
-import { memberName, partner, roomAvatar, roomName } from '../data/rooms'
+import { memberName, partner, roomAvatar, roomName, whyShut } from '../data/rooms'
 import type { Message, Row } from '../data/timeline'
 import { Avatar } from '../ui/Avatar'
 import { useClient } from '../ui/client'
 import { Dialog } from '../ui/Dialog'
-import { explain } from '../ui/errors'
+import { orSay } from '../ui/errors'
 import { Icon } from '../ui/Icon'
 import { live } from '../ui/live'
 import { useRoom, type OpenRoom } from '../ui/openRoom'
@@ -34,11 +34,12 @@ export function Room(props: { id: string }): JSX.Element {
   const [danger, setDanger] = createSignal<Link>()
   const [isDropping, setDropping] = createSignal(false)
   const [seen, setSeen] = createSignal(0)
+  const isOpen = createMemo(() => whyShut(open.room()) === undefined)
   let list: ListControl | undefined
 
   const sendFiles = (files: File[]) => {
     list?.toBottom()
-    void client.sendFiles(props.id, files).catch((error) => say(explain(error)))
+    orSay(client.sendFiles(props.id, files))
   }
   const jump = async (event: string) => {
     setPanel(undefined)
@@ -88,7 +89,7 @@ export function Room(props: { id: string }): JSX.Element {
             <Show when={below() > 0}>{below()}</Show>
           </button>
         </Show>
-        <Show when={isDropping()}>
+        <Show when={isDropping() && isOpen()}>
           <p class="drop">{t().dropHere}</p>
         </Show>
       </div>
@@ -96,7 +97,7 @@ export function Room(props: { id: string }): JSX.Element {
       <Show when={open.room()?.encrypted}>
         <p class="locked">{t().encryptedRoom}</p>
       </Show>
-      <Show when={open.room()?.membership === 'join' && !open.room()?.encrypted}>
+      <Show when={isOpen()}>
         <Composer id={props.id} room={open.room()} about={about()} onAbout={setAbout} onFiles={sendFiles} onSent={() => list?.toBottom()} />
       </Show>
       <Show when={menu()}>{(message) => <MessageMenu room={props.id} known={open.room()} message={message()} onAbout={setAbout} onClose={() => setMenu(undefined)} />}</Show>

@@ -179,6 +179,8 @@ export const en: Texts = {
     M_WEAK_PASSWORD: 'That password is too easy. Make it longer and harder to guess.',
     M_LIMIT_EXCEEDED: 'Too many tries. Wait a moment and try again.',
     BONGSU_TOKEN_WANTED: 'Enter the invitation code.',
+    BONGSU_LEFT: 'You are not in this chat, so nothing can be sent.',
+    BONGSU_ENCRYPTED: 'Nothing can be sent from here to an end-to-end encrypted chat.',
     registrationClosed: 'This server takes no new accounts. Ask its operator for one.',
     Unreachable: 'The server cannot be reached. Check your connection and try again.',
     M_NOT_FOUND: 'No such room or person. Check the address.',

@@ -1,5 +1,6 @@
 import { Refused } from '../net/errors'
 import { codeOf } from '../data/client'
+import { say } from './say'
 import { t } from './settings'
 
 /** What went wrong, and what to do. Refusals whose reason the server put well enough are told in its words. */
@@ -9,6 +10,9 @@ export function explain(error: unknown): string {
   if (known) return known
   return error instanceof Refused && error.message ? error.message : t().errors.other
 }
+
+/** Whatever was asked for: when it fails, that is said. */
+export const orSay = (done: Promise<unknown>): void => void done.catch((error) => say(explain(error)))
 
 export function explainSignIn(error: unknown, isNew: boolean): string {
   if (codeOf(error) !== 'M_FORBIDDEN') return explain(error)

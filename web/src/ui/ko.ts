@@ -174,6 +174,8 @@ export const ko = {
     M_WEAK_PASSWORD: '비밀번호가 너무 쉽습니다. 더 길게, 남이 짐작하기 어렵게 지어 주세요.',
     M_LIMIT_EXCEEDED: '너무 자주 시도했습니다. 잠시 뒤에 다시 해 주세요.',
     BONGSU_TOKEN_WANTED: '초대 코드를 넣어 주세요.',
+    BONGSU_LEFT: '이 대화방에 참여하고 있지 않아 보낼 수 없습니다.',
+    BONGSU_ENCRYPTED: '종단간 암호화 대화방에는 여기서 보낼 수 없습니다.',
     registrationClosed: '이 서버는 가입을 받지 않습니다. 운영자에게 계정을 부탁해 주세요.',
     Unreachable: '서버에 닿지 않습니다. 인터넷 연결을 확인하고 다시 해 주세요.',
     M_NOT_FOUND: '그런 방이나 사람을 찾을 수 없습니다. 주소를 다시 확인해 주세요.',
