@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest'
 import { CLOSED, failed, isOpen } from '../src/net/breaker'
-import { Refused, retryAfter, Unreachable } from '../src/net/errors'
+import { Refused, retryAfter, Unreachable, Unsure } from '../src/net/errors'
 import { nextStage } from '../src/net/matrix'
 import { Sites, type World } from '../src/net/sites'
 
@@ -23,6 +23,15 @@ function world(sites: Record<string, Answer>, asked: string[] = []): World {
       })
     },
   }
+}
+
+/** Sends its headers and a byte, then nothing. */
+function stopping(init: RequestInit): Promise<Response> {
+  const start = (body: ReadableStreamDefaultController<Uint8Array>) => {
+    body.enqueue(new Uint8Array([123]))
+    init.signal?.addEventListener('abort', () => body.error(new DOMException('', 'AbortError')))
+  }
+  return Promise.resolve(new Response(new ReadableStream<Uint8Array>({ start })))
 }
 
 const silent: Answer = () => new Promise(() => {})
@@ -57,7 +66,7 @@ describe('sites', () => {
     try {
       const asked: string[] = []
       const sites = new Sites([SEOUL, BUSAN], world({ [SEOUL]: silent, [BUSAN]: answers() }, asked))
-      const reply = sites.ask('/x', {}, { hedged: true })
+      const reply = sites.ask('/x', {}, { again: 'beside' })
       await vi.advanceTimersByTimeAsync(1_400)
       expect(asked).toEqual([SEOUL])
       await vi.advanceTimersByTimeAsync(200)
@@ -73,12 +82,98 @@ describe('sites', () => {
     try {
       const asked: string[] = []
       const sites = new Sites([SEOUL, BUSAN], world({ [SEOUL]: silent, [BUSAN]: answers() }, asked))
-      void sites.ask('/x')
+      const reply = sites.ask('/x')
       await vi.advanceTimersByTimeAsync(5_000)
       expect(asked).toEqual([SEOUL])
+      await vi.advanceTimersByTimeAsync(8_000)
+      expect(asked).toEqual([SEOUL, BUSAN])
+      expect((await reply).status).toBe(200)
     } finally {
       vi.useRealTimers()
     }
+  })
+
+  test('what would happen twice goes out once: to a site that is there, and never to another', async () => {
+    vi.useFakeTimers()
+    try {
+      const asked: string[] = []
+      const there = world({ [SEOUL]: silent, [BUSAN]: answers() })
+      const sites = new Sites([SEOUL, BUSAN], {
+        ...there,
+        fetch: (url, init) => {
+          asked.push(url)
+          return url === `${BUSAN}/x` ? new Promise((_, reject) => init.signal!.addEventListener('abort', () => reject(new Error()))) : there.fetch(url, init)
+        },
+      })
+      const reply = sites.ask('/x', { method: 'POST' }, { again: 'never' })
+      const failure = expect(reply).rejects.toBeInstanceOf(Unsure)
+      await vi.advanceTimersByTimeAsync(60_000)
+      await failure
+      expect(asked).toEqual([`${SEOUL}/health/ready`, `${BUSAN}/health/ready`, `${BUSAN}/x`])
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
+  test('what would happen twice does not go out when no site is there, and a lost answer is not called a refusal', async () => {
+    const none = new Sites([SEOUL, BUSAN], world({ [SEOUL]: refuses, [BUSAN]: refuses }))
+    await expect(none.ask('/x', {}, { again: 'never' })).rejects.toBeInstanceOf(Unreachable)
+  })
+
+  test.each(['beside', 'after'] as const)('a site that stops after the headers is passed over (%s)', async (again) => {
+    vi.useFakeTimers()
+    try {
+      const sites = new Sites([SEOUL, BUSAN], { ...world({ [BUSAN]: answers() }), fetch: (url, init) => (url.startsWith(SEOUL) ? stopping(init) : answers()()) })
+      const reply = sites.ask('/x', {}, { again })
+      await vi.advanceTimersByTimeAsync(30_000)
+      expect(await (await reply).text()).toBe('{}')
+      expect(sites.url).toBe(BUSAN)
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
+  test('a body that is cut off is no answer, and whoever waits for one may stop', async () => {
+    const cut = () => new Response(new ReadableStream({ start: (body) => body.error(new TypeError('network')) }))
+    await expect(new Sites([SEOUL], { ...world({}), fetch: async () => cut() }).ask('/x')).rejects.toBeInstanceOf(Unreachable)
+    const stop = new AbortController()
+    const reply = new Sites([SEOUL], { ...world({}), fetch: (_url, init) => stopping(init) }).ask('/x', { signal: stop.signal })
+    setTimeout(() => stop.abort(), 5)
+    await expect(reply).rejects.toMatchObject({ name: 'AbortError' })
+  })
+
+  test('a slow answer is waited for as long as it moves', async () => {
+    vi.useFakeTimers()
+    try {
+      let body!: ReadableStreamDefaultController<Uint8Array>
+      const slow = () => Promise.resolve(new Response(new ReadableStream<Uint8Array>({ start: (one) => void (body = one) })))
+      const reply = new Sites([SEOUL], { ...world({}), fetch: slow }).ask('/x')
+      for (let part = 0; part < 5; part++) {
+        await vi.advanceTimersByTimeAsync(10_000)
+        body.enqueue(new TextEncoder().encode('a'))
+      }
+      body.close()
+      expect(await (await reply).text()).toBe('aaaaa')
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
+  test('502 and 504 are a proxy without a centre, unless they name an error: then the server said so', async () => {
+    const proxy = new Sites([SEOUL, BUSAN], world({ [SEOUL]: answers(504), [BUSAN]: answers() }))
+    expect((await proxy.ask('/x')).status).toBe(200)
+    const asked: string[] = []
+    const said: Answer = () => Promise.resolve(new Response('{"errcode":"M_NOT_YET_UPLOADED"}', { status: 504 }))
+    const server = new Sites([SEOUL, BUSAN], world({ [SEOUL]: said, [BUSAN]: said }, asked))
+    expect([(await server.ask('/x')).status, await (await server.ask('/x')).json()]).toEqual([504, { errcode: 'M_NOT_YET_UPLOADED' }])
+    expect([asked, server.sites[0]!.breaker]).toEqual([[SEOUL, SEOUL], CLOSED])
+  })
+
+  test('whoever gives up a parked request when another site answers does not lose that answer', async () => {
+    const stop = new AbortController()
+    const sites = new Sites([SEOUL, BUSAN], world({ [SEOUL]: refuses, [BUSAN]: answers() }))
+    sites.onChange = () => stop.abort()
+    expect((await sites.ask('/sync', { signal: stop.signal })).status).toBe(200)
   })
 
   test('a site that cannot now is passed over; its answer stands if all say so', async () => {
@@ -95,8 +190,12 @@ describe('sites', () => {
     await sites.ask('/x')
     await sites.tryHome()
     expect(sites.isElsewhere).toBe(true)
-    home = answers()
+    home = () => Promise.resolve(new Response('{"ready":true,"writes":false}'))
     now = 60_000
+    await sites.tryHome()
+    expect(sites.isElsewhere).toBe(true)
+    home = answers()
+    now = 120_000
     await sites.tryHome()
     expect(sites.isElsewhere).toBe(false)
   })
@@ -119,6 +218,7 @@ test('how long a reply asks to wait', () => {
   expect(retryAfter(429, '5', {})).toBe(5_000)
   expect(retryAfter(429, '5', { retry_after_ms: 70 })).toBe(70)
   expect(retryAfter(503, null, {})).toBe(2_000)
+  expect(retryAfter(507, null, {})).toBeUndefined()
 })
 
 describe('interactive sign-up', () => {

@@ -1,6 +1,11 @@
-/** No site answered. What was asked may or may not have happened. */
+/** No site answered. What was asked may or may not have happened; it is of a kind that may be asked again. */
 export class Unreachable extends Error {
   override name = 'Unreachable'
+}
+
+/** It went out, and no answer came. Asked again it might happen twice, so the person has to look first. */
+export class Unsure extends Error {
+  override name = 'Unsure'
 }
 
 /** A site answered no. retryAfterMs: it says to come back, and nothing was decided yet. */
@@ -18,10 +23,11 @@ export class Refused extends Error {
 }
 
 const RETRY_MS = 2_000
+const FULL = 507 // there is no room for it, and waiting makes none
 
 /** Milliseconds a reply asks to wait: the body's retry_after_ms, the header in seconds, else a little. */
 export function retryAfter(status: number, header: string | null, body: Record<string, unknown>): number | undefined {
-  if (status !== 429 && status < 500) return undefined
+  if ((status !== 429 && status < 500) || status === FULL) return undefined
   const told = body['retry_after_ms']
   if (typeof told === 'number' && told >= 0) return told
   const seconds = Number(header)

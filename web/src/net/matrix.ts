@@ -1,12 +1,14 @@
 import { deferred } from './deferred'
 import { Refused, retryAfter, Unreachable } from './errors'
-import type { Asking, Sites } from './sites'
+import { isGone, type Asking, type Site, type Sites } from './sites'
 
 const V3 = '/_matrix/client/v3'
 const MEDIA = '/_matrix/client/v1/media'
 const SYNC_MS = 25_000
 const SYNC_GRACE_MS = 10_000
 const UPLOAD_SILENCE_MS = 20_000
+const BUSY = new Set([503, 507]) // this site cannot take a file now; another may
+const TWICE: Asking = { again: 'after' } // a POST that does no harm when it is made twice
 
 export type Json = Record<string, unknown>
 
@@ -83,8 +85,8 @@ export class Matrix {
 
   login(user: string, password: string, deviceName: string): Promise<Login> {
     const identifier = { type: 'm.id.user', user }
-    const body = { type: 'm.login.password', identifier, password, initial_device_display_name: deviceName }
-    return this.json('POST', `${V3}/login`, body)
+    const body = { type: 'm.login.password', identifier, password, device_id: newDevice(), initial_device_display_name: deviceName }
+    return this.json('POST', `${V3}/login`, body, TWICE)
   }
 
   /** Goes through the stages that the server asks for: none, or a token that somebody handed out. */
@@ -102,7 +104,7 @@ export class Matrix {
   }
 
   logout(): Promise<unknown> {
-    return this.json('POST', `${V3}/logout`, {})
+    return this.json('POST', `${V3}/logout`, {}, TWICE)
   }
 
   profile(user: string): Promise<{ displayname?: string; avatar_url?: string }> {
@@ -131,7 +133,7 @@ export class Matrix {
   }
 
   async wellKnown(): Promise<Json> {
-    return this.json('GET', '/.well-known/matrix/client', undefined, { hedged: true })
+    return this.json('GET', '/.well-known/matrix/client', undefined, { again: 'beside' })
   }
 
   // --- sync ---
@@ -151,37 +153,37 @@ export class Matrix {
   }
 
   join(roomOrAlias: string): Promise<{ room_id: string }> {
-    return this.json('POST', `${V3}/join/${part(roomOrAlias)}`, {})
+    return this.json('POST', `${V3}/join/${part(roomOrAlias)}`, {}, TWICE)
   }
 
   leave(room: string): Promise<unknown> {
-    return this.json('POST', `${this.room(room)}/leave`, {})
+    return this.json('POST', `${this.room(room)}/leave`, {}, TWICE)
   }
 
   invite(room: string, user: string): Promise<unknown> {
-    return this.json('POST', `${this.room(room)}/invite`, { user_id: user })
+    return this.json('POST', `${this.room(room)}/invite`, { user_id: user }, TWICE)
   }
 
   members(room: string): Promise<{ joined: Record<string, { display_name?: string; avatar_url?: string }> }> {
-    return this.json('GET', `${this.room(room)}/joined_members`, undefined, { hedged: true })
+    return this.json('GET', `${this.room(room)}/joined_members`, undefined, { again: 'beside' })
   }
 
   messages(room: string, from: string, limit: number): Promise<{ chunk: RawEvent[]; end?: string; state?: RawEvent[] }> {
     const filter = JSON.stringify({ lazy_load_members: true })
     const query = new URLSearchParams({ dir: 'b', from, limit: String(limit), filter })
-    return this.json('GET', `${this.room(room)}/messages?${query}`, undefined, { hedged: true })
+    return this.json('GET', `${this.room(room)}/messages?${query}`, undefined, { again: 'beside' })
   }
 
   send(room: string, type: string, txn: string, content: Json): Promise<{ event_id: string }> {
-    return this.json('PUT', `${this.room(room)}/send/${part(type)}/${part(txn)}`, content, { hedged: true })
+    return this.json('PUT', `${this.room(room)}/send/${part(type)}/${part(txn)}`, content, { again: 'beside' })
   }
 
   redact(room: string, event: string, txn: string): Promise<{ event_id: string }> {
-    return this.json('PUT', `${this.room(room)}/redact/${part(event)}/${part(txn)}`, {}, { hedged: true })
+    return this.json('PUT', `${this.room(room)}/redact/${part(event)}/${part(txn)}`, {}, { again: 'beside' })
   }
 
   read(room: string, event: string): Promise<unknown> {
-    return this.json('POST', `${this.room(room)}/read_markers`, { 'm.fully_read': event, 'm.read': event })
+    return this.json('POST', `${this.room(room)}/read_markers`, { 'm.fully_read': event, 'm.read': event }, TWICE)
   }
 
   typing(room: string, user: string, is: boolean): Promise<unknown> {
@@ -190,7 +192,7 @@ export class Matrix {
   }
 
   searchPeople(term: string): Promise<{ results: Person[] }> {
-    return this.json('POST', `${V3}/user_directory/search`, { search_term: term, limit: 20 })
+    return this.json('POST', `${V3}/user_directory/search`, { search_term: term, limit: 20 }, TWICE)
   }
 
   setAccountData(user: string, type: string, content: Json): Promise<unknown> {
@@ -206,18 +208,32 @@ export class Matrix {
   // --- media ---
 
   createMedia(): Promise<{ content_uri: string }> {
-    return this.json('POST', '/_matrix/media/v1/create', {})
+    return this.json('POST', '/_matrix/media/v1/create', {}, TWICE)
   }
 
-  /** XMLHttpRequest, because fetch tells nothing about the way up. Resolves when the server has it on disk. */
-  upload(uri: string, file: Blob, progress: (share: number) => void, signal: AbortSignal): Promise<void> {
+  /** Resolves when a server has it on disk. A site that cannot take it now is passed over. */
+  async upload(uri: string, file: Blob, progress: (share: number) => void, signal: AbortSignal): Promise<void> {
+    let refused: unknown = new Unreachable('there is no site')
+    for (const site of this.sites.order()) {
+      try {
+        return await this.uploadTo(site, uri, file, progress, signal)
+      } catch (error) {
+        if (!(error instanceof Refused) || !BUSY.has(error.status)) throw error
+        refused = error
+      }
+    }
+    throw refused
+  }
+
+  /** XMLHttpRequest, because fetch tells nothing about the way up. */
+  private uploadTo(site: Site, uri: string, file: Blob, progress: (share: number) => void, signal: AbortSignal): Promise<void> {
     const { promise, resolve, reject } = deferred<void>()
     const request = new XMLHttpRequest()
-    const site = this.sites.order()[0]!
+    const stop = () => request.abort()
     const cut = () => {
       this.sites.failed(site)
       reject(new Unreachable('the upload was cut off'))
-      request.abort()
+      stop()
     }
     let watch = setTimeout(cut, UPLOAD_SILENCE_MS)
     const moved = () => {
@@ -232,14 +248,20 @@ export class Matrix {
       progress(event.total ? event.loaded / event.total : 0)
     }
     request.onload = () => {
-      const answer = parsed(request.responseText)
-      if (request.status < 300 || answer['errcode'] === 'M_CANNOT_OVERWRITE_MEDIA') resolve()
-      else reject(refusedBy(request.status, request.getResponseHeader('retry-after'), answer))
+      const { status, responseText } = request
+      const answer = parsed(responseText)
+      if (isGone(status, responseText)) cut()
+      else if (status < 300 || answer['errcode'] === 'M_CANNOT_OVERWRITE_MEDIA') resolve()
+      else reject(refusedBy(status, request.getResponseHeader('retry-after'), answer))
     }
     request.onerror = cut
     request.onabort = () => reject(signal.reason)
-    request.onloadend = () => clearTimeout(watch)
-    signal.addEventListener('abort', () => request.abort())
+    request.onloadend = () => {
+      clearTimeout(watch)
+      signal.removeEventListener('abort', stop)
+    }
+    if (signal.aborted) reject(signal.reason)
+    signal.addEventListener('abort', stop)
     request.send(file)
     return promise
   }
@@ -249,11 +271,10 @@ export class Matrix {
     const path = mediaPath(uri)
     if (path === null) throw new Refused(404, 'M_NOT_FOUND', 'this is no address of a file')
     const query = size ? `?width=${size.width}&height=${size.height}&method=scale` : ''
-    const asking = { hedged: true, timeoutMs: 60_000 }
+    const asking = { again: 'beside', timeoutMs: 60_000 } as const
     const reply = await this.ask('GET', `${MEDIA}/${size ? 'thumbnail' : 'download'}/${path}${query}`, undefined, asking)
     return reply.blob()
   }
-
 
   // --- the way ---
 
@@ -263,7 +284,7 @@ export class Matrix {
 
   private async json<T>(method: string, path: string, body?: Json, asking?: Asking, signal?: AbortSignal): Promise<T> {
     const reply = await this.ask(method, path, body, asking, signal)
-    return (await reply.json()) as T
+    return (await reply.json().catch(() => Promise.reject(new Unreachable('this is no answer of a server of Matrix')))) as T
   }
 
   private async ask(method: string, path: string, body?: Json, asking: Asking = {}, signal?: AbortSignal): Promise<Response> {
@@ -271,14 +292,17 @@ export class Matrix {
     if (this.token && path.startsWith('/_matrix')) headers['authorization'] = `Bearer ${this.token}`
     if (body) headers['content-type'] = 'application/json'
     const init: RequestInit = { method, headers, ...(body && { body: JSON.stringify(body) }), ...(signal && { signal }) }
-    const hedged = asking.hedged ?? false
-    const reply = await this.sites.ask(path, init, { ...asking, hedged })
+    const again = asking.again ?? (method === 'POST' ? 'never' : 'after')
+    const reply = await this.sites.ask(path, init, { ...asking, again })
     if (reply.ok) return reply
     const error = refusedBy(reply.status, reply.headers.get('retry-after'), parsed(await reply.text()))
     if (error.code === 'M_UNKNOWN_TOKEN' && this.token) this.onSignedOut()
     throw error
   }
 }
+
+/** Named here, so that a sign-in whose answer was lost is not a second device when it is made again. */
+const newDevice = (): string => Array.from(crypto.getRandomValues(new Uint8Array(10)), (byte) => String.fromCharCode(65 + (byte % 26))).join('')
 
 function parsed(text: string): Json {
   try {

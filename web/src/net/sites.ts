@@ -1,6 +1,6 @@
 import { CLOSED, failed, isOpen, type Breaker } from './breaker'
 import { deferred } from './deferred'
-import { Unreachable } from './errors'
+import { Unreachable, Unsure } from './errors'
 
 /** One centre: the base URL under which the API answers there. */
 export interface Site {
@@ -16,21 +16,26 @@ export interface World {
 }
 
 const REAL: World = { fetch: (url, init) => fetch(url, init), now: () => Date.now(), random: () => Math.random() }
-const TIMEOUT_MS = 12_000
+const SILENCE_MS = 12_000 // so long a site may say nothing before it counts as gone
 const HEDGE_MS = 1_500 // silence after which a second site is asked, too
-const HOME = '/health/ready'
-const HOME_MS = 4_000
+const READY = '/health/ready'
+const READY_MS = 4_000
 const GONE = new Set([502, 504]) // the proxy stands, the centre behind it does not
+const BODILESS = new Set([204, 205, 304])
 
 export interface Asking {
+  /** how long the answer may take to begin */
   timeoutMs?: number
-  /** May the same request be at two sites at once? Only for reads and for writes that carry a transaction id. */
-  hedged?: boolean
+  /**
+   * May the same request be made again? beside: at two sites at once; only reads, and writes that carry a transaction id.
+   * after: at the next site when one fails, for what has the same effect twice. never: at one site that is there, once.
+   */
+  again?: 'beside' | 'after' | 'never'
 }
 
 /**
  * Every request goes through here. The current site first; on refusal the next one at once; on silence a second one
- * beside it. Whoever answers first becomes the current site.
+ * beside it. Whoever answers first, to the last byte, becomes the current site.
  */
 export class Sites {
   sites: Site[]
@@ -61,8 +66,12 @@ export class Sites {
     }
   }
 
-  ask(path: string, init: RequestInit = {}, asking: Asking = {}): Promise<Response> {
-    return new Round(this.order(), path, init, asking, this.world, this).run()
+  /** The answer and all of its body: reading it cannot fail any more. */
+  async ask(path: string, init: RequestInit = {}, asking: Asking = {}): Promise<Response> {
+    if (asking.again !== 'never') return new Round(this.order(), path, init, asking, this.world, this).run()
+    const ready = await new Round(this.order(), READY, {}, { again: 'beside' }, this.world, this).run()
+    if (!ready.ok) throw new Unreachable('no site is ready')
+    return new Round(this.order().slice(0, 1), path, init, asking, this.world, this).run()
   }
 
   /** Closed breakers first, among them the current one first. All are open: the one that opens soonest is tried. */
@@ -72,14 +81,15 @@ export class Sites {
     return [...this.sites].sort((left, right) => rank(left) - rank(right))
   }
 
-  /** Away from the first site, asks now and then whether it is there again; it is the nearest one. */
+  /** Away from the first site, asks now and then whether it is there again, and can write; it is the nearest one. */
   async tryHome(): Promise<void> {
     const home = this.sites[0]
     if (!home || this.current === 0 || this.isTrying || isOpen(home.breaker, this.world.now())) return
     this.isTrying = true
     try {
-      const reply = await this.world.fetch(home.url + HOME, { signal: AbortSignal.timeout(HOME_MS) })
-      if (reply.ok) this.succeeded(home)
+      const reply = await this.world.fetch(home.url + READY, { signal: AbortSignal.timeout(READY_MS) })
+      const { writes } = (await reply.json()) as { writes?: boolean }
+      if (reply.ok && writes !== false) this.succeeded(home)
       else this.failed(home)
     } catch {
       this.failed(home)
@@ -143,31 +153,34 @@ class Round {
       return
     }
     this.waiting++
-    if (this.asking.hedged) this.timer = setTimeout(() => this.askNext(), HEDGE_MS)
+    this.watch()
     void this.askOne(site)
   }
 
+  private watch(): void {
+    clearTimeout(this.timer)
+    if (this.asking.again === 'beside') this.timer = setTimeout(() => this.askNext(), HEDGE_MS)
+  }
+
   private giveUp(): void {
-    if (this.busy) this.done.resolve(this.busy)
-    else this.done.reject(new Unreachable('no site answers'))
+    const isOnce = this.asking.again === 'never'
+    if (this.busy && !isOnce) this.done.resolve(this.busy)
+    else this.done.reject(isOnce ? new Unsure('no answer came') : new Unreachable('no site answers'))
   }
 
   private async askOne(site: Site): Promise<void> {
     const own = new AbortController()
-    const limit = setTimeout(() => own.abort(), this.asking.timeoutMs ?? TIMEOUT_MS)
     const end = () => own.abort()
+    let limit = setTimeout(end, this.asking.timeoutMs ?? SILENCE_MS)
+    const moved = () => {
+      clearTimeout(limit)
+      limit = setTimeout(end, SILENCE_MS)
+      this.watch()
+    }
     this.stop.signal.addEventListener('abort', end)
     try {
       const reply = await this.world.fetch(site.url + this.path, { ...this.init, signal: own.signal })
-      if (GONE.has(reply.status)) throw new Unreachable(`${site.url} is not there`)
-      if (reply.status === 503 && this.sites.sites.length > 1) {
-        this.busy ??= reply
-        this.waiting--
-        this.askNext()
-        return
-      }
-      this.sites.succeeded(site)
-      this.done.resolve(reply)
+      await this.take(site, await whole(reply, moved))
     } catch {
       this.waiting--
       if (this.stop.signal.aborted) return
@@ -178,4 +191,32 @@ class Round {
       this.stop.signal.removeEventListener('abort', end)
     }
   }
+
+  private async take(site: Site, reply: Response): Promise<void> {
+    if (GONE.has(reply.status) && isGone(reply.status, await reply.clone().text())) throw new Unreachable(`${site.url} is not there`)
+    if (reply.status === 503) {
+      this.busy ??= reply
+      this.waiting--
+      return this.askNext()
+    }
+    this.done.resolve(reply) // before anybody hears of the site, and gives up what is parked elsewhere
+    this.sites.succeeded(site)
+  }
+}
+
+/** An answer with all of its body. moved: bytes came. */
+async function whole(reply: Response, moved: () => void): Promise<Response> {
+  const parts: BlobPart[] = []
+  const reader = reply.body?.getReader()
+  for (let part = await reader?.read(); part && !part.done; part = await reader?.read()) {
+    moved()
+    parts.push(part.value)
+  }
+  const { status, headers } = reply
+  return new Response(BODILESS.has(status) ? null : new Blob(parts), { status, headers })
+}
+
+/** Did a proxy answer for a centre that is not there? The server itself names an error. */
+export function isGone(status: number, body: string): boolean {
+  return GONE.has(status) && !/"errcode"\s*:/.test(body)
 }

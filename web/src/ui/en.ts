@@ -181,6 +181,8 @@ export const en: Texts = {
     BONGSU_TOKEN_WANTED: 'Enter the invitation code.',
     BONGSU_LEFT: 'You are not in this chat, so nothing can be sent.',
     BONGSU_ENCRYPTED: 'Nothing can be sent from here to an end-to-end encrypted chat.',
+    Unsure: 'It is not known whether this was done. Look at your chats first; if it is not there, try again.',
+    unsureSignUp: 'It is not known whether the account was made. Try to sign in first; if that fails, sign up again.',
     registrationClosed: 'This server takes no new accounts. Ask its operator for one.',
     Unreachable: 'The server cannot be reached. Check your connection and try again.',
     M_NOT_FOUND: 'No such room or person. Check the address.',

@@ -15,6 +15,7 @@ export function explain(error: unknown): string {
 export const orSay = (done: Promise<unknown>): void => void done.catch((error) => say(explain(error)))
 
 export function explainSignIn(error: unknown, isNew: boolean): string {
+  if (isNew && codeOf(error) === 'Unsure') return t().errors.unsureSignUp
   if (codeOf(error) !== 'M_FORBIDDEN') return explain(error)
   return isNew ? t().errors.registrationClosed : t().errors.signInForbidden
 }
