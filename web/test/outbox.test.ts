@@ -1,9 +1,9 @@
 import 'fake-indexeddb/auto'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { deleteDatabase, openDatabase, type Database } from '../src/data/database'
-import { after, newItem, nextOf, Outbox, outcomeOf, Sender } from '../src/data/outbox'
+import { after, mayBeThere, newItem, nextOf, Outbox, outcomeOf, Sender } from '../src/data/outbox'
 import type { Item } from '../src/data/types'
-import { Refused, Unreachable } from '../src/net/errors'
+import { Refused, retryAfter, Unreachable } from '../src/net/errors'
 import type { Matrix } from '../src/net/matrix'
 
 const ROOM = '!room:example.org'
@@ -24,10 +24,18 @@ describe('one item', () => {
     expect(after(item, { kind: 'silent' }, 0, 0.5).state).toBe('queued')
   })
 
+  test('whoever is told to wait waits that long, and longer with each try', () => {
+    const pause = (tries: number, ms: number) => after({ ...item, tries }, { kind: 'later', ms, cannot: true }, 0, 0.5).notBefore
+    expect([pause(0, 0), pause(1, 0), pause(9, 0), pause(1, 60_000)]).toEqual([700, 1_400, 20_000, 60_000])
+  })
+
   test('a refusal for good is shown, one for now is not', () => {
     expect(outcomeOf(new Refused(403, 'M_FORBIDDEN', ''))).toEqual({ kind: 'refused', why: 'M_FORBIDDEN' })
     expect(outcomeOf(new Refused(429, 'M_LIMIT_EXCEEDED', '', {}, 300))).toEqual({ kind: 'later', ms: 300, cannot: false })
     expect(outcomeOf(new Unreachable(''))).toEqual({ kind: 'silent' })
+    expect(outcomeOf(new SyntaxError('half a body'))).toEqual({ kind: 'silent' })
+    expect(outcomeOf(new DOMException('', 'QuotaExceededError'))).toEqual({ kind: 'silent' })
+    expect(outcomeOf(new Refused(507, 'M_UNKNOWN', '', {}, retryAfter(507, null, {})))).toEqual({ kind: 'refused', why: 'M_UNKNOWN' })
     expect(after(item, { kind: 'refused', why: 'M_FORBIDDEN' }, 0, 0)).toMatchObject({ state: 'failed', error: 'M_FORBIDDEN' })
   })
 
@@ -110,6 +118,91 @@ describe('the sender', () => {
     await new Sender(outbox, { send, redact } as unknown as Matrix, () => shut, () => {}, () => {}, () => {}).start()
     await vi.waitFor(async () => expect(await outbox.of(ROOM)).toMatchObject([{ state: 'failed', error: 'BONGSU_ENCRYPTED' }, { state: 'sent' }]))
     expect([send.mock.calls.length, redact.mock.calls.length]).toEqual([0, 1])
+  })
+
+  const photo = (seq: number): Item => ({ ...say('a.png', seq), attachment: { blob: new Blob(['x']), name: 'a.png' } })
+  const withMatrix = (matrix: object) => new Sender(outbox, matrix as unknown as Matrix, () => shut, () => {}, () => {}, (code) => refused.push(code))
+
+  test('a message that is answered 404 does not bring its file again', async () => {
+    await outbox.put(photo(1))
+    const upload = vi.fn(async () => {})
+    const send = () => Promise.reject(new Refused(404, 'M_NOT_FOUND', ''))
+    await withMatrix({ createMedia: async () => ({ content_uri: 'mxc://a/b' }), upload, send }).start()
+    await vi.waitFor(async () => expect(await outbox.of(ROOM)).toMatchObject([{ state: 'failed', error: 'M_NOT_FOUND' }]))
+    expect(upload).toHaveBeenCalledTimes(1)
+  })
+
+  test('an address that the server has forgotten is asked for anew, after a pause', async () => {
+    const item = photo(1)
+    await outbox.put(item)
+    const one = withMatrix({ createMedia: async () => ({ content_uri: 'mxc://a/b' }), upload: () => Promise.reject(new Refused(404, 'M_NOT_FOUND', '')) })
+    await one.start()
+    await vi.waitFor(async () => expect((await outbox.get(item.txn))?.notBefore).toBeGreaterThan(Date.now()))
+    expect((await outbox.get(item.txn))?.attachment).toEqual({ blob: expect.anything(), name: 'a.png' })
+    one.stop()
+  })
+
+  test('waking asks now what waits for its time', async () => {
+    await outbox.put({ ...say('불', 1), tries: 5, notBefore: Date.now() + 60_000 })
+    const send = vi.fn(async () => ({ event_id: '$a' }))
+    const one = sender(send)
+    await one.start()
+    await vi.waitFor(() => expect(send).toHaveBeenCalledTimes(1))
+  })
+
+  test('when the disk refuses once, the room is looked at again', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    try {
+      await outbox.put(say('불', 1))
+      const send = vi.fn(async () => ({ event_id: '$a' }))
+      const one = sender(send)
+      const settle = vi.spyOn(outbox, 'settle').mockRejectedValueOnce(new DOMException('', 'QuotaExceededError'))
+      await one.start()
+      await vi.waitFor(() => expect(vi.getTimerCount()).toBe(1), { interval: 1 })
+      expect([settle.mock.calls.length, send.mock.calls.length]).toEqual([1, 0])
+      vi.runAllTimers()
+    } finally {
+      vi.useRealTimers()
+    }
+    await vi.waitFor(async () => expect(await outbox.of(ROOM)).toMatchObject([{ state: 'sent' }]))
+  })
+
+  test('what is taken back before its turn does not go out', async () => {
+    const item = say('아니', 1)
+    await outbox.put(item)
+    const send = vi.fn()
+    vi.spyOn(outbox, 'settle').mockImplementationOnce(async (one) => {
+      await outbox.remove(one.txn)
+      return false
+    })
+    await sender(send).start()
+    await vi.waitFor(async () => expect(await outbox.all()).toEqual([]))
+    expect(send).not.toHaveBeenCalled()
+  })
+
+  test('what is taken back on its way is redacted by the event that it became', async () => {
+    const reaction: Item = { ...say('', 1), type: 'm.reaction' }
+    await outbox.put(reaction)
+    const redact = vi.fn((_room: string, _event: string) => Promise.resolve({ event_id: '$gone' }))
+    const send = async () => {
+      await outbox.put({ ...say('', 2), type: 'm.room.redaction', redacts: reaction.txn })
+      return { event_id: '$reaction' }
+    }
+    expect([mayBeThere(reaction), mayBeThere({ ...reaction, tries: 1 }), mayBeThere({ ...photo(1), tries: 1 })]).toEqual([false, true, false])
+    await withMatrix({ send, redact }).start()
+    await vi.waitFor(() => expect(redact).toHaveBeenCalledTimes(1))
+    expect(redact.mock.calls[0]![1]).toBe('$reaction')
+  })
+
+  test('what is refused after it was taken back goes with what takes it back, and nothing is said', async () => {
+    refused.length = 0
+    const message = say('아니', 1)
+    await outbox.put(message)
+    await outbox.put({ ...say('', 2), type: 'm.room.redaction', redacts: message.txn })
+    const redact = vi.fn()
+    await withMatrix({ send: () => Promise.reject(new Refused(403, 'M_FORBIDDEN', '')), redact }).start()
+    await vi.waitFor(async () => expect(await outbox.all()).toEqual([]))
+    expect([redact.mock.calls.length, refused]).toEqual([0, []])
   })
 
   test('what was taken back meanwhile does not come back', async () => {

@@ -6,7 +6,7 @@ import { deleteDatabase, openDatabase, type Database } from './database'
 import { searcher } from './drawer'
 import { healthOf, type Facts, type Health } from './health'
 import { describeFile, MediaShelf } from './media'
-import { newItem, Outbox, Sender, takesBack, type Draft } from './outbox'
+import { mayBeThere, newItem, Outbox, Sender, takesBack, type Draft } from './outbox'
 import { whyShut } from './rooms'
 import { SyncEngine, type Memory } from './sync'
 import { Tabs, type Asked, type Told } from './tabs'
@@ -258,10 +258,10 @@ export class Client {
     await this.post({ room, type: 'm.reaction', content: { 'm.relates_to': relation } })
   }
 
-  /** Takes a reaction back; one that has not gone out yet never goes. */
-  async unreact(room: string, reaction: string): Promise<void> {
-    const item = await this.outbox.get(reaction)
-    await (item && item.state !== 'sent' ? this.discard(reaction) : this.redact(room, item?.eventId ?? reaction))
+  /** Takes something back. What the server cannot have yet never goes; the rest is redacted, once it has its event. */
+  async takeBack(room: string, id: string): Promise<void> {
+    const item = await this.outbox.get(id)
+    await (item && !mayBeThere(item) ? this.discard(id) : this.redact(room, item?.eventId ?? id))
   }
 
   async redact(room: string, event: string): Promise<void> {
@@ -284,8 +284,8 @@ export class Client {
     this.outboxChanged(item.room)
   }
 
-  /** Takes back what has not gone out. */
-  async discard(txn: string): Promise<void> {
+  /** Takes out what has not gone out. */
+  private async discard(txn: string): Promise<void> {
     const item = await this.outbox.get(txn)
     if (!item) return
     await this.outbox.remove(txn)

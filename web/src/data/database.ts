@@ -1,7 +1,7 @@
 import { deleteDB, openDB, type DBSchema, type IDBPDatabase } from 'idb'
 import type { Entry, Item, Room } from './types'
 
-interface Schema extends DBSchema {
+export interface Schema extends DBSchema {
   /** session, token of the stream, account data, sites, drafts */
   facts: { key: string; value: unknown }
   rooms: { key: string; value: Room }

@@ -1,25 +1,28 @@
 import { Refused, Unreachable } from '../net/errors'
 import type { Json, Matrix } from '../net/matrix'
 import { contentOf } from './content'
-import { roomRange, type Database } from './database'
+import type { IDBPObjectStore, StoreNames } from 'idb'
+import { roomRange, type Database, type Schema } from './database'
 import type { Attachment, Item } from './types'
 
 /** What came of one try. */
 export type Outcome =
   | { kind: 'sent'; eventId: string }
-  | { kind: 'silent' } // nobody answered: it may have arrived, so the same id is tried again
+  | { kind: 'silent' } // no answer, or something broke here: it may have arrived, so the same id is tried again
   | { kind: 'later'; ms: number; cannot: boolean } // cannot: it is there, and cannot write now
   | { kind: 'refused'; why: string }
 
 const FIRST_MS = 700
 const LONGEST_MS = 20_000
+const BROKEN_MS = 5_000 // the disk of this browser refuses: a look now and then
 
 export function outcomeOf(error: unknown): Outcome {
-  if (error instanceof Refused) {
-    return error.retryAfterMs === undefined ? { kind: 'refused', why: error.code } : { kind: 'later', ms: error.retryAfterMs, cannot: error.status === 503 }
-  }
-  return error instanceof Unreachable ? { kind: 'silent' } : { kind: 'refused', why: 'BONGSU_BROKEN' }
+  if (!(error instanceof Refused)) return { kind: 'silent' }
+  return error.retryAfterMs === undefined ? { kind: 'refused', why: error.code } : { kind: 'later', ms: error.retryAfterMs, cannot: error.status === 503 }
 }
+
+/** Longer with each try, and not for everybody at the same moment. random: in [0, 1). */
+const pauseOf = (tries: number, random: number): number => Math.min(LONGEST_MS, FIRST_MS * 2 ** Math.min(tries, 10)) * (0.5 + random)
 
 /** The item after a try. random: in [0, 1). Nothing but its own transaction id ever goes out for it. */
 export function after(item: Item, outcome: Outcome, now: number, random: number): Item {
@@ -29,11 +32,9 @@ export function after(item: Item, outcome: Outcome, now: number, random: number)
     case 'refused':
       return { ...item, state: 'failed', error: outcome.why }
     case 'later':
-      return { ...item, state: 'queued', notBefore: now + outcome.ms, cannot: outcome.cannot }
-    case 'silent': {
-      const pause = Math.min(LONGEST_MS, FIRST_MS * 2 ** Math.min(item.tries, 10))
-      return { ...item, state: 'queued', notBefore: now + pause * (0.5 + random), cannot: false }
-    }
+      return { ...item, state: 'queued', notBefore: now + Math.max(outcome.ms, pauseOf(item.tries, random)), cannot: outcome.cannot }
+    case 'silent':
+      return { ...item, state: 'queued', notBefore: now + pauseOf(item.tries, random), cannot: false }
   }
 }
 
@@ -46,6 +47,9 @@ export const standsAlone = (item: Item): boolean =>
 
 /** A redaction says nothing that could be secret, so it goes out to encrypted rooms, too. */
 export const takesBack = (one: { redacts?: string }): boolean => one.redacts !== undefined
+
+/** May the server have it already? Then it can only be taken back there. A file is brought before its message is sent. */
+export const mayBeThere = (item: Item): boolean => item.state !== 'failed' && item.tries > 0 && (!item.attachment || item.attachment.uploaded === true)
 
 /** A transaction id that nobody else makes. randomUUID would need https. */
 export function newTransaction(): string {
@@ -89,6 +93,20 @@ export class Outbox {
     return this.database.get('outbox', txn)
   }
 
+  /** An item that arrived by its event, so that what takes it back knows what to take back. */
+  async name(txn: string, room: string, event: string): Promise<void> {
+    const transaction = this.database.transaction('outbox', 'readwrite')
+    await nameIn(transaction.store, room, new Map([[txn, event]]))
+    await transaction.done
+  }
+
+  /** Takes out what would take back an item that will never arrive. Returns whether there was any. */
+  async dropTakers(item: Item): Promise<boolean> {
+    const takers = (await this.of(item.room)).filter((one) => one.redacts === item.txn)
+    for (const taker of takers) await this.remove(taker.txn)
+    return takers.length > 0
+  }
+
   /** Writes what came of a try, unless the item was taken back meanwhile. */
   async settle(item: Item): Promise<boolean> {
     const transaction = this.database.transaction('outbox', 'readwrite')
@@ -96,6 +114,25 @@ export class Outbox {
     if (is) await transaction.store.put(item)
     await transaction.done
     return is
+  }
+}
+
+type Place = Pick<IDBPObjectStore<Schema, ['outbox', ...StoreNames<Schema>[]], 'outbox', 'readwrite'>, 'index' | 'put' | 'delete'>
+
+/** What has arrived leaves the outbox. Returns whether anything did. events: by their ids; the server names transactions. */
+export async function arrivedIn(store: Place, room: string, events: readonly { id: string; txn?: string }[]): Promise<boolean> {
+  const ids = new Set(events.map((event) => event.id))
+  const txns = new Map(events.flatMap(({ id, txn }) => (txn ? [[txn, id] as const] : [])))
+  await nameIn(store, room, txns)
+  const gone = (await store.index('place').getAll(roomRange(room))).filter((item) => txns.has(item.txn) || (item.eventId && ids.has(item.eventId)))
+  for (const item of gone) await store.delete(item.txn)
+  return gone.length > 0
+}
+
+async function nameIn(store: Place, room: string, txns: ReadonlyMap<string, string>): Promise<void> {
+  for (const item of await store.index('place').getAll(roomRange(room))) {
+    const redacts = item.redacts && txns.get(item.redacts)
+    if (redacts) await store.put({ ...item, redacts })
   }
 }
 
@@ -107,6 +144,7 @@ export class Sender {
   private readonly busy = new Set<string>()
   private readonly timers = new Map<string, ReturnType<typeof setTimeout>>()
   private readonly uploads = new Map<string, AbortController>()
+  private readonly urgent = new Set<string>()
   private isOn = false
 
   constructor(
@@ -131,7 +169,10 @@ export class Sender {
 
   /** Looks at all rooms that have something waiting; those who wait for their time are asked now. */
   async wake(): Promise<void> {
-    for (const room of new Set((await this.outbox.all()).map((item) => item.room))) void this.flush(room)
+    for (const room of new Set((await this.outbox.all()).map((item) => item.room))) {
+      this.urgent.add(room)
+      void this.flush(room)
+    }
   }
 
   async flush(room: string): Promise<void> {
@@ -140,37 +181,52 @@ export class Sender {
     clearTimeout(this.timers.get(room))
     try {
       while (this.isOn && (await this.step(room)));
+    } catch {
+      this.later(room, BROKEN_MS)
     } finally {
       this.busy.delete(room)
     }
   }
 
   cancel(txn: string): void {
-    this.uploads.get(txn)?.abort(new DOMException('taken back', 'AbortError'))
+    this.uploads.get(txn)?.abort(new Unreachable('taken back'))
   }
 
   /** Tries the next item. False when there is none, or none whose time has come. */
   private async step(room: string): Promise<boolean> {
     const item = nextOf(await this.outbox.of(room))
     if (!item) return false
-    const wait = item.notBefore - Date.now()
+    const wait = this.urgent.delete(room) ? 0 : item.notBefore - Date.now()
     if (wait > 0) {
-      this.timers.set(room, setTimeout(() => void this.flush(room), wait))
+      this.later(room, wait)
       return false
     }
     const trying: Item = { ...item, state: 'sending', tries: item.tries + 1 }
-    await this.settle(trying)
+    if (!(await this.settle(trying))) return true
     const { tried, outcome } = await this.attempt(trying)
+    if (outcome.kind === 'sent') await this.outbox.name(item.txn, room, outcome.eventId)
     await this.settle(after(tried, outcome, Date.now(), Math.random()))
     return true
   }
 
-  private async settle(item: Item): Promise<void> {
-    const isLost = item.state === 'failed' && !standsAlone(item)
-    if (isLost) await this.outbox.remove(item.txn)
-    else await this.outbox.settle(item)
+  private later(room: string, ms: number): void {
+    this.timers.set(room, setTimeout(() => void this.flush(room), ms))
+  }
+
+  /** False: it was taken back meanwhile. */
+  private async settle(item: Item): Promise<boolean> {
+    const is = item.state === 'failed' ? await this.fail(item) : await this.outbox.settle(item)
     this.onChange(item.room)
-    if (isLost) this.onRefused(item.error ?? '')
+    return is
+  }
+
+  /** A message stays, so that its author sees what became of it; of anything else it is said, unless nobody wants it any more. */
+  private async fail(item: Item): Promise<boolean> {
+    const isUnwanted = await this.outbox.dropTakers(item)
+    if (standsAlone(item) && !isUnwanted) return this.outbox.settle(item)
+    await this.outbox.remove(item.txn)
+    if (!isUnwanted) this.onRefused(item.error ?? '')
+    return false
   }
 
   private async attempt(item: Item): Promise<{ tried: Item; outcome: Outcome }> {
@@ -181,10 +237,7 @@ export class Sender {
       tried = await this.withFile(item)
       return { tried, outcome: { kind: 'sent', eventId: (await this.send(tried)).event_id } }
     } catch (error) {
-      if (error instanceof DOMException) return { tried, outcome: { kind: 'refused', why: 'BONGSU_TAKEN_BACK' } }
-      const isLostUpload = error instanceof Refused && error.status === 404 && tried.attachment?.uri !== undefined
-      if (!isLostUpload) return { tried: (await this.outbox.get(item.txn)) ?? tried, outcome: outcomeOf(error) }
-      return { tried: { ...tried, attachment: again(tried.attachment) }, outcome: { kind: 'later', ms: 500, cannot: false } }
+      return { tried: (await this.outbox.get(item.txn)) ?? tried, outcome: outcomeOf(error) }
     }
   }
 
@@ -198,21 +251,27 @@ export class Sender {
     const { attachment } = item
     if (!attachment || attachment.uploaded) return item
     const uri = attachment.uri ?? (await this.matrix.createMedia()).content_uri
-    const named: Item = { ...item, attachment: { ...attachment, uri } }
-    await this.outbox.settle(named)
+    await this.keep({ ...item, attachment: { ...attachment, uri } })
+    await this.upload(item, attachment, uri)
+    return this.keep({ ...item, content: { ...item.content, url: uri }, attachment: { ...attachment, uri, uploaded: true } })
+  }
+
+  private async upload(item: Item, attachment: Attachment, uri: string): Promise<void> {
     const upload = new AbortController()
     this.uploads.set(item.txn, upload)
     try {
       await this.matrix.upload(uri, attachment.blob, (share) => this.onProgress(item.txn, share), upload.signal)
+    } catch (error) {
+      if (!(error instanceof Refused) || error.status !== 404) throw error
+      await this.keep({ ...item, attachment: { blob: attachment.blob, name: attachment.name } })
+      throw new Unreachable('the server no longer knows the address; the next try asks for another')
     } finally {
       this.uploads.delete(item.txn)
     }
-    const done: Item = { ...named, content: { ...item.content, url: uri }, attachment: { ...attachment, uri, uploaded: true } }
-    await this.outbox.settle(done)
-    return done
   }
-}
 
-function again(attachment: Attachment | undefined): Attachment {
-  return { blob: attachment!.blob, name: attachment!.name }
+  private async keep(item: Item): Promise<Item> {
+    if (!(await this.outbox.settle(item))) throw new Unreachable('taken back')
+    return item
+  }
 }

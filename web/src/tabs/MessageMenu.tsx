@@ -31,7 +31,7 @@ export function MessageMenu(props: Props): JSX.Element {
   }
   const react = (key: string) => {
     const mine = props.message.reactions.find((reaction) => reaction.key === key)?.mine
-    orSay(mine ? client.unreact(props.room, mine) : client.react(props.room, props.message.id!, key))
+    orSay(mine ? client.takeBack(props.room, mine) : client.react(props.room, props.message.id!, key))
   }
   return (
     <Show

@@ -60,7 +60,7 @@ export function MessageRow(props: Props): JSX.Element {
         <Reactions message={props.message} room={props.room.id} />
       </Show>
       <Show when={props.message.sending?.state === 'failed'}>
-        <Failed message={props.message} />
+        <Failed message={props.message} room={props.room.id} />
       </Show>
     </article>
   )
@@ -145,7 +145,7 @@ function Meta(props: { message: Message; last: boolean }): JSX.Element {
 
 function Reactions(props: { message: Message; room: string }): JSX.Element {
   const client = useClient()
-  const press = (key: string, mine: string | undefined) => orSay(mine ? client.unreact(props.room, mine) : client.react(props.room, props.message.id!, key))
+  const press = (key: string, mine: string | undefined) => orSay(mine ? client.takeBack(props.room, mine) : client.react(props.room, props.message.id!, key))
   return (
     <div class="reactions">
       <For each={props.message.reactions}>
@@ -160,7 +160,7 @@ function Reactions(props: { message: Message; room: string }): JSX.Element {
   )
 }
 
-function Failed(props: { message: Message }): JSX.Element {
+function Failed(props: { message: Message; room: string }): JSX.Element {
   const client = useClient()
   return (
     <p class="failed">
@@ -168,7 +168,7 @@ function Failed(props: { message: Message }): JSX.Element {
       <button type="button" onClick={() => orSay(client.retry(props.message.txn!))}>
         {t().retry}
       </button>
-      <button type="button" onClick={() => void client.discard(props.message.txn!)}>
+      <button type="button" onClick={() => orSay(client.takeBack(props.room, props.message.txn!))}>
         {t().discard}
       </button>
     </p>
@@ -250,7 +250,7 @@ function Sending(props: { message: Message }): JSX.Element {
           <div style={{ width: `${percent()}%` }} />
         </div>
         <p class="failed">
-          <button type="button" onClick={() => void client.discard(item().txn)}>
+          <button type="button" onClick={() => orSay(client.takeBack(item().room, item().txn))}>
             {t().cancel}
           </button>
         </p>
