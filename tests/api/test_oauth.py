@@ -391,11 +391,12 @@ async def test_token_wants_a_form_with_each_field_once(http: aiohttp.ClientSessi
         assert (response.status, (await response.json())["error"]) == (400, "invalid_request")
 
 
+@pytest.mark.parametrize("scope", [API, "openid"])
 @pytest.mark.parametrize("change", ["deactivated_at = now()", "locked = true"])
 async def test_a_code_is_worth_nothing_when_its_person_has_gone(
-    browser: Browser, user_id: str, app: App, database: asyncpg.Connection, change: str
+    browser: Browser, user_id: str, app: App, database: asyncpg.Connection, change: str, scope: str
 ) -> None:
-    await browser.open(app.wish())
+    await browser.open(app.wish(scope=scope))
     code = (await browser.fill(press="allow")).answer["code"]
     await database.execute(f"UPDATE users SET {change} WHERE user_id = $1", user_id)
     status, answer = await app.fetch(code)

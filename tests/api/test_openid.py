@@ -123,6 +123,14 @@ async def test_a_session_may_say_who_it_is(alice: Talker, http: aiohttp.ClientSe
     assert (status, claims["sub"]) == (200, alice.user_id)
 
 
+async def test_of_somebody_locked_nothing_is_said(
+    alice: Talker, elsewhere: aiohttp.ClientSession, database: asyncpg.Connection
+) -> None:
+    await database.execute("UPDATE users SET locked = true WHERE user_id = $1", alice.user_id)
+    status, answer = await alice.through(elsewhere).ask("GET", "/oauth2/userinfo")
+    assert (status, answer["errcode"]) == (401, "M_UNKNOWN_TOKEN")
+
+
 async def test_keys_are_replaced_and_old_ones_still_fit(
     http: aiohttp.ClientSession, browser: Browser, user_id: str, database: asyncpg.Connection
 ) -> None:

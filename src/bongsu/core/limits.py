@@ -387,7 +387,6 @@ MAIL_ADDRESS_BYTES_MAX = 254  # what mail servers take (RFC 5321)
 MAIL_ADDRESSES_PER_USER_MAX = 20
 MAIL_LINK_CHARACTERS_MAX = 1_024  # where a client wants people back; it is shown, and kept with the proof
 VALIDATION_SECONDS = 3_600  # how long the link in a mail works, and what it proved: mail may take minutes
-CONFIRM_BODY_BYTES_MAX = 1_024  # one token and a language
 MAILS_AT_ONCE_MAX = 4  # that one worker gives to the mail server together
 MAIL_SEND_SECONDS_MAX = 25.0  # one mail: some servers greet slowly on purpose
 MAIL_CLAIM_SECONDS = 30  # then another worker may send it: longer than sending takes
@@ -406,9 +405,10 @@ OAUTH_DEVICE_SECONDS = 1_200  # to find the phone and sign in on it
 OAUTH_POLL_SECONDS = 5  # between two questions of a device; RFC 8628's own figure
 OAUTH_METADATA_BYTES_MAX = 16_384  # of an app that registers; real ones have about one kilobyte
 OAUTH_REDIRECTS_MAX = 20  # addresses of one app
-OAUTH_UNUSED_CLIENT_DAYS = 90  # an app that nobody signed in with is forgotten, and registers again
+OAUTH_UNUSED_CLIENT_DAYS = 90  # an app that nobody signs in with or is signed in with is forgotten; it registers again
 OAUTH_TEXT_BYTES_MAX = 2_048  # state, nonce, scope and addresses: browsers and proxies cut longer ones
 SPENT_TOKEN_DAYS = 30  # a replaced refresh token is known for so long; an app replaces one every hour
+SPENT_TOKENS_MAX = 1_000  # of one session: those of 30 days, and an app that refreshes without need keeps the newest
 PASSKEYS_MAX = 20  # of one person: telephone, computers, keys, and old ones
 PASSKEY_CHALLENGE_SECONDS = 300  # browsers ask for the finger for at most so long
 RECOVERY_CODES = 10
@@ -421,7 +421,7 @@ IDENTITY_KEY_DAYS = 90  # then another key signs; the old one can be checked aga
 RATES = {
     "login": (1.0, 100),  # an address: a whole office may sign in at nine; guessing is slowed by "account"
     "code": (0.02, 10),  # six digits tried on one account by somebody who knows its password: 1,700 of a million a day
-    "account": (0.2, 20),  # passwords tried on one account, wherever from
+    "account": (0.2, 20),  # passwords tried on one user id or mail address, wherever from, there or not
     "register": (0.5, 40),  # an address; each account takes two requests
     "mail": (0.01, 5),  # an address that is written to: nobody's mailbox is filled through this server
     "oauth": (5.0, 200),  # an address: apps that fetch tokens; an office's renew theirs every hour

@@ -16,9 +16,12 @@ _OPAQUE: Final = re.compile(r"[0-9a-zA-Z.=_-]{1,255}")
 
 
 def canonical(address: str) -> str:
-    """The form that is compared: what few servers tell apart (capitals) are one address here. Or M_INVALID_PARAM."""
+    """The form that is compared: what few servers tell apart (capitals) are one address here. Or M_INVALID_PARAM.
+
+    An address with the mark of encoded words (RFC 2047) would be another one to some mail programs.
+    """
     lower = address.strip().lower() if address.isascii() else ""
-    if len(lower) > limits.MAIL_ADDRESS_BYTES_MAX or not _ADDRESS.fullmatch(lower):
+    if len(lower) > limits.MAIL_ADDRESS_BYTES_MAX or not _ADDRESS.fullmatch(lower) or "=?" in lower:
         raise invalid_param("that is no mail address; one looks like name@example.org")
     return lower
 

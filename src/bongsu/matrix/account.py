@@ -8,9 +8,8 @@ POST /account/deactivate
 import msgspec
 
 from bongsu.core import uia
-from bongsu.core.errors import Refusal, missing_param
+from bongsu.core.errors import missing_param
 from bongsu.core.json import JsonObject
-from bongsu.core.mail import EMAIL
 from bongsu.core.passwords import check_new
 from bongsu.http.request import Request, convert
 from bongsu.http.response import Response, empty, reply
@@ -20,7 +19,6 @@ from bongsu.matrix.interactive import Interactive
 from bongsu.matrix.passwords import Passwords
 from bongsu.matrix.sessions import Sessions
 from bongsu.store.accounts import Accounts
-from bongsu.store.third_party_ids import ThirdPartyIds
 
 
 class PasswordBody(msgspec.Struct):
@@ -46,14 +44,12 @@ class Account:
         passwords: Passwords,
         interactive: Interactive,
         deactivation: Deactivation,
-        addresses: ThirdPartyIds,
     ) -> None:
         self._accounts = accounts
         self._sessions = sessions
         self._passwords = passwords
         self._interactive = interactive
         self._deactivation = deactivation
-        self._addresses = addresses
 
     def routes(self) -> list[Route]:
         return [
@@ -85,14 +81,9 @@ class Account:
 
     async def _reset_password(self, request: Request, asked: JsonObject, body: PasswordBody) -> None:
         """For who is not signed in, and reads the mail of an address that is the account's."""
-        facts = (await self._interactive.confirm(request, asked, uia.ASK_EMAIL)).facts
-        user_id = await self._addresses.owner(EMAIL, facts["address"])
-        if user_id is None:
-            raise Refusal(400, "M_THREEPID_NOT_FOUND", "no account here has this address any more")
+        sid = (await self._interactive.confirm(request, asked, uia.ASK_EMAIL)).facts["sid"]
         password_hash = await self._hash(body)
-        ended = await self._accounts.set_password(
-            user_id, password_hash, sign_out=body.logout_devices, proof=facts["sid"]
-        )
+        user_id, ended = await self._accounts.reset_password(sid, password_hash, sign_out=body.logout_devices)
         await self._sessions.tell(user_id, ended)
 
     async def _hash(self, body: PasswordBody) -> str:

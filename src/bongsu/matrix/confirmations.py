@@ -14,7 +14,7 @@ from hashlib import sha256
 from html import escape
 from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qsl, quote
+from urllib.parse import quote
 
 import msgspec
 
@@ -22,6 +22,7 @@ from bongsu.core import limits, mail
 from bongsu.core.errors import Refusal, invalid_param
 from bongsu.core.tiers import Tier
 from bongsu.http import page
+from bongsu.http.form import read_form
 from bongsu.http.ratelimit import RateLimiter
 from bongsu.http.request import Request
 from bongsu.http.response import Response, reply
@@ -188,11 +189,10 @@ class Confirmations:
         return self._show(language, "ask_title", self._question(language, waiting, token), token=token)
 
     async def confirm(self, request: Request) -> Response:
-        raw = await request.body(limits.CONFIRM_BODY_BYTES_MAX)
-        fields = dict(parse_qsl(raw.decode("ascii", "replace"), max_num_fields=10))
-        language = fields.get("lang", "")
+        fields = await read_form(request)
+        language = fields.get("lang") or ""
         language = language if language in page.LANGUAGES else page.language_of(request)
-        hashed = _token_hash(fields.get("token", ""))
+        hashed = _token_hash(fields.get("token") or "")
         waiting = await self._addresses.waiting(hashed)
         if waiting is None or not await self._addresses.confirm(hashed):
             return self._gone(language)

@@ -27,7 +27,6 @@ from bongsu.store import keys as table
 from bongsu.store.accounts import Accounts
 from bongsu.store.committer import Committer
 from bongsu.store.database import Database
-from bongsu.store.factors import Factors
 
 
 class KeysBody(msgspec.Struct):
@@ -51,14 +50,12 @@ class CrossSigning:
         committer: Committer,
         interactive: Interactive,
         accounts: Accounts,
-        factors: Factors,
         place: Place,
     ) -> None:
         self._database = database
         self._committer = committer
         self._interactive = interactive
         self._accounts = accounts
-        self._factors = factors
         self._place = place
 
     def routes(self) -> list[Route]:
@@ -81,14 +78,13 @@ class CrossSigning:
         if not await self._committer.submit(PutCrossSigningKeys(user_id, keys, confirmed=False)):
             await self._confirm(request, raw)
             await self._committer.submit(PutCrossSigningKeys(user_id, keys, confirmed=True))
-            await self._factors.end_reset(user_id)
         return empty()
 
     async def _confirm(self, request: Request, raw: JsonObject) -> None:
-        """The password; or, for apps that never saw it (OAuth 2.0), a yes on the account's page some minutes ago."""
+        """The password; or, for apps that never saw it (OAuth 2.0), a yes on the account's page, which is still to
+        be said: one that was said has been taken already.
+        """
         who = request.requester
-        if await self._factors.may_reset(who.user_id):
-            return
         device = await self._accounts.device(who.user_id, who.device_id)
         if device is None or device.client_id is None:
             await self._interactive.confirm(request, raw, uia.ASK_PASSWORD)

@@ -18,7 +18,7 @@ from bongsu.core.errors import Refusal, bad_json, forbidden, missing_param
 from bongsu.core.mail import EMAIL, canonical_or_none, check_opaque
 from bongsu.core.uia import Flows, Session
 from bongsu.http.request import Request, convert
-from bongsu.matrix.passwords import Passwords
+from bongsu.matrix.passwords import Named, Passwords
 from bongsu.store.accounts import Accounts
 from bongsu.store.third_party_ids import ThirdPartyIds, not_proven
 
@@ -138,17 +138,17 @@ class Interactive:
     async def _pass_password(self, auth: AuthData, session: Session) -> None:
         if auth.password is None:
             raise missing_param("auth.password is missing")
-        whose = await self._named(auth, session)
-        if whose is None or whose != session.user_id:
+        named = await self._named(auth, session)
+        if named.user_id is None or named.user_id != session.user_id:
             raise forbidden("this password must be your own")
-        await self._passwords.prove(whose, auth.password)
+        await self._passwords.prove(named, auth.password)
 
-    async def _named(self, auth: AuthData, session: Session) -> str | None:
+    async def _named(self, auth: AuthData, session: Session) -> Named:
         """Whose password is said to be given: by default the person's own."""
         if auth.identifier is not None and auth.identifier.type == "m.id.thirdparty":
-            return await owner_of(self._addresses, auth.identifier.medium, auth.identifier.address)
+            return await named_by_address(self._addresses, auth.identifier.medium, auth.identifier.address)
         typed = auth.user if auth.identifier is None else auth.identifier.user
-        return session.user_id if typed is None else usernames.known_user_id(typed, self._server_name)
+        return named_by_id(session.user_id if typed is None else usernames.known_user_id(typed, self._server_name))
 
     async def _pass_email(self, auth: AuthData, session: Session) -> None:
         """A proof that was begun for what the request is about: /register or /account/password."""
@@ -165,17 +165,24 @@ class Interactive:
     async def _pass_registration_token(self, auth: AuthData, session: Session) -> None:
         if auth.token is None:
             raise missing_param("auth.token is missing")
-        if not await self._accounts.is_registration_token(auth.token):
-            raise forbidden("this registration token is not valid")
+        await self.check_registration_token(auth.token)
         session.facts["registration_token"] = auth.token
 
+    async def check_registration_token(self, token: str) -> None:
+        if not await self._accounts.is_registration_token(token):
+            raise forbidden("this registration token is not valid")
 
-async def owner_of(addresses: ThirdPartyIds, medium: str | None, address: str | None) -> str | None:
-    """Whom m.id.thirdparty means; None for nobody here."""
+
+async def named_by_address(addresses: ThirdPartyIds, medium: str | None, address: str | None) -> Named:
+    """Whom m.id.thirdparty means."""
     if medium is None or address is None:
         raise missing_param("identifier.medium and identifier.address are needed")
-    known = canonical_or_none(address)
-    return None if known is None or medium != EMAIL else await addresses.owner(EMAIL, known)
+    known = canonical_or_none(address) if medium == EMAIL else None
+    return named_by_id(None) if known is None else Named(known, await addresses.owner(EMAIL, known))
+
+
+def named_by_id(user_id: str | None) -> Named:
+    return Named(user_id or "", user_id)
 
 
 def secret_hash(client_secret: str) -> bytes:

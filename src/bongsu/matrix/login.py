@@ -22,8 +22,8 @@ from bongsu.http.request import Request
 from bongsu.http.response import Response, empty, reply
 from bongsu.http.router import Auth, Route, client_routes
 from bongsu.http.services import Services
-from bongsu.matrix.interactive import Interactive, UserIdentifier, owner_of
-from bongsu.matrix.passwords import Passwords
+from bongsu.matrix.interactive import Interactive, UserIdentifier, named_by_address, named_by_id
+from bongsu.matrix.passwords import Named, Passwords
 from bongsu.matrix.sessions import Sessions, Wish
 from bongsu.store.factors import Factors
 from bongsu.store.third_party_ids import ThirdPartyIds
@@ -118,7 +118,7 @@ class Login:
     async def _with_password(self, body: LoginBody, address: str) -> JsonObject:
         if body.password is None:
             raise missing_param("password is missing")
-        user = await self._passwords.prove(await self._user_id(body), body.password)
+        user = await self._passwords.prove(await self._named(body), body.password)
         if await self._factors.has_codes(user.user_id):
             raise forbidden(f"this account has two-step sign-in: sign in by the browser, with OAuth 2.0 or {SSO}")
         answer = await self._sessions.sign_in(user.user_id, body, address, user.password_hash)
@@ -128,31 +128,30 @@ class Login:
     async def _for_service(self, request: Request, body: LoginBody) -> JsonObject:
         """A session for somebody whom an application service answers for."""
         service = await service_of(request, self._services)
-        user_id = await self._user_id(body)
+        user_id = (await self._named(body)).user_id
         if user_id is None or not service.has_user(user_id):
             raise forbidden("this application service does not answer for that user")
         return await self._sessions.sign_in(user_id, body, request.client)
 
-    async def _user_id(self, body: LoginBody) -> str | None:
-        """Whom the client means; None for somebody who cannot be here."""
+    async def _named(self, body: LoginBody) -> Named:
+        """Whom the client means."""
         if body.identifier is not None and body.identifier.type not in _IDENTIFIERS:
             raise Refusal(400, "M_UNKNOWN", "identifier.type must be m.id.user")
         if body.identifier is not None and body.identifier.type == "m.id.thirdparty":
-            return await owner_of(self._addresses, body.identifier.medium, body.identifier.address)
+            return await named_by_address(self._addresses, body.identifier.medium, body.identifier.address)
         if body.identifier is not None and body.identifier.type != "m.id.user":
-            return None
+            return named_by_id(None)
         if body.identifier is None and body.user is None and body.medium is not None:
-            return await owner_of(self._addresses, body.medium, body.address)
+            return await named_by_address(self._addresses, body.medium, body.address)
         user = body.user if body.identifier is None else body.identifier.user
         if user is None:
             raise missing_param("identifier.user is missing")
-        return usernames.known_user_id(user, self._server_name)
+        return named_by_id(usernames.known_user_id(user, self._server_name))
 
     async def _with_token(self, body: LoginBody, address: str) -> JsonObject:
         if body.token is None:
             raise missing_param("token is missing")
-        user_id = await self._sessions.take_login_token(body.token)
-        return await self._sessions.sign_in(user_id, body, address)
+        return await self._sessions.sign_in_by_token(body.token, body, address)
 
     async def get_token(self, request: Request) -> Response:
         """A login token for another device of the person, who proves again each time that it is them."""

@@ -9,12 +9,25 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal, TypeVar
 
+import msgspec
+
 from bongsu.core import limits, passwords
 from bongsu.core.errors import Refusal, forbidden, limit_exceeded
 from bongsu.http.ratelimit import RateLimiter
 from bongsu.store.accounts import Accounts, User
 
 T = TypeVar("T")
+
+
+class Named(msgspec.Struct, frozen=True):
+    """Whom somebody who signs in means. user_id: None for nobody here.
+
+    name: a user id or a mail address, in the form that is compared, "" for what is neither. Tries are counted by it, so
+    that an address that has no account here behaves as one that has.
+    """
+
+    name: str
+    user_id: str | None
 
 
 class Passwords:
@@ -36,10 +49,10 @@ class Passwords:
         passwords.check_new(password)
         return await self._run(lambda: self._hash(password))
 
-    async def prove(self, user_id: str | None, password: str) -> User:
+    async def prove(self, named: Named, password: str) -> User:
         """The person, if this is the password. 403 M_FORBIDDEN if not, or nobody; M_USER_DEACTIVATED."""
-        await self._limiter.spend_for("account", user_id or "")
-        user = None if user_id is None else await self._accounts.user(user_id)
+        await self._limiter.spend_for("account", named.name)
+        user = await self._accounts.user(named.user_id or "")
         stored = (user.password_hash if user else None) or self._nobodys
         is_right = await self._run(lambda: passwords.is_right(password, stored))
         if user is not None and user.deactivated_at is not None:

@@ -8,7 +8,7 @@ import asyncio
 import ssl
 from contextlib import suppress
 from email.message import EmailMessage
-from email.utils import formatdate
+from email.utils import formatdate, parseaddr
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -80,7 +80,7 @@ class Postman:
         while True:
             try:
                 while await self._mails.any_due() and (mails := await self._mails.claim(limits.MAILS_AT_ONCE_MAX)):
-                    await asyncio.gather(*(self._deliver(server, mail) for mail in mails))
+                    await self._round(server, mails)
             except (Refusal, *REFUSED) as error:
                 log.warning("mail_waits", error=repr(error))
             except Exception:
@@ -90,12 +90,21 @@ class Postman:
                 async with asyncio.timeout(limits.MAIL_LOOK_SECONDS):
                     await self._news.wait()
 
+    async def _round(self, server: MailServer, mails: list[Mail]) -> None:
+        """Returns when all have ended: what goes wrong with one, or a stop, leaves none of them behind."""
+        ended = await asyncio.gather(*(self._deliver(server, mail) for mail in mails), return_exceptions=True)
+        for error in ended:
+            if error is not None:
+                raise error
+
     async def _deliver(self, server: MailServer, mail: Mail) -> None:
         import aiosmtplib
 
         try:
             async with asyncio.timeout(limits.MAIL_SEND_SECONDS_MAX):
-                await aiosmtplib.send(_message(server, mail), **server.options)
+                message = _message(server, mail)
+                sender = parseaddr(server.sender)[1]
+                await aiosmtplib.send(message, sender=sender, recipients=[mail.recipient], **server.options)
         except aiosmtplib.SMTPRecipientsRefused as error:
             if all(500 <= refused.code < 600 for refused in error.recipients):
                 SENT.labels("refused").inc()
@@ -103,7 +112,7 @@ class Postman:
                 await self._mails.done(mail.mail_id)
                 return
             await self._postpone(mail, error)
-        except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
+        except Exception as error:  # also a mail that cannot be made: the others go on, and it ends with its time
             await self._postpone(mail, error)
         else:
             SENT.labels("sent").inc()

@@ -129,9 +129,11 @@ class Registration:
     async def make(self, username: str, password: str, token: str | None) -> str:
         """An account without a session. The user id; refused as register() would."""
         gate = await self.gate()
-        facts = {"registration_token": token} if gate == "token" and token is not None else {}
-        if gate == "closed" or (gate == "token" and not (token and await self._accounts.is_registration_token(token))):
-            raise forbidden("this registration token is not valid")
+        if gate == "closed":
+            raise forbidden("registration is closed")
+        facts = {"registration_token": token or ""} if gate == "token" else {}
+        if facts:
+            await self._interactive.check_registration_token(facts["registration_token"])
         body = RegisterBody(username=username, password=password)
         user_id = await self._free_user_id(username)
         await self._sessions.sign_up(await self._new_user(user_id, body, facts), None, "")

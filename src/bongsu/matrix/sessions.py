@@ -12,11 +12,10 @@ from collections.abc import Iterable
 import msgspec
 
 from bongsu.core import ids, limits
-from bongsu.core.errors import Refusal
 from bongsu.core.json import JsonObject
 from bongsu.http.authentication import ACCESS_PREFIX, token_hash, unknown_token
 from bongsu.rooms.personal import Revoke
-from bongsu.store.accounts import Accounts, NewSession, NewTokens, NewUser
+from bongsu.store.accounts import Accounts, NewSession, NewTokens, NewUser, bad_login_token
 from bongsu.store.committer import Committer
 
 REFRESH_PREFIX = "bsr_"
@@ -92,14 +91,25 @@ class Sessions:
             await self._accounts.create_user(new)
             return self._answer(new.user_id)
         issued = self._issue(wish.refresh_token)
-        session = _new_session(new.user_id, wish, issued, address, None)
+        session = _new_session(new.user_id, wish, issued, address)
         await self._accounts.create_user(new, session)
         return self._answer(new.user_id, session.device_id, issued)
 
     async def sign_in(self, user_id: str, wish: Wish, address: str, proven_hash: str | None = None) -> JsonObject:
         """Begins a session; an earlier one of the same device ends. What the client gets as answer."""
+        return await self._begin(user_id, wish, address, proven_hash=proven_hash)
+
+    async def _begin(
+        self,
+        user_id: str,
+        wish: Wish,
+        address: str,
+        *,
+        proven_hash: str | None = None,
+        login_hash: bytes | None = None,
+    ) -> JsonObject:
         issued = self._issue(wish.refresh_token)
-        session = _new_session(user_id, wish, issued, address, proven_hash)
+        session = _new_session(user_id, wish, issued, address, proven_hash, login_hash)
         await self.tell(user_id, await self._accounts.sign_in(session))
         return self._answer(user_id, session.device_id, issued)
 
@@ -158,19 +168,19 @@ class Sessions:
     async def tell_all(self, user_id: str) -> None:
         await self._committer.submit(Revoke(user_id))
 
-    async def login_token(self, user_id: str) -> str:
-        """A token to sign in with, once and soon."""
+    async def login_token(self, user_id: str, browser: bytes | None = None) -> str:
+        """A token to sign in with, once and soon. browser: hash of the one that asks for it, if one does."""
         token = _token(LOGIN_PREFIX)
-        await self._accounts.put_login_token(token_hash(token), user_id)
+        await self._accounts.put_login_token(token_hash(token), user_id, browser)
         return token
 
-    async def take_login_token(self, token: str) -> str:
-        """Whose login token it is. 403 M_FORBIDDEN for nobody's."""
+    async def sign_in_by_token(self, token: str, wish: Wish, address: str) -> JsonObject:
+        """As sign_in(), for the owner of a login token, which is used up by it. 403 M_FORBIDDEN for nobody's."""
         is_ours = token.startswith(LOGIN_PREFIX) and len(token) <= limits.TOKEN_BYTES_MAX
-        user_id = await self._accounts.take_login_token(token_hash(token)) if is_ours else None
+        user_id = await self._accounts.login_token_owner(token_hash(token)) if is_ours else None
         if user_id is None:
-            raise Refusal(403, "M_FORBIDDEN", "this login token is used up, expired or was never given")
-        return user_id
+            raise bad_login_token()
+        return await self._begin(user_id, wish, address, login_hash=token_hash(token))
 
     def _issue(self, with_refresh: bool) -> Issued:
         if with_refresh:
@@ -186,7 +196,14 @@ def new_device_id() -> str:
     return "".join(secrets.choice(string.ascii_uppercase) for _ in range(_DEVICE_ID_LETTERS))
 
 
-def _new_session(user_id: str, wish: Wish, issued: Issued, address: str, proven_hash: str | None) -> NewSession:
+def _new_session(
+    user_id: str,
+    wish: Wish,
+    issued: Issued,
+    address: str,
+    proven_hash: str | None = None,
+    login_hash: bytes | None = None,
+) -> NewSession:
     return NewSession(
         user_id=user_id,
         device_id=wish.device_id or new_device_id(),
@@ -194,4 +211,5 @@ def _new_session(user_id: str, wish: Wish, issued: Issued, address: str, proven_
         display_name=wish.initial_device_display_name,
         address=address or None,
         proven_hash=proven_hash,
+        login_hash=login_hash,
     )

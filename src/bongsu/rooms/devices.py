@@ -15,9 +15,9 @@ from bongsu.core.errors import Refusal, invalid_param, too_large
 from bongsu.core.json import decode
 from bongsu.core.keys import MASTER, Signature, SigningKey, StoredKey
 from bongsu.rooms.batch import RoomBatch, Transaction
+from bongsu.store import factors, to_device
 from bongsu.store import keys as table
 from bongsu.store import rooms as room_table
-from bongsu.store import to_device
 from bongsu.store.batch import Wanted
 from bongsu.store.keys import Claim, Claimed
 from bongsu.store.rows import DeviceList, KeyStock, ToDevice
@@ -120,8 +120,8 @@ class ClaimKeys(msgspec.Struct, frozen=True):
 class PutCrossSigningKeys(msgspec.Struct, frozen=True):
     """A person's keys that sign keys, by use. confirmed: the person has proven who they are.
 
-    The result is False, and nothing is changed, where keys would be replaced or added without that. The first ones need
-    no proof, and neither does repeating what is there.
+    The result is False, and nothing is changed, where keys would be replaced or added without that, or a yes on the
+    account's page, which is used up. The first ones need no proof, and neither does repeating what is there.
     """
 
     user_id: str
@@ -138,12 +138,14 @@ class PutCrossSigningKeys(msgspec.Struct, frozen=True):
         rules.check_signed(self.keys, self.user_id, present.get(MASTER))
         if not new:
             return True
-        if present and not self.confirmed:
+        if present and not self.confirmed and not await factors.may_reset(batch.connection, self.user_id):
             return False
         devices = await to_device.devices_of(batch.connection, [self.user_id])
         rules.check_no_device_has(new, set(devices.get(self.user_id, ())))
         ended = [usage for usage in present if usage in new or (MASTER in new and usage not in self.keys)]
         put = self.keys if MASTER in new else new  # a new master key has signed the others anew
+        if present:
+            await factors.end_reset(batch.connection, self.user_id)
         await table.put_cross_signing_keys(batch.connection, self.user_id, list(put.values()), ended)
         await tell_lists(batch, self.user_id)
         return True

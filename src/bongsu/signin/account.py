@@ -20,6 +20,7 @@ from bongsu.http.request import Request
 from bongsu.http.response import Response
 from bongsu.http.router import Route
 from bongsu.matrix.deactivation import Deactivation
+from bongsu.matrix.interactive import named_by_id
 from bongsu.matrix.passwords import Passwords
 from bongsu.matrix.sessions import Sessions
 from bongsu.signin import markup
@@ -227,7 +228,7 @@ class AccountPages:
 
     async def _knows_password(self, user_id: str, password: str) -> bool:
         try:
-            await self._passwords.prove(user_id, password)
+            await self._passwords.prove(named_by_id(user_id), password)
         except Refusal as refusal:
             if refusal.status != 403:
                 raise
@@ -237,6 +238,7 @@ class AccountPages:
     async def change_password(self, request: Request) -> Response:
         visitor, form = await self._desk.member_form(request)
         assert visitor.user_id is not None
+        assert visitor.browser is not None
         if form.get("password") != form.get("repeat"):
             return self._password_form(visitor, ("repeat", "not_the_same"))
         if not await self._knows_password(visitor.user_id, form.get("now") or ""):
@@ -251,7 +253,9 @@ class AccountPages:
             visitor.user_id, password_hash, sign_out=form.get("others") is not None
         )
         await self._sessions.tell(visitor.user_id, ended)
-        signed_in = await self._desk.visitors.sign_in(visitor, visitor.user_id, proven_hash=password_hash)
+        signed_in = await self._desk.visitors.sign_in(
+            visitor, visitor.user_id, proven_hash=password_hash, proven_at=visitor.browser.proven_at
+        )  # no fresh proof: the second factor was not asked for
         return self._desk.go(signed_in, f"{ACCOUNT}?done=password_changed")
 
     # --- a new encryption identity ---
@@ -273,7 +277,7 @@ class AccountPages:
     async def allow_reset(self, request: Request) -> Response:
         visitor, _ = await self._desk.member_form(request, fresh=True)
         assert visitor.user_id is not None
-        await self._factors.allow_reset(visitor.user_id)
+        await self._factors.allow_reset(visitor.user_id, visitor.session_hash)
         title = self._desk.say(visitor, "device_done")
         body = (markup.heading(title), markup.paragraph(self._desk.say(visitor, "reset_keys_done")))
         return self._desk.show(visitor, title, *body)

@@ -198,7 +198,7 @@ class Consent:
             nonce=asked.text("nonce"),
             proven_at=visitor.browser.proven_at,
         )
-        await self._table.put_grant(token_hash(code), grant)
+        await self._table.put_grant(token_hash(code), grant, visitor.session_hash)
         return code
 
     def _back(self, request: Request, asked: Asked, back: Back) -> Response:
@@ -270,14 +270,10 @@ class Consent:
 
     async def answer_device(self, request: Request) -> Response:
         visitor, form = await self._desk.member_form(request)
-        assert visitor.browser is not None
         code, allowed = _tidy(form.get("code") or ""), form.get("decision") == "allow"
         grant = await self._table.asked_by_device(code)
         client = None if grant is None else await self._apps.find(grant.client_id)
-        browser = visitor.browser
-        if client is None or not await self._table.answer_device(
-            code, browser.user_id, browser.proven_at, allowed=allowed
-        ):
+        if client is None or not await self._table.answer_device(code, visitor.session_hash, allowed=allowed):
             return self._code_form(visitor, code, "device_code_bad")
         title = self._desk.say(visitor, "device_done")
         app = app_name(client.metadata, visitor.language)

@@ -59,8 +59,8 @@ class Desk:
     def routes(self) -> list[Route]:
         return [Route("GET", f"{ACCOUNT}/assets/{{file_name}}", self._assets.serve, Auth.NONE, tier=Tier.SIGN_IN)]
 
-    def page(self, method: str, path: str, handler: Handler, bucket: str | None = None) -> Route:
-        """A route whose errors are pages, too."""
+    def page(self, method: str, path: str, handler: Handler, bucket: str = "read") -> Route:
+        """A route whose errors are pages, too. bucket: of the address that asks, signed in or not."""
         return Route(method, path, self.guarded(handler), Auth.NONE, bucket, Tier.SIGN_IN)
 
     def guarded(self, handler: Callable[[Request], Awaitable[Response]]) -> Handler:

@@ -31,7 +31,7 @@ from bongsu.signin import refusals
 from bongsu.signin.apps import REGISTER, Apps
 from bongsu.signin.openid import KEYS, USER_INFO, OpenId, Said
 from bongsu.signin.paths import ACCOUNT, AUTHORIZE
-from bongsu.signin.refusals import refused
+from bongsu.signin.refusals import NO_STORE, refused
 from bongsu.store.accounts import Accounts
 from bongsu.store.oauth import Client, Grant, GrantSpent, NewGrant, OAuth
 
@@ -58,7 +58,6 @@ _METADATA: Final = (
     "/.well-known/openid-configuration",
     "/.well-known/oauth-authorization-server",
 )
-_NO_STORE: Final = {"cache-control": "no-store", "pragma": "no-cache"}
 _USER_CODE_LETTERS: Final = "BCDFGHJKLMNPQRSTVWXZ"  # no vowels, so no words; no digits that look like letters
 _USER_CODE_TRIES: Final = 5
 
@@ -146,7 +145,7 @@ class OAuthEndpoints:
             raise refused(refusals.UnsupportedGrantType, f"grant_type must be one of {', '.join(oauth.GRANTS)}")
         if kind not in client.metadata["grant_types"] and kind != oauth.REFRESH_GRANT:
             raise refused(refusals.UnauthorizedClient, "this client was not registered for this grant")
-        return Response(encode(await give(request, form, client)), headers=_NO_STORE)
+        return Response(encode(await give(request, form, client)), headers=NO_STORE)
 
     async def _by_code(self, request: Request, form: Query, client: Client) -> JsonObject:
         hashed, grant = await self._grant(form.get("code"), client)
@@ -228,7 +227,7 @@ class OAuthEndpoints:
         token = form.get("refresh_token")
         if token is None:
             raise refused(refusals.InvalidRequest, "the refresh_token is missing")
-        refreshed = await self._sessions.refresh_app(token, client.client_id)
+        refreshed = await self._sessions.refresh_app(token, client.client_id)  # 401 M_USER_LOCKED for somebody locked
         if refreshed is None:
             raise refused(refusals.InvalidGrant, "this refresh token is not, or no longer, good")
         issued, device_id = refreshed
@@ -259,7 +258,7 @@ class OAuthEndpoints:
             "expires_in": limits.OAUTH_DEVICE_SECONDS,
             "interval": limits.OAUTH_POLL_SECONDS,
         }
-        return Response(encode(said), headers=_NO_STORE)
+        return Response(encode(said), headers=NO_STORE)
 
     async def _ask(self, grant_hash: bytes, client: Client, scope: Scope) -> str:
         for _ in range(_USER_CODE_TRIES):
@@ -287,7 +286,7 @@ class OAuthEndpoints:
             raise refused(refusals.InvalidRequest, "the token is missing")
         if len(token) <= limits.TOKEN_BYTES_MAX:
             await self._end_token(token_hash(token), client)
-        return Response(b"{}", headers=_NO_STORE)
+        return Response(b"{}", headers=NO_STORE)
 
     async def _end_token(self, hashed: bytes, client: Client) -> None:
         session = await self._accounts.session_of(hashed)

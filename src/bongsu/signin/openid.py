@@ -55,6 +55,7 @@ class OpenId:
         self._tokens = tokens
         self._server_name = server_name
         self._now_ms = now_ms
+        self._making: asyncio.Task[list[IdentityKey]] | None = None
 
     def routes(self) -> list[Route]:
         sub = "/_matrix/federation/v1/openid/userinfo"
@@ -104,15 +105,16 @@ class OpenId:
         return Response(encode(await self._claims(*whose)), headers={"cache-control": "no-store"})
 
     async def _whose(self, token: str) -> tuple[str, str] | None:
-        """(user id, scope). A session's own token may say who it is, too."""
+        """(user id, scope). A session's own token may say who it is, too; but not of somebody locked."""
         if not token.startswith(ACCESS_PREFIX):
             return await self._found(token)
         try:
-            return (await self._tokens.authenticate(token)).user_id, "openid profile"
+            who = await self._tokens.authenticate(token)
         except Refusal as refusal:
             if refusal.status != 401:
                 raise
             return None
+        return None if who.is_locked else (who.user_id, "openid profile")
 
     async def _found(self, token: str) -> tuple[str, str] | None:
         if not token.startswith(_PREFIX) or len(token) > limits.TOKEN_BYTES_MAX:
@@ -143,18 +145,28 @@ class OpenId:
         return jwt.encode({"alg": "RS256", "kid": key.kid, "typ": "JWT"}, claims, key)
 
     async def keys(self, _: Request) -> Response:
-        """Also those that sign no more: what they signed can still be checked."""
-        await self._signing_key()
-        known = KeySet([_key(each) for each in await self._table.keys()])
+        """Also those that sign no more: what they signed can still be checked. A look makes none but the first."""
+        stored = await self._table.keys() or await self._make_key()
+        known = KeySet([_key(each) for each in stored])
         return Response(encode(known.as_dict(private=False)), headers={"cache-control": "public, max-age=300"})
 
     async def _signing_key(self) -> IdentityKey:
         keys = await self._table.keys()
-        if not keys or keys[0].is_old:
+        return keys[0] if keys and not keys[0].is_old else (await self._make_key())[0]
+
+    async def _make_key(self) -> list[IdentityKey]:
+        """All keys, with one that was due. Who comes while a worker makes one waits for that."""
+        if self._making is None:
+            self._making = asyncio.create_task(self._add_key(), name="identity key")
+        return await asyncio.shield(self._making)
+
+    async def _add_key(self) -> list[IdentityKey]:
+        try:
             made = await asyncio.to_thread(RSAKey.generate_key, _KEY_BITS)
             await self._table.add_key(secrets.token_hex(8), made.as_pem(private=True).decode())
-            keys = await self._table.keys()
-        return keys[0]
+            return await self._table.keys()
+        finally:
+            self._making = None
 
 
 def _key(stored: IdentityKey) -> RSAKey:

@@ -8,7 +8,7 @@ from authlib.oauth2.rfc8628 import errors as device  # type: ignore[import-untyp
 
 from bongsu.core.errors import Refusal
 
-_NO_STORE: Final = {"cache-control": "no-store", "pragma": "no-cache"}
+NO_STORE: Final = {"cache-control": "no-store", "pragma": "no-cache"}
 
 InvalidRequest: Final = basic.InvalidRequestError
 InvalidClient: Final = basic.InvalidClientError
@@ -28,7 +28,7 @@ Expired: Final = device.ExpiredTokenError
 def refused(kind: Any, message: str) -> Refusal:
     """kind: one of the classes above."""
     status = 401 if kind is InvalidClient else 400
-    headers = {**_NO_STORE, **({"www-authenticate": "Basic"} if status == 401 else {})}
+    headers = {**NO_STORE, **({"www-authenticate": "Basic"} if status == 401 else {})}
     fields = {"error": name_of(kind), "error_description": message.replace('"', "'")}
     return Refusal(status, "", message, fields=fields, headers=headers)
 

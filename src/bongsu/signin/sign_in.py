@@ -13,8 +13,8 @@ from bongsu.core.errors import Refusal
 from bongsu.http.request import Request
 from bongsu.http.response import Response
 from bongsu.http.router import Route
-from bongsu.matrix.interactive import owner_of
-from bongsu.matrix.passwords import Passwords
+from bongsu.matrix.interactive import named_by_address, named_by_id
+from bongsu.matrix.passwords import Named, Passwords
 from bongsu.matrix.register import Registration
 from bongsu.signin import markup
 from bongsu.signin.desk import SIGN_IN, SIGN_UP, Desk, Problem, following, sign_in_path
@@ -62,7 +62,7 @@ class SignIn:
             page("POST", CODE, self.take_code, "login"),
             page("GET", SIGN_UP, self.ask_sign_up),
             page("POST", SIGN_UP, self.sign_up, "register"),
-            page("POST", _SIGN_OUT, self.sign_out),
+            page("POST", _SIGN_OUT, self.sign_out, "login"),
         ]
 
     # --- password ---
@@ -130,9 +130,8 @@ class SignIn:
     async def sign_in(self, request: Request) -> Response:
         visitor, form = await self._desk.visitors.form(request)
         typed, password = form.get("user") or "", form.get("password") or ""
-        user_id = await self._whom(typed.strip())
         try:
-            user = await self._passwords.prove(user_id, password)
+            user = await self._passwords.prove(await self._whom(typed.strip()), password)
         except Refusal as refusal:
             if refusal.errcode not in _OF_PASSWORD:
                 raise
@@ -146,11 +145,11 @@ class SignIn:
         path = sign_in_path(following(request), CODE) if needs_code else following(request)
         return self._desk.go(signed_in, path)
 
-    async def _whom(self, typed: str) -> str | None:
-        """By user name, user id or mail address; None for nobody here."""
+    async def _whom(self, typed: str) -> Named:
+        """By user name, user id or mail address."""
         if "@" in typed[1:]:
-            return await owner_of(self._addresses, "email", typed)
-        return usernames.known_user_id(typed, self._desk.place.server_name)
+            return await named_by_address(self._addresses, "email", typed)
+        return named_by_id(usernames.known_user_id(typed, self._desk.place.server_name))
 
     # --- the second factor ---
 
@@ -186,7 +185,7 @@ class SignIn:
         user_id = visitor.browser.user_id
         if not await self._two_step.takes(user_id, form.get("code") or ""):
             return self._code_form(visitor, "code_wrong")
-        return self._desk.go(await self._desk.visitors.sign_in(visitor, user_id), following(request))
+        return self._desk.go(await self._desk.visitors.pass_code(visitor, user_id), following(request))
 
     # --- new people ---
 

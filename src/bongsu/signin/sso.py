@@ -105,7 +105,7 @@ class Sso:
         target = _target(request)
         visitor, _ = await self._desk.member_form(request)
         assert visitor.user_id is not None
-        token = await self._sessions.login_token(visitor.user_id)
+        token = await self._sessions.login_token(visitor.user_id, visitor.session_hash)
         headers = {
             "location": with_pairs(target, {"loginToken": token}),
             "cache-control": "no-store",

@@ -7,6 +7,7 @@ sites can neither read nor make. Whoever signs in gets another cookie.
 import base64
 import hmac
 import secrets
+from datetime import datetime
 from hashlib import sha256
 from typing import Final
 from urllib.parse import urlencode
@@ -19,7 +20,7 @@ from bongsu.http.authentication import token_hash
 from bongsu.http.form import read_form
 from bongsu.http.page import LANGUAGES, language_of
 from bongsu.http.request import Query, Request
-from bongsu.store.browsers import Browser, Browsers
+from bongsu.store.browsers import Browser, Browsers, NewBrowser
 
 _NAME: Final = "bongsu_account"
 _LANGUAGE: Final = "bongsu_language"
@@ -82,13 +83,35 @@ class Visitors:
         return visitor, form
 
     async def sign_in(
-        self, visitor: Visitor, user_id: str, *, needs_code: bool = False, proven_hash: str | None = None
+        self,
+        visitor: Visitor,
+        user_id: str,
+        *,
+        needs_code: bool = False,
+        proven_hash: str | None = None,
+        proven_at: datetime | None = None,
     ) -> Visitor:
-        """A session of its own, with a new cookie; the one before ends."""
-        await self._table.sign_out(visitor.session_hash)
-        new = self._stranger(visitor.language, visitor.here)
-        await self._table.sign_in(new.session_hash, user_id, needs_code=needs_code, proven_hash=proven_hash)
-        return msgspec.structs.replace(new, browser=await self._table.find(new.session_hash))
+        """A session of its own, with a new cookie; the one before ends. proven_hash, proven_at: see NewBrowser."""
+        stranger = self._stranger(visitor.language, visitor.here)
+        new = NewBrowser(
+            session_hash=stranger.session_hash,
+            user_id=user_id,
+            needs_code=needs_code,
+            proven_hash=proven_hash,
+            proven_at=proven_at,
+        )
+        await self._table.sign_in(new, visitor.session_hash)
+        return await self._known(stranger)
+
+    async def pass_code(self, visitor: Visitor, user_id: str) -> Visitor:
+        """As sign_in(), for somebody who had given the password and now gave the second factor. 403 if that is over."""
+        stranger = self._stranger(visitor.language, visitor.here)
+        new = NewBrowser(session_hash=stranger.session_hash, user_id=user_id)
+        await self._table.pass_code(new, visitor.session_hash)
+        return await self._known(stranger)
+
+    async def _known(self, stranger: Visitor) -> Visitor:
+        return msgspec.structs.replace(stranger, browser=await self._table.find(stranger.session_hash))
 
     async def sign_out(self, visitor: Visitor) -> Visitor:
         await self._table.sign_out(visitor.session_hash)

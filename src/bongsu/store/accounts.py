@@ -12,9 +12,10 @@ import msgspec
 
 from bongsu.core import limits, moderation, uia
 from bongsu.core.errors import Refusal, forbidden, not_found
+from bongsu.store.browsers import hold_browser
 from bongsu.store.database import Connection, Database
 from bongsu.store.oauth import use_grant
-from bongsu.store.third_party_ids import bind, not_proven, use_proof
+from bongsu.store.third_party_ids import bind, hold_owner, not_proven, use_proof
 
 # Tables whose rows go with their device. (Its device_keys go when others are told of that: keys.forget_gone.)
 _OF_DEVICE: Final = (
@@ -25,9 +26,12 @@ _OF_DEVICE: Final = (
 _OF_PERSON: Final = (
     *("cross_signing_keys", "key_signatures", "third_party_ids"),
     *("key_backup_owners", "key_backups", "backed_up_keys"),
-    *("browser_sessions", "passkeys", "one_time_codes", "recovery_codes", "cross_signing_resets", "openid_tokens"),
-    "pushers",
+    *("passkeys", "one_time_codes", "recovery_codes", "pushers"),
 )
+
+
+# What a person, or somebody in their name, allowed or was given by a session that has now ended.
+_OF_SESSIONS: Final = ("browser_sessions", "login_tokens", "cross_signing_resets", "openid_tokens")
 
 
 class User(msgspec.Struct, frozen=True):
@@ -72,6 +76,7 @@ class NewSession(msgspec.Struct, frozen=True, kw_only=True):
     """proven_hash: of the password that was just given; the session is refused if it is no longer the person's.
 
     client_id, grant_hash: of the app (OAuth 2.0), and of what the person allowed it, which is used up.
+    login_hash: of the login token that opens it, which is used up, too.
     """
 
     user_id: str
@@ -82,6 +87,7 @@ class NewSession(msgspec.Struct, frozen=True, kw_only=True):
     proven_hash: str | None = None
     client_id: str | None = None
     grant_hash: bytes | None = None
+    login_hash: bytes | None = None
 
 
 class Device(msgspec.Struct, frozen=True):
@@ -189,31 +195,31 @@ class Accounts:
         *,
         sign_out: bool,
         except_device: str | None = None,
-        proof: str | None = None,
     ) -> list[str]:
         """Gives a new password and, if wanted, ends the other sessions. Returns the devices that were signed out.
 
-        proof: the sid of a mail proof, which is used up by it.
-        Browsers are signed out of the account's pages in any case.
+        Browsers are signed out of the account's pages in any case, and what was allowed and not fetched yet is over.
         """
 
         async def work(connection: Connection) -> list[str]:
-            if proof is not None and await use_proof(connection, proof) is None:
+            await _change_password(connection, user_id, password_hash)
+            return await _end_others(connection, user_id, except_device) if sign_out else []
+
+        return await self._database.write(work)
+
+    async def reset_password(self, proof: str, password_hash: str, *, sign_out: bool) -> tuple[str, list[str]]:
+        """As set_password(), for whoever reads an account's mail. proof: the sid, which is used up by it.
+
+        (user id, the devices that were signed out). M_THREEPID_AUTH_FAILED, M_THREEPID_NOT_FOUND.
+        """
+
+        async def work(connection: Connection) -> tuple[str, list[str]]:
+            proven = await use_proof(connection, proof)
+            if proven is None:
                 raise not_proven()
-            changed = await connection.fetchval(
-                "UPDATE users SET password_hash = $2 WHERE user_id = $1 AND deactivated_at IS NULL RETURNING 1",
-                user_id,
-                password_hash,
-            )
-            if changed is None:
-                raise not_found("there is no such account, or it is deactivated")
-            await connection.execute("DELETE FROM browser_sessions WHERE user_id = $1", user_id)
-            if not sign_out:
-                return []
-            devices = await _lock_devices(connection, user_id)
-            ended = [device for device in devices if device != except_device]
-            await _delete_devices(connection, user_id, ended)
-            return ended
+            user_id = await hold_owner(connection, proven[0])
+            await _change_password(connection, user_id, password_hash)
+            return user_id, await _end_others(connection, user_id, None) if sign_out else []
 
         return await self._database.write(work)
 
@@ -234,6 +240,7 @@ class Accounts:
             )
             if done is None:
                 raise not_found("there is no such account")
+            await _end_allowed(connection, user_id)
             await _delete_devices(connection, user_id, await _lock_devices(connection, user_id))
             for table in (
                 *_OF_PERSON,
@@ -336,8 +343,12 @@ class Accounts:
         row = await self._database.fetchrow(sql, token_hash)
         return (row["user_id"], row["device_id"], row["oauth_client_id"]) if row else None
 
-    async def put_login_token(self, token_hash: bytes, user_id: str) -> None:
+    async def put_login_token(self, token_hash: bytes, user_id: str, browser: bytes | None = None) -> None:
+        """browser: hash of the one that asks for it; refused if it is signed out."""
+
         async def work(connection: Connection) -> None:
+            if browser is not None:
+                await hold_browser(connection, browser)
             await connection.execute("DELETE FROM login_tokens WHERE expires_at < now()")
             await connection.execute(
                 "INSERT INTO login_tokens (token_hash, user_id, expires_at)"
@@ -349,16 +360,11 @@ class Accounts:
 
         await self._database.write(work)
 
-    async def take_login_token(self, token_hash: bytes) -> str | None:
-        """Whose it is. It can be taken once."""
-
-        async def work(connection: Connection) -> str | None:
-            found: str | None = await connection.fetchval(
-                "DELETE FROM login_tokens WHERE token_hash = $1 AND expires_at > now() RETURNING user_id", token_hash
-            )
-            return found
-
-        return await self._database.write(work)
+    async def login_token_owner(self, token_hash: bytes) -> str | None:
+        """Whose it is. It is used up by the session that it opens."""
+        sql = "SELECT user_id FROM login_tokens WHERE token_hash = $1 AND expires_at > now()"
+        owner: str | None = await self._database.fetchval(sql, token_hash)
+        return owner
 
     # --- devices ---
 
@@ -390,13 +396,17 @@ class Accounts:
         return made == "INSERT 0 1"
 
     async def delete_devices(self, user_id: str, device_ids: Sequence[str] | None = None) -> None:
-        """Ends the sessions of these devices (None: of all) and forgets the devices."""
+        """Ends the sessions of these devices and forgets the devices.
+
+        None: of all, with browsers and what was allowed. Holding the person's row, it misses none that is being opened.
+        """
 
         async def work(connection: Connection) -> None:
+            if device_ids is None:
+                await connection.execute("SELECT 1 FROM users WHERE user_id = $1 FOR NO KEY UPDATE", user_id)
+                await _end_allowed(connection, user_id)
             devices = await _lock_devices(connection, user_id)
             ended = devices if device_ids is None else [device for device in devices if device in set(device_ids)]
-            if device_ids is None:
-                await connection.execute("DELETE FROM browser_sessions WHERE user_id = $1", user_id)
             await _delete_devices(connection, user_id, ended)
 
         await self._database.write(work)
@@ -500,6 +510,10 @@ class Accounts:
         return bool(await self._database.fetchval(f"SELECT 1 FROM registration_tokens WHERE {_USABLE} LIMIT 1"))
 
 
+def bad_login_token() -> Refusal:
+    return forbidden("this login token is used up, expired or was never given")
+
+
 async def _use_registration_token(connection: Connection, token: str) -> None:
     sql = f"UPDATE registration_tokens SET used = used + 1 WHERE token = $1 AND {_USABLE} RETURNING 1"
     if await connection.fetchval(sql, token) is None:
@@ -531,8 +545,48 @@ async def _bind_address(connection: Connection, user_id: str, sid: str) -> None:
     await bind(connection, user_id, address, validated_ms, validated_ms)
 
 
+async def hold_person(connection: Connection, user_id: str) -> str | None:
+    """The hash of the password of somebody who may sign in, whose row is shared until the end. Or a refusal."""
+    sql = "SELECT password_hash, deactivated_at, locked FROM users WHERE user_id = $1 FOR SHARE"
+    row = await connection.fetchrow(sql, user_id)
+    if row is None or row["deactivated_at"] is not None:
+        raise Refusal(403, "M_USER_DEACTIVATED", "this account is deactivated")
+    if row["locked"]:
+        raise moderation.locked()
+    password_hash: str | None = row["password_hash"]
+    return password_hash
+
+
+async def _change_password(connection: Connection, user_id: str, password_hash: str) -> None:
+    changed = await connection.fetchval(
+        "UPDATE users SET password_hash = $2 WHERE user_id = $1 AND deactivated_at IS NULL RETURNING 1",
+        user_id,
+        password_hash,
+    )
+    if changed is None:
+        raise not_found("there is no such account, or it is deactivated")
+    await _end_allowed(connection, user_id)
+
+
+async def _end_allowed(connection: Connection, user_id: str) -> None:
+    """Browsers first: whoever allows something shares theirs. Used grants stay known, to be noticed if shown again."""
+    for table in _OF_SESSIONS:
+        await connection.execute(f"DELETE FROM {table} WHERE user_id = $1", user_id)
+    await connection.execute("DELETE FROM oauth_grants WHERE user_id = $1 AND state = 'allowed'", user_id)
+
+
+async def _end_others(connection: Connection, user_id: str, except_device: str | None) -> list[str]:
+    ended = [device for device in await _lock_devices(connection, user_id) if device != except_device]
+    await _delete_devices(connection, user_id, ended)
+    return ended
+
+
 async def _open_session(connection: Connection, session: NewSession) -> list[str]:
-    await _check_person(connection, session)
+    if session.proven_hash not in (None, await hold_person(connection, session.user_id)):
+        again = "the password was changed at this moment; sign in again"
+        raise Refusal(503, "M_UNKNOWN", again, headers={"retry-after": "1"})
+    if session.login_hash is not None:
+        await _use_login_token(connection, session.user_id, session.login_hash)
     if session.grant_hash is not None:
         await use_grant(connection, session.grant_hash, session.device_id)
     await connection.execute(
@@ -553,16 +607,10 @@ async def _open_session(connection: Connection, session: NewSession) -> list[str
     return [*([session.device_id] if replaced else []), *await _drop_oldest_devices(connection, session)]
 
 
-async def _check_person(connection: Connection, session: NewSession) -> None:
-    sql = "SELECT password_hash, deactivated_at, locked FROM users WHERE user_id = $1 FOR SHARE"
-    row = await connection.fetchrow(sql, session.user_id)
-    if row is None or row["deactivated_at"] is not None:
-        raise Refusal(403, "M_USER_DEACTIVATED", "this account is deactivated")
-    if row["locked"]:
-        raise moderation.locked()
-    if session.proven_hash not in (None, row["password_hash"]):
-        again = "the password was changed at this moment; sign in again"
-        raise Refusal(503, "M_UNKNOWN", again, headers={"retry-after": "1"})
+async def _use_login_token(connection: Connection, user_id: str, token_hash: bytes) -> None:
+    sql = "DELETE FROM login_tokens WHERE token_hash = $1 AND user_id = $2 AND expires_at > now() RETURNING 1"
+    if await connection.fetchval(sql, token_hash, user_id) is None:
+        raise bad_login_token()
 
 
 async def _drop_oldest_devices(connection: Connection, session: NewSession) -> list[str]:
@@ -609,13 +657,12 @@ async def _delete_tokens(connection: Connection, user_id: str, device_id: str) -
 
 
 async def _forget_spent(connection: Connection, user_id: str, device_id: str, days: int) -> None:
-    """Refresh tokens that were replaced so long ago."""
+    """Refresh tokens that were replaced so long ago, and the oldest where there are too many."""
     await connection.execute(
         "DELETE FROM spent_refresh_tokens WHERE user_id = $1 AND device_id = $2"
-        " AND spent_at <= now() - $3 * interval '1 day'",
-        user_id,
-        device_id,
-        days,
+        " AND (spent_at <= now() - $3 * interval '1 day' OR token_hash IN (SELECT token_hash FROM spent_refresh_tokens"
+        " WHERE user_id = $1 AND device_id = $2 ORDER BY spent_at DESC, token_hash OFFSET $4))",
+        *(user_id, device_id, days, limits.SPENT_TOKENS_MAX),
     )
 
 

@@ -7,6 +7,7 @@ import msgspec
 
 from bongsu.core import limits
 from bongsu.core.errors import Refusal
+from bongsu.store.browsers import hold_browser
 from bongsu.store.database import Connection, Database
 
 
@@ -159,17 +160,26 @@ class Factors:
 
     # --- new cross-signing keys ---
 
-    async def allow_reset(self, user_id: str) -> None:
-        await self._database.execute(
-            "INSERT INTO cross_signing_resets VALUES ($1, now() + $2 * interval '1 second')"
-            " ON CONFLICT (user_id) DO UPDATE SET expires_at = excluded.expires_at",
-            user_id,
-            limits.CROSS_SIGNING_RESET_SECONDS,
-        )
+    async def allow_reset(self, user_id: str, browser: bytes) -> None:
+        """browser: hash of the one that allows it; refused if it is signed out."""
 
-    async def may_reset(self, user_id: str) -> bool:
-        sql = "SELECT 1 FROM cross_signing_resets WHERE user_id = $1 AND expires_at > now()"
-        return bool(await self._database.fetchval(sql, user_id))
+        async def work(connection: Connection) -> None:
+            await hold_browser(connection, browser)
+            await connection.execute(
+                "INSERT INTO cross_signing_resets VALUES ($1, now() + $2 * interval '1 second')"
+                " ON CONFLICT (user_id) DO UPDATE SET expires_at = excluded.expires_at",
+                user_id,
+                limits.CROSS_SIGNING_RESET_SECONDS,
+            )
 
-    async def end_reset(self, user_id: str) -> None:
-        await self._database.execute("DELETE FROM cross_signing_resets WHERE user_id = $1", user_id)
+        await self._database.write(work)
+
+
+async def may_reset(connection: Connection, user_id: str) -> bool:
+    """May new cross-signing keys come now? It stays so until the transaction ends."""
+    sql = "SELECT 1 FROM cross_signing_resets WHERE user_id = $1 AND expires_at > now() FOR UPDATE"
+    return bool(await connection.fetchval(sql, user_id))
+
+
+async def end_reset(connection: Connection, user_id: str) -> None:
+    await connection.execute("DELETE FROM cross_signing_resets WHERE user_id = $1", user_id)

@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 
 from bongsu.core import limits
+from bongsu.store.accounts import hold_person
 from bongsu.store.database import Connection, Database
 from bongsu.store.oauth import use_grant
 
@@ -28,9 +29,10 @@ class Identity:
     async def put_token(
         self, token_hash: bytes, user_id: str, seconds: float, *, scope: str = "openid", grant_hash: bytes | None = None
     ) -> None:
-        """grant_hash: of what is used up by it; raises GrantSpent."""
+        """grant_hash: of what is used up by it; raises GrantSpent. Refused for who may not sign in."""
 
         async def work(connection: Connection) -> None:
+            await hold_person(connection, user_id)
             if grant_hash is not None:
                 await use_grant(connection, grant_hash, None)
             await connection.execute(

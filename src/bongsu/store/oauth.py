@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from bongsu.core import limits
+from bongsu.store.browsers import hold_browser
 from bongsu.store.database import Connection, Database, Record
 
 _COLUMNS: Final = (
@@ -87,12 +88,15 @@ class OAuth:
         return {row["client_id"]: _client(row) for row in rows}
 
     async def put_client(self, client: Client) -> None:
-        """Registers an app; again changes nothing. Apps that nobody ever signed in with are forgotten in time."""
+        """Registers an app, or has it stay. Apps long out of use are forgotten: none is signed in or about to be."""
 
         async def work(connection: Connection) -> None:
             await connection.execute(
-                "DELETE FROM oauth_clients WHERE client_id IN (SELECT client_id FROM oauth_clients WHERE used_at IS"
-                " NULL AND created_at < now() - $1 * interval '1 day' LIMIT $2 FOR UPDATE SKIP LOCKED)",
+                "DELETE FROM oauth_clients WHERE client_id IN (SELECT client_id FROM oauth_clients c"
+                " WHERE greatest(created_at, used_at) < now() - $1 * interval '1 day'"
+                " AND NOT EXISTS (SELECT 1 FROM devices d WHERE d.oauth_client_id = c.client_id)"
+                " AND NOT EXISTS (SELECT 1 FROM oauth_grants g WHERE g.client_id = c.client_id"
+                " AND g.expires_at > now()) LIMIT $2 FOR UPDATE SKIP LOCKED)",
                 limits.OAUTH_UNUSED_CLIENT_DAYS,
                 limits.SESSIONS_SWEPT_MAX,
             )
@@ -106,10 +110,12 @@ class OAuth:
 
         await self._database.write(work)
 
-    async def put_grant(self, grant_hash: bytes, grant: NewGrant) -> bool:
-        """False: there is such a user code already."""
+    async def put_grant(self, grant_hash: bytes, grant: NewGrant, browser: bytes | None = None) -> bool:
+        """False: there is such a user code already. browser: hash of the one that allows it, and is signed in."""
 
         async def work(connection: Connection) -> bool:
+            if browser is not None:
+                await hold_browser(connection, browser)
             await connection.execute(
                 "DELETE FROM oauth_grants WHERE grant_hash IN (SELECT grant_hash FROM oauth_grants"
                 " WHERE expires_at < now() - $1 * interval '1 second' LIMIT $2 FOR UPDATE SKIP LOCKED)",
@@ -147,17 +153,22 @@ class OAuth:
         row = await self._database.fetchrow(sql, user_code)
         return Grant(*row.values()) if row else None
 
-    async def answer_device(self, user_code: str, user_id: str, proven_at: datetime, *, allowed: bool) -> bool:
-        """False: it was answered before, or took too long."""
-        done = await self._database.execute(
-            "UPDATE oauth_grants SET state = $3, user_id = $2, proven_at = $4 WHERE user_code = $1 AND state = 'asked'"
-            " AND expires_at > now()",
-            user_code,
-            user_id,
-            "allowed" if allowed else "denied",
-            proven_at,
-        )
-        return done == "UPDATE 1"
+    async def answer_device(self, user_code: str, browser: bytes, *, allowed: bool) -> bool:
+        """False: it was answered before, or took too long. browser: hash of the one that answers, and is signed in."""
+
+        async def work(connection: Connection) -> bool:
+            await hold_browser(connection, browser)
+            done = await connection.execute(
+                "UPDATE oauth_grants g SET state = $3, user_id = b.user_id, proven_at = b.proven_at"
+                " FROM browser_sessions b WHERE b.session_hash = $2 AND g.user_code = $1 AND g.state = 'asked'"
+                " AND g.expires_at > now()",
+                user_code,
+                browser,
+                "allowed" if allowed else "denied",
+            )
+            return bool(done == "UPDATE 1")
+
+        return await self._database.write(work)
 
     async def poll(self, grant_hash: bytes) -> bool:
         """A device asks whether it was answered. False: it asks too often, and is to wait longer from now on."""

@@ -92,6 +92,8 @@ class ThirdPartyIds:
     async def begin(self, wish: Wish, mail: Mail) -> str:
         """Keeps the proof and the mail that asks for it, and returns its sid; a retry makes no second mail.
 
+        Another mail begins the proof anew: what was proven is over, or it could be kept alive for ever.
+
         mail: the one that carries the token, or, with a token_hash that is nobody's, one that proves nothing.
         """
 
@@ -101,7 +103,8 @@ class ThirdPartyIds:
                 "INSERT INTO validations AS v (sid, purpose, secret_hash, address, send_attempt, token_hash, next_link,"
                 " expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, now() + $8 * interval '1 s')"
                 " ON CONFLICT (purpose, secret_hash, address) DO UPDATE SET send_attempt = excluded.send_attempt,"
-                " token_hash = excluded.token_hash, next_link = excluded.next_link, expires_at = excluded.expires_at"
+                " token_hash = excluded.token_hash, next_link = excluded.next_link, expires_at = excluded.expires_at,"
+                " validated_at = NULL"
                 " WHERE v.send_attempt < excluded.send_attempt RETURNING sid",
                 *(wish.sid, wish.purpose, wish.secret_hash, wish.address, wish.send_attempt, wish.token_hash),
                 *(wish.next_link, limits.VALIDATION_SECONDS),
@@ -151,10 +154,13 @@ class ThirdPartyIds:
 
 
 async def bind(connection: Connection, user_id: str, address: str, validated_ms: int, now_ms: int) -> None:
-    """The address becomes the person's. M_THREEPID_IN_USE when it is somebody else's."""
-    count = await connection.fetchval("SELECT count(*) FROM third_party_ids WHERE user_id = $1", user_id)
-    if count >= limits.MAIL_ADDRESSES_PER_USER_MAX:
-        raise Refusal(400, "M_THREEPID_DENIED", f"an account may have {limits.MAIL_ADDRESSES_PER_USER_MAX} addresses")
+    """The address becomes the person's. M_THREEPID_IN_USE when it is somebody else's.
+
+    It holds the person's row: the limit is counted by one at a time, and an account that ends takes no address along.
+    """
+    sql = "SELECT 1 FROM users WHERE user_id = $1 AND deactivated_at IS NULL FOR NO KEY UPDATE"
+    if await connection.fetchval(sql, user_id) is None:
+        raise Refusal(403, "M_USER_DEACTIVATED", "this account is deactivated")
     await connection.execute(
         "INSERT INTO third_party_ids (medium, address, user_id, validated_ms, added_ms)"
         " VALUES ('email', $1, $2, $3, $4) ON CONFLICT DO NOTHING",
@@ -163,6 +169,22 @@ async def bind(connection: Connection, user_id: str, address: str, validated_ms:
     sql = "SELECT user_id FROM third_party_ids WHERE medium = 'email' AND address = $1"
     if await connection.fetchval(sql, address) != user_id:
         raise in_use()
+    count = await connection.fetchval("SELECT count(*) FROM third_party_ids WHERE user_id = $1", user_id)
+    if count > limits.MAIL_ADDRESSES_PER_USER_MAX:
+        raise Refusal(400, "M_THREEPID_DENIED", f"an account may have {limits.MAIL_ADDRESSES_PER_USER_MAX} addresses")
+
+
+async def hold_owner(connection: Connection, address: str) -> str:
+    """Whose the address is, with that person's row and the address held as they are. M_THREEPID_NOT_FOUND.
+
+    The person comes first, as everywhere, or two transactions would wait for each other.
+    """
+    sql = "SELECT user_id FROM third_party_ids WHERE medium = 'email' AND address = $1"
+    owner = await connection.fetchval(sql, address)
+    await connection.execute("SELECT 1 FROM users WHERE user_id = $1 FOR NO KEY UPDATE", owner)
+    if owner is None or await connection.fetchval(f"{sql} AND user_id = $2 FOR SHARE", address, owner) is None:
+        raise Refusal(400, "M_THREEPID_NOT_FOUND", "no account here has this address any more")
+    return str(owner)
 
 
 async def use_proof(connection: Connection, sid: str) -> tuple[str, int] | None:
