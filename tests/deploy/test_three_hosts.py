@@ -99,11 +99,14 @@ class Sites:
         numbered = enumerate(self.hosts.values(), 1)
         return all("accepting" in host.run(*ask, f"127.0.77.{n}", check=False) for n, host in numbered)
 
-    def members(self, host: Host) -> dict[str, dict[str, Any]]:
-        """What Patroni says of the sites, as an operator asks it on that host; nothing while etcd elects its leader."""
+    def members(self, host: Host) -> dict[str, dict[str, Any]] | None:
+        """What Patroni says of the sites, as an operator asks it on that host; None while etcd elects its leader.
+
+        A site that has ended is no member any more once its lease in etcd has.
+        """
         command = ("/opt/bongsu/bin/patronictl", "-c", "/etc/bongsu/patroni.yml", "list", "-f", "json")
         said = host.run(*command, check=False)
-        return {member["Member"]: member for member in json.loads(said)} if said.startswith("[") else {}
+        return {member["Member"]: member for member in json.loads(said)} if said.startswith("[") else None
 
     def log(self) -> str:
         return "\n".join(host.log() for host in self.hosts.values())
@@ -223,7 +226,7 @@ async def _leaderless(sites: Sites, host: Host) -> None:
 
 async def _until_leader_is(sites: Sites, host: Host, name: str | None) -> None:
     deadline = time.monotonic() + READY_SECONDS_MAX
-    while not (members := sites.members(host)) or name != next(
+    while (members := sites.members(host)) is None or name != next(
         (one for one, said in members.items() if said["Role"] == "Leader"), None
     ):
         assert time.monotonic() < deadline, sites.log()
@@ -234,7 +237,7 @@ async def _settled(sites: Sites, host: Host) -> dict[str, dict[str, Any]]:
     """Until every site's database answers and two of them follow a leader."""
     deadline = time.monotonic() + READY_SECONDS_MAX
     while True:
-        members = await asyncio.to_thread(sites.members, host)
+        members = await asyncio.to_thread(sites.members, host) or {}
         follow = [member for member in members.values() if member["Role"] == "Quorum Standby"]
         if len(follow) == 2 and await asyncio.to_thread(sites.databases_answer):
             return members
