@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run web test test-beside test-alone check format conformance bench drill lock clean
+.PHONY: help run web test check format conformance bench drill lock clean
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -29,22 +29,27 @@ run: .venv/.run
 	@$(MAKE) --no-print-directory web || echo "The web client could not be built; the server starts without it" >&2
 	@exec $(BIN)/bongsu serve --data data --port $(PORT) --demo $(ARGS)
 
-# Tests that take the whole machine (three sites, three hosts) come last and one after another.
+# Tests of three sites and three hosts run one after another.
 WHOLE_MACHINE := $(addprefix tests/,sites/test_lab.py sites/test_page.py sites/test_lapsed_lease.py sites/test_drill.py \
 	sites/test_status_lab.py sites/test_web_lab.py deploy/test_three_hosts.py)
 
+PYTEST := $(BIN)/python -m pytest
+TESTED := check $(JS)/node_modules/.package-lock.json web
+
+# Those wait for leases and elections most of the time, so the others run beside them and give way to them.
 ifeq ($(ARGS),)
-test: test-beside test-alone
+test: $(TESTED)
+	@mkdir -p build
+	@echo "Tests that need three sites run at the same time; what they say comes at the end"
+	@others=0; with_sites=0; \
+	$(PYTEST) -o cache_dir=.pytest_cache/sites $(WHOLE_MACHINE) > build/sites.log 2>&1 & sites=$$!; \
+	trap "kill $$sites 2>/dev/null" INT TERM; \
+	nice -n 10 $(PYTEST) -n 3 --dist loadgroup $(addprefix --ignore=,$(WHOLE_MACHINE)) || others=$$?; \
+	wait $$sites || with_sites=$$?; cat build/sites.log; exit $$((others | with_sites))
 else
-test: check $(JS)/node_modules/.package-lock.json web
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+test: $(TESTED)
+	$(PYTEST) -n 2 --dist loadgroup $(ARGS)
 endif
-
-test-beside: check $(JS)/node_modules/.package-lock.json web
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(addprefix --ignore=,$(WHOLE_MACHINE))
-
-test-alone: check $(JS)/node_modules/.package-lock.json web
-	$(BIN)/python -m pytest $(WHOLE_MACHINE)
 
 check: .venv/.test
 	$(BIN)/ruff check
