@@ -26,6 +26,8 @@ from tests.api.signing_in import (
 from tests.api.talking import V1, V3, Talker, ask
 from tests.waiting import until
 
+from bongsu.core import limits
+
 OTHER_WORKER_SECONDS_MAX = 5.0  # an end that was acknowledged here is heard there within milliseconds
 
 
@@ -404,6 +406,64 @@ async def test_a_code_is_worth_nothing_when_its_person_has_gone(
 
 
 # --- tokens that are renewed, and end ---
+
+
+async def test_somebody_locked_keeps_the_session_for_later(
+    browser: Browser, user_id: str, app: App, database: asyncpg.Connection
+) -> None:
+    """The protocol's own error: by "invalid_grant" an app would forget the session and its keys."""
+    tokens = await app.sign_in(browser)
+    await database.execute("UPDATE users SET locked = true WHERE user_id = $1", user_id)
+    status, answer = await app.refresh(tokens["refresh_token"])
+    assert (status, answer["errcode"], answer["soft_logout"]) == (401, "M_USER_LOCKED", True)
+    assert "error_description" not in answer
+    await database.execute("UPDATE users SET locked = false WHERE user_id = $1", user_id)
+    assert (await app.refresh(tokens["refresh_token"]))[0] == 200
+
+
+async def test_of_replaced_tokens_the_newest_are_kept(
+    browser: Browser, user_id: str, app: App, database: asyncpg.Connection
+) -> None:
+    tokens = await app.sign_in(browser, scope=f"{API} {DEVICE}SPENDER")
+    await database.execute(
+        "INSERT INTO spent_refresh_tokens SELECT sha256(($1 || n)::bytea), $1, 'SPENDER', now() - n * interval '1 s'"
+        " FROM generate_series(1, $2) n",
+        *(user_id, limits.SPENT_TOKENS_MAX + 50),
+    )
+    assert (await app.refresh(tokens["refresh_token"]))[0] == 200
+    kept = await database.fetchrow(
+        "SELECT count(*), min(spent_at) < now() - make_interval(secs => $2) AS has_old FROM spent_refresh_tokens"
+        " WHERE user_id = $1",
+        *(user_id, limits.SPENT_TOKENS_MAX + 10),
+    )
+    assert kept is not None
+    assert tuple(kept) == (limits.SPENT_TOKENS_MAX, False)
+
+
+async def test_apps_long_out_of_use_are_forgotten(
+    http: aiohttp.ClientSession, browser: Browser, user_id: str, database: asyncpg.Connection
+) -> None:
+    """But for those that somebody is signed in with, or is about to."""
+    gone, kept, asking = [await App.new(http, client_name=f"{name} {user_id}") for name in ("gone", "kept", "asking")]
+    for app in (gone, kept):
+        tokens = await app.sign_in(browser)
+        if app is gone:
+            await app.post("/oauth2/revoke", token=tokens["access_token"])
+    await browser.open(asking.wish())
+    await database.execute(
+        "UPDATE oauth_clients SET created_at = now() - interval '91 days', used_at = now() - interval '91 days'"
+        " WHERE client_id = ANY($1)",
+        [app.client_id for app in (gone, kept, asking)],
+    )
+    await database.execute("UPDATE oauth_grants SET expires_at = now() WHERE client_id = $1", gone.client_id)
+    code = (await browser.fill(press="allow")).answer["code"]
+    await register(http, client_name=f"new {user_id}")
+    rows = await database.fetch(
+        "SELECT client_id FROM oauth_clients WHERE client_id = ANY($1)",
+        [each.client_id for each in (gone, kept, asking)],
+    )
+    assert {row["client_id"] for row in rows} == {kept.client_id, asking.client_id}
+    assert (await asking.fetch(code))[0] == 200
 
 
 async def test_refresh_and_a_lost_answer(http: aiohttp.ClientSession, browser: Browser, user_id: str, app: App) -> None:

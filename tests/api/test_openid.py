@@ -1,5 +1,7 @@
 """Who somebody is, told to third parties: the protocol's OpenID tokens, and OpenID Connect."""
 
+import asyncio
+
 import aiohttp
 import asyncpg
 from joserfc import jwt
@@ -129,6 +131,21 @@ async def test_of_somebody_locked_nothing_is_said(
     await database.execute("UPDATE users SET locked = true WHERE user_id = $1", alice.user_id)
     status, answer = await alice.through(elsewhere).ask("GET", "/oauth2/userinfo")
     assert (status, answer["errcode"]) == (401, "M_UNKNOWN_TOKEN")
+
+
+async def test_looking_at_the_keys_makes_none(http: aiohttp.ClientSession, database: asyncpg.Connection) -> None:
+    """But the first, of which there is one however many come at once."""
+    await database.execute("DELETE FROM identity_keys")
+
+    async def look() -> list[str]:
+        async with http.get("/oauth2/keys.json") as response:
+            assert response.status == 200
+            return [key["kid"] for key in (await response.json())["keys"]]
+
+    [first, *others] = await asyncio.gather(*(look() for _ in range(8)))
+    assert (len(first), others) == (1, [first] * 7)
+    await database.execute("UPDATE identity_keys SET created_at = now() - interval '91 days'")
+    assert await look() == first
 
 
 async def test_keys_are_replaced_and_old_ones_still_fit(

@@ -1,5 +1,6 @@
 """The account's pages, by a browser without scripts: signing in, up and out, sessions, the password, the end."""
 
+import asyncio
 import secrets
 from collections.abc import Iterator
 
@@ -218,7 +219,8 @@ async def test_an_app_can_send_new_people(http: aiohttp.ClientSession, browser: 
 @pytest.fixture(scope="module")
 def strict(server: Server) -> Iterator[Server]:
     """A second worker of the same server: registration closed, rates limited."""
-    worker = Server.start(server.data_dir, "--no-open-registration", "--rate-limits", "--password-hashing", "fast")
+    more = ("--password-hashing", "fast", "--trusted-proxies", "127.0.0.1")
+    worker = Server.start(server.data_dir, "--no-open-registration", "--rate-limits", *more)
     yield worker
     worker.stop()
 
@@ -262,6 +264,43 @@ async def test_guessing_is_slowed_down(strict: Server, http: aiohttp.ClientSessi
     assert statuses[-1] == 429, statuses
     assert browser.page.said("h1 + p") == TEXTS["en"]["too_many"]
     await browser.close()
+
+
+async def test_guessing_tells_nobody_which_addresses_have_accounts(
+    strict: Server, http: aiohttp.ClientSession, database: asyncpg.Connection
+) -> None:
+    """Each address is slowed down by itself, whether somebody has it or not."""
+    user_id, known = await sign_up(http), f"{new_name()}@mail.example"
+    await database.execute("INSERT INTO third_party_ids VALUES ('email', $1, $2, 1, 1)", known, user_id)
+    async with aiohttp.ClientSession(strict.base_url, headers={"x-forwarded-for": "192.0.2.77"}) as there:
+
+        async def guess(address: str) -> int:
+            identifier = {"type": "m.id.thirdparty", "medium": "email", "address": address}
+            body = {"type": "m.login.password", "identifier": identifier, "password": "a wrong guess"}
+            return (await ask(there, "POST", f"{V3}/login", body))[0]
+
+        async def guesses_until_slowed(address: str) -> int:
+            for count in range(40):
+                if await guess(address) == 429:
+                    return count
+            raise AssertionError("nobody was slowed down")
+
+        before = await guesses_until_slowed(f"{new_name()}@mail.example")
+        assert await guess(f"{new_name()}@mail.example") == 403
+        assert abs(await guesses_until_slowed(known) - before) <= 2, "as many; some come back with time"
+
+
+@pytest.mark.parametrize("path", ["/oauth2/authorize", "/account/sign-in", "/account/sign-up", "/account/sso"])
+async def test_pages_are_not_had_without_end(strict: Server, path: str) -> None:
+    headers = {"x-forwarded-for": f"192.0.2.{len(path)}"}
+    async with aiohttp.ClientSession(strict.base_url, headers=headers) as there:
+
+        async def look() -> int:
+            async with there.get(path, allow_redirects=False) as answer:
+                return answer.status
+
+        statuses = [status for _ in range(8) for status in await asyncio.gather(*(look() for _ in range(60)))]
+    assert 429 in statuses
 
 
 async def test_guessing_codes_is_slowed_down(strict: Server, browser: Browser, user_id: str) -> None:

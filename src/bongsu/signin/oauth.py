@@ -227,7 +227,11 @@ class OAuthEndpoints:
         token = form.get("refresh_token")
         if token is None:
             raise refused(refusals.InvalidRequest, "the refresh_token is missing")
-        refreshed = await self._sessions.refresh_app(token, client.client_id)  # 401 M_USER_LOCKED for somebody locked
+        try:
+            refreshed = await self._sessions.refresh_app(token, client.client_id)
+        except Refusal as refusal:  # locked: no error of OAuth's, by which apps would forget the session
+            refusal.headers.update(NO_STORE)
+            raise
         if refreshed is None:
             raise refused(refusals.InvalidGrant, "this refresh token is not, or no longer, good")
         issued, device_id = refreshed

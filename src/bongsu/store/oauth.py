@@ -93,7 +93,8 @@ class OAuth:
         async def work(connection: Connection) -> None:
             await connection.execute(
                 "DELETE FROM oauth_clients WHERE client_id IN (SELECT client_id FROM oauth_clients c"
-                " WHERE greatest(created_at, used_at) < now() - $1 * interval '1 day'"
+                " WHERE created_at < now() - $1 * interval '1 day'"
+                " AND (used_at IS NULL OR used_at < now() - $1 * interval '1 day')"
                 " AND NOT EXISTS (SELECT 1 FROM devices d WHERE d.oauth_client_id = c.client_id)"
                 " AND NOT EXISTS (SELECT 1 FROM oauth_grants g WHERE g.client_id = c.client_id"
                 " AND g.expires_at > now()) LIMIT $2 FOR UPDATE SKIP LOCKED)",
