@@ -88,6 +88,7 @@ from bongsu.signin.account import AccountPages
 from bongsu.signin.apps import Apps
 from bongsu.signin.consent import Consent
 from bongsu.signin.desk import Desk
+from bongsu.signin.forgotten import Forgotten
 from bongsu.signin.oauth import OAuthEndpoints
 from bongsu.signin.openid import OpenId
 from bongsu.signin.passkeys import Passkeys
@@ -301,7 +302,7 @@ class Worker:
         database, committer, name = self.database, self.committer, self.settings.server_name
         people, sessions, passwords = self.people, self.sessions, self.passwords
         interactive = Interactive(people, passwords, self.addresses, name)
-        registration = self._registration(interactive)
+        registration, confirmations = self._registration(interactive), self._confirmations()
         families = (
             Login(sessions, passwords, interactive, self.services, self.addresses, self.factors, name),
             registration,
@@ -312,13 +313,13 @@ class Worker:
             CrossSigning(database, committer, interactive, people, self.place),
             ToDevice(committer),
             KeyBackup(database),
-            self._confirmations(),
+            confirmations,
             ThirdPartyIdEndpoints(self.addresses, interactive, now_ms),
             ServiceEndpoints(self.services, self.service_calls, self.service_tellings, committer),
             Moderation(database, people, committer, name),
         )
         routes = [route for family in families for route in family.routes()]
-        return [*routes, *self._sign_in_routes(registration)]
+        return [*routes, *self._sign_in_routes(registration, confirmations)]
 
     def _registration(self, interactive: Interactive) -> Registration:
         settings = self.settings
@@ -347,7 +348,7 @@ class Worker:
             reveals=settings.reveal_addresses,
         )
 
-    def _sign_in_routes(self, registration: Registration) -> list[Route]:
+    def _sign_in_routes(self, registration: Registration, confirmations: Confirmations) -> list[Route]:
         """By browser, and for apps."""
         database, people, sessions, factors = self.database, self.people, self.sessions, self.factors
         place, passwords = self.place, self.passwords
@@ -358,7 +359,8 @@ class Worker:
         two_step = TwoStep(desk, factors, self.limiter)
         families = (
             desk,
-            SignIn(desk, passwords, registration, self.addresses, two_step),
+            SignIn(desk, passwords, registration, self.addresses, two_step, has_mail=confirmations.has_mail),
+            Forgotten(desk, confirmations, self.addresses, people, sessions, passwords, now_ms),
             Passkeys(desk, factors, people),
             two_step,
             AccountPages(desk, people, sessions, passwords, self.deactivation, table, factors),

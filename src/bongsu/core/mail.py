@@ -33,9 +33,13 @@ def canonical_or_none(address: str) -> str | None:
         return None
 
 
-def check_opaque(value: str, name: str) -> str:
+def is_opaque(value: str) -> bool:
     """The grammar of client_secret and sid."""
-    if not _OPAQUE.fullmatch(value):
+    return _OPAQUE.fullmatch(value) is not None
+
+
+def check_opaque(value: str, name: str) -> str:
+    if not is_opaque(value):
         raise invalid_param(f"{name} is made of 0-9, a-z, A-Z and . = _ -, at most 255 of them")
     return value
 

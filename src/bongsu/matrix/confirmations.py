@@ -59,6 +59,20 @@ class _ByPhone(msgspec.Struct):
     send_attempt: int
 
 
+class Wanted(msgspec.Struct, frozen=True):
+    """A proof that is asked for. secret: hash of the client's. attempt: a higher one sends another mail.
+
+    reveals: refuse at once what the mail would say, that there is such an account or none.
+    """
+
+    purpose: str
+    secret: bytes
+    address: str
+    attempt: int
+    next_link: str | None = None
+    reveals: bool = False
+
+
 def _token_hash(token: str) -> bytes:
     return sha256(b"mail token " + token.encode()).digest()
 
@@ -137,35 +151,35 @@ class Confirmations:
         secret, address = secret_hash(body.client_secret), mail.canonical(body.email)
         if not 0 <= body.send_attempt <= limits.INTEGER_MAX:
             raise invalid_param("send_attempt must be a whole number that is not negative")
-        if self._base_url is None or not self._postman.is_there:
-            raise _no_mail(purpose)
-        if self._domains and address.rpartition("@")[2] not in self._domains:
+        next_link = mail.allowed_link(body.next_link, self._link_hosts)
+        wanted = Wanted(purpose, secret, address, body.send_attempt, next_link, self._reveals)
+        return reply({"sid": await self.begin(wanted, page.language_of(request))})
+
+    @property
+    def has_mail(self) -> bool:
+        return self._base_url is not None and self._postman.is_there
+
+    async def begin(self, wanted: Wanted, language: str) -> str:
+        """Sends the mail, and returns the proof's sid. Refused where no mail is sent, or none of this address's."""
+        if not self.has_mail:
+            raise _no_mail(wanted.purpose)
+        if self._domains and wanted.address.rpartition("@")[2] not in self._domains:
             raise Refusal(403, "M_THREEPID_DENIED", "this server takes no mail address of this domain")
-        await self._limiter.spend_for("mail", address)
-        kind = self._kind(purpose, is_owned=await self._addresses.owner(mail.EMAIL, address) is not None)
+        await self._limiter.spend_for("mail", wanted.address)
+        kind = _kind(wanted, is_owned=await self._addresses.owner(mail.EMAIL, wanted.address) is not None)
         token = secrets.token_urlsafe(32)
         wish = Wish(
             sid=secrets.token_urlsafe(24),
-            purpose=purpose,
-            secret_hash=secret,
-            address=address,
-            send_attempt=body.send_attempt,
+            purpose=wanted.purpose,
+            secret_hash=wanted.secret,
+            address=wanted.address,
+            send_attempt=wanted.attempt,
             token_hash=_token_hash(token),
-            next_link=mail.allowed_link(body.next_link, self._link_hosts),
+            next_link=wanted.next_link,
         )
-        sid = await self._addresses.begin(wish, self._mail(address, kind, token, page.language_of(request)))
+        sid = await self._addresses.begin(wish, self._mail(wanted.address, kind, token, language))
         self._postman.hurry()
-        return reply({"sid": sid})
-
-    def _kind(self, purpose: str, *, is_owned: bool) -> str:
-        """Which mail is sent: one with a link, or one that says why there is none."""
-        if purpose == "password":
-            if not is_owned and self._reveals:
-                raise Refusal(400, "M_THREEPID_NOT_FOUND", "no account here has this address")
-            return purpose if is_owned else "unknown"
-        if is_owned and self._reveals:
-            raise in_use()
-        return "taken" if is_owned else purpose
+        return sid
 
     def _mail(self, address: str, kind: str, token: str, language: str) -> Mail:
         subject, body = MAILS[language][kind]
@@ -235,6 +249,17 @@ class Confirmations:
         }
         headers = {**_HEADERS, "content-language": language}
         return Response(_TEMPLATE.substitute(words).encode(), status=status, content_type=page.HTML, headers=headers)
+
+
+def _kind(wanted: Wanted, *, is_owned: bool) -> str:
+    """Which mail is sent: one with a link, or one that says why there is none."""
+    if wanted.purpose == "password":
+        if not is_owned and wanted.reveals:
+            raise Refusal(400, "M_THREEPID_NOT_FOUND", "no account here has this address")
+        return wanted.purpose if is_owned else "unknown"
+    if is_owned and wanted.reveals:
+        raise in_use()
+    return "taken" if is_owned else wanted.purpose
 
 
 def _no_mail(purpose: str) -> Refusal:

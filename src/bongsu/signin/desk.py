@@ -19,6 +19,7 @@ from bongsu.signin.visitor import Visitor, Visitors, here_of
 
 SIGN_IN: Final = f"{ACCOUNT}/sign-in"
 SIGN_UP: Final = f"{ACCOUNT}/sign-up"
+FORGOT: Final = f"{ACCOUNT}/forgot"
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none';"
     " form-action 'self'{targets}; frame-ancestors 'none'"

@@ -17,7 +17,7 @@ from bongsu.matrix.interactive import named_by_address, named_by_id
 from bongsu.matrix.passwords import Named, Passwords
 from bongsu.matrix.register import Registration
 from bongsu.signin import markup
-from bongsu.signin.desk import SIGN_IN, SIGN_UP, Desk, Problem, following, sign_in_path
+from bongsu.signin.desk import FORGOT, SIGN_IN, SIGN_UP, Desk, Problem, following, sign_in_path
 from bongsu.signin.passkeys import ASK_SIGN_IN, PASSKEY_SIGN_IN
 from bongsu.signin.paths import ACCOUNT
 from bongsu.signin.two_step import CODE, TwoStep
@@ -37,7 +37,10 @@ _OF_SIGN_UP: Final = {
 
 
 class SignIn:
-    """With a password, and the second factor of those who have one. Passkeys: passkeys.py."""
+    """With a password, and the second factor of those who have one. Passkeys stand in passkeys.py.
+
+    has_mail: this server sends mail, by which a password can be set anew (forgotten.py).
+    """
 
     def __init__(
         self,
@@ -46,12 +49,15 @@ class SignIn:
         registration: Registration,
         addresses: ThirdPartyIds,
         two_step: TwoStep,
+        *,
+        has_mail: bool,
     ) -> None:
         self._desk = desk
         self._addresses = addresses
         self._passwords = passwords
         self._registration = registration
         self._two_step = two_step
+        self._has_mail = has_mail
 
     def routes(self) -> list[Route]:
         page = self._desk.page
@@ -79,39 +85,53 @@ class SignIn:
         say = self._desk.say
         again = "_again" if request.query.get("again") is not None and visitor.user_id is not None else ""
         title = say(visitor, f"sign_in{again}")
-        error = say(visitor, wrong) if wrong else ""
-        keep = {"autocapitalize": "none", "spellcheck": "false"}
-        body = [
+        done = request.query.get("done") == "password_changed" and not wrong
+        body = (
             markup.heading(title),
+            markup.notice(say(visitor, "password_changed")) if done else "",
             markup.paragraph(say(visitor, f"sign_in{again}_lead"), "lead"),
-            markup.form(
-                visitor.here,
-                visitor.csrf,
-                markup.field(
-                    "user",
-                    say(visitor, "user_name"),
-                    value=user[:255],
-                    autocomplete="username webauthn",
-                    is_first=not user,
-                    **keep,
-                ),
-                markup.field(
-                    "password",
-                    say(visitor, "password"),
-                    kind="password",
-                    autocomplete="current-password",
-                    error=error,
-                    is_first=bool(user),
-                ),
-                markup.buttons(markup.button(say(visitor, "sign_in"))),
-            ),
+            self._by_password(visitor, user, wrong),
             self._passkey(request, visitor),
-        ]
-        if not again and await self._registration.gate() != "closed":
-            up = sign_in_path(following(request), SIGN_UP)
-            more = f"{say(visitor, 'no_account')} "
-            body.append(f'<p class="ends">{more}{markup.link(up, say(visitor, "make_account"))}</p>')
+            self._forgotten(visitor),
+            "" if again else await self._new_here(request, visitor),
+        )
         return self._desk.show(visitor, title, *body, status=403 if wrong else 200)
+
+    def _by_password(self, visitor: Visitor, user: str, wrong: str) -> str:
+        say = self._desk.say
+        return markup.form(
+            visitor.here,
+            visitor.csrf,
+            markup.field(
+                "user",
+                say(visitor, "user_name"),
+                value=user[:255],
+                autocomplete="username webauthn",
+                is_first=not user,
+                autocapitalize="none",
+                spellcheck="false",
+            ),
+            markup.field(
+                "password",
+                say(visitor, "password"),
+                kind="password",
+                autocomplete="current-password",
+                error=say(visitor, wrong) if wrong else "",
+                is_first=bool(user),
+            ),
+            markup.buttons(markup.button(say(visitor, "sign_in"))),
+        )
+
+    def _forgotten(self, visitor: Visitor) -> str:
+        if not self._has_mail:
+            return ""
+        return f'<p class="ends">{markup.link(FORGOT, self._desk.say(visitor, "forgot"))}</p>'
+
+    async def _new_here(self, request: Request, visitor: Visitor) -> str:
+        if await self._registration.gate() == "closed":
+            return ""
+        up = markup.link(sign_in_path(following(request), SIGN_UP), self._desk.say(visitor, "make_account"))
+        return f'<p class="ends">{self._desk.say(visitor, "no_account")} {up}</p>'
 
     def _passkey(self, request: Request, visitor: Visitor) -> str:
         say = self._desk.say
