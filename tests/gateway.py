@@ -61,7 +61,7 @@ class Browser:
 
 class Gateway:
     """told: every notification that it took, in order. status: of its answers; hangs: it takes and never answers;
-    rejects: pushkeys that it does not know.
+    rejects: pushkeys that it does not know; may_answer: it answers once this is set.
     """
 
     def __init__(self) -> None:
@@ -70,6 +70,8 @@ class Gateway:
         self.retry_after: str | None = None
         self.hangs = False
         self.rejects: set[str] = set()
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
         self.told: list[Json] = []
         self.tries = 0
         self.browsers: dict[str, Browser] = {}
@@ -118,12 +120,14 @@ class Gateway:
         said = await request.json()
         if self.hangs:
             await asyncio.sleep(3_600)
+        rejects = set(self.rejects)
+        await self.may_answer.wait()
         if self.status != 200:
             headers = {} if self.retry_after is None else {"retry-after": self.retry_after}
             return web.json_response({}, status=self.status, headers=headers)
         self.told.append(said["notification"])
         keys = [device["pushkey"] for device in said["notification"]["devices"]]
-        return web.json_response({"rejected": [key for key in keys if key in self.rejects]})
+        return web.json_response({"rejected": [key for key in keys if key in rejects]})
 
     async def _push(self, request: web.Request) -> web.Response:
         browser = self.browsers[request.match_info["name"]]

@@ -54,6 +54,10 @@ async def pushers(who: Talker) -> list[Json]:
     return found
 
 
+async def tries(gateway: Gateway) -> int:
+    return gateway.tries
+
+
 async def pushers_when(who: Talker, count: int) -> list[Json]:
     return await until(lambda: pushers(who), lambda found: len(found) == count, SECONDS_MAX)
 
@@ -337,6 +341,22 @@ async def test_a_rejected_pusher_goes(alice: Talker, bob: Talker, room_id: str, 
     gateway.rejects.add(key)
     await alice.say(room_id, "hi")
     await pushers_when(bob, 0)
+
+
+async def test_a_pusher_that_was_set_anew_outlives_what_was_said_of_it_before(
+    alice: Talker, bob: Talker, room_id: str, gateway: Gateway
+) -> None:
+    key = await add_pusher(bob, gateway)
+    gateway.rejects.add(key)
+    gateway.may_answer.clear()
+    await alice.say(room_id, "hi")
+    await until(lambda: tries(gateway), bool, SECONDS_MAX)
+    await add_pusher(bob, gateway, pushkey=key, lang="ko")
+    gateway.may_answer.set()
+    gateway.rejects.clear()
+    last = await alice.say(room_id, "are you there?")
+    await gateway.came(key, last)
+    assert [found["lang"] for found in await pushers(bob)] == ["ko"]
 
 
 async def test_a_deleted_pusher_is_told_nothing_more(

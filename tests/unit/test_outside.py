@@ -9,17 +9,28 @@ from aiohttp import web
 from bongsu.http.outside import Outside, Unreachable
 
 
+async def in_pieces(request: web.Request) -> web.StreamResponse:
+    answer = web.StreamResponse()
+    await answer.prepare(request)
+    for piece in (b'{"rejected"', b': ["a', b'bc"]}'):
+        await answer.write(piece)
+        await asyncio.sleep(0.02)
+    return answer
+
+
 @pytest.fixture
 async def called() -> AsyncIterator[tuple[int, list[str]]]:
     """A port here, and what was asked of it."""
     asked: list[str] = []
 
-    async def answer(request: web.Request) -> web.Response:
+    async def answer(request: web.Request) -> web.StreamResponse:
         asked.append(request.path)
         if request.path == "/slow":
             await asyncio.sleep(60)
         if request.path == "/away":
             raise web.HTTPFound("/there")
+        if request.path == "/pieces":
+            return await in_pieces(request)
         return web.json_response({"a": 1}, status=503, headers={"retry-after": "7"})
 
     app = web.Application()
@@ -54,6 +65,13 @@ async def test_private_addresses_may_be_allowed(called: tuple[int, list[str]], h
     assert (await outside.post(f"http://{host}:{port}/away", b"{}", {})).status == 302  # and is not followed
     await outside.close()
     assert asked == ["/x", "/away"]
+
+
+async def test_an_answer_may_come_in_pieces(called: tuple[int, list[str]]) -> None:
+    outside = Outside(allows_private=True)
+    answer = await outside.post(f"http://127.0.0.1:{called[0]}/pieces", b"{}", {})
+    await outside.close()
+    assert answer.json() == {"rejected": ["abc"]}
 
 
 async def test_who_takes_too_long_is_not_waited_for(called: tuple[int, list[str]]) -> None:

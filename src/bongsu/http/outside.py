@@ -62,7 +62,7 @@ class Outside:
             async with self._session(scheme).post(
                 URL(url, encoded=True), data=body, headers=headers, timeout=timeout, allow_redirects=False
             ) as answer:
-                content = await answer.content.read(limits.PUSH_ANSWER_BYTES_MAX)
+                content = await beginning(answer, limits.PUSH_ANSWER_BYTES_MAX)
                 return Answer(answer.status, _seconds(answer.headers.get("retry-after")), content)
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             raise Unreachable(repr(error)) from error
@@ -115,6 +115,18 @@ class Outside:
                 connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
             )
         return self._sessions[scheme]
+
+
+async def beginning(answer: Any, bytes_max: int) -> bytes:
+    """The body of an answer, as far as it is of use: it may come in many pieces."""
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in answer.content.iter_chunked(65_536):
+        pieces.append(piece)
+        size += len(piece)
+        if size >= bytes_max:
+            break
+    return b"".join(pieces)[:bytes_max]
 
 
 def _resolver(outside: Outside, scheme: str) -> Any:

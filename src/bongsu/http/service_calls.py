@@ -10,6 +10,7 @@ import msgspec
 from bongsu.core import limits
 from bongsu.core.json import encode
 from bongsu.core.services import Service
+from bongsu.http.outside import beginning
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -65,7 +66,7 @@ class ServiceCalls:
             async with self._open().request(
                 method, URL(url, encoded=True), data=body, headers=headers, timeout=timeout, allow_redirects=False
             ) as answer:
-                return Answer(answer.status, await _some(answer))
+                return Answer(answer.status, await beginning(answer, limits.SERVICE_ANSWER_BYTES_MAX))
         except TimeoutError as error:
             raise ServiceSilent(service.id, timed_out=True) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -92,18 +93,6 @@ class ServiceCalls:
                 connector=aiohttp.TCPConnector(limit_per_host=16), cookie_jar=aiohttp.DummyCookieJar()
             )
         return self._session
-
-
-async def _some(answer: Any) -> bytes:
-    """The body, as far as it is of use."""
-    pieces: list[bytes] = []
-    size = 0
-    async for piece in answer.content.iter_chunked(65_536):
-        pieces.append(piece)
-        size += len(piece)
-        if size > limits.SERVICE_ANSWER_BYTES_MAX:
-            break
-    return b"".join(pieces)[: limits.SERVICE_ANSWER_BYTES_MAX]
 
 
 async def ask_all(calls: list[Any]) -> list[Any]:

@@ -186,8 +186,7 @@ class Rounds:
                 lane = self._check(target, plan)
                 said = await self._sending.say(state, news, plan.counts)
             if said.outcome is Outcome.GONE:
-                await self._remove(target, state)
-                return None
+                return await self._remove(target, state)
             if said.outcome is Outcome.FAILED:
                 return await self._failed(target, lane, state, said, after, up_to)
             is_last = number == len(things)
@@ -205,11 +204,14 @@ class Rounds:
             raise NotNow
         return self._lane(target)
 
-    async def _remove(self, target: Target, state: State) -> None:
+    async def _remove(self, target: Target, state: State) -> float | None:
+        """A pusher that was set anew meanwhile stays, and is told at once."""
+        if not await pushing.remove(self._database, target.pusher_id, state.set_ms):
+            return 0.0
         log.info("pusher_gone", app_id=state.pusher.app_id)
-        await pushing.remove(self._database, target.pusher_id)
         self._holder.forget(target)
         self.behind.discard(target)
+        return None
 
     async def _failed(
         self, target: Target, lane: Lane, state: State, said: Said, told: int, up_to: int

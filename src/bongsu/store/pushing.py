@@ -265,9 +265,10 @@ async def fail(database: Database, pusher_id: int, lane: Lane, told_pos: int, se
     await database.execute(_FAILED, pusher_id, lane.number, lane.fence, told_pos, seconds)
 
 
-async def remove(database: Database, pusher_id: int) -> None:
-    """The gateway does not know it any more."""
-    await database.execute("DELETE FROM pushers WHERE pusher_id = $1", pusher_id)
+async def remove(database: Database, pusher_id: int, set_ms: int) -> bool:
+    """The gateway does not know it any more. False: it was set anew meanwhile, and that is not what was said."""
+    sql = "DELETE FROM pushers WHERE pusher_id = $1 AND (extract(epoch FROM set_at) * 1000)::bigint = $2"
+    return bool(await database.execute(sql, pusher_id, set_ms) == "DELETE 1")
 
 
 # --- the key that browsers know this server by ---
