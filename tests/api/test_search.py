@@ -419,3 +419,12 @@ async def test_a_token_of_somebody_else_shows_nothing_more(alice: Talker, bob: T
     found = await search(alice, "귓속말", **asked)
     for token in (found["next_batch"], found["groups"]["room_id"][here]["next_batch"]):
         assert ids_of(await search(bob, "귓속말", token, **asked)) == []
+
+
+async def test_a_search_that_takes_too_long_is_given_up(alice: Talker, tables: asyncpg.Connection) -> None:
+    await alice.say(await alice.make_room(), "언제까지나")
+    async with tables.transaction():
+        await tables.execute("LOCK TABLE search_texts IN ACCESS EXCLUSIVE MODE")
+        body = {"search_categories": {"room_events": {"search_term": "언제"}}}
+        assert await alice.refused("POST", f"{V3}/search", body) == (503, "M_UNKNOWN")
+    assert await bodies(alice, "언제") == ["언제까지나"]

@@ -137,9 +137,8 @@ class Search:
         place = _place(request.query.get("next_batch"), now)
         wanted = await self._wanted(request.requester.user_id, criteria, wanted_filter, place)
         limit = min(wanted_filter.limit_or(limits.PAGE_EVENTS_DEFAULT), limits.SEARCH_PAGE_MAX)
-        page = await self._page(
-            request.requester.user_id, wanted, place, limit, now, ranked=criteria.order_by == "rank"
-        )
+        looking = self._page(request.requester.user_id, wanted, place, limit, now, ranked=criteria.order_by == "rank")
+        page = await self._in_time(looking)
         said = await _Told(self._database, request.requester, criteria, wanted_filter, now).of(page)
         said["highlights"] = list(wanted.terms)
         return reply({"search_categories": {"room_events": said}})
