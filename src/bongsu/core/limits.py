@@ -382,6 +382,37 @@ NOTICE_BYTES_MAX = 32_768  # of one text: half an event
 NOTICE_PEOPLE_PAGE = 1_000  # read at once when all are told
 NOTICES_AT_ONCE_MAX = 5  # under way together: each may make a room, some 10 ms of a commit that messages wait for
 
+# --- what services share ---
+TIMER_LOOK_SECONDS = 0.5  # how often a worker looks for what is due: nobody sees half a second in a reminder
+TIMER_IDLE_MS_MAX = 10_000  # a handler that says nothing for so long is dead, and its timer another worker's
+TIMER_RETRY_MS_MIN = 1_000  # after a handler's first failure, doubled with each
+TIMER_RETRY_MS_MAX = 60_000  # a fault of the moment is over in seconds; one of the program may last
+OUTBOX_LOOK_SECONDS = 0.5  # how often a worker looks for what others left; its own goes at once
+OUTBOX_AT_ONCE_MAX = 5  # under way together: each may make a room, some 10 ms of a commit that messages wait for
+OUTBOX_CLAIM_SECONDS = 20.0  # then another worker may post it: longer than a change of primary
+OUTBOX_RETRY_SECONDS_MIN = 1.0  # after the first failure, doubled with each
+OUTBOX_RETRY_SECONDS_MAX = 60.0
+IDEMPOTENCY_KEY_BYTES_MAX = 255  # a UUID has 36
+IDEMPOTENCY_KEPT_MS = 86_400_000  # a telephone that was off for the night may still ask again
+IDEMPOTENCY_SWEPT_MAX = 100  # old ones that a write clears away
+PAGE_DEFAULT = 50  # of a list: some screens
+PAGE_MAX = 500
+PAGE_TOKEN_BYTES_MAX = 512  # it holds the last row's place
+EXPORT_ROWS_MAX = 100_000  # in memory at once, some 20 MB
+
+# --- booking ---
+BOOKING_TEXT_BYTES_MAX = 500  # a title, a place or an area: a line or two
+BOOKING_CAPACITY_MAX = 100_000  # a stadium
+BOOKING_OFFERS_MAX = 1_000  # of one provider that are not over: a month of slots
+BOOKING_SUBSCRIPTIONS_MAX = 50  # of one person
+BOOKING_HOLD_SECONDS_MAX = 86_400
+BOOKING_NO_SHOW_MS = 3_600_000  # after the end: whoever was not checked in by then did not come
+BOOKING_REMINDER_MS = 3_600_000  # before the beginning
+BOOKING_ATTEMPTS_AT_ONCE_MAX = 250  # in one transaction, some 50 ms: arrival order holds between workers within that
+BOOKING_ATTEMPTS_WAITING_MAX = 20_000  # of one worker, about 1 kB each; some seconds of work
+BOOKING_PROMOTED_AT_ONCE_MAX = 500  # those who wait and get a place in one transaction; a timer does the others
+BOOKING_TOLD_MAX = 10_000  # who is told of one release
+
 # --- mail ---
 MAIL_ADDRESS_BYTES_MAX = 254  # what mail servers take (RFC 5321)
 MAIL_ADDRESSES_PER_USER_MAX = 20
@@ -437,6 +468,7 @@ RATES = {
     "search": (1.0, 20),  # a person
     "preview": (2.0, 40),  # a person: a screen of links at once; each may cost a question to a stranger
     "notifications": (2.0, 30),  # a person: pages of what they were told of
+    "book": (2.0, 30),  # a person: offers, bookings and their like; nobody types faster, programs try
     "report": (0.05, 20),  # a person: a bad evening has many messages, and a flood of reports helps nobody
 }
 RATE_LEASE_SHARE = 10  # a worker takes a tenth of "at once" from the table and spends it in memory

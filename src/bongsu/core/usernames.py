@@ -7,6 +7,8 @@ from bongsu.core.errors import Refusal
 from bongsu.core.services import exclusive
 
 SPEAKER: Final = "server-notices"  # in whose name the server speaks to people
+BOOKINGS: Final = "bookings"  # and services
+_RESERVED: Final = frozenset({SPEAKER, BOOKINGS})
 
 
 def new_user_id(username: str, server_name: str) -> str:
@@ -16,7 +18,7 @@ def new_user_id(username: str, server_name: str) -> str:
     localpart = _lower(username)
     if len(username) > limits.USERNAME_BYTES_MAX or not ids.is_new_localpart(localpart, server_name):
         raise Refusal(400, "M_INVALID_USERNAME", "a user name is made of a-z, 0-9 and . _ = - / +")
-    if localpart == SPEAKER:
+    if localpart in _RESERVED:
         raise exclusive("this user name")
     return ids.user_id(localpart, server_name)
 

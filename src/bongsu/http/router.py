@@ -8,6 +8,7 @@ import msgspec
 
 from bongsu.core.errors import Refusal, invalid_param
 from bongsu.core.tiers import Tier
+from bongsu.http.describing import Described
 from bongsu.http.request import Request
 from bongsu.http.response import Response
 
@@ -27,6 +28,7 @@ class Route(msgspec.Struct, frozen=True):
     """method and template ("/rooms/{room_id}/send/{event_type}/{txn_id}"; an empty last segment may match "{x}").
 
     bucket: the rate limit it counts against (http/ratelimit.py), if any. tier: what it is for, and so when it is shed.
+    described: for the generated description of Bongsu's own interface.
     """
 
     method: str
@@ -35,6 +37,7 @@ class Route(msgspec.Struct, frozen=True):
     auth: Auth = Auth.REQUIRED
     bucket: str | None = None
     tier: Tier = Tier.TALKING
+    described: Described | None = None
 
 
 class _Node:

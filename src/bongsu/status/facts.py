@@ -24,8 +24,8 @@ from prometheus_client import REGISTRY
 from bongsu import __version__
 from bongsu.config import Settings
 from bongsu.core import limits
+from bongsu.core.chain import Seal
 from bongsu.status import record
-from bongsu.status.chain import Seal
 from bongsu.status.load import Load, LoadFacts
 from bongsu.store.database import Database
 from bongsu.store.replication import DatabaseFacts, database_facts

@@ -15,9 +15,8 @@ from typing import Final
 import msgspec
 import structlog
 
-from bongsu.core import limits
+from bongsu.core import chain, limits
 from bongsu.core.json import canonical
-from bongsu.status import chain
 from bongsu.status.incidents import Entry
 
 log = structlog.get_logger(__name__)

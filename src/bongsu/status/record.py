@@ -15,9 +15,8 @@ import msgspec
 import structlog
 from prometheus_client import Gauge
 
-from bongsu.core import limits
+from bongsu.core import chain, limits
 from bongsu.core.json import canonical
-from bongsu.status import chain
 from bongsu.status.incidents import Incident, Reading, read
 from bongsu.status.journal import Line, content_of
 from bongsu.status.journal import read as read_journal

@@ -1,8 +1,8 @@
 """The rows of one commit."""
 
 import uuid
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -24,6 +24,8 @@ from bongsu.store.rows import (
     ToDevice,
     Typing,
 )
+
+T = TypeVar("T")
 
 
 class Wanted(msgspec.Struct):
@@ -117,6 +119,19 @@ class Rows:
             of(DeviceList),
             of(KeyStock),
         )
+
+
+async def undoable(connection: Connection, work: Callable[[], Awaitable[T]]) -> T:
+    """Runs `work` inside the transaction that is open; what it wrote is taken back when it raises, and no more."""
+    await connection.execute("SAVEPOINT operation")
+    try:
+        result = await work()
+    except BaseException:
+        if not connection.is_closed():
+            await connection.execute("ROLLBACK TO SAVEPOINT operation")
+        raise
+    await connection.execute("RELEASE SAVEPOINT operation")
+    return result
 
 
 def _position(row: msgspec.Struct) -> int:

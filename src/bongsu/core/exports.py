@@ -1,0 +1,35 @@
+"""Tables for other programs, and for paper."""
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Final
+
+Cell = str | int | None
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")  # a spreadsheet would calculate what begins so
+_BOM: Final = "\ufeff"  # without it some spreadsheets read Korean wrong
+
+
+def csv_text(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
+    """RFC 4180, every text quoted; what looks like a formula has an apostrophe before it."""
+    lines = [",".join(_csv(cell) for cell in row) for row in (head, *rows)]
+    return _BOM + "".join(f"{line}\r\n" for line in lines)
+
+
+def _csv(cell: Cell) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, int):
+        return str(cell)
+    safe = f"'{cell}" if cell.lstrip(" ").startswith(_FORMULA) else cell
+    return '"' + safe.replace('"', '""') + '"'
+
+
+def html_table(caption: str, head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
+    """A table that reads and prints well; everything in it is escaped."""
+    names = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
+    lines = "".join("<tr>" + "".join(f"<td>{_html(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><caption>{escape(caption)}</caption><thead><tr>{names}</tr></thead><tbody>{lines}</tbody></table>"
+
+
+def _html(cell: Cell) -> str:
+    return "" if cell is None else escape(str(cell))

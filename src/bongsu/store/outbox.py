@@ -1,0 +1,92 @@
+"""What services owe people: rows, written with what they tell of, that become room events exactly once.
+
+`put` in the service's own transaction. The poster (workflow/outbox.py) appends the event and deletes the row in one
+commit, under the right to write: whoever comes second finds no row.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from bongsu.core import limits
+from bongsu.core.events import MESSAGE
+from bongsu.core.json import JsonObject, decode, encode
+from bongsu.store.database import Connection, Database
+
+REMOVE: Final = "DELETE FROM outbox WHERE outbox_id = $1"
+SET_ROOM: Final = """
+INSERT INTO service_rooms (sender, user_id, room_id) VALUES ($1, $2, $3)
+ON CONFLICT (sender, user_id) DO UPDATE SET room_id = excluded.room_id
+"""
+
+
+class Post(msgspec.Struct, frozen=True, kw_only=True):
+    """An event from `sender` (a service's user id) into a room, or to one person in a room of the two."""
+
+    sender: str
+    content: JsonObject
+    room_id: str | None = None
+    user_id: str | None = None
+    type: str = MESSAGE
+
+
+async def put(connection: Connection, posts: Sequence[Post]) -> None:
+    """In the caller's transaction. Its content must be a readable event by itself (msgtype, body)."""
+    await connection.executemany(
+        "INSERT INTO outbox (sender, room_id, user_id, type, content) VALUES ($1, $2, $3, $4, $5)",
+        [(post.sender, post.room_id, post.user_id, post.type, encode(post.content)) for post in posts],
+    )
+
+
+async def read(connection: Connection, outbox_id: int) -> Post | None:
+    """None: it was posted."""
+    row = await connection.fetchrow("SELECT * FROM outbox WHERE outbox_id = $1", outbox_id)
+    if row is None:
+        return None
+    return Post(
+        sender=row["sender"],
+        content=decode(row["content"]),
+        room_id=row["room_id"],
+        user_id=row["user_id"],
+        type=row["type"],
+    )
+
+
+async def room_with(connection: Connection, sender: str, user_id: str) -> str | None:
+    """Where this service speaks to this person."""
+    found: str | None = await connection.fetchval(
+        "SELECT room_id FROM service_rooms WHERE sender = $1 AND user_id = $2", sender, user_id
+    )
+    return found
+
+
+class Outbox:
+    """The poster's view. What is claimed is nobody else's for a while; a double claim would do no harm."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def any_due(self) -> bool:
+        return bool(await self._database.fetchval("SELECT 1 FROM outbox WHERE due_at <= now() LIMIT 1"))
+
+    async def claim(self, count: int) -> list[tuple[int, int]]:
+        """(outbox id, how many tries this is), oldest first."""
+        rows = await self._database.write(
+            lambda connection: connection.fetch(
+                "WITH due AS (SELECT outbox_id FROM outbox WHERE due_at <= now() ORDER BY outbox_id LIMIT $1"
+                " FOR UPDATE SKIP LOCKED)"
+                " UPDATE outbox o SET due_at = now() + $2::float8 * interval '1 s', tries = tries + 1 FROM due"
+                " WHERE o.outbox_id = due.outbox_id RETURNING o.outbox_id, tries",
+                *(count, limits.OUTBOX_CLAIM_SECONDS),
+            )
+        )
+        return sorted((row["outbox_id"], row["tries"]) for row in rows)
+
+    async def postpone(self, outbox_id: int, seconds: float) -> None:
+        sql = "UPDATE outbox SET due_at = now() + $2::float8 * interval '1 s' WHERE outbox_id = $1"
+        await self._database.execute(sql, outbox_id, seconds)
+
+    async def remove(self, outbox_id: int) -> None:
+        """What can never be posted."""
+        await self._database.execute(REMOVE, outbox_id)

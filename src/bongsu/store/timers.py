@@ -1,0 +1,100 @@
+"""What is to happen later, as rows. Whoever does it deletes the row in the same transaction: so it happens once.
+
+A service puts its timers in its own transaction, with an id it can name again ("booking.hold/b123").
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import msgspec
+
+from bongsu.core import limits
+from bongsu.core.json import JsonObject, decode, encode
+from bongsu.store.database import GONE, Connection, Database
+
+
+class Timer(msgspec.Struct, frozen=True):
+    """timer_id: unique; a later timer with the same one replaces it. due_at: ms. payload: JSON for the handler."""
+
+    timer_id: str
+    kind: str
+    due_at: int
+    payload: JsonObject = {}
+
+
+Handler = Callable[[Connection, Timer], Awaitable[None]]
+
+
+async def put(connection: Connection, timers: Sequence[Timer]) -> None:
+    """Sets them in the caller's transaction."""
+    await connection.executemany(
+        "INSERT INTO timers (timer_id, kind, due_at, payload) VALUES ($1, $2, $3, $4) ON CONFLICT (timer_id)"
+        " DO UPDATE SET kind = excluded.kind, due_at = excluded.due_at, payload = excluded.payload, tries = 0",
+        [(timer.timer_id, timer.kind, timer.due_at, encode(timer.payload)) for timer in timers],
+    )
+
+
+async def drop(connection: Connection, timer_ids: Sequence[str]) -> None:
+    """Takes them back in the caller's transaction; those that are gone are none of its business."""
+    await connection.execute("DELETE FROM timers WHERE timer_id = ANY($1)", list(timer_ids))
+
+
+class Failed(Exception):
+    """A handler failed: nothing of it was kept, and its timer waits."""
+
+
+class Timers:
+    """The clock's view. A row that is being done is locked, and the lock ends with the transaction or its worker."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def next_due(self, kinds: Sequence[str], now_ms: int) -> bool:
+        sql = "SELECT 1 FROM timers WHERE due_at <= $1 AND kind = ANY($2) LIMIT 1"
+        return bool(await self._database.fetchval(sql, now_ms, list(kinds)))
+
+    async def fire(self, kinds: Sequence[str], now_ms: int, run: Handler) -> bool:
+        """Does the one that is due longest. False: nothing is due that no one else does. Raises Failed."""
+        taken: list[Timer] = []
+
+        async def work(connection: Connection) -> bool:
+            timer = await _take(connection, kinds, now_ms)
+            if timer is None:
+                return False
+            taken[:] = [timer]
+            try:
+                await run(connection, timer)
+            except GONE:
+                raise
+            except Exception as error:
+                raise Failed(timer.kind) from error
+            return True
+
+        try:
+            return await self._database.write(work)
+        except Failed:
+            await self._postpone(taken[0], now_ms)
+            raise
+
+    async def _postpone(self, timer: Timer, now_ms: int) -> None:
+        """Longer with each try, so that one that always fails holds up no other."""
+        await self._database.execute(
+            "UPDATE timers SET tries = tries + 1, due_at = $2 + least($3 * 2 ^ least(tries, 20), $4)::bigint"
+            " WHERE timer_id = $1 AND due_at = $5",
+            timer.timer_id,
+            now_ms,
+            limits.TIMER_RETRY_MS_MIN,
+            limits.TIMER_RETRY_MS_MAX,
+            timer.due_at,
+        )
+
+
+async def _take(connection: Connection, kinds: Sequence[str], now_ms: int) -> Timer | None:
+    """A worker whose site is gone keeps no row: its session ends when it says nothing."""
+    await connection.execute(f"SET LOCAL idle_in_transaction_session_timeout = {limits.TIMER_IDLE_MS_MAX}")
+    row = await connection.fetchrow(
+        "DELETE FROM timers WHERE timer_id = (SELECT timer_id FROM timers WHERE due_at <= $1 AND kind = ANY($2)"
+        " ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING timer_id, kind, due_at, payload",
+        now_ms,
+        list(kinds),
+    )
+    return None if row is None else Timer(row["timer_id"], row["kind"], row["due_at"], decode(row["payload"]))

@@ -1,0 +1,29 @@
+"""Pages and exports of a service's lists, as they are asked for and answered."""
+
+from collections.abc import Iterable, Sequence
+
+from bongsu.core import limits, paging
+from bongsu.core.exports import Cell, csv_text
+from bongsu.core.paging import Page
+from bongsu.http.request import Request
+from bongsu.http.response import Response
+
+
+def page_of(request: Request) -> Page:
+    """?limit= and ?from=, which is the `next_batch` of the page before."""
+    count = request.query.integer("limit", limits.PAGE_DEFAULT, low=1, high=limits.PAGE_MAX)
+    after = request.query.get("from")
+    return Page(count, None if after is None else paging.place(after))
+
+
+def csv_answer(name: str, head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Response:
+    """A file to keep. name: ASCII, without its ending."""
+    return Response(
+        csv_text(head, rows).encode(),
+        content_type="text/csv; charset=utf-8",
+        headers={
+            "content-disposition": f'attachment; filename="{name}.csv"',
+            "cache-control": "no-store",
+            "x-content-type-options": "nosniff",
+        },
+    )

@@ -1,0 +1,69 @@
+"""What services say becomes room events: one of the outbox, and its row gone, in one commit."""
+
+import msgspec
+
+from bongsu.core import creation
+from bongsu.core.errors import not_found
+from bongsu.core.events import Draft
+from bongsu.core.versions import RoomVersion
+from bongsu.rooms.batch import RoomBatch, Transaction
+from bongsu.rooms.creation import CreateRoom
+from bongsu.rooms.membership import Invite
+from bongsu.rooms.room import WorkingRoom
+from bongsu.store import outbox, people
+from bongsu.store.batch import Wanted
+from bongsu.store.outbox import Post
+
+
+class PostOne(msgspec.Struct, frozen=True, kw_only=True):
+    """The result is False if it was posted before. new_room_id: for room versions whose ids are not hashes."""
+
+    outbox_id: int
+    names: dict[str, str]  # of rooms of a service and a person, by sender
+    version: RoomVersion
+    new_room_id: str | None
+
+    def wanted(self) -> Wanted:
+        return Wanted()
+
+    async def run(self, batch: RoomBatch) -> bool:
+        post = await outbox.read(batch.connection, self.outbox_id)
+        if post is None or (outbox.REMOVE, (self.outbox_id,)) in batch.rows.statements:
+            return False
+        room = await (self._room_with(batch, post) if post.room_id is None else batch.room(post.room_id))
+        transaction = Transaction(post.sender, "", f"outbox-{self.outbox_id}")
+        await batch.append(room, Draft(type=post.type, sender=post.sender, content=post.content), transaction)
+        batch.rows.statements.append((outbox.REMOVE, (self.outbox_id,)))
+        return True
+
+    async def _room_with(self, batch: RoomBatch, post: Post) -> WorkingRoom:
+        assert post.user_id is not None
+        if not await people.exists(batch.connection, post.user_id):
+            raise not_found(f"there is no {post.user_id} here, or the account is deactivated")
+        made = _made_now(batch, post)
+        room_id = made or await outbox.room_with(batch.connection, post.sender, post.user_id)
+        if room_id is None:
+            return await self._make(batch, post.sender, post.user_id)
+        room = await batch.room(room_id)
+        await batch.know_members(room, [post.user_id])
+        if room.membership(post.user_id) == "leave":
+            await Invite(room_id=room.room_id, sender=post.sender, target=post.user_id, is_direct=True).run(batch)
+        return room
+
+    async def _make(self, batch: RoomBatch, sender: str, user_id: str) -> WorkingRoom:
+        options = creation.Options(
+            preset="private_chat",
+            name=self.names.get(sender),
+            invite=[user_id],
+            is_direct=True,
+            power_level_content_override={"invite": 50},
+        )
+        room_id = await CreateRoom(sender, self.version, options, self.new_room_id).run(batch)
+        batch.rows.statements.append((outbox.SET_ROOM, (sender, user_id, room_id)))
+        return await batch.room(room_id)
+
+
+def _made_now(batch: RoomBatch, post: Post) -> str | None:
+    """The room of the two, if another operation of this batch has made it."""
+    made = (values for sql, values in batch.rows.statements if sql == outbox.SET_ROOM)
+    return next((str(room) for sender, user, room in made if (sender, user) == (post.sender, post.user_id)), None)
