@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 from tests.api.keys import publish
 from tests.api.talking import V3, Json, Talker, room, segment, sign_up
@@ -17,6 +18,7 @@ from tests.server import Server
 from bongsu.store import sliding as table
 from bongsu.store.database import Database
 from bongsu.store.embedded import EmbeddedPostgres
+from bongsu.sync.told import key_of
 
 PATH = "/_matrix/client/unstable/org.matrix.simplified_msc3575/sync"
 WAIT_MS = 20_000  # longer than any test waits; what wakes a sync does so within milliseconds
@@ -707,6 +709,24 @@ def packed(raw: bytes) -> str:
 )
 async def test_tokens_that_somebody_made(alice: Talker, pos: str) -> None:
     assert await alice.refused("POST", PATH, {}, pos=pos) == (400, "M_UNKNOWN_POS")
+
+
+@pytest.mark.parametrize(
+    ("configs", "told"),
+    [
+        ([], (0, -1, 0)),
+        ([], (0, 0, 0)),
+        ([[[NAME, ""]]], (2**63, 0, 0)),
+        ([[[NAME, ""]]], (-1, 0, 0)),
+        ([[[NAME, ""]]], (0, 0, 2**63)),
+        ([[[MEMBER, "@\x00"]]], (0, 0, 0)),
+    ],
+)
+async def test_tokens_that_tell_what_cannot_be(alice: Talker, configs: Json, told: tuple[int, ...]) -> None:
+    room_id = await alice.make_room()
+    raw = msgspec.msgpack.encode([configs, [], 0, [(*told, key_of(room_id).to_bytes(6))], b""])
+    body = {"lists": top(limit=1)}
+    assert await alice.refused("POST", PATH, body, pos=packed(raw)) == (400, "M_UNKNOWN_POS")
 
 
 @pytest.mark.parametrize("pos", ["s", "x1", "s-1", "s1~", "s1~0~!", "s1~0~AAAA", "s999999999999", "s1~99~", "1"])

@@ -28,15 +28,14 @@ class Connections:
     async def _base(self, version: _Version) -> Knowledge:
         if not version[3]:
             return Knowledge()
+        known = self._known.get(version)
+        if known is None:
+            told = await table.told(self._database, version[:3], version[3])
+            if told is None:
+                raise unknown_pos()
+            known = unpack(told)
         self._used.add(version)
-        known = self._known.pop(version, None)
-        if known is not None:
-            self._known[version] = known  # the last to be forgotten
-            return known
-        told = await table.told(self._database, version[:3], version[3])
-        if told is None:
-            raise unknown_pos()
-        return self._remember(version, unpack(told))
+        return self._remember(version, known)  # the last to be forgotten
 
     def _remember(self, version: _Version, base: Knowledge) -> Knowledge:
         present = self._known.pop(version, None)

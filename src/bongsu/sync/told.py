@@ -13,7 +13,7 @@ import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -61,13 +61,19 @@ class Knowledge(msgspec.Struct):
         return self._live
 
 
+_Position = Annotated[int, msgspec.Meta(ge=0, lt=10**18)]  # as long as a token's
+_Number = Annotated[int, msgspec.Meta(ge=0, lt=limits.SLIDING_CONFIGS_MAX)]
+_Limit = Annotated[int, msgspec.Meta(ge=0, le=limits.SLIDING_TIMELINE_EVENTS_MAX)]
+_Name = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*$")]
+
+
 class _Packed(msgspec.Struct, array_like=True):
     """groups: rooms of which the same was told, (pos, config, limit, their keys); gone: keys."""
 
-    configs: list[list[tuple[str, str]]]
+    configs: Annotated[list[list[tuple[_Name, _Name]]], msgspec.Meta(max_length=limits.SLIDING_CONFIGS_MAX)]
     extensions: list[str]
     asked: int
-    groups: list[tuple[int, int, int, bytes]]
+    groups: list[tuple[_Position, _Number, _Limit, bytes]]
     gone: bytes
 
 
