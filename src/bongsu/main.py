@@ -37,6 +37,7 @@ from bongsu.matrix.devices import Devices
 from bongsu.matrix.directory import Directory
 from bongsu.matrix.discovery import Discovery
 from bongsu.matrix.ephemeral import Ephemeral, TypingEnds
+from bongsu.matrix.event_stream import EventStream
 from bongsu.matrix.history import History
 from bongsu.matrix.indexing import Indexing
 from bongsu.matrix.interactive import Interactive
@@ -134,6 +135,7 @@ from bongsu.sync.peeks import Peeks
 from bongsu.sync.readers import Readers
 from bongsu.sync.service import Sync
 from bongsu.sync.sliding import Sliding
+from bongsu.sync.waiting import Waits
 from bongsu.web.routes import WebClient
 from bongsu.workflow.clock import Clock
 from bongsu.workflow.openapi import OpenApi
@@ -231,14 +233,16 @@ class Worker:
         admission = Admission(time.monotonic, is_open=not self.settings.shedding)
         self.mailbox = Mailbox(database)
         self.peeks = Peeks()
+        self.waits = Waits()
         self.connections = Connections(database)
         self.typing_ends = TypingEnds(database, self.committer, now_ms)
         self.attendance = Attendance(database, self.committer, now_ms, self._is_shed(Tier.PRESENCE))
         saw = self.attendance.saw if self.settings.presence else None
-        self.sync = Sync(database, feed, rooms, readers, self.mailbox, admission, now_ms)
-        self.syncing = SyncEndpoints(database, self.sync, saw)
+        self.sync = Sync(database, feed, rooms, readers, self.mailbox, admission, self.waits, now_ms)
+        self.syncing = SyncEndpoints(database, self.sync, self.waits, saw)
         sliding = Sliding(database, feed, rooms, readers, self.mailbox, admission, self.sync, self.connections, now_ms)
-        self.sliding = SlidingSyncEndpoint(sliding, saw)
+        self.sliding = SlidingSyncEndpoint(sliding, self.waits, saw)
+        self.event_stream = EventStream(database, feed, rooms, self.sync, self.waits, self.peeks)
         self.indexing = Indexing(database, feed, self._is_shed(Tier.SEARCH))
 
     def _keep_files(self) -> None:
@@ -283,7 +287,7 @@ class Worker:
         """How this worker and its sites are."""
         database, settings = self.database, self.settings
         self.load = Load(now_ms)
-        self.leaving = Leaving(database, settings.site, self.sync.hurry)
+        self.leaving = Leaving(database, settings.site, self._hurry)
         self.pressure = Pressure(database, self.committer, self.shedding, self._parked)
         self.watch = Watch(
             settings.site,
@@ -306,8 +310,13 @@ class Worker:
         return RoomBatch(self.rooms, connection, pos, sent, has_lock=has_lock, now_ms=now_ms(), server_name=name)
 
     def _parked(self) -> int:
-        """How many syncs of either kind wait for news on this worker."""
-        return self.syncing.parked() + self.sliding.parked()
+        """How many syncs of any kind wait for news on this worker."""
+        return self.syncing.parked() + self.sliding.parked() + self.event_stream.parked()
+
+    def _hurry(self, is_leaving: bool) -> None:
+        """While clients are to go to another site, none waits here for long."""
+        self.waits.hurry(is_leaving)
+        self.readers.wake_all()
 
     def _new_room_id(self) -> str:
         return f"!{secrets.token_urlsafe(18)}:{self.settings.server_name}"
@@ -418,7 +427,8 @@ class Worker:
             Profiles(database, committer, queries),
             self.syncing,
             self.sliding,
-            OldSync(database, self.feed, rooms, self.sync, self.peeks),
+            self.event_stream,
+            OldSync(database, self.feed, rooms, self.sync),
         )
         return [route for family in families for route in family.routes()]
 
@@ -474,6 +484,7 @@ class Worker:
         self.feed.follow(self.attendance.apply)
         self.feed.follow(self.readers.apply)
         self.feed.follow(self.peeks.apply)
+        self.feed.follow(self.waits.apply)
         self.feed.follow(self.service_tellings.apply)
         self.feed.follow(self.pushing.apply)
         await self.blobs.open()
@@ -502,8 +513,8 @@ class Worker:
     def drain(self) -> None:
         """The server stops: parked syncs answer, nobody new is told that all is well."""
         self.is_draining = True
-        self.sync.drain()
-        self.peeks.drain()
+        self.waits.drain()
+        self.readers.wake_all()
         self.media.drain()
 
     async def stop(self) -> None:

@@ -3,8 +3,11 @@
 import asyncio
 
 import aiohttp
+import asyncpg
 import pytest
-from tests.api.talking import V3, Talker, room, segment
+from tests.api.talking import V3, Json, Talker, room, segment
+
+from bongsu.core import limits
 
 R0 = "/_matrix/client/r0"
 VISIBILITY = "m.room.history_visibility"
@@ -98,6 +101,61 @@ async def test_a_device_waits_in_a_few_places_only(alice: Talker) -> None:
     assert [task.result()[0] for task in done] == [429] * len(done)
     for task in waits:
         task.cancel()
+
+
+async def test_who_waits_is_let_go_when_the_session_ends(alice: Talker) -> None:
+    await alice.make_room()
+    begin = (await alice.get(f"{V3}/events"))["end"]
+    waiting = asyncio.create_task(alice.get(f"{V3}/events", **{"from": begin}, timeout=LONG))
+    await asyncio.sleep(0.1)
+    await alice.post(f"{V3}/logout")
+    assert await asyncio.wait_for(waiting, 10) == {"start": begin, "end": begin, "chunk": []}
+
+
+async def test_who_is_far_behind_does_not_wait(alice: Talker, database: asyncpg.Connection) -> None:
+    """What one answer looks at is bounded. The rest is asked for at once, not after the timeout."""
+    room_id = await alice.make_room()
+    position = (await alice.get(f"{V3}/events"))["end"]
+    await database.execute("UPDATE stream SET pos = pos + $1", 2 * limits.HISTORY_SCAN_MAX)
+    event_id = await alice.say(room_id, "at last")
+    for _ in range(2):
+        told = await asyncio.wait_for(alice.get(f"{V3}/events", **{"from": position}, timeout=LONG), 10)
+        assert told["chunk"] == []
+        position = told["end"]
+    assert ids_of((await alice.get(f"{V3}/events", **{"from": position}))["chunk"]) == [event_id]
+
+
+async def test_a_token_of_the_future_begins_anew(alice: Talker) -> None:
+    room_id = await alice.make_room()
+    now = (await alice.get(f"{V3}/events"))["end"]
+    told = await alice.get(f"{V3}/events", **{"from": "s999999999999"})
+    assert (told["start"], told["end"]) == (now, now)
+    event_id = await alice.say(room_id, "x")
+    assert ids_of((await alice.get(f"{V3}/events", **{"from": told["end"]}))["chunk"]) == [event_id]
+
+
+async def test_the_stream_is_silent_about_ignored_people(alice: Talker, bob: Talker) -> None:
+    room_id = await readable_room(alice)
+    await bob.join(room_id)
+    ignored: Json = {"ignored_users": {alice.user_id: {}}}
+    await bob.put(f"{V3}/user/{segment(bob.user_id)}/account_data/m.ignored_user_list", ignored)
+    begin = (await bob.get(f"{V3}/events"))["end"]
+    await alice.say(room_id, "not for him")
+    state = await alice.set_state(room_id, "m.room.topic", {"topic": "for all"})
+    await alice.invite(await alice.make_room(), bob)
+    for query in ({}, {"room_id": room_id}):
+        assert ids_of((await bob.get(f"{V3}/events", **{"from": begin}, **query))["chunk"]) == [state]
+
+
+async def test_the_stream_tells_of_an_invitation(alice: Talker, bob: Talker) -> None:
+    begin = (await bob.get(f"{V3}/events"))["end"]
+    waiting = asyncio.create_task(bob.get(f"{V3}/events", **{"from": begin}, timeout=LONG))
+    await asyncio.sleep(0.05)
+    room_id = await alice.make_room()
+    await alice.invite(room_id, bob)
+    (event,) = (await asyncio.wait_for(waiting, 10))["chunk"]
+    assert (event["room_id"], event["content"]["membership"]) == (room_id, "invite")
+    assert (event["state_key"], event["sender"]) == (bob.user_id, alice.user_id)
 
 
 # --- GET /events with a room: peeking ---

@@ -9,8 +9,10 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import aiohttp
+import asyncpg
 import msgspec
 import pytest
+from tests.api.holding import Hold
 from tests.api.keys import publish
 from tests.api.talking import V3, Json, Talker, room, segment, sign_up
 from tests.server import Server
@@ -398,6 +400,50 @@ async def test_who_hangs_up_gives_the_place_back(alice: Talker, http: aiohttp.Cl
     assert made in (await asyncio.wait_for(parked, 10))["rooms"]
 
 
+async def test_who_waits_is_let_go_when_the_session_ends(alice: Talker, room_id: str) -> None:
+    phone = await alice.another_device()
+    slider = Slider(phone, lists=top())
+    await slider.ask()
+    waiting = asyncio.ensure_future(slider.ask(timeout=WAIT_MS))
+    await asyncio.sleep(0.1)
+    await phone.post(f"{V3}/logout")
+    assert (await asyncio.wait_for(waiting, 10))["rooms"] == {}
+    assert await phone.refused("POST", PATH, slider.body, pos=slider.pos) == (401, "M_UNKNOWN_TOKEN")
+
+
+async def test_the_end_of_another_session_ends_no_wait(alice: Talker, bob: Talker, room_id: str) -> None:
+    phone = await bob.another_device()
+    slider = Slider(bob, lists=top())
+    await slider.ask()
+    waiting = asyncio.ensure_future(slider.ask(timeout=WAIT_MS))
+    await asyncio.sleep(0.1)
+    await phone.post(f"{V3}/logout")
+    await asyncio.sleep(0.2)
+    assert not waiting.done()
+    await alice.say(room_id, "new")
+    assert bodies((await asyncio.wait_for(waiting, 10))["rooms"][room_id]) == ["new"]
+
+
+async def test_who_is_read_anew_meanwhile_misses_nothing(
+    alice: Talker, bob: Talker, database: asyncpg.Connection
+) -> None:
+    """The end of another session drops what is known of a person, also in the midst of an answer."""
+    phone = await alice.another_device()
+    slider = Slider(alice, extensions={"to_device": {"enabled": True}})
+    await slider.ask()
+    async with Hold(database, "LOCK TABLE room_state IN ACCESS EXCLUSIVE MODE") as hold:
+        asking = asyncio.ensure_future(slider.ask(lists=top(filters={"is_encrypted": False})))
+        await hold.waiting(1, asking)
+        assert not asking.done()
+        await phone.post(f"{V3}/logout")
+        path = f"{V3}/sendToDevice/org.example.x/{alice.device_id}"
+        await bob.put(path, {"messages": {alice.user_id: {alice.device_id: {"n": 1}}}})
+    told = (await asking)["extensions"]["to_device"]
+    asked = {"to_device": {"enabled": True, "since": told["next_batch"]}}
+    later = (await slider.ask(extensions=asked))["extensions"]["to_device"]
+    assert [event["content"] for event in (*told["events"], *later["events"])] == [{"n": 1}]
+
+
 # --- extensions ---
 
 
@@ -428,6 +474,29 @@ async def test_messages_to_the_device_come_once(alice: Talker, bob: Talker) -> N
     assert (await slider.ask(extensions=asked(three["next_batch"])))["extensions"]["to_device"]["events"] == []
     assert "to_device" in await bob.sync()
     assert (await bob.sync())["to_device"]["events"] == []
+
+
+async def test_messages_stay_until_the_device_has_them(alice: Talker, bob: Talker) -> None:
+    """A token of the future tells nothing of that, and one of /sync may stand further than its messages."""
+
+    async def told(since: str) -> Json:
+        extensions = {"to_device": {"enabled": True, "since": since}}
+        answer: Json = (await Slider(bob, extensions=extensions).ask())["extensions"]["to_device"]
+        return answer
+
+    async def send(number: int) -> None:
+        path = f"{V3}/sendToDevice/org.example.x/{bob.device_id}-{number}"
+        await alice.put(path, {"messages": {bob.user_id: {bob.device_id: {"n": number}}}})
+
+    before = (await bob.sync())["next_batch"]
+    await send(1)
+    await send(2)
+    now = (await alice.sync())["next_batch"]
+    both = [{"n": 1}, {"n": 2}]
+    for since in ("s999999999999", f"{now}_{before[1:]}") * 2:
+        answer = await told(since)
+        assert [event["content"] for event in answer["events"]] == both, since
+    assert (await told(answer["next_batch"]))["events"] == []
 
 
 async def test_keys(alice: Talker, bob: Talker, room_id: str) -> None:
@@ -630,36 +699,36 @@ async def test_a_device_that_is_gone_leaves_nothing(
 
 
 @pytest.fixture
-async def database(base_url: str, request: pytest.FixtureRequest) -> AsyncIterator[Database]:
+async def tables(base_url: str, request: pytest.FixtureRequest) -> AsyncIterator[Database]:
     """The tables themselves: to let time pass."""
     if os.environ.get("BONGSU_TEST_BASE_URL"):
         pytest.skip("the tables of a server from outside are its own")
     postgres = EmbeddedPostgres(request.getfixturevalue("server").data_dir)
-    database = Database(await postgres.start())
-    await database.open()
-    yield database
-    await database.close()
+    tables = Database(await postgres.start())
+    await tables.open()
+    yield tables
+    await tables.close()
     await postgres.stop()
 
 
-async def test_versions_of_connections_come_and_go(alice: Talker, database: Database) -> None:
+async def test_versions_of_connections_come_and_go(alice: Talker, tables: Database) -> None:
     place = (alice.user_id, alice.device_id, "x")
 
     async def kept(*versions: int) -> set[int]:
-        return {version for version in versions if await table.told(database, place, version) is not None}
+        return {version for version in versions if await table.told(tables, place, version) is not None}
 
-    first = await table.remember(database, place, 0, b"1")
-    lost = await table.remember(database, place, first, b"2")
-    second = await table.remember(database, place, first, b"2")
+    first = await table.remember(tables, place, 0, b"1")
+    lost = await table.remember(tables, place, first, b"2")
+    second = await table.remember(tables, place, first, b"2")
     assert await kept(first, lost, second) == {first, lost, second}  # the client may have got either
-    third = await table.remember(database, place, second, b"3")
+    third = await table.remember(tables, place, second, b"3")
     assert await kept(first, lost, second, third) == {second, third}
-    repeated = [await table.remember(database, place, third, b"4") for _ in range(9)]
+    repeated = [await table.remember(tables, place, third, b"4") for _ in range(9)]
     assert await kept(second, third, *repeated) == {third, *repeated[-4:]}
-    await database.execute(
+    await tables.execute(
         "UPDATE sliding_connections SET used_at = now() - interval '31 days' WHERE user_id = $1", alice.user_id
     )
-    await table.sweep(database, [(*place, third)])
+    await table.sweep(tables, [(*place, third)])
     assert await kept(third, *repeated) == {third}
 
 

@@ -6,7 +6,9 @@ import time
 from typing import Any
 
 import aiohttp
+import asyncpg
 import pytest
+from tests.api.holding import Hold
 from tests.api.talking import V3, Json, Talker, room, segment, sign_up
 
 MESSAGE, NAME, TOPIC, MEMBER, CREATE = "m.room.message", "m.room.name", "m.room.topic", "m.room.member", "m.room.create"
@@ -224,6 +226,29 @@ async def test_a_device_waits_in_a_few_syncs_only(alice: Talker) -> None:
 
 
 # --- the whole state, and the state after ---
+
+
+async def test_who_waits_is_let_go_when_the_session_ends(alice: Talker, room_id: str) -> None:
+    phone = await alice.another_device()
+    since = (await phone.sync(set_presence="offline"))["next_batch"]
+    waiting = asyncio.create_task(phone.sync(since, timeout=20_000, set_presence="offline"))
+    await asyncio.sleep(0.1)
+    await phone.post(f"{V3}/logout")
+    assert (await asyncio.wait_for(waiting, 10))["next_batch"] == since
+    assert await phone.refused("GET", f"{V3}/sync", since=since) == (401, "M_UNKNOWN_TOKEN")
+
+
+async def test_a_session_that_ends_in_the_midst_of_an_answer_does_not_wait(
+    alice: Talker, room_id: str, database: asyncpg.Connection
+) -> None:
+    phone, tablet = await alice.another_device(), await alice.another_device()
+    since = (await phone.sync(set_presence="offline"))["next_batch"]
+    await tablet.post(f"{V3}/logout")  # what was known of the person is dropped: the next sync has to look
+    async with Hold(database, "LOCK TABLE presence IN ACCESS EXCLUSIVE MODE") as hold:
+        waiting = asyncio.create_task(phone.sync(since, timeout=20_000, set_presence="offline"))
+        await hold.waiting(1, waiting)
+        await phone.post(f"{V3}/logout")
+    assert (await asyncio.wait_for(waiting, 10))["next_batch"] == since
 
 
 async def test_full_state_repeats_the_state_and_not_the_timeline(alice: Talker, bob: Talker, room_id: str) -> None:

@@ -1,19 +1,18 @@
 """What clients asked before there was /sync; some of it shows rooms to those outside (specification: "Room Previews").
 
-GET /_matrix/client/v3/events                       what came since a token; with room_id of one room, not only members'
+For the stream of events see event_stream.py.
+
 GET /_matrix/client/v3/events/{event_id}
 GET /_matrix/client/v3/initialSync                  everything, to begin with
 GET /_matrix/client/v3/rooms/{room_id}/initialSync  one room, not only members'
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 
-from bongsu.core import filters, ids, limits, pdu, tokens
-from bongsu.core.errors import not_found
+from bongsu.core import filters, limits, pdu, tokens
 from bongsu.core.events import MEMBER, Event
 from bongsu.core.filters import SyncFilter
 from bongsu.core.json import JsonObject, decode
@@ -26,109 +25,34 @@ from bongsu.http.router import Route, client_routes
 from bongsu.rooms import clientform
 from bongsu.rooms.cache import Rooms
 from bongsu.rooms.members import stretches
-from bongsu.rooms.visibility import Readable, readable, readable_event, with_state
+from bongsu.rooms.visibility import Readable, readable_by_id, with_state
 from bongsu.store import directory, personal
-from bongsu.store import events as event_table
 from bongsu.store import history as table
 from bongsu.store import rooms as room_table
 from bongsu.store.database import Database
 from bongsu.store.feed import Feed
-from bongsu.sync.peeks import Peeks
 from bongsu.sync.service import Ask, Sync
-
-_Page = tuple[list[bytes], int]  # encoded events, and the position they reach to
-_Read = Callable[[int, int], Awaitable[_Page]]
 
 
 class OldSync:
     """Answers from the same tables as /sync; tokens are the same, too."""
 
-    def __init__(self, database: Database, feed: Feed, rooms: Rooms, sync: Sync, peeks: Peeks) -> None:
+    def __init__(self, database: Database, feed: Feed, rooms: Rooms, sync: Sync) -> None:
         self._database = database
         self._feed = feed
         self._rooms = rooms
         self._sync = sync
-        self._peeks = peeks
 
     def routes(self) -> list[Route]:
         return [
-            *client_routes("GET", "/events", self.events, tier=Tier.SYNC),
             *client_routes("GET", "/events/{event_id}", self.event, tier=Tier.HISTORY),
             *client_routes("GET", "/initialSync", self.everything, bucket="read", tier=Tier.SYNC),
             *client_routes("GET", "/rooms/{room_id}/initialSync", self.room, bucket="read", tier=Tier.HISTORY),
         ]
 
-    # --- the stream of events ---
-
-    async def events(self, request: Request) -> Response:
-        start = request.query.get("from")
-        seconds = request.query.integer("timeout", 0, high=limits.SYNC_TIMEOUT_MS_MAX) / 1000
-        after = tokens.parse_or(start, self._feed.pos)
-        await self._feed.reach(after)
-        room_id = request.query.get("room_id")
-        requester = request.requester
-        if room_id is not None:
-            await readable(self._database, self._rooms, room_id, requester.user_id)
-            return await self._stream(request, after, seconds, [room_id], self._of_room(requester, room_id))
-        keys = [*await room_table.joined_rooms(self._database, requester.user_id), requester.user_id]
-        return await self._stream(request, after, seconds, keys, self._of_person(requester))
-
-    async def _stream(self, request: Request, after: int, seconds: float, keys: Sequence[str], read: _Read) -> Response:
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + seconds
-        with self._peeks.place(request.requester, keys, request.when_lost) as place:
-            chunk, end = await read(after, self._feed.pos)
-            while not chunk and not place.is_left and (left := deadline - loop.time()) > 0:
-                await place.wait(left)
-                chunk, end = await read(after, self._feed.pos)
-        said = {"start": tokens.format(after), "end": tokens.format(max(end, after))}
-        return reply({**said, "chunk": clientform.array(chunk)})
-
-    def _of_room(self, requester: Requester, room_id: str) -> _Read:
-        async def read(after: int, up_to: int) -> _Page:
-            found = await readable(self._database, self._rooms, room_id, requester.user_id)
-            page = await table.page(
-                self._database,
-                room_id,
-                after=after,
-                up_to=up_to,
-                newest_first=False,
-                count=limits.STREAM_EVENTS_MAX,
-                visible=found.visibility,
-            )
-            said = await clientform.client_events(self._database, page.events, requester, found.visibility)
-            return said, up_to if page.rest is None else page.rest
-
-        return read
-
-    def _of_person(self, requester: Requester) -> _Read:
-        async def read(after: int, up_to: int) -> _Page:
-            up_to = min(up_to, after + limits.HISTORY_SCAN_MAX)
-            events = await event_table.of_person(
-                self._database, requester.user_id, after, up_to, limits.STREAM_EVENTS_MAX
-            )
-            end = events[-1].pos if len(events) == limits.STREAM_EVENTS_MAX else up_to
-            return await self._said(requester, events), end
-
-        return read
-
-    async def _said(self, requester: Requester, events: Sequence[Event]) -> list[bytes]:
-        """Those of the events that the person may see, encoded, in the same order."""
-        said: dict[int, bytes] = {}
-        for room_id in dict.fromkeys(event.room_id for event in events):
-            found = await readable(self._database, self._rooms, room_id, requester.user_id)
-            seen = [event for event in events if event.room_id == room_id and found.visibility.may_see(event)]
-            encoded = await clientform.client_events(self._database, seen, requester, found.visibility)
-            said.update(zip((event.pos for event in seen), encoded, strict=True))
-        return [said[pos] for pos in sorted(said)]
-
     async def event(self, request: Request) -> Response:
-        event_id = request.params["event_id"]
-        by_id = await event_table.by_id(self._database, [event_id]) if ids.is_event_id(event_id) else {}
-        if event_id not in by_id:
-            raise not_found("there is no such event, or you may not see it")
-        found, event = await readable_event(
-            self._database, self._rooms, by_id[event_id].room_id, event_id, request.requester.user_id
+        found, event = await readable_by_id(
+            self._database, self._rooms, request.params["event_id"], request.requester.user_id
         )
         said = await clientform.client_events(self._database, [event], request.requester, found.visibility)
         return Response(said[0])
@@ -186,8 +110,8 @@ class OldSync:
         query = request.query
         limit = query.integer("limit", limits.PAGE_EVENTS_DEFAULT, high=limits.PAGE_EVENTS_MAX)
         wanted = filters.parse({"room": {"timeline": {"limit": limit}, "include_leave": query.flag("archived")}})
-        ask = Ask(None, SyncFilter(wanted), state_after=True)
-        synced = decode(await self._sync.answer(request.requester, ask, request.when_lost))
+        begun = await self._sync.first(request.requester, Ask(None, SyncFilter(wanted), state_after=True))
+        synced = decode(begun if isinstance(begun, bytes) else b"".join([piece async for piece in begun]))
         rooms = synced.get("rooms", {})
         told = [
             *(_entered(synced, "join", room_id, room) for room_id, room in rooms.get("join", {}).items()),

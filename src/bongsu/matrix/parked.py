@@ -1,10 +1,10 @@
-"""Syncs that wait for news, counted by device."""
+"""Syncs of any kind that wait for news, counted by device."""
 
 from typing import Final
 
 from prometheus_client import Gauge
 
-from bongsu.core.errors import Refusal
+from bongsu.core.errors import limit_exceeded
 from bongsu.core.requester import Requester
 
 PARKED: Final = Gauge("bongsu_parked_syncs", "Syncs that wait for news on this worker")
@@ -31,13 +31,7 @@ class Parked:
     def take(self, device: Device) -> None:
         count = self._counts.get(device, 0)
         if count >= self._per_device_max:
-            raise Refusal(
-                429,
-                "M_LIMIT_EXCEEDED",
-                "this device is waiting in several syncs already",
-                fields={"retry_after_ms": 1_000},
-                headers={"retry-after": "1"},
-            )
+            raise limit_exceeded(1_000)
         self._counts[device] = count + 1
         PARKED.inc()
 

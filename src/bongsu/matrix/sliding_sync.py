@@ -10,13 +10,15 @@ from bongsu.matrix.parked import Parked
 from bongsu.matrix.sync import PRESENCE, SeePerson
 from bongsu.sync.sliding import Sliding
 from bongsu.sync.views import SlidingAsk
+from bongsu.sync.waiting import WaitingPlace, Waits
 
 
 class SlidingSyncEndpoint:
     """saw: is told who is here, and with which presence."""
 
-    def __init__(self, sliding: Sliding, saw: SeePerson | None) -> None:
+    def __init__(self, sliding: Sliding, waits: Waits, saw: SeePerson | None) -> None:
         self._sliding = sliding
+        self._waits = waits
         self._saw = saw
         self._parked = Parked(limits.SLIDING_PARKED_PER_DEVICE_MAX)
 
@@ -29,15 +31,19 @@ class SlidingSyncEndpoint:
         return [Route("POST", path, self.sync, tier=Tier.SYNC)]
 
     async def sync(self, request: Request) -> Response:
+        with self._waits.place(request.requester, request.when_lost) as place:
+            return Response(await self._answer(request, place))
+
+    async def _answer(self, request: Request, place: WaitingPlace) -> bytes:
         ask = await self._ask(request)
         presence = request.query.choice("set_presence", PRESENCE, "online")
         requester = request.requester
         if self._saw is not None and presence != "offline":
             self._saw(requester.user_id, presence)
         if ask.timeout_ms == 0:
-            return Response(await self._sliding.answer(requester, ask, request.when_lost))
+            return await self._sliding.answer(requester, ask, place)
         with self._parked.place(requester):
-            return Response(await self._sliding.answer(requester, ask, request.when_lost))
+            return await self._sliding.answer(requester, ask, place)
 
     async def _ask(self, request: Request) -> SlidingAsk:
         body = await request.read(Body)

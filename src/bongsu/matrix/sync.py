@@ -1,7 +1,7 @@
 """GET sync · POST user/{userId}/filter · GET user/{userId}/filter/{filterId}"""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from functools import lru_cache
 from typing import Final
 
@@ -19,6 +19,7 @@ from bongsu.matrix.parked import Parked
 from bongsu.store import personal
 from bongsu.store.database import Database
 from bongsu.sync.service import Ask, Sync
+from bongsu.sync.waiting import WaitingPlace, Waits
 
 _USUAL: Final = frozenset(("since", "timeout", "filter", "use_state_after"))
 PRESENCE = ("online", "offline", "unavailable")
@@ -28,9 +29,10 @@ SeePerson = Callable[[str, str], None]
 class SyncEndpoints:
     """saw: is told who is here, and with which presence."""
 
-    def __init__(self, database: Database, sync: Sync, saw: SeePerson | None) -> None:
+    def __init__(self, database: Database, sync: Sync, waits: Waits, saw: SeePerson | None) -> None:
         self._database = database
         self._sync = sync
+        self._waits = waits
         self._saw = saw
         self._parked = Parked(limits.PARKED_SYNCS_PER_DEVICE_MAX)
         self._filters: dict[tuple[str, str], SyncFilter] = {}
@@ -47,17 +49,22 @@ class SyncEndpoints:
         ]
 
     async def sync(self, request: Request) -> Response:
+        with self._waits.place(request.requester, request.when_lost) as place:
+            return Response(await self._answer(request, place))
+
+    async def _answer(self, request: Request, place: WaitingPlace) -> bytes | AsyncIterator[bytes]:
         ask = await self._ask(request)
         presence = request.query.choice("set_presence", PRESENCE, "online")
         requester = request.requester
         if self._saw is not None and presence != "offline":
             self._saw(requester.user_id, presence)
-        if ask.since is None:
-            return Response(await self._sync.first(requester, ask))
+        since = await self._sync.position(ask.since)
+        if since is None:
+            return await self._sync.first(requester, ask)
         if ask.timeout_ms == 0:
-            return Response(await self._sync.answer(requester, ask, request.when_lost))
+            return await self._sync.answer(requester, ask, since, place)
         with self._parked.place(requester):
-            return Response(await self._sync.answer(requester, ask, request.when_lost))
+            return await self._sync.answer(requester, ask, since, place)
 
     def park(self, lane: Lane, requester: Requester, query: Query) -> bool:
         """A long poll on the shorter way: as sync(), for the usual parameters, or False."""

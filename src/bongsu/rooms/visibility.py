@@ -37,17 +37,37 @@ async def readable_event(
     reads: Reads, rooms: Rooms, room_id: str, event_id: str, user_id: str
 ) -> tuple[Readable, Event]:
     """404 for an event that is not there and for one that may not be seen: nobody learns which."""
+    found = await _readable_by(reads, rooms, room_id, user_id)
+    event = await _by_id(reads, event_id)
+    if event is None or event.room_id != room_id or not found.visibility.may_see(event):
+        raise _no_event()
+    return found, event
+
+
+async def readable_by_id(reads: Reads, rooms: Rooms, event_id: str, user_id: str) -> tuple[Readable, Event]:
+    """As readable_event(), of whatever room."""
+    event = await _by_id(reads, event_id)
+    if event is None:
+        raise _no_event()
+    found = await _readable_by(reads, rooms, event.room_id, user_id)
+    if not found.visibility.may_see(event):
+        raise _no_event()
+    return found, event
+
+
+async def _by_id(reads: Reads, event_id: str) -> Event | None:
+    by_id = await events.by_id(reads, [event_id]) if ids.is_event_id(event_id) else {}
+    return by_id.get(event_id)
+
+
+async def _readable_by(reads: Reads, rooms: Rooms, room_id: str, user_id: str) -> Readable:
+    """As readable(), but a stranger learns no more than that there is no such event."""
     try:
-        found = await readable(reads, rooms, room_id, user_id)
+        return await readable(reads, rooms, room_id, user_id)
     except Refusal as refusal:
         if refusal.status != 403:
             raise
         raise _no_event() from None
-    by_id = await events.by_id(reads, [event_id]) if ids.is_event_id(event_id) else {}
-    event = by_id.get(event_id)
-    if event is None or event.room_id != room_id or not found.visibility.may_see(event):
-        raise _no_event()
-    return found, event
 
 
 async def with_state(reads: Reads, rooms: Rooms, room_id: str, user_id: str) -> Readable:

@@ -38,15 +38,16 @@ async def by_pos(reads: Reads, positions: Sequence[int]) -> dict[int, Event]:
 
 _OF_PERSON: Final = f"""
 SELECT {EVENT_COLUMNS} FROM events e
-WHERE e.pos > $2 AND e.pos <= $3 AND e.room_id IN (
+WHERE e.pos > $2 AND e.pos <= $3 AND ((e.type = 'm.room.member' AND e.state_key = $1) OR e.room_id IN (
     SELECT room_id FROM members WHERE user_id = $1 AND joined_pos IS NOT NULL AND forgotten_pos IS NULL
-      AND (membership = 'join' OR pos > $2))
+      AND (membership = 'join' OR pos > $2)))
 ORDER BY e.pos LIMIT $4
 """
 
 
 async def of_person(reads: Reads, user_id: str, after: int, up_to: int, count: int) -> list[Event]:
-    """The oldest events of (after, up_to] in the rooms where the person is, or was at its beginning.
+    """The oldest events of (after, up_to] in the rooms where the person is, or was at its beginning, and what became of
+    the person in any room.
 
     Not all of them need be for the person to see. Costs up_to - after rows.
     """

@@ -25,14 +25,15 @@ _EVERYTHING = SyncFilter(filters.Filter())
 
 
 class Scene(msgspec.Struct, frozen=True):
-    """What an answer is made of. since: the connection's position, None for a new one; known: the extensions that were
-    enabled all along; pieces: what is told of rooms.
+    """What an answer is made of. since: the connection's position, None for a new one; messages_since: up to where the
+    device has its messages; known: the extensions that were enabled all along; pieces: what is told of rooms.
     """
 
     reader: Reader
     device_id: str
     asked: Extensions
     since: int | None
+    messages_since: int
     known: list[str]
     up_to: int
     shown: Mapping[str, Shown]
@@ -95,7 +96,7 @@ class Extender:
 
     async def _to_device(self, scene: Scene, extended: Extended) -> None:
         asked = scene.asked.to_device
-        told_pos = tokens.parse_told(asked.since) if asked.since else 0
+        told_pos = scene.messages_since
         sections = DeviceSections()
         count = min(asked.limit or limits.TO_DEVICE_SHOWN_MAX, limits.TO_DEVICE_SHOWN_MAX)
         await self._devices.messages(scene.reader, scene.device_id, told_pos, scene.up_to, sections, count)

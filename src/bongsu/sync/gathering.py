@@ -27,7 +27,8 @@ class Gatherer:
         self._fresh = Fresh(database, rooms, counter)
         self._now_ms = now_ms
 
-    async def pieces(self, reader: Reader, view: View) -> list[Piece]:
+    async def pieces(self, view: View) -> list[Piece]:
+        reader = view.reader
         pieces: list[Piece] = []
         whole: list[Wanted] = []
         for wanted in view.wanted:

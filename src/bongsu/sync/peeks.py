@@ -1,54 +1,18 @@
 """Who waits for the next event of some rooms, be it as a member or from outside: the old event stream."""
 
-import asyncio
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
-from bongsu.core import limits
-from bongsu.core.errors import limit_exceeded
 from bongsu.core.events import MEMBER
-from bongsu.core.requester import Requester
 from bongsu.store.rows import Segment
-
-
-class Peek:
-    """One place to wait in. What comes between two waits is not missed."""
-
-    def __init__(self) -> None:
-        self._news = asyncio.Event()
-        self.is_left = False
-
-    def wake(self) -> None:
-        self._news.set()
-
-    def leave(self) -> None:
-        self.is_left = True
-        self.wake()
-
-    async def wait(self, seconds: float) -> None:
-        """Returns at the next event, or when the time is over or the client has hung up."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._news.wait()
-        if not self.is_left:
-            self._news.clear()
+from bongsu.sync.waiting import WaitingPlace
 
 
 class Peeks:
-    """Everybody's places, by the rooms they look at, and by person: whoever comes into a room looks at one more."""
+    """Waiting places by the rooms they look at, and by person: whoever comes into a room looks at one more."""
 
     def __init__(self) -> None:
-        self._places: defaultdict[str, set[Peek]] = defaultdict(set)
-        self._held: defaultdict[tuple[str, str], int] = defaultdict(int)
-        self._draining = False
-
-    def drain(self) -> None:
-        """Answers everybody now, and keeps nobody waiting any more: this worker is about to stop."""
-        self._draining = True
-        for places in self._places.values():
-            for place in places:
-                place.leave()
+        self._places: dict[str, set[WaitingPlace]] = {}
 
     def apply(self, segment: Segment) -> None:
         """The feed's."""
@@ -64,33 +28,15 @@ class Peeks:
             place.wake()
 
     @contextmanager
-    def place(
-        self, requester: Requester, keys: Iterable[str], when_lost: Callable[[Callable[[], None]], None]
-    ) -> Iterator[Peek]:
-        """keys: room ids and user ids; when_lost: registers a call for the moment that the client hangs up."""
-        device = (requester.user_id, requester.device_id)
-        if self._held[device] >= limits.PARKED_SYNCS_PER_DEVICE_MAX:
-            raise limit_exceeded(1_000)
-        self._held[device] += 1
-        place, watched = Peek(), set(keys)
+    def looking(self, place: WaitingPlace, keys: Iterable[str]) -> Iterator[None]:
+        """Meanwhile the place is woken by events under these keys: room ids and user ids."""
+        watched = set(keys)
         for key in watched:
-            self._places[key].add(place)
-        if self._draining:
-            place.leave()
-        when_lost(place.leave)
+            self._places.setdefault(key, set()).add(place)
         try:
-            yield place
+            yield
         finally:
-            self._give_back(device)
             for key in watched:
-                self._forget(key, place)
-
-    def _give_back(self, device: tuple[str, str]) -> None:
-        self._held[device] -= 1
-        if not self._held[device]:
-            del self._held[device]
-
-    def _forget(self, key: str, place: Peek) -> None:
-        self._places[key].discard(place)
-        if not self._places[key]:
-            del self._places[key]
+                self._places[key].discard(place)
+                if not self._places[key]:
+                    del self._places[key]

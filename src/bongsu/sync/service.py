@@ -1,7 +1,8 @@
 """One /sync: find what changed since the token; if nothing did, wait until something does or time is over."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -9,7 +10,7 @@ import msgspec
 from bongsu.core import limits, tokens
 from bongsu.core.events import MEMBER, membership_of
 from bongsu.core.filters import SyncFilter
-from bongsu.core.json import JsonObject, decode
+from bongsu.core.json import JsonObject, decode, encode
 from bongsu.core.pushrules import ruleset
 from bongsu.core.requester import Requester
 from bongsu.rooms.cache import Rooms
@@ -18,7 +19,7 @@ from bongsu.store.database import Database, unavailable
 from bongsu.store.feed import Feed
 from bongsu.store.rooms import Membership
 from bongsu.store.rows import AccountData, Presence
-from bongsu.sync.admission import Admission, Entry
+from bongsu.sync.admission import Admission
 from bongsu.sync.assemble import Assembler, Span
 from bongsu.sync.devices import DeviceNews, Lists
 from bongsu.sync.fresh import Fresh
@@ -28,7 +29,7 @@ from bongsu.sync.say import Speaker, account_data_event
 from bongsu.sync.shared import Shared
 from bongsu.sync.slices import Sections
 from bongsu.sync.unread import Counter
-from bongsu.sync.waiting import WaitingPlace
+from bongsu.sync.waiting import WaitingPlace, Waits
 
 
 class Ask(msgspec.Struct, frozen=True):
@@ -39,6 +40,18 @@ class Ask(msgspec.Struct, frozen=True):
     timeout_ms: int = 0
     full_state: bool = False
     state_after: bool = False
+
+
+class _Poll(msgspec.Struct):
+    """One sync that goes on. since, told_pos: from where, and up to where its device has its messages; both move along
+    with what was looked at.
+    """
+
+    requester: Requester
+    ask: Ask
+    place: WaitingPlace
+    since: int
+    told_pos: int
 
 
 class Lane(Protocol):
@@ -67,6 +80,7 @@ class Sync:
         readers: Readers,
         mailbox: Mailbox,
         admission: Admission,
+        waits: Waits,
         now_ms: Callable[[], int],
     ) -> None:
         counter = Counter(database)
@@ -80,29 +94,13 @@ class Sync:
         self._devices = DeviceNews(database)
         self._mailbox = mailbox
         self._admission = admission
+        self._waits = waits
         self._now_ms = now_ms
-        self._draining = False
-        self._wait_seconds_max = float("inf")
-
-    def drain(self) -> None:
-        """Answers every parked sync now, and parks no more: this worker is about to stop."""
-        self._draining = True
-        self._readers.wake_all()
-
-    @property
-    def wait_seconds_max(self) -> float:
-        """How long a client may wait for news on this worker now."""
-        return 0.0 if self._draining else self._wait_seconds_max
-
-    def hurry(self, is_leaving: bool) -> None:
-        """While clients are to go to another site, none waits here for long."""
-        self._wait_seconds_max = limits.SYNC_LEAVING_SECONDS_MAX if is_leaving else float("inf")
-        self._readers.wake_all()
 
     def park(self, lane: Lane, requester: Requester, ask: Ask) -> bool:
         """A sync that waits without a task, and is told messages alone. False: it has to be answered by answer()."""
         reader = self._readers.known(requester.user_id)
-        if reader is None or ask.since is None or self._draining or self._wait_seconds_max < ask.timeout_ms / 1000:
+        if reader is None or ask.since is None or self._waits.seconds_max < ask.timeout_ms / 1000:
             return False
         since, told_pos = tokens.parse(ask.since), tokens.parse_told(ask.since)
         if since != told_pos or since > self._feed.pos or since < reader.touched_after:
@@ -119,7 +117,7 @@ class Sync:
 
     def told(self, reader: Reader, requester: Requester, ask: Ask, since: int) -> bytes | None:
         """What a parked sync is told; None where that needs more than memory."""
-        if self._draining or self._readers.known(reader.user_id) is not reader:
+        if self._waits.is_draining or self._readers.known(reader.user_id) is not reader:
             return None
         if reader.may_have_news(since):
             return self._shared.say(reader, requester, since, self._feed.pos, ask.wanted, ask.state_after)
@@ -130,7 +128,6 @@ class Sync:
         entry = await self._admission.enter(requester.user_id)
         try:
             reader = await self._readers.get(requester.user_id)
-            self._mailbox.acknowledge(reader, requester.device_id, 0)
             pieces = self._pieces(reader, requester, ask)
             begin = await anext(pieces)
             if len(reader.memberships) <= limits.FIRST_SYNC_PIECE_ROOMS:
@@ -139,14 +136,15 @@ class Sync:
         finally:
             entry.leave()
 
-    async def _pieces(self, reader: Reader, requester: Requester, ask: Ask) -> AsyncIterator[bytes]:
+    async def _pieces(self, reader: Reader, requester: Requester, ask: Ask) -> AsyncGenerator[bytes, None]:
         """Made one after the other, as fast as the client takes them; all of them are as of one position."""
         up_to = self._feed.pos
         span = Span(0, up_to, ask.wanted, ask.state_after, self._now_ms(), reader.ignored)
-        memberships = await self._memberships(reader, None, span, ask)
+        memberships = [
+            m for m in reader.memberships.values() if not m.forgotten and span.wanted.includes_room(m.room_id)
+        ]
         sections = Sections(up_to)
-        sections.account_data = await self.account_data(reader, None, span)
-        sections.presence = self._presence_said(await self._presence(reader, None, span), span)
+        await self._add_rest(sections, reader, None, span)
         sections.devices = await self._devices.since(reader, requester.device_id, None, 0, up_to)
         yield self._speaker.say_all_but_rooms(sections)[:-1]
         opened: str | None = None
@@ -158,67 +156,43 @@ class Sync:
                 opened = kind
         yield b"}" if opened is None else b"}}}"
 
-    async def answer(self, requester: Requester, ask: Ask, when_lost: Callable[[Callable[[], None]], None]) -> bytes:
-        """The body of the reply; empty when the client has hung up. when_lost: registers a call for that moment."""
-        since = await self._position(ask.since)
-        if since is not None and not ask.full_state and self._readers.knows(requester.user_id):
-            return await self._answer(requester, ask, since, when_lost)
-        entry = await self._admission.enter(requester.user_id)
-        try:
-            return await self._answer(requester, ask, since, when_lost, entry)
-        finally:
-            entry.leave()
-
-    async def _answer(
-        self,
-        requester: Requester,
-        ask: Ask,
-        since: int | None,
-        when_lost: Callable[[Callable[[], None]], None],
-        entry: Entry | None = None,
-    ) -> bytes:
-        """since: where to begin. entry: left before it waits for news, which costs nothing."""
-        told_pos = 0 if since is None or ask.since is None else tokens.parse_told(ask.since)
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        deadline = began + ask.timeout_ms / 1000
-        place: WaitingPlace | None = None
-        is_cut = False  # sessions of this person ended or changed: the client shall come anew, and be judged anew
+    async def answer(self, requester: Requester, ask: Ask, since: int, place: WaitingPlace) -> bytes:
+        """The body of the reply to a sync that goes on from `since`; empty when the client has hung up."""
+        if ask.full_state or not self._readers.knows(requester.user_id):
+            await place.come_in(self._admission)
+        told_pos = since if ask.since is None else tokens.parse_told(ask.since)
         self._mailbox.acknowledge(await self._readers.get(requester.user_id), requester.device_id, told_pos)
-        while True:
-            reader = await self._readers.get(requester.user_id)  # each time: it may have been dropped as unused
-            left = min(deadline, began + self._wait_seconds_max) - loop.time()
-            is_last = since is None or ask.full_state or left <= 0 or self._draining or is_cut
-            if since is not None and since == told_pos and not ask.full_state:
-                said = self._shared.say(reader, requester, since, self._feed.pos, ask.wanted, ask.state_after)
-                if said is not None:
-                    return said
-            if is_last or reader.may_have_news(min(since or 0, told_pos)):
-                sections = await self._sections(reader, since, ask)
-                sections.devices = await self._devices.since(
-                    reader, requester.device_id, since, told_pos, sections.next_batch
-                )
-                if is_last or not sections.is_empty:
-                    return await self._speaker.say(sections, requester, ask.wanted)
-                since = told_pos = sections.next_batch
-                continue
-            if place is None:
-                place = WaitingPlace()
-                when_lost(place.leave)
-                if entry is not None:
-                    entry.leave()
-            await place.wait(reader, left)
-            if place.is_left:
-                return b""
-            is_cut = self._readers.known(requester.user_id) is not reader
+        poll = _Poll(requester, ask, place, since, told_pos)
+        said = await place.until(ask.timeout_ms / 1000, partial(self._look, poll))
+        if said is None and place.has_ended:
+            return encode({"next_batch": ask.since})
+        return said or b""
+
+    async def _look(self, poll: _Poll, is_last: bool) -> bytes | None:
+        """The body of the reply, if there is anything to tell."""
+        ask, requester, since = poll.ask, poll.requester, poll.since
+        reader = await self._readers.get(requester.user_id)  # each time: it may have been dropped
+        poll.place.watch(reader.waiting)
+        is_last |= ask.full_state
+        if since == poll.told_pos and not ask.full_state:
+            said = self._shared.say(reader, requester, since, self._feed.pos, ask.wanted, ask.state_after)
+            if said is not None:
+                return said
+        if not is_last and not reader.may_have_news(min(since, poll.told_pos)):
+            return None
+        sections = await self._sections(reader, poll)
+        if is_last or not sections.is_empty:
+            return await self._speaker.say(sections, requester, ask.wanted)
+        poll.since = poll.told_pos = sections.next_batch
+        return None
 
     async def device_lists(self, user_id: str, after: int, up_to: int) -> Lists:
         """Whose devices changed in (after, up_to], as syncs over that stretch would have told the person."""
         await self._feed.reach(max(after, up_to))
         return await self._devices.lists(await self._readers.get(user_id), after, up_to)
 
-    async def _position(self, since: str | None) -> int | None:
-        """Where to begin. A token from a future that does not exist begins anew."""
+    async def position(self, since: str | None) -> int | None:
+        """Where to go on; None for a first sync. A token from a future that does not exist begins anew."""
         if since is None:
             return None
         pos = tokens.parse(since)
@@ -240,34 +214,35 @@ class Sync:
 
     # --- what there is to tell ---
 
-    async def _sections(self, reader: Reader, since: int | None, ask: Ask) -> Sections:
-        up_to = self._feed.pos
-        span = Span(since or 0, up_to, ask.wanted, ask.state_after, self._now_ms(), reader.ignored)
+    async def _sections(self, reader: Reader, poll: _Poll) -> Sections:
+        ask, since = poll.ask, poll.since
+        span = Span(since, self._feed.pos, ask.wanted, ask.state_after, self._now_ms(), reader.ignored)
         memberships = await self._memberships(reader, since, span, ask)
-        sections = Sections(up_to)
+        sections = Sections(span.up_to)
         await self._rooms(reader, memberships, since, span, ask, sections)
+        await self._add_rest(sections, reader, since, span)
+        sections.devices = await self._devices.since(
+            reader, poll.requester.device_id, since, poll.told_pos, sections.next_batch
+        )
+        return sections
+
+    async def _add_rest(self, sections: Sections, reader: Reader, since: int | None, span: Span) -> None:
+        """What does not stand in rooms, but for that of devices."""
         sections.account_data = await self.account_data(reader, since, span)
         rows = await self._presence(reader, since, span)
         if since is not None:
             rows += await self._presence_of_new(reader, sections, span)
         sections.presence = self._presence_said(rows, span)
-        return sections
 
-    async def _memberships(self, reader: Reader, since: int | None, span: Span, ask: Ask) -> list[Membership]:
-        """The rooms that this sync may have to speak of."""
+    async def _memberships(self, reader: Reader, since: int, span: Span, ask: Ask) -> list[Membership]:
+        """The rooms that a sync that goes on may have to speak of."""
         memberships = reader.memberships
-        if since is None:
-            candidates = {room_id for room_id, membership in memberships.items() if not membership.forgotten}
-        elif ask.full_state:
-            candidates = set(memberships)
-        else:
-            touched = reader.touched(since, span.up_to)
-            if touched is None:
-                memberships = dict(memberships)  # as they are at span.up_to, whatever happens meanwhile
-                room_ids = list(memberships)
-                touched = await personal.touched(self._database, reader.user_id, room_ids, since, span.up_to)
-            candidates = touched
-        found = (memberships.get(room_id) for room_id in candidates)
+        touched = set(memberships) if ask.full_state else reader.touched(since, span.up_to)
+        if touched is None:
+            memberships = dict(memberships)  # as they are at span.up_to, whatever happens meanwhile
+            room_ids = list(memberships)
+            touched = await personal.touched(self._database, reader.user_id, room_ids, since, span.up_to)
+        found = (memberships.get(room_id) for room_id in touched)
         return [m for m in found if m is not None and span.wanted.includes_room(m.room_id)]
 
     async def _rooms(

@@ -120,7 +120,10 @@ def is_shown(membership: Membership | None, reader: Reader) -> bool:
 
 
 class Shelves:
-    """of() a reader: their shelf, as of the feed's position at the moment it returns."""
+    """of() a reader: their shelf, as of the feed's position at the moment it returns.
+
+    A reader that was dropped meanwhile is told nothing more: whoever asks looks whether it still is the person's.
+    """
 
     def __init__(self, database: Database, feed: Feed, rooms: Rooms) -> None:
         self._database = database

@@ -5,8 +5,8 @@ connection remembers up to where it was told, and goes on from there when it com
 gap stays unmarked, and rooms out of view cost nothing.
 """
 
-import asyncio
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
@@ -16,7 +16,7 @@ from bongsu.core.requester import Requester
 from bongsu.rooms.cache import Rooms
 from bongsu.store.database import Database
 from bongsu.store.feed import Feed
-from bongsu.sync.admission import Admission, Entry
+from bongsu.sync.admission import Admission
 from bongsu.sync.connections import Connections
 from bongsu.sync.devices import DeviceNews
 from bongsu.sync.extensions import Extended, Extender, Scene, lasting
@@ -45,6 +45,30 @@ class Answer(msgspec.Struct):
         return self.extended.is_empty and not any(piece.is_news for piece in self.pieces)
 
 
+class _Poll(msgspec.Struct):
+    """One request. messages_since: up to where its device has its messages; looked_at, messages_pos: up to where there
+    was nothing to tell.
+    """
+
+    requester: Requester
+    ask: SlidingAsk
+    waiting: WaitingPlace
+    place: Place
+    messages_since: int
+    looked_at: int
+    messages_pos: int
+
+    @property
+    def is_other(self) -> bool:
+        """Does the client look at something else than before? It is answered at once then."""
+        return self.ask.pos is None or self.place.own.asked != self.ask.digest
+
+    def has_messages(self, reader: Reader) -> bool:
+        waiting = reader.messages.get(self.requester.device_id)
+        asks = self.ask.body.extensions.to_device.enabled
+        return bool(asks) and waiting is not None and waiting.last > self.messages_pos
+
+
 class Sliding:
     """Answers sliding syncs, and parks those that have nothing to be told."""
 
@@ -60,88 +84,62 @@ class Sliding:
         connections: Connections,
         now_ms: Callable[[], int],
     ) -> None:
-        self._feed = feed
         self._readers = readers
         self._mailbox = mailbox
         self._admission = admission
         self._sync = sync
         self._connections = connections
-        self._views = Views(database, feed, rooms)
+        self._views = Views(database, feed, rooms, readers)
         self._gatherer = Gatherer(database, rooms, now_ms)
         self._extender = Extender(database, DeviceNews(database), sync)
         self._speaker = SlidingSpeaker(rooms, Speaker(database, rooms))
 
-    async def answer(
-        self, requester: Requester, ask: SlidingAsk, when_lost: Callable[[Callable[[], None]], None]
-    ) -> bytes:
+    async def answer(self, requester: Requester, ask: SlidingAsk, waiting: WaitingPlace) -> bytes:
         """The body of the reply; empty when the client has hung up. M_UNKNOWN_POS for a place that is not known."""
         token = Token(0) if ask.pos is None else read_token(ask.pos)
         if not await self._sync.reaches(token.pos):
             raise unknown_pos()
+        messages_since = await self._messages_since(ask)
+        if not self._readers.knows(requester.user_id):
+            await waiting.come_in(self._admission)
         place = await self._connections.open(_name(requester, ask), token)
-        if self._readers.knows(requester.user_id):
-            return await self._answer(requester, ask, place, when_lost)
-        entry = await self._admission.enter(requester.user_id)
-        try:
-            return await self._answer(requester, ask, place, when_lost, entry)
-        finally:
-            entry.leave()
+        if messages_since:
+            reader = await self._readers.get(requester.user_id)
+            self._mailbox.acknowledge(reader, requester.device_id, messages_since)
+        poll = _Poll(requester, ask, waiting, place, messages_since, looked_at=token.pos, messages_pos=messages_since)
+        said = await waiting.until(ask.timeout_ms / 1000, partial(self._answer, poll))
+        if said is None and waiting.has_ended:
+            return encode({"pos": str(token), "lists": {}, "rooms": {}, "extensions": {}})
+        return said or b""
 
-    async def _answer(
-        self,
-        requester: Requester,
-        ask: SlidingAsk,
-        place: Place,
-        when_lost: Callable[[Callable[[], None]], None],
-        entry: Entry | None = None,
-    ) -> bytes:
-        """entry: left before it waits for news, which costs nothing."""
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        is_other = ask.pos is None or place.own.asked != ask.digest
-        waiting: WaitingPlace | None = None
-        looked_at = place.token.pos
-        messages_pos = self._messages_pos(ask)
-        self._acknowledge(await self._readers.get(requester.user_id), requester, ask)
-        while True:
-            reader = await self._readers.get(requester.user_id)  # each time: it may have been dropped as unused
-            left = began + min(ask.timeout_ms / 1000, self._sync.wait_seconds_max) - loop.time()
-            is_last = is_other or left <= 0
-            if is_last or reader.may_have_news(looked_at) or _has_messages(reader, requester, messages_pos):
-                answer = await self._look(reader, requester, ask, place)
-                if is_last or not answer.is_empty:
-                    return await self._say(answer, reader, requester, ask, place)
-                looked_at = answer.view.up_to
-                messages_pos = max(messages_pos, looked_at)
-            if waiting is None:
-                waiting = WaitingPlace()
-                when_lost(waiting.leave)
-                if entry is not None:
-                    entry.leave()
-            if not reader.may_have_news(looked_at):
-                await waiting.wait(reader, left)
-            if waiting.is_left:
-                return b""
-
-    def _messages_pos(self, ask: SlidingAsk) -> int:
-        """Up to where the device has its messages; beyond all where it does not ask for them."""
+    async def _messages_since(self, ask: SlidingAsk) -> int:
+        """Up to where the device has its messages. A token from a future that does not exist says nothing of that."""
         wanted = ask.body.extensions.to_device
-        if not wanted.enabled:
-            return 2**62
-        return tokens.parse(wanted.since) if wanted.since else 0
+        if not wanted.enabled or not wanted.since:
+            return 0
+        return tokens.parse_told(wanted.since) if await self._sync.reaches(tokens.parse(wanted.since)) else 0
 
-    def _acknowledge(self, reader: Reader, requester: Requester, ask: SlidingAsk) -> None:
-        since = ask.body.extensions.to_device.since
-        if ask.body.extensions.to_device.enabled and since:
-            self._mailbox.acknowledge(reader, requester.device_id, min(tokens.parse(since), self._feed.pos))
+    async def _answer(self, poll: _Poll, is_last: bool) -> bytes | None:
+        """The body of the reply, if there is anything to tell."""
+        requester, is_last = poll.requester, is_last or poll.is_other
+        reader = await self._readers.get(requester.user_id)  # each time: it may have been dropped
+        poll.waiting.watch(reader.waiting)
+        if not (is_last or reader.may_have_news(poll.looked_at) or poll.has_messages(reader)):
+            return None
+        answer = await self._look(poll)
+        if is_last or not answer.is_empty:
+            return await self._say(answer, poll)
+        poll.looked_at = answer.view.up_to
+        poll.messages_pos = max(poll.messages_pos, poll.looked_at)
+        return None
 
-    async def _say(self, answer: Answer, reader: Reader, requester: Requester, ask: SlidingAsk, place: Place) -> bytes:
-        view = answer.view
+    async def _say(self, answer: Answer, poll: _Poll) -> bytes:
+        requester, ask, place, view = poll.requester, poll.ask, poll.place, answer.view
         rooms = await self._speaker.say(
             [piece for piece in answer.pieces if piece.is_news],
             requester,
             view.shelf,
-            await self._views.direct(reader, view.shelf),
+            await self._views.direct(view),
             place.token.pos,
         )
         token = await self._connections.keep(_name(requester, ask), place, answer.telling, view.up_to)
@@ -157,16 +155,18 @@ class Sliding:
 
     # --- what there is to tell ---
 
-    async def _look(self, reader: Reader, requester: Requester, ask: SlidingAsk, place: Place) -> Answer:
-        view = await self._views.view(reader, ask, place)
+    async def _look(self, poll: _Poll) -> Answer:
+        ask, place = poll.ask, poll.place
+        view = await self._views.view(poll.requester.user_id, ask, place)
         asked = 0 if view.is_cut else ask.digest  # so that the next request does not wait
         telling = Telling(place, asked, lasting(ask.body.extensions))
-        pieces = await self._gatherer.pieces(reader, view)
+        pieces = await self._gatherer.pieces(view)
         scene = Scene(
-            reader=reader,
-            device_id=requester.device_id,
+            reader=view.reader,
+            device_id=poll.requester.device_id,
             asked=ask.body.extensions,
             since=place.token.pos if ask.pos is not None else None,
+            messages_since=poll.messages_since,
             known=place.own.extensions,
             up_to=view.up_to,
             shown=view.shown,
@@ -199,8 +199,3 @@ class Sliding:
 
 def _name(requester: Requester, ask: SlidingAsk) -> tuple[str, str, str]:
     return requester.user_id, requester.device_id, ask.body.conn_id
-
-
-def _has_messages(reader: Reader, requester: Requester, told_pos: int) -> bool:
-    waiting = reader.messages.get(requester.device_id)
-    return waiting is not None and waiting.last > told_pos

@@ -14,7 +14,7 @@ from bongsu.store.database import Database
 from bongsu.store.feed import Feed
 from bongsu.store.rooms import Membership
 from bongsu.sync.pieces import Shown, Wanted
-from bongsu.sync.readers import Reader
+from bongsu.sync.readers import Reader, Readers
 from bongsu.sync.shelf import Shelf, Shelves, is_shown, window
 from bongsu.sync.told import Place, Told
 
@@ -35,13 +35,15 @@ class SlidingAsk(msgspec.Struct, frozen=True):
 
 
 class View(msgspec.Struct):
-    """What the client looks at, at one moment. counts: rooms in each list; keys: of the rooms shown.
+    """What the client looks at, at one moment. reader: as they are then; counts: rooms in each list; keys: of the rooms
+    shown.
 
     wanted: rooms there may be news of; back: rooms that come back into view, as they were told; is_quiet: nothing
     happened since, so nothing was looked for; is_cut: there is more than one answer should hold.
     """
 
     up_to: int
+    reader: Reader
     shelf: Shelf
     counts: dict[str, int]
     is_quiet: bool
@@ -71,27 +73,29 @@ class View(msgspec.Struct):
 class Views:
     """view() for each request."""
 
-    def __init__(self, database: Database, feed: Feed, rooms: Rooms) -> None:
+    def __init__(self, database: Database, feed: Feed, rooms: Rooms, readers: Readers) -> None:
         self._database = database
         self._feed = feed
+        self._readers = readers
         self._shelves = Shelves(database, feed, rooms)
 
-    async def direct(self, reader: Reader, shelf: Shelf) -> frozenset[str]:
+    async def direct(self, view: View) -> frozenset[str]:
         """The rooms that the person calls direct ones."""
-        return await self._shelves.direct(reader, shelf)
+        return await self._shelves.direct(view.reader, view.shelf)
 
-    async def view(self, reader: Reader, ask: SlidingAsk, place: Place) -> View:
+    async def view(self, user_id: str, ask: SlidingAsk, place: Place) -> View:
         """The lists and subscriptions as they are at one position, and the rooms of them to be looked into."""
         while True:
+            reader = await self._readers.get(user_id)
             shelf = await self._shelves.of(reader)
             lists = {
                 name: await self._shelves.view(reader, shelf, asked.filters) for name, asked in ask.body.lists.items()
             }
-            if shelf.pos == self._feed.pos:
+            if shelf.pos == self._feed.pos and self._readers.known(user_id) is reader:
                 break  # nothing happened while the lists were worked out, and nothing will until this is done
         is_same = ask.pos is not None and place.own.asked == ask.digest
         is_quiet = is_same and not reader.may_have_news(place.token.pos)
-        view = View(shelf.pos, shelf, {name: len(order) for name, order in lists.items()}, is_quiet)
+        view = View(shelf.pos, reader, shelf, {name: len(order) for name, order in lists.items()}, is_quiet)
         if is_quiet:
             return view
         _look(view.shown, lists, ask.body, reader)
