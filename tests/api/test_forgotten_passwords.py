@@ -74,8 +74,8 @@ async def test_a_new_password_by_mail(
     http: aiohttp.ClientSession, other: Browser, phone: Browser, mails: MailBox, user_id: str, address: str
 ) -> None:
     _, before = await log_in(http, user_id, PASSWORD)
-    page = await other.open("/account/sign-in")
-    page = await other.open(page.value(f'a[href="{FORGOT}"]', "href"))
+    page = await other.open("/account/sessions")
+    page = await other.open(page.value(f'a[href^="{FORGOT}"]', "href"))
     assert page.title == EN["forgot_title"]
     assert page.tree.css_first("input[name=address][type=email][autofocus]") is not None
     page = await other.fill(address=f" {address.upper()}")
@@ -92,7 +92,7 @@ async def test_a_new_password_by_mail(
     assert (page.status, page.said("#password-error")) == (400, EN["password_short"])
     page = await other.fill(password=NEW, repeat=NEW)
     assert (page.path, page.said("[role=status]")) == ("/account/sign-in", EN["password_changed"])
-    assert (await other.fill(user=address, password=NEW)).path == "/account"
+    assert (await other.fill(user=address, password=NEW)).path == "/account/sessions", "on to where it began"
     assert (await whoami(http, before["access_token"]))[0] == 401
     assert (await log_in(http, user_id, PASSWORD))[0] == 403
     assert (await other.open(here)).title == EN["forgot_sent"], "a proof is good once"

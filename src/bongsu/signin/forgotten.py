@@ -21,7 +21,7 @@ from bongsu.matrix.interactive import secret_hash
 from bongsu.matrix.passwords import Passwords
 from bongsu.matrix.sessions import Sessions
 from bongsu.signin import markup
-from bongsu.signin.desk import FORGOT, SIGN_IN, Desk, Problem, sign_in_path
+from bongsu.signin.desk import FORGOT, Desk, Problem, following, sign_in_path
 from bongsu.signin.paths import ACCOUNT
 from bongsu.signin.sign_in import new_password
 from bongsu.signin.visitor import Visitor
@@ -65,9 +65,9 @@ class Forgotten:
     # --- the address ---
 
     async def ask(self, request: Request) -> Response:
-        return self._ask(await self._desk.visitors.visit(request))
+        return self._ask(request, await self._desk.visitors.visit(request))
 
-    def _ask(self, visitor: Visitor, typed: str = "", wrong: str = "") -> Response:
+    def _ask(self, request: Request, visitor: Visitor, typed: str = "", wrong: str = "") -> Response:
         if not self._confirmations.has_mail:
             raise Problem(404, "no_mail")
         say = self._desk.say
@@ -85,28 +85,25 @@ class Forgotten:
         body = (
             markup.heading(title),
             markup.paragraph(say(visitor, "forgot_lead"), "lead"),
-            markup.form(FORGOT, visitor.csrf, field, send),
-            self._back(visitor),
+            markup.form(visitor.here, visitor.csrf, field, send),
+            f'<p class="ends">{markup.link(sign_in_path(following(request)), say(visitor, "sign_in"))}</p>',
         )
         return self._desk.show(visitor, title, *body, status=400 if wrong else 200)
-
-    def _back(self, visitor: Visitor) -> str:
-        return f'<p class="ends">{markup.link(SIGN_IN, self._desk.say(visitor, "sign_in"))}</p>'
 
     async def send(self, request: Request) -> Response:
         visitor, form = await self._desk.visitors.form(request)
         typed = form.get("address") or ""
         address = mail.canonical_or_none(typed)
         if address is None:
-            return self._ask(visitor, typed, "address_bad")
+            return self._ask(request, visitor, typed, "address_bad")
         wanted = Wanted(_PURPOSE, self._secret(visitor), address, self._now_ms())
         try:
             sid = await self._confirmations.begin(wanted, visitor.language)
         except Refusal as refusal:
             if refusal.errcode != "M_THREEPID_DENIED":
                 raise
-            return self._ask(visitor, typed, "address_bad")
-        return self._desk.go(visitor, f"{_PAGE}?proof={sid}")
+            return self._ask(request, visitor, typed, "address_bad")
+        return self._desk.go(visitor, sign_in_path(following(request), _PAGE, proof=sid))
 
     @staticmethod
     def _secret(visitor: Visitor) -> bytes:
@@ -117,7 +114,7 @@ class Forgotten:
 
     async def wait(self, request: Request) -> Response:
         visitor = await self._desk.visitors.visit(request)
-        return self._form(visitor) if await self._proof(request, visitor) else self._waiting(visitor)
+        return self._form(visitor) if await self._proof(request, visitor) else self._waiting(request, visitor)
 
     async def _proof(self, request: Request, visitor: Visitor) -> str | None:
         """The sid of what the address names, once its owner has pressed the button."""
@@ -126,15 +123,16 @@ class Forgotten:
             return sid
         return None
 
-    def _waiting(self, visitor: Visitor) -> Response:
+    def _waiting(self, request: Request, visitor: Visitor) -> Response:
         say = self._desk.say
         title = say(visitor, "forgot_sent")
+        again = sign_in_path(following(request), FORGOT)
         body = (
             markup.heading(title),
             markup.paragraph(say(visitor, "forgot_sent_lead"), "lead"),
             markup.buttons(markup.link(visitor.here, say(visitor, "go_on"), "button")),
-            markup.paragraph(say(visitor, "forgot_none"), "hint"),
-            f'<p class="ends">{markup.link(FORGOT, say(visitor, "forgot_again"))}</p>',
+            markup.paragraph(say(visitor, "forgot_none"), "hint ends"),
+            f'<p class="ends">{markup.link(again, say(visitor, "forgot_again"))}</p>',
         )
         return self._desk.show(visitor, title, *body)
 
@@ -159,14 +157,14 @@ class Forgotten:
         visitor, form = await self._desk.visitors.form(request)
         sid = await self._proof(request, visitor)
         if sid is None:
-            return self._waiting(visitor)
+            return self._waiting(request, visitor)
         if form.get("password") != form.get("repeat"):
             return self._form(visitor, ("repeat", "not_the_same"))
         try:
             await self._set(sid, form)
         except Refusal as refusal:
             return self._refused(visitor, refusal)
-        return self._desk.go(visitor, sign_in_path(ACCOUNT, done="password_changed"))
+        return self._desk.go(visitor, sign_in_path(following(request), done="password_changed"))
 
     async def _set(self, sid: str, form: Query) -> None:
         password_hash = await self._passwords.hash(form.get("password") or "")

@@ -92,7 +92,7 @@ class SignIn:
             markup.paragraph(say(visitor, f"sign_in{again}_lead"), "lead"),
             self._by_password(visitor, user, wrong),
             self._passkey(request, visitor),
-            self._forgotten(visitor),
+            self._forgotten(request, visitor),
             "" if again else await self._new_here(request, visitor),
         )
         return self._desk.show(visitor, title, *body, status=403 if wrong else 200)
@@ -122,10 +122,11 @@ class SignIn:
             markup.buttons(markup.button(say(visitor, "sign_in"))),
         )
 
-    def _forgotten(self, visitor: Visitor) -> str:
+    def _forgotten(self, request: Request, visitor: Visitor) -> str:
         if not self._has_mail:
             return ""
-        return f'<p class="ends">{markup.link(FORGOT, self._desk.say(visitor, "forgot"))}</p>'
+        forgot = markup.link(sign_in_path(following(request), FORGOT), self._desk.say(visitor, "forgot"))
+        return f'<p class="ends">{forgot}</p>'
 
     async def _new_here(self, request: Request, visitor: Visitor) -> str:
         if await self._registration.gate() == "closed":
