@@ -12,7 +12,7 @@ from tests.api.browser import Browser
 from tests.api.holding import Hold, begin
 from tests.api.keys import signing_keys
 from tests.api.signing_in import API, DEVICE, DEVICE_GRANT, PASSWORD, App, sign_in_browser, whoami
-from tests.api.talking import V3, Talker, ask, segment
+from tests.api.talking import V1, V3, Talker, ask, segment
 
 SSO = f"/account/sso?redirectUrl={segment('https://client.example/')}"
 USER = "SELECT 1 FROM users WHERE user_id = $1 FOR UPDATE"
@@ -160,6 +160,23 @@ async def test_a_login_token_that_is_just_used(
         status, answer = await opening
         await ending
     assert status == 403 or (await whoami(http, answer["access_token"]))[0] == 401
+
+
+async def test_a_login_token_that_a_device_just_asks_for(
+    http: aiohttp.ClientSession, phone: Talker, database: asyncpg.Connection
+) -> None:
+    auth = {"type": "m.login.password", "user": phone.user_id, "password": PASSWORD}
+    old = secrets.token_bytes(32)  # whoever makes one clears this away before
+    await database.execute("INSERT INTO login_tokens VALUES ($1, '@nobody:test.example', now() - interval '1 s')", old)
+    async with Hold(database, "SELECT 1 FROM login_tokens WHERE token_hash = $1 FOR UPDATE", old) as hold:
+        asking = begin(phone.ask("POST", f"{V1}/login/get_token", {"auth": auth}))
+        await hold.waiting(1)
+        ending = begin(end_all(phone))
+        await hold.waiting(2, ending)
+        await hold.release()
+        status, answer = await asking
+        await ending
+    assert status == 403 or (await by_token(http, answer["login_token"]))[0] == 403
 
 
 async def test_something_is_allowed_at_the_moment(

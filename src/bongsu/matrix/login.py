@@ -155,9 +155,9 @@ class Login:
 
     async def get_token(self, request: Request) -> Response:
         """A login token for another device of the person, who proves again each time that it is them."""
-        user_id = request.requester.user_id
+        who = request.requester
         await self._interactive.confirm(request, await request.json_or_empty(), uia.ASK_PASSWORD)
-        token = await self._sessions.login_token(user_id)
+        token = await self._sessions.login_token(who.user_id, who.device_id)
         return reply({"login_token": token, "expires_in_ms": limits.LOGIN_TOKEN_SECONDS * 1_000})
 
     async def refresh(self, request: Request) -> Response:

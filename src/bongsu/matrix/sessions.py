@@ -168,10 +168,10 @@ class Sessions:
     async def tell_all(self, user_id: str) -> None:
         await self._committer.submit(Revoke(user_id))
 
-    async def login_token(self, user_id: str, browser: bytes | None = None) -> str:
-        """A token to sign in with, once and soon. browser: hash of the one that asks for it, if one does."""
+    async def login_token(self, user_id: str, asker: str | bytes) -> str:
+        """A token to sign in with, once and soon. asker: the device, or the hash of the browser, that asks for it."""
         token = _token(LOGIN_PREFIX)
-        await self._accounts.put_login_token(token_hash(token), user_id, browser)
+        await self._accounts.put_login_token(token_hash(token), user_id, asker)
         return token
 
     async def sign_in_by_token(self, token: str, wish: Wish, address: str) -> JsonObject:

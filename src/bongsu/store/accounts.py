@@ -343,12 +343,14 @@ class Accounts:
         row = await self._database.fetchrow(sql, token_hash)
         return (row["user_id"], row["device_id"], row["oauth_client_id"]) if row else None
 
-    async def put_login_token(self, token_hash: bytes, user_id: str, browser: bytes | None = None) -> None:
-        """browser: hash of the one that asks for it; refused if it is signed out."""
+    async def put_login_token(self, token_hash: bytes, user_id: str, asker: str | bytes) -> None:
+        """asker: the device, or the hash of the browser, that asks for it; refused if it is signed out."""
 
         async def work(connection: Connection) -> None:
-            if browser is not None:
-                await hold_browser(connection, browser)
+            if isinstance(asker, bytes):
+                await hold_browser(connection, asker)
+            else:
+                await hold_device(connection, user_id, asker)
             await connection.execute("DELETE FROM login_tokens WHERE expires_at < now()")
             await connection.execute(
                 "INSERT INTO login_tokens (token_hash, user_id, expires_at)"
@@ -555,6 +557,14 @@ async def hold_person(connection: Connection, user_id: str) -> str | None:
         raise moderation.locked()
     password_hash: str | None = row["password_hash"]
     return password_hash
+
+
+async def hold_device(connection: Connection, user_id: str, device_id: str) -> None:
+    """The session of somebody who may sign in: it goes on until the transaction ends, or all of it is refused."""
+    await hold_person(connection, user_id)
+    sql = "SELECT 1 FROM devices WHERE user_id = $1 AND device_id = $2"
+    if await connection.fetchval(sql, user_id, device_id) is None:
+        raise forbidden("this session ended at this moment; sign in again")
 
 
 async def _change_password(connection: Connection, user_id: str, password_hash: str) -> None:
