@@ -2,6 +2,7 @@ import 'fake-indexeddb/auto'
 import { beforeEach, expect, test, vi } from 'vitest'
 import { emptyRoom, readJoined } from '../src/data/arrival'
 import { deleteDatabase, openDatabase, type Database } from '../src/data/database'
+import { newItem } from '../src/data/outbox'
 import type { Room } from '../src/data/types'
 import { RoomWindow } from '../src/data/window'
 import { Unreachable } from '../src/net/errors'
@@ -79,4 +80,15 @@ test('an event that is kept is reached however far back it is', async () => {
   await open.open(undefined)
   expect(await open.reach('$11')).toBe(true)
   expect(await open.reach('$nowhere')).toBe(false)
+})
+
+test('what an older page brings takes its item out of the outbox', async () => {
+  const item = newItem({ room: ROOM, type: 'm.room.message', content: {} }, 0)
+  await database.put('outbox', { ...item, eventId: '$7' })
+  const told = vi.fn()
+  const open = new RoomWindow(ROOM, database, server as unknown as Matrix, (_room, _entries, hasArrived) => told(hasArrived))
+  await open.open(undefined)
+  while (await open.older());
+  expect(await database.getAll('outbox')).toEqual([])
+  expect(told).toHaveBeenCalledWith(true)
 })

@@ -28,6 +28,12 @@ export const emptyRoom = (id: string): Room => ({
   tags: [],
 })
 
+/** A room that one is no longer in: what it was called stays, its history does not. */
+export function leftRoom(before: Room): Room {
+  const { last: _, ...room } = before
+  return { ...room, membership: 'leave', unread: 0, highlights: 0, receipts: {}, stretches: [], newest: 0 }
+}
+
 export function readSync(reply: SyncReply, known: ReadonlyMap<string, Room>, account: Account): Change {
   const change: Change = { rooms: [], entries: [] }
   for (const [id, joined] of Object.entries(reply.rooms?.join ?? {})) {
@@ -39,7 +45,7 @@ export function readSync(reply: SyncReply, known: ReadonlyMap<string, Room>, acc
     change.rooms.push(readInvite(id, invite.invite_state?.events ?? []))
   }
   for (const id of Object.keys(reply.rooms?.leave ?? {})) {
-    change.rooms.push({ ...(known.get(id) ?? emptyRoom(id)), membership: 'leave', unread: 0, highlights: 0 })
+    change.rooms.push(leftRoom(known.get(id) ?? emptyRoom(id)))
   }
   const events = reply.account_data?.events ?? []
   if (events.length > 0) change.account = events.reduce(readAccount, account)

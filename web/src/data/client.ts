@@ -1,14 +1,15 @@
 import { Matrix, type Json, type Login } from '../net/matrix'
 import { Refused } from '../net/errors'
 import { Sites } from '../net/sites'
-import type { Change } from './arrival'
-import { deleteDatabase, openDatabase, type Database } from './database'
+import { leftRoom, type Change } from './arrival'
+import { deleteDatabase, deleteRoom, openDatabase, type Database } from './database'
 import { searcher } from './drawer'
 import { healthOf, type Facts, type Health } from './health'
 import { describeFile, MediaShelf } from './media'
+import { MediaCache } from './mediaCache'
 import { mayBeThere, newItem, Outbox, Sender, takesBack, type Draft } from './outbox'
 import { whyShut } from './rooms'
-import { SyncEngine, type Memory } from './sync'
+import { SyncEngine, type Fault, type Memory } from './sync'
 import { Tabs, type Asked, type Told } from './tabs'
 import type { Message } from './timeline'
 import { NO_ACCOUNT, type Account, type Entry, type Item, type Room, type Session } from './types'
@@ -40,7 +41,7 @@ export class Client {
   private readonly shares = new Map<string, number>()
   private readonly listeners = new Map<Topic, Set<() => void>>()
   private readonly windows = new Set<RoomWindow>()
-  private readonly facts = { heardAt: Date.now(), isCut: false }
+  private readonly facts = { heardAt: Date.now(), isCut: false, isFull: false }
   private readonly tabs: Tabs
   private engine: SyncEngine | undefined
   private sender: Sender | undefined
@@ -54,7 +55,7 @@ export class Client {
     sites: Sites,
   ) {
     this.matrix = new Matrix(sites)
-    this.media = new MediaShelf(this.matrix)
+    this.media = new MediaShelf(this.matrix, new MediaCache(database))
     this.tabs = new Tabs(
       (told) => this.hear(told),
       (asked) => this.obey(asked),
@@ -164,7 +165,12 @@ export class Client {
 
   async leave(id: string): Promise<void> {
     await this.matrix.leave(id)
-    await this.patch(id, (room) => ({ ...room, membership: 'leave', unread: 0 }))
+    const transaction = this.database.transaction(['entries', 'outbox'], 'readwrite')
+    await deleteRoom(transaction.objectStore('entries'), id)
+    await deleteRoom(transaction.objectStore('outbox'), id)
+    await transaction.done
+    await this.keepDraft(id, '')
+    await this.patch(id, leftRoom)
   }
 
   async setMuted(id: string, is: boolean): Promise<void> {
@@ -186,7 +192,10 @@ export class Client {
   }
 
   openWindow(id: string): RoomWindow {
-    const window = new RoomWindow(id, this.database, this.matrix, (room, entries) => this.changed({ rooms: [room], entries }))
+    const window = new RoomWindow(id, this.database, this.matrix, (room, entries, hasArrived) => {
+      this.changed({ rooms: [room], entries })
+      if (hasArrived) this.outboxChanged(id)
+    })
     this.windows.add(window)
     return window
   }
@@ -355,7 +364,8 @@ export class Client {
       changed: (change) => this.changed(change),
       typing: (room, users) => this.setTypists(room, users, true),
       heard: () => this.heard(),
-      cut: () => (this.facts.isCut = true),
+      arrived: (room) => this.outboxChanged(room),
+      failed: (fault) => this.failed(fault),
     })
     this.sender = new Sender(this.outbox, this.matrix, (room) => whyShut(this.room(room)), (room) => this.outboxChanged(room), (txn, share) => this.setShare(txn, share, true), (code) => this.onRefused(code))
     void this.engine.run()
@@ -371,10 +381,16 @@ export class Client {
     }
   }
 
+  private failed(fault: Fault): void {
+    if (fault === 'cut') this.facts.isCut = true
+    if (fault === 'full') this.facts.isFull = true
+  }
+
   private heard(): void {
     const wasCut = this.facts.isCut
     this.facts.heardAt = Date.now()
     this.facts.isCut = false
+    this.facts.isFull = false
     if (wasCut) void this.sender?.wake()
     void this.look()
   }
@@ -448,7 +464,10 @@ export class Client {
   private apply(change: Change): void {
     for (const room of change.rooms) this.memory.rooms.set(room.id, room)
     if (change.account) this.memory.account = change.account
-    for (const window of this.windows) window.apply(change.entries)
+    for (const window of this.windows) {
+      if (change.rooms.some((room) => room.id === window.id && room.membership !== 'join')) window.clear()
+      window.apply(change.entries)
+    }
     const touched = change.account ? this.memory.rooms.keys() : change.rooms.map((room) => room.id)
     for (const id of touched) this.emit(`room ${id}`)
     this.emit('rooms')

@@ -1,4 +1,5 @@
-import { deleteDB, openDB, type DBSchema, type IDBPDatabase } from 'idb'
+import { deleteDB, openDB, type DBSchema, type IDBPDatabase, type IDBPObjectStore, type StoreNames } from 'idb'
+import { MEDIA_CACHE, type KeptFile } from './mediaCache'
 import type { Entry, Item, Room } from './types'
 
 export interface Schema extends DBSchema {
@@ -7,24 +8,39 @@ export interface Schema extends DBSchema {
   rooms: { key: string; value: Room }
   entries: { key: string; value: Entry; indexes: { place: [string, number] } }
   outbox: { key: string; value: Item; indexes: { place: [string, number] } }
+  media: { key: string; value: KeptFile }
 }
 
 export type Database = IDBPDatabase<Schema>
-const NAME = 'bongsu'
+/** A store of a transaction that writes, whatever else is in it. */
+export type Store<Name extends StoreNames<Schema>> = IDBPObjectStore<Schema, [Name, ...StoreNames<Schema>[]], Name, 'readwrite'>
 
-/** Everything this browser keeps of an account. onGone: another tab signed out. */
+const NAME = 'bongsu'
+const VERSION = 2
+
+/** Everything this browser keeps of an account. onGone: another tab signed out, or the browser took the database away. */
 export function openDatabase(onGone: () => void): Promise<Database> {
-  return openDB<Schema>(NAME, 1, {
-    upgrade(database) {
-      database.createObjectStore('facts')
+  return openDB<Schema>(NAME, VERSION, {
+    upgrade(database, before, _, transaction) {
+      if (before === 0) {
+        database.createObjectStore('facts')
+        database.createObjectStore('outbox', { keyPath: 'txn' }).createIndex('place', ['room', 'seq'])
+      } else {
+        // what only repeats the server is fetched anew; the session and what waits to be sent stay
+        database.deleteObjectStore('rooms')
+        database.deleteObjectStore('entries')
+        void transaction.objectStore('facts').delete('since')
+        if ('caches' in globalThis) void caches.delete(MEDIA_CACHE)
+      }
       database.createObjectStore('rooms', { keyPath: 'id' })
       database.createObjectStore('entries', { keyPath: 'id' }).createIndex('place', ['room', 'order'])
-      database.createObjectStore('outbox', { keyPath: 'txn' }).createIndex('place', ['room', 'seq'])
+      database.createObjectStore('media', { keyPath: 'name' })
     },
     blocking(_current, _blocked, event) {
       ;(event.target as IDBDatabase).close()
       onGone()
     },
+    terminated: onGone,
   })
 }
 
@@ -32,3 +48,8 @@ export const deleteDatabase = (): Promise<void> => deleteDB(NAME)
 
 export const roomRange = (room: string, low = -Infinity, high = Infinity): IDBKeyRange =>
   IDBKeyRange.bound([room, low], [room, high])
+
+/** Deletes all that a store keeps of a room. */
+export async function deleteRoom(store: Store<'entries'> | Store<'outbox'>, room: string): Promise<void> {
+  for (const key of await store.index('place').getAllKeys(roomRange(room))) await store.delete(key)
+}

@@ -1,44 +1,66 @@
 import type { Matrix } from '../net/matrix'
+import type { MediaCache } from './mediaCache'
 
-const CACHE = 'bongsu-media'
-const LIVE_MAX = 160 // object URLs at a time; a screen shows far fewer
+const LIVE_MAX = 160 // object URLs at a time that nobody shows; a screen shows far fewer
+/** What browsers show or play, and nothing that could run in a page of this origin. */
+const SAFE = /^(image\/(png|jpeg|gif|webp|avif|bmp)|(video|audio)\/(mp4|webm|ogg|mpeg|quicktime|aac|wav|x-wav|flac|x-m4a))$/
+const NO_TYPE = 'application/octet-stream'
 
 export type Size = { width: number; height: number }
 export const SMALL: Size = { width: 96, height: 96 }
 export const LARGE: Size = { width: 640, height: 640 }
 
+/** An address for an <img> or a player, good until free() is called. */
+export interface Lease {
+  address: Promise<string>
+  free(): void
+}
+
+interface Live {
+  address: Promise<string>
+  holders: number
+}
+
+export const safeType = (type: string): string => (SAFE.test(type) ? type : NO_TYPE)
+
 /** Photos and files of signed-in people: fetched with the token in the header, kept for when there is no network. */
 export class MediaShelf {
-  private readonly live = new Map<string, Promise<string>>()
+  private readonly live = new Map<string, Live>()
 
-  constructor(private readonly matrix: Matrix) {}
+  constructor(
+    private readonly matrix: Matrix,
+    private readonly cache: MediaCache,
+  ) {}
 
-  /** An address for an <img>. The same one again while it is in use. */
-  url(uri: string, size?: Size): Promise<string> {
-    const key = `${uri}#${size ? size.width : 'whole'}`
-    const before = this.live.get(key)
-    if (before) this.live.delete(key)
-    const address = before ?? this.blob(uri, size).then((blob) => URL.createObjectURL(blob))
-    this.live.set(key, address)
-    if (!before) address.catch(() => this.live.delete(key))
+  /** The same address again while anybody holds it, and for a while after. */
+  hold(uri: string, size?: Size): Lease {
+    const name = nameOf(uri, size)
+    const live = this.live.get(name) ?? this.make(name, uri, size)
+    this.live.delete(name)
+    this.live.set(name, live) // the last used are the last to go
+    live.holders++
     this.trim()
-    return address
+    let isHeld = true
+    const free = () => {
+      if (isHeld) live.holders--
+      isHeld = false
+    }
+    return { address: live.address, free }
   }
 
   async blob(uri: string, size?: Size): Promise<Blob> {
-    const cache = 'caches' in globalThis ? await caches.open(CACHE) : undefined
-    const name = `/app/kept/${encodeURIComponent(uri)}/${size ? size.width : 'whole'}`
-    const kept = await cache?.match(name)
-    if (kept) return kept.blob()
+    const name = nameOf(uri, size)
+    const kept = await this.cache.get(name).catch(() => undefined)
+    if (kept) return kept
     const blob = await this.matrix.media(uri, size)
-    await cache?.put(name, new Response(blob)).catch(() => {}) // a full disk is no reason to show nothing
+    await this.cache.put(name, blob).catch(() => {}) // a full disk is no reason to show nothing
     return blob
   }
 
   /** Saves a file. Its type is taken away, so that no browser shows it as a page of this origin. */
   async save(uri: string, name: string): Promise<void> {
     const blob = await this.blob(uri)
-    const address = URL.createObjectURL(new Blob([blob], { type: 'application/octet-stream' }))
+    const address = URL.createObjectURL(new Blob([blob], { type: NO_TYPE }))
     const link = document.createElement('a')
     link.href = address
     link.download = name
@@ -47,19 +69,30 @@ export class MediaShelf {
   }
 
   async clear(): Promise<void> {
-    for (const address of this.live.values()) void address.then(URL.revokeObjectURL, () => {})
+    for (const live of this.live.values()) revoke(live)
     this.live.clear()
-    if ('caches' in globalThis) await caches.delete(CACHE)
+    await this.cache.clear()
+  }
+
+  private make(name: string, uri: string, size?: Size): Live {
+    const address = this.blob(uri, size).then((blob) => URL.createObjectURL(blob.slice(0, blob.size, safeType(blob.type))))
+    const live: Live = { address, holders: 0 }
+    address.catch(() => this.live.get(name) === live && this.live.delete(name))
+    return live
   }
 
   private trim(): void {
-    for (const [key, address] of this.live) {
-      if (this.live.size <= LIVE_MAX) return
-      this.live.delete(key)
-      void address.then(URL.revokeObjectURL, () => {})
+    const idle = [...this.live].filter(([, live]) => live.holders === 0)
+    for (const [name, live] of idle.slice(0, Math.max(0, idle.length - LIVE_MAX))) {
+      this.live.delete(name)
+      revoke(live)
     }
   }
 }
+
+const nameOf = (uri: string, size?: Size): string => `${encodeURIComponent(uri)}/${size ? size.width : 'whole'}`
+
+const revoke = (live: Live): void => void live.address.then(URL.revokeObjectURL, () => {})
 
 /** What a message says of a file. Photos are measured, so that their place is kept before they are loaded. */
 export async function describeFile(file: File): Promise<Record<string, unknown>> {

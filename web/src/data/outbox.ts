@@ -1,8 +1,7 @@
 import { Refused, Unreachable } from '../net/errors'
 import type { Json, Matrix } from '../net/matrix'
 import { contentOf } from './content'
-import type { IDBPObjectStore, StoreNames } from 'idb'
-import { roomRange, type Database, type Schema } from './database'
+import { roomRange, type Database, type Store } from './database'
 import type { Attachment, Item } from './types'
 
 /** What came of one try. */
@@ -117,10 +116,8 @@ export class Outbox {
   }
 }
 
-type Place = Pick<IDBPObjectStore<Schema, ['outbox', ...StoreNames<Schema>[]], 'outbox', 'readwrite'>, 'index' | 'put' | 'delete'>
-
 /** What has arrived leaves the outbox. Returns whether anything did. events: by their ids; the server names transactions. */
-export async function arrivedIn(store: Place, room: string, events: readonly { id: string; txn?: string }[]): Promise<boolean> {
+export async function arrivedIn(store: Store<'outbox'>, room: string, events: readonly { id: string; txn?: string }[]): Promise<boolean> {
   const ids = new Set(events.map((event) => event.id))
   const txns = new Map(events.flatMap(({ id, txn }) => (txn ? [[txn, id] as const] : [])))
   await nameIn(store, room, txns)
@@ -129,7 +126,7 @@ export async function arrivedIn(store: Place, room: string, events: readonly { i
   return gone.length > 0
 }
 
-async function nameIn(store: Place, room: string, txns: ReadonlyMap<string, string>): Promise<void> {
+async function nameIn(store: Store<'outbox'>, room: string, txns: ReadonlyMap<string, string>): Promise<void> {
   for (const item of await store.index('place').getAll(roomRange(room))) {
     const redacts = item.redacts && txns.get(item.redacts)
     if (redacts) await store.put({ ...item, redacts })

@@ -1,8 +1,9 @@
-import { Refused } from '../net/errors'
+import { Refused, Unreachable } from '../net/errors'
 import type { Matrix, SyncReply } from '../net/matrix'
 import { readSync, type Change } from './arrival'
-import type { Database } from './database'
-import type { Account, Entry, Room } from './types'
+import { deleteRoom, type Database, type Store } from './database'
+import { arrivedIn } from './outbox'
+import { NO_ACCOUNT, type Account, type Entry, type Room } from './types'
 
 export interface Memory {
   rooms: Map<string, Room>
@@ -13,7 +14,18 @@ export interface Listener {
   changed(change: Change): void
   typing(room: string, users: string[]): void
   heard(): void
-  cut(): void
+  /** Some items of a room's outbox are done: their events came. */
+  arrived(room: string): void
+  failed(fault: Fault): void
+}
+
+/** cut: no site serves. full: this browser has no room. other: it will be tried again, and nobody need know. */
+export type Fault = 'cut' | 'full' | 'other'
+
+/** What a reply changed on disk. cleared: rooms whose outbox it made shorter. */
+interface Written {
+  change: Change
+  cleared: string[]
 }
 
 const PAUSES_MS = [300, 1_000, 2_000, 4_000, 8_000]
@@ -60,11 +72,16 @@ export class SyncEngine {
   }
 
   private async turn(): Promise<void> {
-    const since = ((await this.database.get('facts', 'since')) as string | undefined) ?? null
+    const since = await this.since()
     const reply = await this.fetch(since)
-    const written = await this.write(reply)
-    this.update(written)
+    const written = await this.write(reply, since)
+    if (!written) return
+    this.update(written.change)
     this.emit(written, reply)
+  }
+
+  private async since(): Promise<string | null> {
+    return ((await this.database.get('facts', 'since')) as string | undefined) ?? null
   }
 
   private async fetch(since: string | null): Promise<SyncReply> {
@@ -74,36 +91,21 @@ export class SyncEngine {
     return reply
   }
 
-  /** Keeps the place of entries that were there already; takes out of the outbox what has arrived. */
-  private async write(reply: SyncReply): Promise<Change> {
+  /** Null: another tab, which leads too, was faster; what it wrote counts, and this reply is dropped. */
+  private async write(reply: SyncReply, since: string | null): Promise<Written | null> {
     const transaction = this.database.transaction(['rooms', 'entries', 'outbox', 'facts'], 'readwrite')
-    const known = new Map<string, Room>() // as they are now: another tab may have fetched older history meanwhile
-    for (const id of roomsOf(reply)) {
-      const room = await transaction.objectStore('rooms').get(id)
-      if (room) known.set(id, room)
-    }
-    const change = readSync(reply, known, this.memory.account)
-    const entries = transaction.objectStore('entries')
     const facts = transaction.objectStore('facts')
-    const kept: Entry[] = []
-    for (const entry of change.entries) {
-      const before = await entries.get(entry.id)
-      const whole = before ? { ...entry, order: before.order } : entry
-      kept.push(whole)
-      void entries.put(whole)
-      if (!entry.redacts) continue
-      const target = await entries.get(entry.redacts)
-      if (!target) continue
-      const emptied: Entry = { ...target, content: {}, redacted: true }
-      kept.push(emptied)
-      void entries.put(emptied)
-    }
+    if (((await facts.get('since')) ?? null) !== since) return null
+    const account = ((await facts.get('account')) as Account | undefined) ?? NO_ACCOUNT
+    const change = readSync(reply, await knownIn(transaction.objectStore('rooms'), reply), account)
+    const outbox = transaction.objectStore('outbox')
+    const entries = await keepIn(transaction.objectStore('entries'), change)
+    const cleared = await clearIn(outbox, change)
     for (const room of change.rooms) void transaction.objectStore('rooms').put(room)
-    for (const txn of transactionsOf(reply)) void transaction.objectStore('outbox').delete(txn)
     if (change.account) void facts.put(change.account, 'account')
     void facts.put(reply.next_batch, 'since')
     await transaction.done
-    return { ...change, entries: kept }
+    return { change: { ...change, entries }, cleared }
   }
 
   private update(change: Change): void {
@@ -111,7 +113,8 @@ export class SyncEngine {
     if (change.account) this.memory.account = change.account
   }
 
-  private emit(change: Change, reply: SyncReply): void {
+  private emit({ change, cleared }: Written, reply: SyncReply): void {
+    for (const room of cleared) this.listener.arrived(room)
     if (change.rooms.length > 0 || change.account) this.listener.changed(change)
     for (const [room, joined] of Object.entries(reply.rooms?.join ?? {})) {
       const typing = joined.ephemeral?.events.find((event) => event.type === 'm.typing')
@@ -121,9 +124,9 @@ export class SyncEngine {
 
   private async afterFailure(error: unknown): Promise<void> {
     if (error instanceof DOMException && error.name === 'AbortError') return
-    this.listener.cut()
-    const told = error instanceof Refused ? error.retryAfterMs : undefined
-    const pause = told ?? PAUSES_MS[Math.min(this.fails, PAUSES_MS.length - 1)]!
+    this.listener.failed(faultOf(error))
+    const told = error instanceof Refused ? (error.retryAfterMs ?? 0) : 0
+    const pause = Math.max(told, PAUSES_MS[Math.min(this.fails, PAUSES_MS.length - 1)]!)
     this.fails++
     await new Promise<void>((resolve) => {
       this.wake = resolve
@@ -134,8 +137,47 @@ export class SyncEngine {
 
 const roomsOf = ({ rooms }: SyncReply): string[] => [rooms?.join, rooms?.invite, rooms?.leave].flatMap((group) => Object.keys(group ?? {}))
 
-/** The transaction ids of our own events in a reply: the server tells them to the device that sent them alone. */
-export function transactionsOf(reply: SyncReply): string[] {
-  const timelines = Object.values(reply.rooms?.join ?? {}).flatMap((joined) => joined.timeline?.events ?? [])
-  return timelines.flatMap((event) => event.unsigned?.transaction_id ?? [])
+/** The rooms of a reply as they are now: another tab may have fetched older history meanwhile. */
+async function knownIn(store: Store<'rooms'>, reply: SyncReply): Promise<Map<string, Room>> {
+  const known = new Map<string, Room>()
+  for (const id of roomsOf(reply)) {
+    const room = await store.get(id)
+    if (room) known.set(id, room)
+  }
+  return known
+}
+
+/** Entries are kept of rooms that one is in. One that was there already keeps its place; what is redacted is emptied. */
+async function keepIn(store: Store<'entries'>, change: Change): Promise<Entry[]> {
+  for (const room of change.rooms) if (room.membership !== 'join') await deleteRoom(store, room.id)
+  const kept: Entry[] = []
+  for (const entry of change.entries) {
+    const before = await store.get(entry.id)
+    kept.push(before ? { ...entry, order: before.order } : entry)
+    await store.put(kept.at(-1)!)
+    const target = entry.redacts && (await store.get(entry.redacts))
+    if (!target) continue
+    kept.push({ ...target, content: {}, redacted: true })
+    await store.put(kept.at(-1)!)
+  }
+  return kept
+}
+
+function byRoom(entries: readonly Entry[]): Map<string, Entry[]> {
+  const rooms = new Map<string, Entry[]>()
+  for (const entry of entries) rooms.set(entry.room, [...(rooms.get(entry.room) ?? []), entry])
+  return rooms
+}
+
+async function clearIn(store: Store<'outbox'>, change: Change): Promise<string[]> {
+  const cleared: string[] = []
+  for (const [room, entries] of byRoom(change.entries)) {
+    if (await arrivedIn(store, room, entries)) cleared.push(room)
+  }
+  return cleared
+}
+
+function faultOf(error: unknown): Fault {
+  if (error instanceof Unreachable || (error instanceof Refused && error.status === 503)) return 'cut'
+  return error instanceof DOMException && error.name === 'QuotaExceededError' ? 'full' : 'other'
 }

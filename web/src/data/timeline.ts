@@ -167,9 +167,11 @@ function kindOf(entry: Entry, said: Said, content: Content): Message['kind'] {
   return type === 'm.notice' ? 'notice' : type === 'm.emote' ? 'emote' : 'text'
 }
 
-/** What waits in the outbox, as it will look. */
+const hasArrived = (item: Item, arrived: ReadonlySet<string>): boolean => arrived.has(item.txn) || (item.eventId !== undefined && arrived.has(item.eventId))
+
+/** What waits in the outbox, as it will look. arrived: ids of events, and of transactions that became one. */
 function waiting(items: readonly Item[], me: string, arrived: ReadonlySet<string>): Message[] {
-  const shown = items.filter((item) => standsAlone(item) && !(item.eventId && arrived.has(item.eventId)))
+  const shown = items.filter((item) => standsAlone(item) && !hasArrived(item, arrived))
   const none: Said = { edits: new Map(), reactions: new Map(), redacted: new Set() }
   return shown
     .map((item) => {
@@ -183,7 +185,7 @@ function waiting(items: readonly Item[], me: string, arrived: ReadonlySet<string
 
 /** Edits, reactions and redactions on their way, as if they had arrived. */
 function echoes(view: View, arrived: ReadonlySet<string>): Entry[] {
-  const shown = view.items.filter((item) => !standsAlone(item) && item.state !== 'failed' && !(item.eventId && arrived.has(item.eventId)))
+  const shown = view.items.filter((item) => !standsAlone(item) && item.state !== 'failed' && !hasArrived(item, arrived))
   return shown.map((item) => ({
     id: item.eventId ?? item.txn,
     room: item.room,
@@ -230,7 +232,7 @@ export interface View {
 
 /** A room as rows: dates, the line above the first unread, notices, messages with what belongs to them. */
 export function rows(view: View): Row[] {
-  const arrived = new Set(view.entries.map((entry) => entry.id))
+  const arrived = new Set(view.entries.flatMap(({ id, txn }) => (txn ? [id, txn] : [id])))
   const said = gather([...view.entries, ...echoes(view, arrived)])
   const count = unreadCounter(view.room, view.entries)
   const list: Row[] = []

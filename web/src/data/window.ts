@@ -2,6 +2,7 @@ import { Refused, Unreachable } from '../net/errors'
 import type { Matrix } from '../net/matrix'
 import { floorOf, readOlder, stretchOf } from './arrival'
 import { roomRange, type Database } from './database'
+import { arrivedIn } from './outbox'
 import { standing } from './timeline'
 import type { Entry, Room } from './types'
 
@@ -24,7 +25,7 @@ export class RoomWindow {
     readonly id: string,
     private readonly database: Database,
     private readonly matrix: Matrix,
-    private readonly keep: (room: Room, entries: Entry[]) => void,
+    private readonly keep: (room: Room, entries: Entry[], hasArrived: boolean) => void,
   ) {}
 
   /** The newest page; more, if the first unread message is not far. */
@@ -49,6 +50,12 @@ export class RoomWindow {
     this.set([...all.values()].toSorted((left, right) => left.order - right.order))
     void this.fill()
     return true
+  }
+
+  /** The room was left: nothing of it is kept. */
+  clear(): void {
+    this.set([])
+    this.isStart = false
   }
 
   /** One page more at the older end. False: there is none now. */
@@ -124,7 +131,7 @@ export class RoomWindow {
     const from = room.stretches.find((one) => one.number === number)?.from
     if (from == null) return false
     const page = await this.matrix.messages(this.id, from, PAGE)
-    const transaction = this.database.transaction(['rooms', 'entries'], 'readwrite')
+    const transaction = this.database.transaction(['rooms', 'entries', 'outbox'], 'readwrite')
     const entries = transaction.objectStore('entries')
     const known = new Set<string>()
     for (const event of page.chunk) if (await entries.getKey(event.event_id ?? '')) known.add(event.event_id ?? '')
@@ -133,10 +140,11 @@ export class RoomWindow {
     const grown = readOlder(current, number, page, known)
     void transaction.objectStore('rooms').put(grown.room)
     for (const entry of grown.entries) void entries.put(entry)
+    const hasArrived = await arrivedIn(transaction.objectStore('outbox'), this.id, grown.entries)
     await transaction.done
     this.low = Math.min(this.low, ...grown.entries.map((entry) => entry.order))
     this.apply(grown.entries)
-    this.keep(grown.room, grown.entries)
+    this.keep(grown.room, grown.entries, hasArrived)
     return grown.entries.length > 0 || grown.room.stretches.some((one) => one.number === number && one.from !== null)
   }
 

@@ -5,7 +5,7 @@ import { LARGE } from '../data/media'
 import { memberName } from '../data/rooms'
 import type { Room } from '../data/types'
 import { useClient } from '../ui/client'
-import { Picture } from '../ui/Picture'
+import { PictureButton } from '../ui/Picture'
 import { month, shortTime, t } from '../ui/settings'
 import { FileCard } from './MessageRow'
 import { Viewer } from './Viewer'
@@ -54,9 +54,7 @@ function ThingView(props: { thing: Thing; room: Room; onPhoto: (thing: Thing) =>
   return (
     <Switch>
       <Match when={props.thing.media?.kind === 'image'}>
-        <button type="button" class="cell" onClick={() => props.onPhoto(props.thing)}>
-          <Picture media={client.media} uri={props.thing.media!.uri} size={LARGE} alt={t().photoFrom(who())} />
-        </button>
+        <PictureButton class="cell" media={client.media} uri={props.thing.media!.uri} size={LARGE} alt={t().photoFrom(who())} onOpen={() => props.onPhoto(props.thing)} />
       </Match>
       <Match when={props.thing.media}>
         {(media) => (

@@ -1,4 +1,4 @@
-import { createSignal, For, Match, Show, Switch, type JSX } from 'solid-js'
+import { createEffect, createSignal, For, Match, Show, Switch, type JSX } from 'solid-js'
 import { contentOf } from '../data/content'
 import { LARGE } from '../data/media'
 import { pieces, type Link } from '../data/links'
@@ -8,12 +8,13 @@ import type { Room } from '../data/types'
 import { Avatar } from '../ui/Avatar'
 import { useClient } from '../ui/client'
 import { explain, orSay } from '../ui/errors'
+import { held } from '../ui/held'
 import { Icon } from '../ui/Icon'
 import { live } from '../ui/live'
 import { LocalPicture } from '../ui/LocalPicture'
 import { onLongPress } from '../ui/longPress'
 import { isHuge, lineOf, photoBox } from '../ui/phrases'
-import { Picture } from '../ui/Picture'
+import { PictureButton } from '../ui/Picture'
 import { say } from '../ui/say'
 import { bytes, clock, t } from '../ui/settings'
 import { Words } from '../ui/Words'
@@ -180,9 +181,17 @@ function Photo(props: Props & { media: Media }): JSX.Element {
   const box = () => photoBox(props.media.width, props.media.height)
   const label = () => t().photoFrom(memberName(props.room, props.message.sender))
   return (
-    <button type="button" class="photo" style={{ width: `${box().width}px`, height: `${box().height}px` }} onClick={() => props.onPhoto(props.message)}>
-      <Picture media={client.media} uri={props.media.uri} size={LARGE} alt={label()} width={box().width} height={box().height} />
-    </button>
+    <PictureButton
+      class="photo"
+      style={{ width: `${box().width}px`, height: `${box().height}px` }}
+      media={client.media}
+      uri={props.media.uri}
+      size={LARGE}
+      alt={label()}
+      width={box().width}
+      height={box().height}
+      onOpen={() => props.onPhoto(props.message)}
+    />
   )
 }
 
@@ -191,14 +200,15 @@ const isPlayable = (media: Media | undefined): boolean => media?.kind === 'video
 /** Fetched when somebody wants to see or hear it. */
 function Player(props: { media: Media }): JSX.Element {
   const client = useClient()
-  const [address, setAddress] = createSignal<string>()
-  const load = () => client.media.url(props.media.uri).then(setAddress, (error) => say(explain(error)))
+  const [isWanted, setWanted] = createSignal(false)
+  const file = held(client.media, () => (isWanted() ? props.media.uri : undefined))
+  createEffect(() => file.isLost() && (setWanted(false), say(t().errors.M_UNKNOWN)))
   const label = () => props.media.name || (props.media.kind === 'video' ? t().video : t().audio)
   return (
     <Show
-      when={address()}
+      when={file.address()}
       fallback={
-        <button type="button" class="card" onClick={() => void load()}>
+        <button type="button" class="card" onClick={() => setWanted(true)}>
           <Icon name="play" />
           <span>
             <strong>{label()}</strong>

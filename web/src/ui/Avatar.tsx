@@ -1,5 +1,6 @@
-import { createEffect, createSignal, Show, type JSX } from 'solid-js'
+import { Show, type JSX } from 'solid-js'
 import { SMALL, type MediaShelf } from '../data/media'
+import { held } from './held'
 import { Icon } from './Icon'
 
 const HUES = 8
@@ -15,16 +16,11 @@ const initial = (name: string): string => [...name.replace(/^[@#!]/, '')][0]?.to
 
 /** A photo, or the first letter of the name. It adds nothing to the name beside it, so readers pass it over. */
 export function Avatar(props: { media: MediaShelf; id: string; name: string; uri?: string | undefined; group?: boolean; size?: 'large' }): JSX.Element {
-  const [address, setAddress] = createSignal<string>()
-  createEffect(() => {
-    const { uri } = props
-    setAddress(undefined)
-    if (uri) void props.media.url(uri, SMALL).then((url) => props.uri === uri && setAddress(url), () => {})
-  })
+  const photo = held(props.media, () => props.uri, SMALL)
   return (
     <span class={`avatar hue${hueOf(props.id)}`} classList={{ large: props.size === 'large' }} aria-hidden="true">
-      <Show when={address()} fallback={props.group ? <Icon name="people" /> : initial(props.name)}>
-        {(url) => <img src={url()} alt="" draggable={false} />}
+      <Show when={!photo.isLost() && photo.address()} fallback={props.group ? <Icon name="people" /> : initial(props.name)}>
+        {(url) => <img src={url()} alt="" draggable={false} onError={photo.lose} />}
       </Show>
     </span>
   )

@@ -1,27 +1,59 @@
-import { createEffect, createSignal, Match, Switch, type JSX } from 'solid-js'
+import { Match, Show, Switch, type JSX } from 'solid-js'
 import type { MediaShelf, Size } from '../data/media'
+import { held, type Held } from './held'
 import { Icon } from './Icon'
 import { t } from './settings'
 
+interface Props {
+  media: MediaShelf
+  uri: string
+  size?: Size
+  alt: string
+  width?: number | undefined
+  height?: number | undefined
+}
+
 /** A photo that is fetched when it is drawn. Its place is kept by the measures that the message tells. */
-export function Picture(props: { media: MediaShelf; uri: string; size?: Size; alt: string; width?: number | undefined; height?: number | undefined }): JSX.Element {
-  const [address, setAddress] = createSignal<string>()
-  const [isLost, setLost] = createSignal(false)
-  const load = () => {
-    const { uri } = props
-    setLost(false)
-    void props.media.url(uri, props.size).then((url) => props.uri === uri && setAddress(url), () => setLost(true))
-  }
-  createEffect(load)
+export function Picture(props: Props): JSX.Element {
+  const photo = held(props.media, () => props.uri, props.size)
   return (
-    <Switch fallback={<span class="waiting" aria-hidden="true"><Icon name="photo" /></span>}>
-      <Match when={isLost()}>
+    <Show when={photo.isLost()} fallback={<Shown {...props} photo={photo} />}>
+      <button type="button" class="waiting" onClick={photo.again}>
+        <Lost />
+      </button>
+    </Show>
+  )
+}
+
+/** The same as a button. Pressed, it opens; while the photo could not be had, it tries again. */
+export function PictureButton(props: Props & { class: string; style?: JSX.CSSProperties; onOpen: () => void }): JSX.Element {
+  const photo = held(props.media, () => props.uri, props.size)
+  return (
+    <button type="button" class={props.class} style={props.style} onClick={() => (photo.isLost() ? photo.again() : props.onOpen())}>
+      <Show when={photo.isLost()} fallback={<Shown {...props} photo={photo} />}>
         <span class="waiting">
-          <Icon name="warning" />
-          {t().photoMissing}
+          <Lost />
         </span>
+      </Show>
+    </button>
+  )
+}
+
+function Lost(): JSX.Element {
+  return (
+    <>
+      <Icon name="warning" />
+      {t().photoMissing}
+    </>
+  )
+}
+
+function Shown(props: Props & { photo: Held }): JSX.Element {
+  return (
+    <Switch fallback={<span class="waiting" role="img" aria-label={props.alt}><Icon name="photo" /></span>}>
+      <Match when={props.photo.address()}>
+        {(url) => <img src={url()} alt={props.alt} width={props.width} height={props.height} draggable={false} onError={props.photo.lose} />}
       </Match>
-      <Match when={address()}>{(url) => <img src={url()} alt={props.alt} width={props.width} height={props.height} draggable={false} onError={() => setLost(true)} />}</Match>
     </Switch>
   )
 }

@@ -149,6 +149,7 @@ export const en: Texts = {
   status: 'Server status',
 
   bannerElsewhere: 'Connected through another centre. Carry on as usual.',
+  bannerFull: 'This device has no room left to keep new messages. Please free some.',
   bannerReadonly: (waiting) => `Reading only for now. ${plural(waiting, 'message', 'messages')} will be sent by themselves.`,
   bannerOffline: (waiting, since) =>
     waiting > 0

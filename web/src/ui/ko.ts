@@ -146,6 +146,7 @@ export const ko = {
   status: '서버 상태',
 
   bannerElsewhere: '다른 센터로 연결되었습니다. 평소처럼 쓰시면 됩니다.',
+  bannerFull: '이 기기에 남은 공간이 없어 새 메시지를 저장하지 못합니다. 공간을 비워 주세요.',
   bannerReadonly: (waiting: number) => `지금은 읽기만 됩니다. 보낼 메시지 ${waiting}개는 저절로 보내집니다.`,
   bannerOffline: (waiting: number, since: string) =>
     waiting > 0 ? `${since}부터 연결이 끊겼습니다. 메시지 ${waiting}개는 연결되면 저절로 보내집니다.` : `${since}부터 연결이 끊겼습니다. 본 대화는 그대로 읽을 수 있습니다.`,

@@ -79,6 +79,8 @@ export function bannerText(health: Health): string | null {
   switch (health.kind) {
     case 'normal':
       return null
+    case 'full':
+      return t().bannerFull
     case 'elsewhere':
       return t().bannerElsewhere
     case 'readonly':

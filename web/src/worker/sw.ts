@@ -19,6 +19,11 @@ async function activate(): Promise<void> {
   await self.clients.claim()
 }
 
+/** From the app's own cache and no other: this origin keeps private photos, too. */
+async function kept(request: Request | string): Promise<Response | undefined> {
+  return (await caches.open(CACHE)).match(request)
+}
+
 /** A page: from the server if it answers soon, so that a new version is seen at once; else what was kept. */
 async function page(request: Request): Promise<Response> {
   try {
@@ -27,7 +32,7 @@ async function page(request: Request): Promise<Response> {
   } catch {
     // no network, or no server: that is what the kept one is for
   }
-  return (await caches.match(INDEX)) ?? Response.error()
+  return (await kept(INDEX)) ?? Response.error()
 }
 
 self.addEventListener('install', (event) => event.waitUntil(install()))
@@ -37,7 +42,7 @@ self.addEventListener('fetch', (event) => {
   const url = new URL(request.url)
   if (request.method !== 'GET' || url.origin !== self.location.origin || !url.pathname.startsWith('/app/')) return
   if (request.mode === 'navigate') event.respondWith(page(request))
-  else event.respondWith(caches.match(request).then((kept) => kept ?? fetch(request)))
+  else event.respondWith(kept(request).then((reply) => reply ?? fetch(request)))
 })
 
 export {}
