@@ -5,7 +5,7 @@ OPTIONS → route → shed under pressure → authenticate → rate limit → ha
 
 import hmac
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
@@ -17,7 +17,7 @@ from bongsu.core.errors import Refusal
 from bongsu.core.requester import Requester
 from bongsu.http.authentication import ACCESS_PREFIX
 from bongsu.http.lane import Lane, Take
-from bongsu.http.request import ClientGone, Query, Receive, Request
+from bongsu.http.request import ClientGone, Loss, Query, Receive, Request
 from bongsu.http.response import CORS, Response, empty, refusal
 from bongsu.http.router import Auth, Route, Router
 from bongsu.http.server import LOSS
@@ -113,7 +113,7 @@ class App:
         finally:
             self._shedding.in_flight -= 1
         self._count(scope["method"], template, response.status, started)
-        await self._send(response, scope["method"], send)
+        await self._send(response, scope["method"], send, scope.get(LOSS))
 
     def taking(self, park: Park, template: str) -> Take:
         """The shorter way of long polls (http/lane.py). park: answers them, or says that it cannot."""
@@ -209,17 +209,22 @@ class App:
             SECONDS.observe(time.perf_counter() - started)
 
     @staticmethod
-    async def _send(response: Response, method: str, send: Send) -> None:
+    async def _send(response: Response, method: str, send: Send, loss: Loss | None = None) -> None:
         headers = [(name.encode(), value.encode("latin-1")) for name, value in response.headers.items()]
         headers.extend(CORS)
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         if isinstance(response.body, bytes):
             await send({"type": "http.response.body", "body": b"" if method == "HEAD" else response.body})
             return
-        async for piece in response.body:
-            if method == "HEAD":
-                break
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        pieces = aiter(response.body)
+        try:
+            async for piece in pieces:
+                if method == "HEAD" or (loss is not None and loss.has_come):
+                    break  # nobody reads the rest, so it is not made
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        finally:
+            if isinstance(pieces, AsyncGenerator):
+                await pieces.aclose()
         await send({"type": "http.response.body", "body": b""})
 
 

@@ -36,20 +36,20 @@ def convert(value: object, shape: type[T]) -> T:
 class Loss:
     """The end of a client's connection: whoever wants to hear of it is told, also if it has come already."""
 
-    __slots__ = ("_calls", "_has_come")
+    __slots__ = ("_calls", "has_come")
 
     def __init__(self) -> None:
         self._calls: list[Callable[[], None]] = []
-        self._has_come = False
+        self.has_come = False
 
     def tell(self, call: Callable[[], None]) -> None:
-        if self._has_come:
+        if self.has_come:
             call()
         else:
             self._calls.append(call)
 
     def come(self) -> None:
-        self._has_come = True
+        self.has_come = True
         for call in self._calls:
             call()
 

@@ -20,7 +20,10 @@ ANSWER_HEAD: Final = b"".join(
 
 
 class Response:
-    """status, headers (lower-case names) and a body: bytes, or an iterator of pieces with a content-length header."""
+    """status, headers (lower-case names) and a body: bytes, or an iterator of pieces.
+
+    With a content-length header, if the length is known; else it goes in chunks.
+    """
 
     __slots__ = ("body", "headers", "status")
 
