@@ -17,6 +17,7 @@ from tests.api.keys import publish
 from tests.api.talking import V3, Json, Talker, room, segment, sign_up
 from tests.server import Server
 
+from bongsu.core import limits
 from bongsu.store import sliding as table
 from bongsu.store.database import Database
 from bongsu.store.embedded import EmbeddedPostgres
@@ -117,6 +118,44 @@ async def test_a_growing_window_tells_the_rooms_it_comes_to(alice: Talker) -> No
     assert set((await slider.ask(lists=top(3)))["rooms"]) == {made[2], made[1]}
     several = {"rooms": {"ranges": [[0, 0], [4, 9]], "timeline_limit": 1}}
     assert set((await slider.ask(lists=several))["rooms"]) == {made[0]}
+
+
+async def test_one_answer_holds_so_many_rooms_and_the_next_goes_on(alice: Talker) -> None:
+    """What is new in known rooms is bounded as what is told of new ones; nothing gets lost by it."""
+    limit = limits.SLIDING_TIMELINE_EVENTS_MAX
+    at_once = limits.SLIDING_EVENTS_AT_ONCE_MAX // limit
+    made = await asyncio.gather(*(alice.make_room() for _ in range(at_once + 2)))
+    slider = Slider(alice, lists=top(99, limit))
+    for text in ("", "news"):
+        if text:
+            await asyncio.gather(*(alice.say(room_id, text) for room_id in made))
+        first, second = await slider.ask(), await slider.ask(timeout=WAIT_MS)
+        assert (len(first["rooms"]), len(second["rooms"])) == (at_once, 2)
+        assert {*first["rooms"], *second["rooms"]} == set(made)
+    for part in (*first["rooms"].values(), *second["rooms"].values()):
+        assert bodies(part)[-1] == "news"
+    assert (await slider.ask())["rooms"] == {}
+
+
+async def test_lists_may_cross_in_any_number_of_ways(alice: Talker) -> None:
+    """A connection remembers some kinds of required state. Where lists make more of them, more is told."""
+    made = await rooms_of(alice, 14)
+    lists = {
+        str(number): {
+            "ranges": [[number, 99]],
+            "timeline_limit": 1,
+            "required_state": [[NAME, ""], ["org.x", f"{number}"]],
+        }
+        for number in range(14)
+    }
+    slider = Slider(alice, lists=lists)
+    answer = await slider.ask()
+    assert set(answer["rooms"]) == set(made)
+    assert all((NAME, "") in keys(part) for part in answer["rooms"].values())
+    assert (await slider.ask())["rooms"] == {}
+    await alice.say(made[0], "up")
+    assert set((await slider.ask())["rooms"]) == {made[0]}
+    assert (await slider.ask())["rooms"] == {}
 
 
 async def test_a_room_that_comes_back_goes_on_where_it_was(alice: Talker) -> None:

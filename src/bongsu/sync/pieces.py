@@ -32,14 +32,6 @@ class Shown(msgspec.Struct, frozen=True, eq=False):
     lists: frozenset[str] = frozenset()
     is_subscribed: bool = False
 
-    def and_also(self, other: "Shown") -> "Shown":
-        return Shown(
-            self.required.and_also(other.required),
-            max(self.limit, other.limit),
-            self.lists | other.lists,
-            self.is_subscribed or other.is_subscribed,
-        )
-
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """since: up to where the room was told, 0 for not at all; known: the required state that was told up to there.
@@ -90,11 +82,6 @@ class Piece(msgspec.Struct):
     @property
     def room_id(self) -> str:
         return self.wanted.room_id
-
-    @property
-    def since(self) -> int:
-        """Up to where the client knows the room."""
-        return 0 if self.kind is Kind.INITIAL else self.wanted.since
 
     def cut(self) -> None:
         """Of a room that the client knows and wants more of: leaves out what it has."""

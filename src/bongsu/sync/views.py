@@ -13,6 +13,7 @@ from bongsu.store import personal
 from bongsu.store.database import Database
 from bongsu.store.feed import Feed
 from bongsu.store.rooms import Membership
+from bongsu.sync.kinds import Growth, Looks
 from bongsu.sync.pieces import Shown, Wanted
 from bongsu.sync.readers import Reader, Readers
 from bongsu.sync.shelf import Shelf, Shelves, is_shown, window
@@ -56,10 +57,9 @@ class View(msgspec.Struct):
 
     def cut(self) -> None:
         """Leaves out rooms that would make the answer too large, the last ones: as if they were not in view yet."""
-        whole = [wanted for wanted in self.wanted if wanted.is_fresh or wanted.grows]
-        longest = max((wanted.asked_limit for wanted in whole), default=0)
+        longest = max((wanted.asked_limit for wanted in self.wanted), default=0)
         count = min(limits.SLIDING_ROOMS_AT_ONCE_MAX, limits.SLIDING_EVENTS_AT_ONCE_MAX // max(1, longest))
-        later = {wanted.room_id for wanted in whole[count:]}
+        later = {wanted.room_id for wanted in self.wanted[count:]}
         if later:
             self.is_cut = True
             self.wanted = [wanted for wanted in self.wanted if wanted.room_id not in later]
@@ -98,7 +98,7 @@ class Views:
         view = View(shelf.pos, reader, shelf, {name: len(order) for name, order in lists.items()}, is_quiet)
         if is_quiet:
             return view
-        _look(view.shown, lists, ask.body, reader)
+        view.shown = _look(lists, ask.body, reader)
         await self._choose(reader, view, place)
         view.cut()
         return view
@@ -108,6 +108,7 @@ class Views:
         touched_at = {room_id: pos for pos, room_id in reader.touches}  # the newest, for it stands last
         long_ago: list[Wanted] = []
         satisfied: dict[tuple[int, int], bool] = {}
+        growth = Growth(place.configs)
         key_of, told_of, since = view.shelf.key, place.told, place.token.pos
         is_remembered = since >= reader.touched_after
         for room_id, asked in view.shown.items():
@@ -122,7 +123,7 @@ class Views:
                     satisfied[both] = told.limit >= asked.limit and place.config(told).covers(asked.required)
                 if satisfied[both]:
                     continue
-            wanted = _wanted(reader.memberships[room_id], told, asked, place)
+            wanted = _wanted(reader.memberships[room_id], told, asked, place, growth)
             if wanted.since < reader.touched_after and not wanted.is_fresh:
                 long_ago.append(wanted)
             elif wanted.is_fresh or wanted.grows or touched_at.get(room_id, 0) > wanted.since:
@@ -139,15 +140,32 @@ class Views:
         return [wanted for wanted in rooms if wanted.room_id in touched or wanted.grows]
 
 
-def _look(shown: dict[str, Shown], lists: Mapping[str, dict[str, int]], body: Body, reader: Reader) -> None:
-    """Adds the rooms in the windows of the lists, and those that are subscribed to."""
+def _look(lists: Mapping[str, dict[str, int]], body: Body, reader: Reader) -> dict[str, Shown]:
+    """The rooms in the windows of the lists, and those that are subscribed to."""
+    looks = Looks()
     for name, asked in body.lists.items():
-        alike = _asked(asked, reader, name)
-        for first, last in asked.windows:
-            _show(shown, window(lists[name], first, last), alike)
+        number = looks.add(_asked(asked, reader, name))
+        for first, last in _apart(asked.windows):
+            for room_id in window(lists[name], first, last):
+                looks.show(room_id, number)
+    alike: dict[RoomAsk, int] = {}
     for room_id, subscribed in body.room_subscriptions.items():
         if is_shown(reader.memberships.get(room_id), reader):
-            _show(shown, [room_id], _asked(subscribed, reader, None))
+            if subscribed not in alike:
+                alike[subscribed] = looks.add(_asked(subscribed, reader, None))
+            looks.show(room_id, alike[subscribed])
+    return looks.shown()
+
+
+def _apart(windows: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same places, none of them twice."""
+    apart: list[tuple[int, int]] = []
+    for first, last in sorted(windows):
+        if apart and first <= apart[-1][1] + 1:
+            apart[-1] = (apart[-1][0], max(apart[-1][1], last))
+        else:
+            apart.append((first, last))
+    return apart
 
 
 def _left(reader: Reader, view: View, place: Place, newest: Mapping[str, int]) -> list[Wanted]:
@@ -164,7 +182,7 @@ def _left(reader: Reader, view: View, place: Place, newest: Mapping[str, int]) -
         told = place.told(view.shelf.key(room_id))
         if told is not None:
             asked = Shown(place.config(told), told.limit)
-            found.append(_wanted(membership, told, asked, place))
+            found.append(_wanted(membership, told, asked, place, Growth(place.configs)))
     return found
 
 
@@ -175,14 +193,7 @@ def _asked(asked: RoomAsk, reader: Reader, name: str | None) -> Shown:
     return Shown(required, limit, frozenset() if name is None else frozenset({name}), name is None)
 
 
-def _show(shown: dict[str, Shown], room_ids: Iterable[str], asked: Shown) -> None:
-    for room_id in room_ids:
-        present = shown.setdefault(room_id, asked)
-        if present is not asked:
-            shown[room_id] = present.and_also(asked)
-
-
-def _wanted(membership: Membership, told: Told | None, asked: Shown, place: Place) -> Wanted:
+def _wanted(membership: Membership, told: Told | None, asked: Shown, place: Place, growth: Growth) -> Wanted:
     """A room that was told before is wanted as it was then, and as it is asked for now."""
     since = 0 if told is None else told.pos or place.token.pos
     known = Required() if told is None else place.config(told)
@@ -190,7 +201,7 @@ def _wanted(membership: Membership, told: Told | None, asked: Shown, place: Plac
         membership=membership,
         told=told,
         since=since,
-        required=asked.required if told is None else known.and_also(asked.required),
+        required=growth.of(known, asked.required),
         known=known,
         asked_limit=asked.limit,
         limit=asked.limit if told is None else max(told.limit, asked.limit),
