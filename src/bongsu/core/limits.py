@@ -189,6 +189,7 @@ PUSH_SET_SECONDS = 30.0  # how long ago a pusher may have been set and only now 
 PUSH_SEGMENTS_MAX = 1_000  # commits not yet looked at; more are found in the tables instead
 PUSH_ROOMS_CACHED_MAX = 10_000  # rooms whose people with pushers a worker keeps in memory
 PUSH_POSITIONS_MAX = 200_000  # how far back a worker looks for what is owed, after all were away
+PUSH_PEOPLE_AT_ONCE = 100  # of a room whose rules are asked before others have their turn: under a millisecond
 PUSH_ROUNDS_MAX = 6  # pushers whose rules are evaluated at the same time: most connections are for people who wait
 PUSH_QUEUE_MAX = 50  # newest events that one pusher is told of after it could not be reached; nobody reads more
 PUSH_BADGE_ROOMS_MAX = 200  # rooms with unread messages that a badge counts

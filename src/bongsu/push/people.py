@@ -130,8 +130,7 @@ class People:
         concerned: list[tuple[str, str, int]] = []
         for segment in segments:
             for event in segment.events:
-                concerned += [(user_id, event.room_id, event.pos - 1) for user_id in self._whom(event)]
-                await asyncio.sleep(0)  # a room may hold thousands
+                concerned += [(user_id, event.room_id, event.pos - 1) for user_id in await self._whom(event)]
             concerned += [
                 (receipt.user_id, receipt.room_id, receipt.pos - 1)
                 for receipt in segment.receipts
@@ -149,9 +148,15 @@ class People:
         for room_id in room_ids:
             self._in_room.move_to_end(room_id)
 
-    def _whom(self, event: Event) -> list[str]:
+    async def _whom(self, event: Event) -> list[str]:
+        """A room may hold thousands: others have their turn between them."""
         inside = self._in_room[event.room_id]
-        whom = [user_id for user_id in inside if user_id in self._of_user and self._may_concern(user_id, event)]
+        whom: list[str] = []
+        for number, user_id in enumerate(list(inside)):
+            if number % limits.PUSH_PEOPLE_AT_ONCE == 0:
+                await asyncio.sleep(0)
+            if user_id in self._of_user and self._may_concern(user_id, event):
+                whom.append(user_id)
         person = event.state_key
         if event.type == MEMBER and person is not None and person in self._of_user:
             (inside.add if membership_of(event) == "join" else inside.discard)(person)
