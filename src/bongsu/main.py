@@ -8,6 +8,11 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
+from bongsu.bookings import later
+from bongsu.bookings.ledger import Ledger
+from bongsu.bookings.offers import Offers
+from bongsu.bookings.places import Places
+from bongsu.bookings.tickets import Tickets
 from bongsu.config import Settings
 from bongsu.core import ids, limits, usernames
 from bongsu.core.addresses import networks
@@ -187,7 +192,7 @@ class Worker:
         self._speak_outside()
         self._serve_people()
         self._look_after()
-        routes = [*self._account_routes(), *self._room_routes(), *self._site_routes()]
+        routes = [*self._account_routes(), *self._room_routes(), *self._service_routes(), *self._site_routes()]
         routes += OpenApi(routes).routes()
         self.app = App(Router(routes), self.tokens, self.limiter, self.shedding, settings.peer_secret, self.services)
 
@@ -277,10 +282,12 @@ class Worker:
     def _serve_people(self) -> None:
         """The services, and what they share. Their accounts and their timers' handlers are named here."""
         database, name = self.database, self.settings.server_name
-        speakers = {ids.user_id(usernames.BOOKINGS, name): "Bookings · 예약"}
+        bookings = ids.user_id(usernames.BOOKINGS, name)
+        speakers = {bookings: "Bookings · 예약"}
         self.poster = Poster(database, self.committer, self._new_room_id, speakers)
         self.writes = Writes(database, now_ms, self.poster.hurry)
-        handlers: dict[str, Handler] = {}
+        self.booking = Ledger(bookings, now_ms)
+        handlers: dict[str, Handler] = {**later.handlers(self.booking)}
         self.clock = Clock(database, handlers, now_ms, self.poster.hurry)
 
     def _look_after(self) -> None:
@@ -429,6 +436,14 @@ class Worker:
             self.sliding,
             self.event_stream,
             OldSync(database, self.feed, rooms, self.sync),
+        )
+        return [route for family in families for route in family.routes()]
+
+    def _service_routes(self) -> list[Route]:
+        database, writes, tickets = self.database, self.writes, Tickets(self.database)
+        families = (
+            Offers(database, self.booking, writes, tickets),
+            Places(database, self.booking, writes, tickets, self.poster.hurry, self.settings.server_name),
         )
         return [route for family in families for route in family.routes()]
 

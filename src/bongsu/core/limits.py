@@ -385,7 +385,6 @@ NOTICES_AT_ONCE_MAX = 5  # under way together: each may make a room, some 10 ms 
 
 # --- what services share ---
 TIMER_LOOK_SECONDS = 0.5  # how often a worker looks for what is due: nobody sees half a second in a reminder
-TIMER_IDLE_MS_MAX = 10_000  # a handler that says nothing for so long is dead, and its timer another worker's
 TIMER_RETRY_MS_MIN = 1_000  # after a handler's first failure, doubled with each
 TIMER_RETRY_MS_MAX = 60_000  # a fault of the moment is over in seconds; one of the program may last
 OUTBOX_LOOK_SECONDS = 0.5  # how often a worker looks for what others left; its own goes at once

@@ -1,5 +1,6 @@
 """What a route says of itself, for the description that is generated (workflow/openapi.py)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -16,5 +17,5 @@ class Described(msgspec.Struct, frozen=True):
     answers: dict[int, Any]
     body: Any = None
     query: tuple[str, ...] = ()
-    errors: dict[int, tuple[str, ...]] = {}
+    errors: Mapping[int, tuple[str, ...]] = {}
     is_write: bool = False

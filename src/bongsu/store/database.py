@@ -175,6 +175,12 @@ async def commit_at_once(connection: Connection, statement: Callable[[Connection
     return result
 
 
+async def end_when_silent(connection: Connection) -> None:
+    """For a transaction that others wait for: its worker may be in a site that is gone, and its locks go with it."""
+    idle_ms = int(limits.COMMIT_IDLE_SECONDS_MAX * 1000)
+    await connection.execute(f"SET LOCAL idle_in_transaction_session_timeout = {idle_ms}")
+
+
 def _snapshot_of(connection: Connection) -> Any:
     return connection.transaction(isolation="repeatable_read", readonly=True)
 

@@ -9,7 +9,7 @@ import msgspec
 
 from bongsu.core import limits
 from bongsu.core.json import JsonObject, decode, encode
-from bongsu.store.database import GONE, Connection, Database
+from bongsu.store.database import GONE, Connection, Database, end_when_silent
 
 
 class Timer(msgspec.Struct, frozen=True):
@@ -89,8 +89,7 @@ class Timers:
 
 
 async def _take(connection: Connection, kinds: Sequence[str], now_ms: int) -> Timer | None:
-    """A worker whose site is gone keeps no row: its session ends when it says nothing."""
-    await connection.execute(f"SET LOCAL idle_in_transaction_session_timeout = {limits.TIMER_IDLE_MS_MAX}")
+    await end_when_silent(connection)
     row = await connection.fetchrow(
         "DELETE FROM timers WHERE timer_id = (SELECT timer_id FROM timers WHERE due_at <= $1 AND kind = ANY($2)"
         " ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING timer_id, kind, due_at, payload",

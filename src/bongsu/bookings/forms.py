@@ -1,0 +1,169 @@
+"""What is read and answered over HTTP. Times: ms since the epoch; those that are read may be RFC 3339, too."""
+
+import secrets
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from bongsu.core import ids, limits
+from bongsu.core.errors import invalid_param
+from bongsu.core.json import JsonObject
+from bongsu.store.bookings import Booking, Offer
+
+_HOUR_MS = 3_600_000
+
+
+class NewOffer(msgspec.Struct):
+    """ends_at: an hour after the beginning. opens_at: now. hold_seconds: 0, no confirmation. room_id: for everybody."""
+
+    title: str
+    place: str
+    starts_at: int | str
+    capacity: int
+    ends_at: int | str | None = None
+    opens_at: int | str | None = None
+    area: str = ""
+    hold_seconds: int = 0
+    room_id: str | None = None
+
+
+class Wish(msgspec.Struct):
+    """waitlist: if it is sold out, take the next place that comes free."""
+
+    waitlist: bool = False
+
+
+class CheckIn(msgspec.Struct):
+    """A ticket as its code was read, or the id of a booking."""
+
+    ticket: str | None = None
+    booking_id: str | None = None
+
+
+class NewSubscription(msgspec.Struct):
+    """area: any, if empty. Of offers that begin between the times; without them, of all."""
+
+    area: str = ""
+    not_before: int | str | None = None
+    not_after: int | str | None = None
+
+
+# --- answers, as they are described ---
+
+
+class Made(msgspec.Struct):
+    offer_id: str
+
+
+class Placed(msgspec.Struct):
+    booking_id: str
+    state: str
+    until: int | None = None
+
+
+class InLine(msgspec.Struct):
+    booking_id: str
+    state: str
+    position: int
+
+
+class BookingSaid(msgspec.Struct, omit_defaults=True):
+    booking_id: str
+    offer_id: str
+    state: str
+    made_at: int
+    until: int | None = None
+    position: int | None = None
+
+
+class OfferSaid(msgspec.Struct, omit_defaults=True, kw_only=True):
+    offer_id: str
+    provider: str
+    title: str
+    place: str
+    area: str
+    starts_at: int
+    ends_at: int
+    opens_at: int
+    capacity: int
+    available: int
+    hold_seconds: int
+    state: str
+    room_id: str | None = None
+    booking: BookingSaid | None = None
+
+
+class Guest(msgspec.Struct):
+    booking_id: str
+    user_id: str
+    state: str
+    arrival: int
+
+
+def offer_said(offer: Offer, booking: BookingSaid | None = None) -> JsonObject:
+    known: dict[str, Any] = {name: getattr(offer, name) for name in OfferSaid.__struct_fields__ if hasattr(offer, name)}
+    said = OfferSaid(**known, available=offer.capacity - offer.taken, booking=booking)
+    return dict(msgspec.to_builtins(said))
+
+
+def booking_said(booking: Booking, position: int | None = None) -> BookingSaid:
+    return BookingSaid(
+        booking.booking_id, booking.offer_id, booking.state.value, booking.made_at, booking.until, position
+    )
+
+
+def offer_of(form: NewOffer, provider: str, now_ms: int) -> Offer:
+    """Refuses what nobody could book."""
+    starts_at = time_of(form.starts_at, "starts_at")
+    ends_at = starts_at + _HOUR_MS if form.ends_at is None else time_of(form.ends_at, "ends_at")
+    opens_at = now_ms if form.opens_at is None else max(now_ms, time_of(form.opens_at, "opens_at"))
+    if not 1 <= form.capacity <= limits.BOOKING_CAPACITY_MAX:
+        raise invalid_param(f"capacity is between 1 and {limits.BOOKING_CAPACITY_MAX}")
+    if not 0 <= form.hold_seconds <= limits.BOOKING_HOLD_SECONDS_MAX:
+        raise invalid_param(f"hold_seconds is between 0 and {limits.BOOKING_HOLD_SECONDS_MAX}")
+    if ends_at < starts_at or ends_at <= now_ms or opens_at >= ends_at:
+        raise invalid_param("an offer opens before it ends, ends after it begins, and is not over yet")
+    if form.room_id is not None and not ids.is_room_id(form.room_id):
+        raise invalid_param("room_id is no room's id")
+    return Offer(
+        offer_id=f"o{secrets.token_hex(12)}",
+        provider=provider,
+        title=_text(form.title, "title"),
+        place=_text(form.place, "place"),
+        area=_text(form.area, "area", may_be_empty=True),
+        starts_at=starts_at,
+        ends_at=ends_at,
+        opens_at=opens_at,
+        capacity=form.capacity,
+        hold_seconds=form.hold_seconds,
+        room_id=form.room_id,
+        made_at=now_ms,
+    )
+
+
+def time_of(said: int | str, name: str) -> int:
+    if isinstance(said, str):
+        try:
+            found = datetime.fromisoformat(said)
+        except ValueError:
+            raise invalid_param(f"{name} is ms since the epoch, or a time as in RFC 3339") from None
+        if found.tzinfo is None:
+            raise invalid_param(f"{name} needs a time zone, such as +09:00")
+        said = round(found.timestamp() * 1000)
+    if not 0 <= said <= 253_402_300_799_000 - _HOUR_MS * 24:  # the year 9999, which calendars end with
+        raise invalid_param(f"{name} is no time that can come")
+    return said
+
+
+def _text(said: str, name: str, *, may_be_empty: bool = False) -> str:
+    text = said.strip()
+    if not text and not may_be_empty:
+        raise invalid_param(f"{name} is empty")
+    if any(ord(letter) < 32 or ord(letter) == 127 for letter in text):
+        raise invalid_param(f"{name} is one line of text")
+    return ids.check_text(text, name, limits.BOOKING_TEXT_BYTES_MAX)
+
+
+def area_of(form: NewSubscription) -> str:
+    return _text(form.area, "area", may_be_empty=True)

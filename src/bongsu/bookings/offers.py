@@ -1,0 +1,219 @@
+"""What providers do (under /_bongsu/v1/bookings).
+
+POST, GET /offers · GET /offers/{offer_id} · POST /offers/{offer_id}/close · POST /offers/{offer_id}/check_in ·
+GET /offers/{offer_id}/bookings · GET /offers/{offer_id}/bookings.csv · GET /offers/{offer_id}/audit
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from bongsu.bookings.forms import (
+    CheckIn,
+    Guest,
+    Made,
+    NewOffer,
+    OfferSaid,
+    Placed,
+    booking_said,
+    offer_of,
+    offer_said,
+)
+from bongsu.bookings.ledger import Ledger, no_offer, placed, subject
+from bongsu.bookings.tickets import Tickets
+from bongsu.core import limits
+from bongsu.core.bookings import Action, State
+from bongsu.core.errors import forbidden, missing_param
+from bongsu.core.moderation import suspended
+from bongsu.core.paging import Page, next_token
+from bongsu.core.tiers import Tier
+from bongsu.http.describing import Described
+from bongsu.http.request import Request
+from bongsu.http.response import Response, reply
+from bongsu.http.router import Route
+from bongsu.store import audit
+from bongsu.store import bookings as table
+from bongsu.store.bookings import Booking, Offer
+from bongsu.store.database import Connection, Database
+from bongsu.store.idempotency import Answer
+from bongsu.workflow.lists import csv_answer, page_of
+from bongsu.workflow.writes import Writes
+
+BOOKINGS: Final = "/_bongsu/v1/bookings"
+_OFFER: Final = f"{BOOKINGS}/offers/{{offer_id}}"
+_PAGED: Final = ("limit", "from")
+
+
+class OffersSaid(msgspec.Struct):
+    offers: list[OfferSaid]
+    next_batch: str | None = None
+
+
+class GuestsSaid(msgspec.Struct):
+    bookings: list[Guest]
+    next_batch: str | None = None
+
+
+class AuditSaid(msgspec.Struct):
+    """faults: what is wrong with the whole chain; empty: nothing was altered."""
+
+    entries: list[audit.AuditEntry]
+    faults: list[str]
+    next_batch: str | None = None
+
+
+class Offers:
+    """Whoever has an account may publish; what is done with an offer is its provider's, or an administrator's."""
+
+    def __init__(self, database: Database, ledger: Ledger, writes: Writes, tickets: Tickets) -> None:
+        self._database = database
+        self._ledger = ledger
+        self._writes = writes
+        self._tickets = tickets
+
+    def routes(self) -> list[Route]:
+        wrong = {409: ("BONGSU_WRONG_STATE", "BONGSU_ALREADY_ARRIVED")}
+        write: dict[str, Any] = {"bucket": "book", "tier": Tier.SERVICE}
+        read: dict[str, Any] = {"bucket": "read", "tier": Tier.SERVICE}
+        publish = Described("Publishes an offer", {201: Made}, NewOffer, is_write=True)
+        check_in = Described("Somebody has come", {200: Placed}, CheckIn, errors=wrong, is_write=True)
+        audited = Described("Who did what to it", {200: AuditSaid}, query=_PAGED)
+        return [
+            Route("POST", f"{BOOKINGS}/offers", self.publish, **write, described=publish),
+            Route(
+                "GET",
+                f"{BOOKINGS}/offers",
+                self.all,
+                **read,
+                described=Described("What can be booked", {200: OffersSaid}, query=("area", *_PAGED)),
+            ),
+            Route("GET", _OFFER, self.one, **read, described=Described("One offer", {200: OfferSaid})),
+            Route(
+                "POST",
+                f"{_OFFER}/close",
+                self.close,
+                **write,
+                described=Described("Calls it off", {200: OfferSaid}, is_write=True),
+            ),
+            Route("POST", f"{_OFFER}/check_in", self.check_in, **write, described=check_in),
+            Route(
+                "GET",
+                f"{_OFFER}/bookings",
+                self.bookings,
+                **read,
+                described=Described("Who has booked", {200: GuestsSaid}, query=_PAGED),
+            ),
+            Route(
+                "GET", f"{_OFFER}/bookings.csv", self.csv, **read, described=Described("Who has booked", {200: None})
+            ),
+            Route("GET", f"{_OFFER}/audit", self.audit, **read, described=audited),
+        ]
+
+    async def publish(self, request: Request) -> Response:
+        if request.requester.is_suspended:
+            raise suspended()
+        form = await request.read(NewOffer)
+
+        async def work(connection: Connection) -> Answer:
+            offer = offer_of(form, request.requester.user_id, self._ledger.now_ms())
+            if offer.room_id is not None and not await table.members_of(connection, offer.room_id, [offer.provider]):
+                raise forbidden("you are not in that room")
+            await self._ledger.publish(connection, offer)
+            return Answer(201, {"offer_id": offer.offer_id})
+
+        return await self._writes.once(request, work)
+
+    async def all(self, request: Request) -> Response:
+        page, user_id = page_of(request), request.requester.user_id
+        found = await table.offers_for(self._database, user_id, self._ledger.now_ms(), request.query.get("area"), page)
+        places = [(offer.starts_at, offer.offer_id) for offer in found]
+        return reply({"offers": [offer_said(offer) for offer in found], **next_token(page, places)})
+
+    async def one(self, request: Request) -> Response:
+        user_id = request.requester.user_id
+        offer = await table.offer_for(self._database, user_id, request.params["offer_id"])
+        if offer is None:
+            raise no_offer()
+        booking = await table.booking_in(self._database, offer.offer_id, user_id)
+        if booking is None:
+            return reply(offer_said(offer))
+        waits = booking.state is State.WAITING
+        position = await table.position_of(self._database, booking) if waits else None
+        return reply(offer_said(offer, booking_said(booking, position)))
+
+    async def close(self, request: Request) -> Response:
+        async def work(connection: Connection) -> Answer:
+            offer = await self._own_locked(connection, request)
+            if offer.state != "closed":
+                await self._ledger.close(connection, offer, request.requester.user_id)
+            closed = await table.lock_offer(connection, offer.offer_id)
+            assert closed is not None
+            return Answer(200, offer_said(closed))
+
+        return await self._writes.once(request, work)
+
+    async def check_in(self, request: Request) -> Response:
+        form = await request.read(CheckIn)
+        if (form.ticket is None) == (form.booking_id is None):
+            raise missing_param("either ticket or booking_id")
+
+        async def work(connection: Connection) -> Answer:
+            offer = await self._own_locked(connection, request)
+            booking_id = form.booking_id
+            if form.ticket is not None:
+                booking_id = await self._tickets.booking_of(connection, offer.offer_id, form.ticket)
+            assert booking_id is not None
+            marked = await self._ledger.mark(connection, offer, booking_id, Action.ARRIVE, request.requester.user_id)
+            return Answer(200, placed(marked).body)
+
+        return await self._writes.once(request, work)
+
+    async def bookings(self, request: Request) -> Response:
+        page = page_of(request)
+        offer = await self._own(request)
+        found = await table.bookings_of_offer(self._database, offer.offer_id, page)
+        places = [(booking.arrival, booking.booking_id) for booking in found]
+        return reply({"bookings": [_guest(booking) for booking in found], **next_token(page, places)})
+
+    async def csv(self, request: Request) -> Response:
+        offer = await self._own(request)
+        found = await table.bookings_of_offer(self._database, offer.offer_id, Page(limits.EXPORT_ROWS_MAX, None))
+        rows = [(each.arrival, each.user_id, each.state.value, each.booking_id) for each in found]
+        return csv_answer(offer.offer_id, ("arrival", "user_id", "state", "booking_id"), rows)
+
+    async def audit(self, request: Request) -> Response:
+        page = page_of(request)
+        named = subject((await self._own(request)).offer_id)
+        after = 0 if page.after is None else page.after[0]
+        found = await audit.entries(self._database, named, after, page.count)
+        faults = await audit.faults(self._database, named)
+        entries = [msgspec.to_builtins(entry) for entry in found]
+        return reply({"entries": entries, "faults": faults, **next_token(page, [(each.number, "") for each in found])})
+
+    async def _own(self, request: Request) -> Offer:
+        offer_id, requester = request.params["offer_id"], request.requester
+        if requester.is_admin:
+            return _checked(await table.offer_of(self._database, offer_id), request)
+        return _checked(await table.offer_for(self._database, requester.user_id, offer_id), request)
+
+    async def _own_locked(self, connection: Connection, request: Request) -> Offer:
+        """Who may not see it learns nothing of it."""
+        await self._own(request)
+        return _checked(await table.lock_offer(connection, request.params["offer_id"]), request)
+
+
+def _checked(offer: Offer | None, request: Request) -> Offer:
+    if offer is None:
+        raise no_offer()
+    if offer.provider != request.requester.user_id and not request.requester.is_admin:
+        raise forbidden("this is for the provider of the offer")
+    return offer
+
+
+def _guest(booking: Booking) -> dict[str, Any]:
+    return {
+        "booking_id": booking.booking_id,
+        "user_id": booking.user_id,
+        "state": booking.state.value,
+        "arrival": booking.arrival,
+    }

@@ -1,0 +1,239 @@
+"""What people do who want a place (under /_bongsu/v1/bookings).
+
+POST /offers/{offer_id}/book · GET / · GET, DELETE /{booking_id} · POST /{booking_id}/confirm ·
+GET /{booking_id}/ticket · GET /{booking_id}/ticket.svg · GET /{booking_id}/calendar.ics · GET /key ·
+GET, POST /subscriptions · DELETE /subscriptions/{subscription_id}
+"""
+
+import base64
+import io
+import secrets
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+import segno
+
+from bongsu.bookings.calendar import calendar
+from bongsu.bookings.forms import (
+    BookingSaid,
+    InLine,
+    NewSubscription,
+    Placed,
+    Wish,
+    area_of,
+    booking_said,
+    time_of,
+)
+from bongsu.bookings.ledger import Attempt, Ledger, no_booking, placed
+from bongsu.bookings.lines import Lines
+from bongsu.bookings.tickets import Tickets, no_ticket
+from bongsu.core import limits
+from bongsu.core.bookings import State
+from bongsu.core.errors import Refusal, not_found
+from bongsu.core.paging import next_token
+from bongsu.core.tiers import Tier
+from bongsu.http.describing import Described
+from bongsu.http.request import Request
+from bongsu.http.response import Response, reply
+from bongsu.http.router import Auth, Route
+from bongsu.store import bookings as table
+from bongsu.store.bookings import Booking, Offer, Subscription
+from bongsu.store.database import Connection, Database
+from bongsu.store.idempotency import Answer
+from bongsu.workflow.lists import page_of
+from bongsu.workflow.writes import Writes, answered, key_of
+
+_BASE: Final = "/_bongsu/v1/bookings"
+_ONE: Final = f"{_BASE}/{{booking_id}}"
+_PRIVATE: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+
+
+class Mine(msgspec.Struct):
+    bookings: list[BookingSaid]
+    next_batch: str | None = None
+
+
+class TicketSaid(msgspec.Struct):
+    ticket: str
+
+
+class KeySaid(msgspec.Struct):
+    """key: 32 bytes in base64, of Ed25519."""
+
+    algorithm: str
+    key: str
+
+
+class Subscribed(msgspec.Struct):
+    subscription_id: str
+
+
+class Subscriptions(msgspec.Struct):
+    subscriptions: list[Subscription]
+
+
+class Empty(msgspec.Struct):
+    pass
+
+
+class Places:
+    """Each person sees and changes their own bookings alone. hurry: there is something in the outbox."""
+
+    def __init__(
+        self,
+        database: Database,
+        ledger: Ledger,
+        writes: Writes,
+        tickets: Tickets,
+        hurry: Callable[[], None],
+        server_name: str,
+    ) -> None:
+        self._database = database
+        self._ledger = ledger
+        self._writes = writes
+        self._tickets = tickets
+        self._lines = Lines(database, ledger)
+        self._hurry = hurry
+        self._server_name = server_name
+
+    def routes(self) -> list[Route]:
+        write: dict[str, Any] = {"bucket": "book", "tier": Tier.SERVICE}
+        read: dict[str, Any] = {"bucket": "read", "tier": Tier.SERVICE}
+        codes = {409: ("BONGSU_SOLD_OUT", "BONGSU_ALREADY_BOOKED", "BONGSU_OFFER_CLOSED")}
+        wrong = {409: ("BONGSU_WRONG_STATE",)}
+        book = Described("Takes a place", {201: Placed, 202: InLine}, Wish, errors=codes, is_write=True)
+        confirm = Described("Confirms a held place", {200: Placed}, errors=wrong, is_write=True)
+        cancel = Described("Gives a place back", {200: Placed}, errors=wrong, is_write=True)
+        key = Described("What tickets are checked with", {200: KeySaid})
+        subscribe = Described("Wants to hear of what is released", {201: Subscribed}, NewSubscription, is_write=True)
+        subscribed = Described("One's subscriptions", {200: Subscriptions})
+        unsubscribe = Described("Ends a subscription", {200: Empty}, is_write=True)
+        mine = Described("One's bookings", {200: Mine}, query=("limit", "from"))
+        return [
+            Route("POST", f"{_BASE}/offers/{{offer_id}}/book", self.book, **write, described=book),
+            Route("GET", _BASE, self.mine, **read, described=mine),
+            Route("GET", f"{_BASE}/key", self.key, Auth.NONE, **read, described=key),
+            Route("POST", f"{_BASE}/subscriptions", self.subscribe, **write, described=subscribe),
+            Route("GET", f"{_BASE}/subscriptions", self.subscriptions, **read, described=subscribed),
+            Route(
+                "DELETE",
+                f"{_BASE}/subscriptions/{{subscription_id}}",
+                self.unsubscribe,
+                **write,
+                described=unsubscribe,
+            ),
+            Route("GET", _ONE, self.one, **read, described=Described("One booking", {200: BookingSaid})),
+            Route("DELETE", _ONE, self.cancel, **write, described=cancel),
+            Route("POST", f"{_ONE}/confirm", self.confirm, **write, described=confirm),
+            Route("GET", f"{_ONE}/ticket", self.ticket, **read, described=Described("Its ticket", {200: TicketSaid})),
+            Route(
+                "GET", f"{_ONE}/ticket.svg", self.code, **read, described=Described("Its ticket as a code", {200: None})
+            ),
+            Route(
+                "GET",
+                f"{_ONE}/calendar.ics",
+                self.calendar,
+                **read,
+                described=Described("It for a calendar", {200: None}),
+            ),
+        ]
+
+    async def book(self, request: Request) -> Response:
+        wish = await request.read(Wish)
+        attempt = Attempt(request.requester.user_id, wish.waitlist, await key_of(request))
+        answer = await self._lines.book(request.params["offer_id"], attempt)
+        self._hurry()
+        return answered(answer)
+
+    async def mine(self, request: Request) -> Response:
+        page = page_of(request)
+        found = await table.bookings_of_person(self._database, request.requester.user_id, page)
+        places = [(booking.made_at, booking.booking_id) for booking in found]
+        said = [msgspec.to_builtins(booking_said(booking)) for booking in found]
+        return reply({"bookings": said, **next_token(page, places)})
+
+    async def one(self, request: Request) -> Response:
+        booking = await self._own(request)
+        waits = booking.state is State.WAITING
+        position = await table.position_of(self._database, booking) if waits else None
+        return reply(msgspec.to_builtins(booking_said(booking, position)))
+
+    async def cancel(self, request: Request) -> Response:
+        async def work(connection: Connection) -> Answer:
+            booking_id, user_id = request.params["booking_id"], request.requester.user_id
+            cancelled = await self._ledger.cancel(connection, booking_id, user_id)
+            return Answer(200, placed(cancelled).body)
+
+        return await self._writes.once(request, work)
+
+    async def confirm(self, request: Request) -> Response:
+        async def work(connection: Connection) -> Answer:
+            booking_id, user_id = request.params["booking_id"], request.requester.user_id
+            return Answer(200, placed(await self._ledger.confirm(connection, booking_id, user_id)).body)
+
+        return await self._writes.once(request, work)
+
+    # --- what is taken along ---
+
+    async def ticket(self, request: Request) -> Response:
+        text = await self._tickets.issue(*await self._booked(request))
+        return Response(msgspec.json.encode({"ticket": text}), headers=_PRIVATE)
+
+    async def code(self, request: Request) -> Response:
+        text = await self._tickets.issue(*await self._booked(request))
+        out = io.BytesIO()
+        segno.make(text, error="m", micro=False).save(out, kind="svg", scale=4, title="Ticket · 예약권", light="#fff")
+        return Response(out.getvalue(), content_type="image/svg+xml", headers=_PRIVATE)
+
+    async def calendar(self, request: Request) -> Response:
+        text = calendar(*await self._booked(request), self._server_name)
+        name = {"content-disposition": 'attachment; filename="booking.ics"'}
+        return Response(text.encode(), content_type="text/calendar; charset=utf-8", headers={**_PRIVATE, **name})
+
+    async def key(self, _: Request) -> Response:
+        return reply({"algorithm": "ed25519", "key": base64.b64encode(await self._tickets.public()).decode()})
+
+    async def _booked(self, request: Request) -> tuple[Offer, Booking]:
+        booking = await self._own(request)
+        if booking.state not in (State.BOOKED, State.ARRIVED):
+            raise no_ticket()
+        offer = await table.offer_of(self._database, booking.offer_id)
+        assert offer is not None  # the database holds them together
+        return offer, booking
+
+    async def _own(self, request: Request) -> Booking:
+        booking = await table.booking(self._database, request.params["booking_id"])
+        if booking is None or booking.user_id != request.requester.user_id:
+            raise no_booking()
+        return booking
+
+    # --- who wants to hear ---
+
+    async def subscribe(self, request: Request) -> Response:
+        form = await request.read(NewSubscription)
+        not_before = 0 if form.not_before is None else time_of(form.not_before, "not_before")
+        not_after = limits.INTEGER_MAX if form.not_after is None else time_of(form.not_after, "not_after")
+        area = area_of(form)
+
+        async def work(connection: Connection) -> Answer:
+            wanted = Subscription(f"s{secrets.token_hex(12)}", request.requester.user_id, area, not_before, not_after)
+            if not await table.subscribe(connection, wanted):
+                most = limits.BOOKING_SUBSCRIPTIONS_MAX
+                raise Refusal(403, "M_RESOURCE_LIMIT_EXCEEDED", f"one person has at most {most} subscriptions")
+            return Answer(201, {"subscription_id": wanted.subscription_id})
+
+        return await self._writes.once(request, work)
+
+    async def subscriptions(self, request: Request) -> Response:
+        found = await table.subscriptions(self._database, request.requester.user_id)
+        return reply({"subscriptions": msgspec.to_builtins(found)})
+
+    async def unsubscribe(self, request: Request) -> Response:
+        async def work(connection: Connection) -> Answer:
+            named = request.params["subscription_id"]
+            if not await table.unsubscribe(connection, request.requester.user_id, named):
+                raise not_found("you have no such subscription")
+            return Answer(200, {})
+
+        return await self._writes.once(request, work)

@@ -1,0 +1,95 @@
+"""A place and who has it: which states a booking may pass through, and who of those who come gets one.
+
+Pure. The database holds the same bounds as constraints: one live booking a person and offer, never more than there are.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from bongsu.core.errors import Refusal
+
+
+class State(StrEnum):
+    WAITING = "waiting"
+    HELD = "held"  # a place until a time, to be confirmed
+    BOOKED = "booked"
+    ARRIVED = "arrived"
+    NO_SHOW = "no_show"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+class Action(StrEnum):
+    HOLD = "hold"
+    BOOK = "book"
+    CONFIRM = "confirm"
+    EXPIRE = "expire"
+    CANCEL = "cancel"
+    ARRIVE = "arrive"
+    MISS = "miss"
+
+
+TAKES: Final = frozenset({State.HELD, State.BOOKED, State.ARRIVED, State.NO_SHOW})  # a place
+OVER: Final = frozenset({State.CANCELLED, State.EXPIRED})  # the person may book anew
+_MOVES: Final = {
+    (State.WAITING, Action.HOLD): State.HELD,
+    (State.WAITING, Action.BOOK): State.BOOKED,
+    (State.WAITING, Action.CANCEL): State.CANCELLED,
+    (State.HELD, Action.CONFIRM): State.BOOKED,
+    (State.HELD, Action.EXPIRE): State.EXPIRED,
+    (State.HELD, Action.CANCEL): State.CANCELLED,
+    (State.BOOKED, Action.CANCEL): State.CANCELLED,
+    (State.BOOKED, Action.ARRIVE): State.ARRIVED,
+    (State.BOOKED, Action.MISS): State.NO_SHOW,
+    (State.NO_SHOW, Action.ARRIVE): State.ARRIVED,  # late
+}
+
+
+def move(state: State, action: Action) -> State:
+    """The state after it. 409 BONGSU_WRONG_STATE where that cannot be."""
+    after = _MOVES.get((state, action))
+    if after is None:
+        raise Refusal(409, "BONGSU_WRONG_STATE", f"this booking is {state.value}: it cannot {action.value} now")
+    return after
+
+
+class Stock(msgspec.Struct, frozen=True):
+    """What there is of an offer. is_open: before, all who come wait. holds: a place must be confirmed."""
+
+    capacity: int
+    taken: int
+    waiting: int
+    is_open: bool = True
+    holds: bool = False
+    has_held: bool = False
+
+    @property
+    def free(self) -> int:
+        return self.capacity - self.taken
+
+    @property
+    def given(self) -> State:
+        """What somebody has who gets a place."""
+        return State.HELD if self.holds else State.BOOKED
+
+
+def admit(stock: Stock, *, would_wait: bool) -> tuple[State | None, Stock]:
+    """What the next one who comes gets, and what is left. None: nothing, it is sold out.
+
+    Nobody overtakes those who wait. While places are only held, people wait, as some will come free.
+    """
+    if not stock.is_open or (stock.waiting and stock.free):
+        return State.WAITING, msgspec.structs.replace(stock, waiting=stock.waiting + 1)
+    if stock.free:
+        has_held = stock.has_held or stock.holds
+        return stock.given, msgspec.structs.replace(stock, taken=stock.taken + 1, has_held=has_held)
+    if would_wait or stock.has_held:
+        return State.WAITING, msgspec.structs.replace(stock, waiting=stock.waiting + 1)
+    return None, stock
+
+
+def promotable(stock: Stock) -> int:
+    """How many of those who wait get a place now, in the order in which they came."""
+    return min(stock.free, stock.waiting) if stock.is_open else 0

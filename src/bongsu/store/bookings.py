@@ -1,0 +1,287 @@
+"""Offers, bookings and who wants to hear of what. Times in ms since the epoch.
+
+Whatever changes the bookings of an offer locks the offer first, so that its counts are the truth. Should that ever be
+forgotten, the database still refuses a place too many, and a second booking of a person.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from bongsu.core import limits
+from bongsu.core.bookings import State, Stock
+from bongsu.core.paging import Page
+from bongsu.store.database import Connection, end_when_silent
+from bongsu.store.rooms import Reads
+
+
+class Offer(msgspec.Struct, frozen=True, kw_only=True):
+    """room_id: whose members alone may book. opens_at: until then all who come wait."""
+
+    offer_id: str
+    provider: str
+    title: str
+    place: str
+    area: str
+    starts_at: int
+    ends_at: int
+    opens_at: int
+    capacity: int
+    hold_seconds: int
+    room_id: str | None
+    state: str = "announced"
+    taken: int = 0
+    arrivals: int = 0
+    made_at: int
+
+
+class Booking(msgspec.Struct, frozen=True):
+    """arrival: the order in which people came. until: a held place is theirs."""
+
+    booking_id: str
+    offer_id: str
+    user_id: str
+    state: State
+    arrival: int
+    made_at: int
+    until: int | None = None
+
+
+class Subscription(msgspec.Struct, frozen=True):
+    """area "": anywhere. Of offers that begin between the two times."""
+
+    subscription_id: str
+    user_id: str
+    area: str
+    not_before: int
+    not_after: int
+
+
+_OFFER: Final = ", ".join(Offer.__struct_fields__)
+_BOOKING: Final = ", ".join(Booking.__struct_fields__)
+_VISIBLE: Final = """(room_id IS NULL OR provider = $1 OR EXISTS (SELECT 1 FROM members m
+    WHERE m.room_id = o.room_id AND m.user_id = $1 AND m.membership = 'join'))"""
+
+
+def _offers(rows: Sequence[Any]) -> list[Offer]:
+    return [Offer(**dict(row)) for row in rows]
+
+
+def _bookings(rows: Sequence[Any]) -> list[Booking]:
+    return [Booking(**{**dict(row), "state": State(row["state"])}) for row in rows]
+
+
+# --- offers ---
+
+
+async def add_offer(connection: Connection, offer: Offer) -> bool:
+    """False: this provider has as many as one may have."""
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 23))", offer.provider)
+    count = await connection.fetchval(
+        "SELECT count(*) FROM booking_offers WHERE provider = $1 AND state <> 'closed'", offer.provider
+    )
+    if count >= limits.BOOKING_OFFERS_MAX:
+        return False
+    places = ", ".join(f"${number}" for number in range(1, len(Offer.__struct_fields__) + 1))
+    sql = f"INSERT INTO booking_offers ({_OFFER}) VALUES ({places})"
+    await connection.execute(sql, *msgspec.structs.astuple(offer))
+    return True
+
+
+async def lock_offer(connection: Connection, offer_id: str) -> Offer | None:
+    """Nobody else changes it, or its bookings, before the transaction ends."""
+    await end_when_silent(connection)
+    rows = await connection.fetch(f"SELECT {_OFFER} FROM booking_offers WHERE offer_id = $1 FOR UPDATE", offer_id)
+    return _offers(rows)[0] if rows else None
+
+
+async def offer_of(reads: Reads, offer_id: str) -> Offer | None:
+    """Whoever asks: for those who have a booking."""
+    rows = await reads.fetch(f"SELECT {_OFFER} FROM booking_offers WHERE offer_id = $1", offer_id)
+    return _offers(rows)[0] if rows else None
+
+
+async def offer_for(reads: Reads, user_id: str, offer_id: str) -> Offer | None:
+    """None: there is none, or it is not for this person."""
+    rows = await reads.fetch(
+        f"SELECT {_OFFER} FROM booking_offers o WHERE {_VISIBLE} AND offer_id = $2", user_id, offer_id
+    )
+    return _offers(rows)[0] if rows else None
+
+
+async def offers_for(reads: Reads, user_id: str, now_ms: int, area: str | None, page: Page) -> list[Offer]:
+    """Those that are not over, the next one first."""
+    rows = await reads.fetch(
+        f"SELECT {_OFFER} FROM booking_offers o WHERE {_VISIBLE} AND state <> 'closed' AND ends_at > $2"
+        " AND ($3::text IS NULL OR area = $3) AND (starts_at, offer_id) > ($4, $5)"
+        " ORDER BY starts_at, offer_id LIMIT $6",
+        *(user_id, now_ms, area, *(page.after or (-1, "")), page.count),
+    )
+    return _offers(rows)
+
+
+async def set_offer_state(connection: Connection, offer_id: str, state: str) -> None:
+    await connection.execute("UPDATE booking_offers SET state = $2 WHERE offer_id = $1", offer_id, state)
+
+
+async def members_of(connection: Connection, room_id: str, user_ids: Sequence[str]) -> set[str]:
+    rows = await connection.fetch(
+        "SELECT user_id FROM members WHERE room_id = $1 AND user_id = ANY($2) AND membership = 'join'",
+        *(room_id, list(user_ids)),
+    )
+    return {row["user_id"] for row in rows}
+
+
+# --- bookings ---
+
+
+async def stock_of(connection: Connection, offer: Offer) -> Stock:
+    """Of an offer that is locked."""
+    row = await connection.fetchrow(
+        "SELECT (SELECT taken FROM booking_offers WHERE offer_id = $1) AS taken,"
+        " (SELECT count(*) FROM bookings WHERE offer_id = $1 AND state = 'waiting') AS waiting,"
+        " EXISTS (SELECT 1 FROM bookings WHERE offer_id = $1 AND state = 'held') AS has_held",
+        offer.offer_id,
+    )
+    assert row is not None
+    holds = offer.hold_seconds > 0
+    return Stock(offer.capacity, row["taken"], row["waiting"], offer.state == "open", holds, row["has_held"])
+
+
+async def live_of(connection: Connection, offer_id: str, user_ids: Sequence[str]) -> dict[str, Booking]:
+    rows = await connection.fetch(
+        f"SELECT {_BOOKING} FROM bookings WHERE offer_id = $1 AND user_id = ANY($2)"
+        " AND state NOT IN ('cancelled', 'expired')",
+        *(offer_id, list(user_ids)),
+    )
+    return {booking.user_id: booking for booking in _bookings(rows)}
+
+
+async def add(connection: Connection, offer_id: str, bookings: Sequence[Booking]) -> None:
+    """All of one offer."""
+    if not bookings:
+        return
+    await connection.execute(
+        "UPDATE booking_offers SET arrivals = $2 WHERE offer_id = $1", offer_id, bookings[-1].arrival
+    )
+    places = ", ".join(f"${number}" for number in range(1, len(Booking.__struct_fields__) + 1))
+    rows = [msgspec.structs.astuple(booking) for booking in bookings]
+    await connection.executemany(f"INSERT INTO bookings ({_BOOKING}) VALUES ({places})", rows)
+
+
+async def position_of(reads: Reads, booking: Booking) -> int:
+    """1: the next one."""
+    rows = await reads.fetch(
+        "SELECT count(*) AS position FROM bookings WHERE offer_id = $1 AND state = 'waiting' AND arrival <= $2",
+        *(booking.offer_id, booking.arrival),
+    )
+    return int(rows[0]["position"])
+
+
+async def booking(reads: Reads, booking_id: str) -> Booking | None:
+    rows = await reads.fetch(f"SELECT {_BOOKING} FROM bookings WHERE booking_id = $1", booking_id)
+    return _bookings(rows)[0] if rows else None
+
+
+async def booking_in(reads: Reads, offer_id: str, user_id: str) -> Booking | None:
+    """This person's live one."""
+    rows = await reads.fetch(
+        f"SELECT {_BOOKING} FROM bookings WHERE offer_id = $1 AND user_id = $2"
+        " AND state NOT IN ('cancelled', 'expired')",
+        *(offer_id, user_id),
+    )
+    return _bookings(rows)[0] if rows else None
+
+
+async def first_waiting(connection: Connection, offer_id: str, count: int) -> list[Booking]:
+    rows = await connection.fetch(
+        f"SELECT {_BOOKING} FROM bookings WHERE offer_id = $1 AND state = 'waiting' ORDER BY arrival LIMIT $2",
+        *(offer_id, count),
+    )
+    return _bookings(rows)
+
+
+async def in_states(connection: Connection, offer_id: str, states: Sequence[State]) -> list[Booking]:
+    rows = await connection.fetch(
+        f"SELECT {_BOOKING} FROM bookings WHERE offer_id = $1 AND state = ANY($2) ORDER BY arrival",
+        *(offer_id, [state.value for state in states]),
+    )
+    return _bookings(rows)
+
+
+async def set_states(connection: Connection, bookings: Sequence[Booking]) -> None:
+    """As they are given: state and until."""
+    await connection.executemany(
+        "UPDATE bookings SET state = $2, until = $3 WHERE booking_id = $1",
+        [(each.booking_id, each.state.value, each.until) for each in bookings],
+    )
+
+
+async def bookings_of_person(reads: Reads, user_id: str, page: Page) -> list[Booking]:
+    """In the order in which they were made."""
+    rows = await reads.fetch(
+        f"SELECT {_BOOKING} FROM bookings WHERE user_id = $1 AND (made_at, booking_id) > ($2, $3)"
+        " ORDER BY made_at, booking_id LIMIT $4",
+        *(user_id, *(page.after or (-1, "")), page.count),
+    )
+    return _bookings(rows)
+
+
+async def bookings_of_offer(reads: Reads, offer_id: str, page: Page) -> list[Booking]:
+    """In the order in which people came."""
+    rows = await reads.fetch(
+        f"SELECT {_BOOKING} FROM bookings WHERE offer_id = $1 AND arrival > $2 ORDER BY arrival LIMIT $3",
+        *(offer_id, (page.after or (0, ""))[0], page.count),
+    )
+    return _bookings(rows)
+
+
+# --- who wants to hear ---
+
+
+async def subscribe(connection: Connection, subscription: Subscription) -> bool:
+    """False: this person has as many as one may have."""
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 24))", subscription.user_id)
+    count = await connection.fetchval(
+        "SELECT count(*) FROM booking_subscriptions WHERE user_id = $1", subscription.user_id
+    )
+    if count >= limits.BOOKING_SUBSCRIPTIONS_MAX:
+        return False
+    await connection.execute(
+        "INSERT INTO booking_subscriptions VALUES ($1, $2, $3, $4, $5)", *msgspec.structs.astuple(subscription)
+    )
+    return True
+
+
+async def unsubscribe(connection: Connection, user_id: str, subscription_id: str) -> bool:
+    done = await connection.execute(
+        "DELETE FROM booking_subscriptions WHERE user_id = $1 AND subscription_id = $2", user_id, subscription_id
+    )
+    return done == "DELETE 1"
+
+
+async def subscriptions(reads: Reads, user_id: str) -> list[Subscription]:
+    rows = await reads.fetch("SELECT * FROM booking_subscriptions WHERE user_id = $1 ORDER BY subscription_id", user_id)
+    return [Subscription(*row.values()) for row in rows]
+
+
+async def who_waits_for(connection: Connection, offer: Offer) -> list[str]:
+    """People to be told of what is released; of what is for a room's members, those alone."""
+    rows = await connection.fetch(
+        "SELECT DISTINCT s.user_id FROM booking_subscriptions s WHERE s.area IN ('', $1)"
+        " AND $2 BETWEEN not_before AND not_after AND ($3::text IS NULL OR EXISTS (SELECT 1 FROM members m"
+        " WHERE m.room_id = $3 AND m.user_id = s.user_id AND m.membership = 'join')) LIMIT $4",
+        *(offer.area, offer.starts_at, offer.room_id, limits.BOOKING_TOLD_MAX),
+    )
+    return [row["user_id"] for row in rows]
+
+
+# --- the key that signs tickets ---
+
+
+async def signing_key(connection: Connection, fresh: bytes) -> bytes:
+    """The server's; `fresh` if it has none yet."""
+    await connection.execute("INSERT INTO service_keys VALUES ('tickets', $1) ON CONFLICT DO NOTHING", fresh)
+    found: bytes = await connection.fetchval("SELECT private FROM service_keys WHERE purpose = 'tickets'")
+    return found

@@ -1,0 +1,234 @@
+"""Booking over HTTP: who gets a place, who waits, what is told, and who may do what."""
+
+import asyncio
+import base64
+import time
+from typing import Any
+
+import aiohttp
+import asyncpg
+import pytest
+from tests.api.talking import Json, Talker, ask, sign_up
+
+from bongsu.core import tickets
+
+BASE = "/_bongsu/v1/bookings"
+HOUR = 3_600_000
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+async def publish(provider: Talker, capacity: int = 1, **more: Any) -> str:
+    body = {"title": "잔여백신", "place": "보건소", "starts_at": now_ms() + 24 * HOUR, "capacity": capacity, **more}
+    status, answer = await provider.ask("POST", f"{BASE}/offers", body)
+    assert status == 201, answer
+    return f"{BASE}/offers/{answer['offer_id']}"
+
+
+async def book(person: Talker, offer: str, status: int = 201, **wish: Any) -> Json:
+    got, answer = await person.ask("POST", f"{offer}/book", wish)
+    assert got == status, answer
+    return dict(answer)
+
+
+async def told(person: Talker, word: str) -> list[str]:
+    """What the service said to this person, once it has said something with this word."""
+    while True:
+        rooms = (await person.sync()).get("rooms", {})
+        for room_id in rooms.get("invite", {}):
+            await person.join(room_id)
+        for joined in rooms.get("join", {}).values():
+            events = joined["timeline"]["events"]
+            said = [event["content"]["body"] for event in events if "bongsu.booking" in event["content"]]
+            if any(word in body for body in said):
+                return said
+        await asyncio.sleep(0.1)
+
+
+async def test_the_last_place(alice: Talker, bob: Talker) -> None:
+    offer = await publish(alice)
+    booking = await book(alice, offer)
+    assert await alice.refused("POST", f"{offer}/book") == (409, "BONGSU_ALREADY_BOOKED")
+    assert await bob.refused("POST", f"{offer}/book") == (409, "BONGSU_SOLD_OUT")
+    waiting = await book(bob, offer, 202, waitlist=True)
+    assert waiting["position"] == 1
+    assert (await book(bob, offer, 202))["position"] == 1
+    seen = await bob.get(offer)
+    assert (seen["available"], seen["booking"]["position"]) == (0, 1)
+    assert (await alice.delete(f"{BASE}/{booking['booking_id']}"))["state"] == "cancelled"
+    assert (await alice.delete(f"{BASE}/{booking['booking_id']}"))["state"] == "cancelled"
+    assert (await bob.get(offer))["booking"]["state"] == "booked"
+    assert len(await told(bob, "You have a booking")) == 1
+    audited = await alice.get(f"{offer}/audit")
+    assert audited["faults"] == []
+    states = [entry["deed"]["action"] for entry in audited["entries"]]
+    assert states == ["published", "opened", "booked", "waiting", "cancelled", "booked"]
+
+
+async def test_a_time_may_be_written(alice: Talker) -> None:
+    offer = await publish(alice, starts_at="2999-01-01T09:00:00+09:00")
+    assert (await alice.get(offer))["starts_at"] == 32_472_144_000_000
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"capacity": 0},
+        {"capacity": "3"},
+        {"title": " "},
+        {"starts_at": "soon"},
+        {"starts_at": "2999-01-01T09:00:00"},
+        {"starts_at": 1},
+        {"hold_seconds": -1},
+        {"title": "x" * 1_000},
+        {"room_id": "x"},
+        {"starts_at": True},
+    ],
+    ids=str,
+)
+async def test_what_nobody_could_book_is_refused(alice: Talker, wrong: Json) -> None:
+    body = {"title": "t", "place": "p", "starts_at": now_ms() + HOUR, "capacity": 1, **wrong}
+    assert (await alice.refused("POST", f"{BASE}/offers", body))[0] == 400
+
+
+async def test_a_repeated_write_is_done_once(http: aiohttp.ClientSession, alice: Talker) -> None:
+    headers = {"Authorization": f"Bearer {alice.access_token}", "Idempotency-Key": "k1"}
+    body = {"title": "t", "place": "p", "starts_at": now_ms() + HOUR, "capacity": 1}
+    first = await ask(http, "POST", f"{BASE}/offers", body, headers)
+    assert first[0] == 201
+    assert await ask(http, "POST", f"{BASE}/offers", body, headers) == first
+    status, answer = await ask(http, "POST", f"{BASE}/offers", {**body, "capacity": 2}, headers)
+    assert (status, answer["errcode"]) == (409, "BONGSU_IDEMPOTENCY_KEY_REUSED")
+    booking = f"{BASE}/offers/{first[1]['offer_id']}/book"
+    headers["Idempotency-Key"] = "k2"
+    tries = await asyncio.gather(*(ask(http, "POST", booking, {}, headers) for _ in range(5)))
+    assert tries[0][0] == 201
+    assert all(each == tries[0] for each in tries)
+    assert (await ask(http, "POST", booking, {"waitlist": True}, headers))[0] == 409
+
+
+async def test_a_held_place_goes_to_the_next(alice: Talker, bob: Talker, database: asyncpg.Connection) -> None:
+    offer = await publish(alice, hold_seconds=600)
+    held = await book(alice, offer)
+    assert held["state"] == "held"
+    await book(bob, offer, 202)
+    await database.execute("UPDATE timers SET due_at = 0 WHERE timer_id = $1", f"booking.hold/{held['booking_id']}")
+    assert len(await told(bob, "A place is held")) == 1
+    late = f"{BASE}/{held['booking_id']}/confirm"
+    assert await alice.refused("POST", late) == (409, "BONGSU_WRONG_STATE")
+    [mine] = (await bob.get(BASE))["bookings"]
+    assert (await bob.post(f"{BASE}/{mine['booking_id']}/confirm"))["state"] == "booked"
+    assert (await bob.post(f"{BASE}/{mine['booking_id']}/confirm"))["state"] == "booked"
+
+
+async def test_who_comes_before_it_opens_waits_and_subscribers_are_told(
+    alice: Talker, bob: Talker, database: asyncpg.Connection
+) -> None:
+    area = f"area {alice.user_id}"
+    status, subscribed = await bob.ask("POST", f"{BASE}/subscriptions", {"area": area})
+    assert status == 201
+    offer = await publish(alice, opens_at=now_ms() + HOUR, area=area)
+    await book(alice, offer, 202)
+    await database.execute("UPDATE timers SET due_at = 0 WHERE timer_id = $1", f"booking.open/{offer.split('/')[-1]}")
+    await told(bob, "There is something to book")
+    assert (await alice.get(offer))["booking"]["state"] == "booked"
+    listed = await bob.get(f"{BASE}/offers", area=area)
+    assert [each["offer_id"] for each in listed["offers"]] == [offer.split("/")[-1]]
+    await bob.delete(f"{BASE}/subscriptions/{subscribed['subscription_id']}")
+    assert (await bob.get(f"{BASE}/subscriptions"))["subscriptions"] == []
+
+
+async def test_a_ticket_is_checked_without_the_server(
+    http: aiohttp.ClientSession, alice: Talker, bob: Talker, database: asyncpg.Connection
+) -> None:
+    offer = await publish(alice, 2)
+    booking_id = (await book(bob, offer))["booking_id"]
+    text = (await bob.get(f"{BASE}/{booking_id}/ticket"))["ticket"]
+    _, key = await ask(http, "GET", f"{BASE}/key")
+    assert tickets.check(base64.b64decode(key["key"]), text).booking_id == booking_id
+    headers = {"Authorization": f"Bearer {bob.access_token}"}
+    for path, kind in (("ticket.svg", "image/svg+xml"), ("calendar.ics", "text/calendar; charset=utf-8")):
+        async with http.get(f"{BASE}/{booking_id}/{path}", headers=headers) as response:
+            assert (response.status, response.headers["content-type"]) == (200, kind)
+    assert (await alice.post(f"{offer}/check_in", {"ticket": text}))["state"] == "arrived"
+    assert await alice.refused("POST", f"{offer}/check_in", {"ticket": text}) == (409, "BONGSU_ALREADY_ARRIVED")
+    assert (await alice.refused("POST", f"{offer}/check_in", {"ticket": text[:-4] + "AAAA"}))[0] == 400
+    other = await publish(alice)
+    assert await alice.refused("POST", f"{other}/check_in", {"ticket": text}) == (409, "BONGSU_OTHER_OFFER")
+    missing = (await book(alice, offer))["booking_id"]
+    await database.execute("UPDATE timers SET due_at = 0 WHERE timer_id = $1", f"booking.over/{offer.split('/')[-1]}")
+    await told(alice, "You were not seen")
+    assert (await alice.get(f"{BASE}/{missing}"))["state"] == "no_show"
+    async with http.get(f"{offer}/bookings.csv", headers={"Authorization": f"Bearer {alice.access_token}"}) as response:
+        assert (await response.text()).count("\r\n") == 3
+
+
+async def test_it_is_called_off(alice: Talker, bob: Talker) -> None:
+    offer = await publish(alice)
+    await book(bob, offer)
+    assert (await alice.post(f"{offer}/close"))["state"] == "closed"
+    assert await alice.refused("POST", f"{offer}/book") == (409, "BONGSU_OFFER_CLOSED")
+    await told(bob, "It was called off")
+
+
+async def test_members_of_a_room_alone(alice: Talker, bob: Talker) -> None:
+    room_id = await alice.make_room()
+    offer = await publish(alice, room_id=room_id)
+    assert await bob.refused("POST", f"{offer}/book") == (404, "M_NOT_FOUND")
+    assert await bob.refused("GET", offer) == (404, "M_NOT_FOUND")
+    assert (await bob.refused("POST", f"{BASE}/offers", {**BODY, "room_id": room_id}))[0] == 403
+    await alice.bring(room_id, bob)
+    await book(bob, offer)
+
+
+BODY: Json = {"title": "t", "place": "p", "starts_at": "2999-01-01T00:00:00Z", "capacity": 1}
+MAY = {  # (method, path): what the provider, who has booked, anybody else and nobody gets
+    ("GET", "{offer}"): (200, 200, 200, 401),
+    ("GET", "{offer}/bookings"): (200, 403, 403, 401),
+    ("GET", "{offer}/bookings.csv"): (None, 403, 403, 401),
+    ("GET", "{offer}/audit"): (200, 403, 403, 401),
+    ("POST", "{offer}/check_in"): (404, 403, 403, 401),
+    ("GET", "{booking}"): (404, 200, 404, 401),
+    ("GET", "{booking}/ticket"): (404, 200, 404, 401),
+    ("GET", "{booking}/ticket.svg"): (404, None, 404, 401),
+    ("GET", "{booking}/calendar.ics"): (404, None, 404, 401),
+    ("POST", "{booking}/confirm"): (404, 200, 404, 401),
+    ("DELETE", "{booking}"): (404, 200, 404, 401),
+    ("POST", "{offer}/close"): (200, 403, 403, 401),
+}
+
+
+async def test_who_may_do_what(http: aiohttp.ClientSession, alice: Talker, bob: Talker) -> None:
+    carol = await sign_up(http, "carol")
+    offer = await publish(alice)
+    booking = f"{BASE}/{(await book(bob, offer))['booking_id']}"
+    for (method, template), expected in MAY.items():
+        path = template.format(offer=offer, booking=booking)
+        body = {"booking_id": "b0"} if path.endswith("check_in") else None
+        for who, status in reversed(list(zip((alice, bob, carol, None), expected, strict=True))):
+            if status is not None:
+                asked = who.ask(method, path, body) if who else ask(http, method, path, body)
+                assert (await asked)[0] == status, (method, template, who and who.user_id)
+
+
+async def test_the_description_names_every_operation(http: aiohttp.ClientSession) -> None:
+    status, described = await ask(http, "GET", "/_bongsu/v1/openapi.json")
+    assert (status, described["openapi"]) == (200, "3.1.0")
+    booking = described["paths"][f"{BASE}/offers/{{offer_id}}/book"]["post"]
+    assert {"201", "202", "409"} <= booking["responses"].keys()
+    assert any(parameter["name"] == "Idempotency-Key" for parameter in booking["parameters"])
+    ids = [each["operationId"] for path in described["paths"].values() for each in path.values()]
+    assert len(ids) == len(set(ids))
+
+
+async def test_lists_come_in_pages(alice: Talker) -> None:
+    area = f"pages {alice.user_id}"
+    offers = [await publish(alice, area=area) for _ in range(3)]
+    first = await alice.get(f"{BASE}/offers", area=area, limit=2)
+    second = await alice.get(f"{BASE}/offers", area=area, limit=2, **{"from": first["next_batch"]})
+    found = [each["offer_id"] for each in (*first["offers"], *second["offers"])]
+    assert sorted(found) == sorted(offer.split("/")[-1] for offer in offers)
+    assert "next_batch" not in second
+    assert await alice.refused("GET", f"{BASE}/offers", **{"from": "x"}) == (400, "M_INVALID_PARAM")
