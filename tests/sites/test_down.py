@@ -7,9 +7,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from bongsu.lab import Lab, LabFailed, laboratory
+from bongsu.lab import Lab, LabFailed, description, laboratory
 from tests.sites.conftest import in_lab
 
 pytestmark = in_lab
@@ -66,6 +67,23 @@ def test_two_laboratories_stand_beside_each_other(lab: Lab, folder: Path) -> Non
     assert other.secrets != lab.secrets
     other.down()
     assert lab.status().is_whole()
+
+
+def test_one_that_is_down_takes_nothing_from_who_has_its_number_since(folder: Path) -> None:
+    first = Lab.up(folder / "first")
+    first.down()
+    told = first.description
+    if not told.has_namespaces:
+        pytest.skip("without root the number is claimed by nobody")
+    other = Lab.up(folder / "other")
+    try:
+        if other.description.number != told.number:
+            description.write(msgspec.structs.replace(told, number=other.description.number))  # somebody was quicker
+        started(other)
+        first.down()
+        assert all(site.etcd for site in other.status().sites)
+    finally:
+        other.down(wipe=True)
 
 
 def test_one_that_is_up_is_not_put_up_again(lab: Lab) -> None:

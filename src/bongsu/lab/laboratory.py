@@ -270,7 +270,7 @@ def down(folder: Path, *, wipe: bool = False) -> None:
         told = description.read(folder)
     except (FileNotFoundError, msgspec.MsgspecError):
         told = None
-    if told is not None:
+    if told is not None and not network.of(told).is_anothers():
         _remove(told)
     network.remove_left(str(folder))
     if wipe:

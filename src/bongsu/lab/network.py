@@ -41,6 +41,8 @@ class Network(Protocol):
 
     def down(self) -> None: ...
 
+    def is_anothers(self) -> bool: ...
+
     def cut(self, site: str) -> None:
         """Nothing reaches the site or leaves it."""
 
@@ -89,10 +91,16 @@ def claim_again(number: int, folder: str) -> bool:
 
 def remove_left(folder: str) -> None:
     """What stands for this folder although the folder no longer says so: it was removed by hand."""
-    for path in Path("/sys/class/net").glob("bongsu*/ifalias"):
-        with suppress(OSError):
-            if path.read_text().rstrip("\n") == folder[:ALIAS_BYTES_MAX]:
-                _remove_named(path.parent.name)
+    for path in Path("/sys/class/net").glob("bongsu*"):
+        if _claimed_for(path.name) == folder[:ALIAS_BYTES_MAX]:
+            _remove_named(path.name)
+
+
+def _claimed_for(bridge: str) -> str | None:
+    """The folder of the laboratory that has it. None: there is no such bridge."""
+    with suppress(OSError):
+        return (Path("/sys/class/net") / bridge / "ifalias").read_text().rstrip("\n")
+    return None
 
 
 def _remove_named(name: str) -> None:
@@ -128,6 +136,9 @@ class Loopback:
 
     def down(self) -> None:
         pass
+
+    def is_anothers(self) -> bool:
+        return False
 
     def cut(self, site: str) -> None:
         self._cannot()
@@ -203,6 +214,10 @@ class Namespaces:
             _do(["ip", "netns", "exec", namespace, "sysctl", "-qw", f"{name}={value}"])
         if self._lab.wishes.has_wires and self._has_netem():
             self.stretch(site, wire.lengths(Path(self._lab.folder))[site])
+
+    def is_anothers(self) -> bool:
+        """Does another laboratory have the number since this one went down?"""
+        return _claimed_for(self._bridge) not in {None, self._lab.folder[:ALIAS_BYTES_MAX]}
 
     def down(self) -> None:
         """Also what a laboratory left that was killed half-way. The other end of each cable goes with its namespace."""
