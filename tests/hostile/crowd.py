@@ -35,7 +35,7 @@ def sync(since: str, token: str) -> bytes:
 
 
 def stay(clients: dict[socket.socket, bytes]) -> None:
-    """For ever, or until one is answered with anything but a later time."""
+    """For ever, or until one is refused. Whose time to wait is over waits again."""
     waiting: list[tuple[float, int, socket.socket]] = []
     with selectors.EpollSelector() as answers:
         for client in clients:
@@ -44,12 +44,20 @@ def stay(clients: dict[socket.socket, bytes]) -> None:
             for key, _ in answers.select(0.1):
                 answered = key.fileobj
                 assert isinstance(answered, socket.socket)
-                later = re.search(rb'"retry_after_ms":([0-9]+)', answered.recv(65_536))
-                assert later is not None, "the sync ended"
-                heapq.heappush(waiting, (time.monotonic() + int(later[1]) / 1000, answered.fileno(), answered))
+                heapq.heappush(waiting, (time.monotonic() + _later(answered), answered.fileno(), answered))
             while waiting and waiting[0][0] <= time.monotonic():
                 client = heapq.heappop(waiting)[2]
                 client.sendall(clients[client])
+
+
+def _later(answered: socket.socket) -> float:
+    """In how many seconds this client asks again."""
+    answer = answered.recv(65_536)
+    if answer.startswith(b"HTTP/1.1 200 "):
+        return 0.0
+    told = re.search(rb'"retry_after_ms":([0-9]+)', answer)
+    assert told is not None, f"the sync ended: {answer[:200]!r}"
+    return int(told[1]) / 1000
 
 
 def main(port: int, since: str, syncs_per_token: int, tokens: Iterable[str]) -> None:

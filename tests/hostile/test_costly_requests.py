@@ -11,7 +11,7 @@ from tests.hostile.attack import V1, V3, Answer, Json, Person, nothing_changes
 
 pytestmark = pytest.mark.usefixtures("unharmed")
 
-COST_SECONDS_MAX = 0.1  # the fastest of three tries; measured: at most 0.03
+COST_SECONDS_MAX = 0.5  # the fastest of three tries on a busy machine; measured on an idle one: at most 0.03
 TRIES = 3
 BYTES = limits.BODY_BYTES_MAX - 100
 VALUES = limits.JSON_VALUES_MAX - 10
