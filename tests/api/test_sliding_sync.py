@@ -158,6 +158,16 @@ async def test_lists_may_cross_in_any_number_of_ways(alice: Talker) -> None:
     assert (await slider.ask())["rooms"] == {}
 
 
+async def test_a_connection_may_ask_for_more_state_many_times(alice: Talker, room_id: str) -> None:
+    slider = Slider(alice)
+    for number in range(14):
+        await alice.set_state(room_id, "org.x", {"n": number}, f"{number}")
+        subscribed = {room_id: {"timeline_limit": 0, "required_state": [["org.x", f"{number}"]]}}
+        part = (await slider.ask(room_subscriptions=subscribed))["rooms"][room_id]
+        assert ("org.x", f"{number}") in keys(part)
+    assert (await slider.ask())["rooms"] == {}
+
+
 async def test_a_room_that_comes_back_goes_on_where_it_was(alice: Talker) -> None:
     made = await rooms_of(alice, 3)
     await alice.say(made[0], "first")

@@ -49,8 +49,10 @@ class Connections:
         """The token after an answer that tells everything up to `pos`."""
         if not telling.changes_anything:
             return Token(pos, place.token.version, place.token.since)
-        since = pack(telling.over_the_same())
-        if len(since) <= limits.SLIDING_TOKEN_BYTES_MAX:
+        own = telling.over_the_same()
+        since = pack(own)
+        is_over = place.base_configs + len(own.configs) > limits.SLIDING_CONFIGS_MAX
+        if len(since) <= limits.SLIDING_TOKEN_BYTES_MAX and not is_over:
             return Token(pos, place.token.version, since)
         if not self._database.has_primary:
             if len(since) <= limits.SLIDING_TOKEN_BYTES_AWAY_MAX:

@@ -225,11 +225,24 @@ class Telling:
     def over_the_same(self) -> Knowledge:
         """What the next token has to carry over the same version."""
         rooms = {**self._place.own.rooms, **self._changed}
-        return Knowledge(rooms, self._configs[self._place.base_configs :], self._extensions, self._asked)
+        rooms, configs = self._in_use(rooms, self._place.base_configs)
+        return Knowledge(rooms, configs, self._extensions, self._asked)
+
+    def _in_use(self, rooms: dict[int, Told | None], first: int) -> tuple[dict[int, Told | None], list[Required]]:
+        """Without the configs from `first` on that no room has any more, where there are more than are remembered."""
+        if len(self._configs) <= limits.SLIDING_CONFIGS_MAX:
+            return rooms, self._configs[first:]
+        used = sorted({told.config for told in rooms.values() if told is not None and told.config >= first})
+        numbers = {old: first + place for place, old in enumerate(used)}
+        renumbered = {
+            key: told if told is None else Told(told.pos, numbers.get(told.config, told.config), told.limit)
+            for key, told in rooms.items()
+        }
+        return renumbered, [self._configs[old] for old in used]
 
     def whole(self) -> Knowledge:
         """What makes a new version."""
-        return Knowledge(self._place.whole(self._changed), self._configs)
+        return Knowledge(*self._in_use(self._place.whole(self._changed), 0))
 
     def over_a_new_one(self) -> Knowledge:
         return Knowledge({}, [], self._extensions, self._asked)
