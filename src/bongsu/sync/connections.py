@@ -16,8 +16,8 @@ class Connections:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._known: dict[_Version, Knowledge] = {}
-        self._rooms_known = 0
+        self._known: dict[_Version, tuple[Knowledge, int]] = {}  # with their bytes, the last used last
+        self._bytes_known = 0
         self._used: set[_Version] = set()
 
     async def open(self, name: table.Place, token: Token) -> Place:
@@ -28,8 +28,9 @@ class Connections:
     async def _base(self, version: _Version) -> Knowledge:
         if not version[3]:
             return Knowledge()
-        known = self._known.get(version)
-        if known is None:
+        if version in self._known:
+            known, _ = self._known[version]
+        else:
             told = await table.told(self._database, version[:3], version[3])
             if told is None:
                 raise unknown_pos()
@@ -38,11 +39,12 @@ class Connections:
         return self._remember(version, known)  # the last to be forgotten
 
     def _remember(self, version: _Version, base: Knowledge) -> Knowledge:
-        present = self._known.pop(version, None)
-        self._rooms_known += len(base.rooms) - (0 if present is None else len(present.rooms))
-        self._known[version] = base
-        while self._rooms_known > limits.SLIDING_ROOMS_CACHED_MAX and len(self._known) > 1:
-            self._rooms_known -= len(self._known.pop(next(iter(self._known))).rooms)
+        _, before = self._known.pop(version, (base, 0))
+        size = before or _size(base)
+        self._known[version] = base, size
+        self._bytes_known += size - before
+        while self._bytes_known > limits.SLIDING_TOLD_CACHED_BYTES_MAX and len(self._known) > 1:
+            self._bytes_known -= self._known.pop(next(iter(self._known)))[1]
         return base
 
     async def keep(self, name: table.Place, place: Place, telling: Telling, pos: int) -> Token:
@@ -74,3 +76,9 @@ class Connections:
                 await table.sweep(self._database, used)
             except (Refusal, *REFUSED):  # the next time will do
                 self._used |= used
+
+
+def _size(base: Knowledge) -> int:
+    """About the bytes that it takes in memory."""
+    pairs = (pair for config in base.configs for pair in config.pairs)
+    return 1_000 + 100 * len(base.rooms) + sum(200 + len(kind) + len(key) for kind, key in pairs)
