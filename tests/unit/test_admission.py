@@ -127,3 +127,21 @@ async def test_the_times_follow_how_fast_the_line_moves() -> None:
         for task in line:
             task.cancel()
     assert waits[1] == pytest.approx(2 * waits[0], rel=0.05)
+
+
+async def test_what_was_begun_goes_on_before_others_and_is_never_put_off() -> None:
+    admission = Admission(Clock())
+    inside = [await admission.enter(f"first{number}") for number in range(AT_ONCE)]
+    line = await _enter_in_line(admission, IN_LINE)
+    going_on, given_up = asyncio.create_task(admission.go_on()), asyncio.create_task(admission.go_on())
+    await asyncio.sleep(0)
+    given_up.cancel()
+    await asyncio.sleep(0)
+    assert not going_on.done()
+    inside[0].leave()
+    entry = await going_on
+    assert not any(task.done() for task in line)
+    entry.leave()
+    await line[0]
+    for task in line[1:]:
+        task.cancel()

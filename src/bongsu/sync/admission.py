@@ -74,6 +74,18 @@ class Admission:
         ADMITTED.inc()
         return Entry(lambda: self._leave(user_id))
 
+    async def go_on(self) -> Entry:
+        """For the rest of what was begun: whoever was let in once is next in line, and never told to come later."""
+        if self._is_open:
+            return Entry(lambda: None)
+        if self._inside < limits.ARRIVALS_AT_ONCE_MAX:
+            self._inside += 1
+        else:
+            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._line.appendleft(turn)
+            await self._turn(turn)
+        return Entry(self._pass_on)
+
     async def _wait(self) -> None:
         """Ends with a place taken. Whoever leaves hands theirs to the next in line."""
         if self._inside < limits.ARRIVALS_AT_ONCE_MAX:
@@ -83,17 +95,22 @@ class Admission:
             raise self._later()
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._line.append(turn)
-        IN_LINE.inc()
         try:
             async with asyncio.timeout(limits.ARRIVAL_LINE_SECONDS_MAX):
-                await turn
-        except BaseException as error:
+                await self._turn(turn)
+        except TimeoutError:
+            raise self._later() from None
+
+    async def _turn(self, turn: asyncio.Future[None]) -> None:
+        """turn: stands in line."""
+        IN_LINE.inc()
+        try:
+            await turn
+        except BaseException:
             if turn.done() and not turn.cancelled():
                 self._pass_on()  # the place came as the one who waited left
             elif turn in self._line:
                 self._line.remove(turn)
-            if isinstance(error, TimeoutError):
-                raise self._later() from None
             raise
         finally:
             IN_LINE.dec()

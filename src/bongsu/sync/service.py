@@ -133,9 +133,21 @@ class Sync:
             begin = await anext(pieces)
             if len(reader.memberships) <= limits.FIRST_SYNC_PIECE_ROOMS:
                 return begin + b"".join([piece async for piece in pieces])
-            return _beginning_with(begin, pieces)
+            return self._beginning_with(begin, pieces)
         finally:
             entry.leave()
+
+    async def _beginning_with(self, begin: bytes, pieces: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+        """Each piece is made in a place among those at work; none is held while the client reads."""
+        async with aclosing(pieces):
+            piece: bytes | None = begin
+            while piece is not None:
+                yield piece
+                entry = await self._admission.go_on()
+                try:
+                    piece = await anext(pieces, None)
+                finally:
+                    entry.leave()
 
     async def _pieces(self, reader: Reader, requester: Requester, ask: Ask) -> AsyncGenerator[bytes, None]:
         """Made one after the other, as fast as the client takes them; all of them are as of one position."""
@@ -327,13 +339,6 @@ class Sync:
             for row in newest.values()
             if matcher.matches("m.presence", row.user_id, "", {})
         ]
-
-
-async def _beginning_with(first: bytes, pieces: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
-    async with aclosing(pieces):
-        yield first
-        async for piece in pieces:
-            yield piece
 
 
 def _joint(before: str | None, kind: str) -> bytes:
