@@ -8,6 +8,8 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
+from bongsu.boards.routes import Boards
+from bongsu.boards.waiting import Waiting
 from bongsu.bookings import later
 from bongsu.bookings.ledger import Ledger
 from bongsu.bookings.offers import Offers
@@ -248,6 +250,7 @@ class Worker:
         sliding = Sliding(database, feed, rooms, readers, self.mailbox, admission, self.sync, self.connections, now_ms)
         self.sliding = SlidingSyncEndpoint(sliding, self.waits, saw)
         self.event_stream = EventStream(database, feed, rooms, self.sync, self.waits, self.peeks)
+        self.waiting = Waiting(database, self.committer, now_ms)
         self.indexing = Indexing(database, feed, self._is_shed(Tier.SEARCH))
 
     def _keep_files(self) -> None:
@@ -458,6 +461,7 @@ class Worker:
             Support(self._contacts(), settings.policy_server_key),
             Voip(Relay(settings.turn_uris, settings.turn_secret, settings.turn_seconds), now_ms),
             self.media,
+            Boards(database, self.committer, now_ms),
             *((self.previews,) if self.previews is not None else ()),
         )
         return [route for family in families for route in family.routes()]
@@ -515,6 +519,8 @@ class Worker:
             self.mailbox.sweep(),
             self.connections.run(),
             self.indexing.run(),
+            self.waiting.run(),
+            self.waiting.sweep(),
             self.deactivation.finish(),
             self.leaving.run(),
             self.load.run(),

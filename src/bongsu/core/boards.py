@@ -1,0 +1,225 @@
+"""The bed board: who may do what, what states a request goes through, when its waiting is told further.
+
+Times are in milliseconds since the epoch. A request that waits has an owner and `due_ms`: when it is still unanswered
+then, it goes one tier further (TIERS) and is due again, without an end, until somebody answers.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, Literal
+
+import msgspec
+
+from bongsu.core import limits
+from bongsu.core.errors import Refusal, invalid_param
+
+Role = Literal["requester", "coordinator", "provider", "observer"]
+ROLES: Final[tuple[Role, ...]] = ("requester", "coordinator", "provider", "observer")
+Severity = Literal["critical", "urgent", "ordinary"]
+State = Literal["waiting", "offered", "accepted", "arrived", "closed"]
+Act = Literal[
+    "see", "publish", "withdraw", "request", "assign", "accept", "decline", "arrive", "transfer", "close", "appoint",
+    "examine", "print",
+]  # fmt: skip
+
+_ALL: Final = frozenset(ROLES)
+_COORDINATOR: Final = frozenset[Role](("coordinator",))
+_HOSPITAL: Final = frozenset[Role](("coordinator", "provider"))
+_ASKING: Final = frozenset[Role](("coordinator", "requester"))
+MAY: Final[dict[Act, frozenset[Role]]] = {
+    "see": _ALL,
+    "publish": _HOSPITAL,
+    "withdraw": _HOSPITAL,
+    "request": _ASKING,
+    "assign": _COORDINATOR,
+    "accept": _HOSPITAL,  # a coordinator writes down what a hospital said by telephone
+    "decline": _HOSPITAL,
+    "arrive": _ALL - {"observer"},
+    "transfer": _HOSPITAL,
+    "close": _ASKING,
+    "appoint": _COORDINATOR,
+    "examine": _COORDINATOR,  # the audit and the export of everything
+    "print": _ALL - {"observer"},  # it holds telephone numbers
+}
+
+# What an act makes of a request: the states it may be in, and the state it is in then.
+STEPS: Final[dict[Act, tuple[tuple[State, ...], State]]] = {
+    "assign": (("waiting",), "offered"),
+    "accept": (("offered",), "accepted"),
+    "decline": (("offered",), "waiting"),
+    "arrive": (("accepted",), "arrived"),
+    "transfer": (("offered", "accepted", "arrived"), "waiting"),
+    "withdraw": (("offered", "accepted"), "waiting"),
+    "close": (("waiting", "offered", "accepted", "arrived"), "closed"),
+}
+UNANSWERED: Final[tuple[State, ...]] = ("waiting", "offered")
+HOLDING: Final[tuple[State, ...]] = ("offered", "accepted", "arrived")  # a bed
+
+OWNER, COORDINATORS, ON_CALL, CONTACTS = range(4)
+TIERS: Final = ("owner", "coordinators", "on_call", "contacts")
+_MINUTE: Final = 60_000
+STEP_MS: Final[dict[Severity, int]] = {"critical": 5 * _MINUTE, "urgent": 10 * _MINUTE, "ordinary": 20 * _MINUTE}
+DEADLINE_MS: Final[dict[Severity, int]] = {"critical": 15 * _MINUTE, "urgent": 60 * _MINUTE, "ordinary": 240 * _MINUTE}
+
+_RESIDENT: Final = re.compile(r"(?<![0-9])[0-9]{6}[-\s.]?[0-9]{7}(?![0-9])")
+_PHONE: Final = re.compile(r"(?<![0-9])(?:\+?82[-\s.]?|0)[1-9][0-9]?[-\s.)]?[0-9]{3,4}[-\s.]?[0-9]{4}(?![0-9])")
+_PSEUDONYM: Final = re.compile(r"[0-9A-Za-z가-힣][0-9A-Za-z가-힣._-]{0,39}")
+_KIND: Final = re.compile(r"[0-9a-z가-힣][0-9a-z가-힣_-]{0,31}")
+
+
+class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where something is: degrees of WGS 84, and the name of an area."""
+
+    lat: float | None = None
+    lon: float | None = None
+    area: str = ""
+
+
+class Bed(msgspec.Struct, frozen=True):
+    """What a bed offers, for choosing. free: how many places of it nobody holds."""
+
+    bed_id: str
+    kinds: tuple[str, ...]
+    place: Place
+    free: int
+    valid_until_ms: int
+
+
+class Suggestion(msgspec.Struct, frozen=True):
+    """A bed that fits. spare: what it can do beyond what is needed. distance_km: None where a place is not known."""
+
+    bed_id: str
+    distance_km: float | None
+    same_area: bool
+    spare: int
+
+
+class Distribution(msgspec.Struct, frozen=True):
+    """Of times to assign, in milliseconds; None where there are none."""
+
+    count: int
+    median: int | None
+    p90: int | None
+    p99: int | None
+    longest: int | None
+
+
+def may(role: str, act: Act) -> bool:
+    return role in MAY[act]
+
+
+def next_state(state: str, act: Act) -> State:
+    """The state after the act. 409 where the request is in a state that does not allow it."""
+    allowed, after = STEPS[act]
+    if state not in allowed:
+        raise Refusal(
+            409, "BONGSU_WRONG_STATE", f"the request is {state}; this needs one that is {' or '.join(allowed)}"
+        )
+    return after
+
+
+# --- what may be written down ---
+
+
+def check_pseudonym(text: str) -> str:
+    """A patient's pseudonym. What looks like a resident registration or telephone number is refused."""
+    if not _PSEUDONYM.fullmatch(text):
+        raise invalid_param("patient must be a pseudonym of at most 40 letters, digits and . _ -")
+    return check_impersonal(text, "patient")
+
+
+def check_impersonal(text: str, name: str, characters_max: int = limits.BOARD_TEXT_CHARACTERS_MAX) -> str:
+    """A short text that names nobody by number."""
+    if len(text) > characters_max or any(ord(letter) < 32 or 0xD800 <= ord(letter) < 0xE000 for letter in text):
+        raise invalid_param(f"{name} must be one line of at most {characters_max} characters")
+    if _RESIDENT.search(text) or _PHONE.search(text):
+        raise invalid_param(f"{name} holds what looks like a resident registration or telephone number")
+    return text
+
+
+def check_line(text: str, name: str) -> str:
+    """A short text about staff, which may hold their telephone numbers at work."""
+    if len(text) > limits.BOARD_TEXT_CHARACTERS_MAX or not text.isprintable():
+        raise invalid_param(f"{name} must be one line of at most {limits.BOARD_TEXT_CHARACTERS_MAX} characters")
+    return text
+
+
+def check_kinds(kinds: Sequence[str], name: str) -> list[str]:
+    """Kinds of beds, each once, in order: icu, isolation, dialysis, birth, children, 중환자 …"""
+    if len(kinds) > limits.BOARD_KINDS_MAX or not all(_KIND.fullmatch(kind) for kind in kinds):
+        raise invalid_param(f"{name} must be at most {limits.BOARD_KINDS_MAX} short words in small letters")
+    return sorted(set(kinds))
+
+
+def check_place(place: Place) -> Place:
+    if place.lat is not None and not -90 <= place.lat <= 90:
+        raise invalid_param("lat must be from -90 to 90")
+    if place.lon is not None and not -180 <= place.lon <= 180:
+        raise invalid_param("lon must be from -180 to 180")
+    check_impersonal(place.area, "area")
+    return place
+
+
+# --- choosing ---
+
+
+def distance_km(one: Place, other: Place) -> float | None:
+    """Along the great circle."""
+    if one.lat is None or one.lon is None or other.lat is None or other.lon is None:
+        return None
+    lat, other_lat = math.radians(one.lat), math.radians(other.lat)
+    half_lat, half_lon = (other_lat - lat) / 2, math.radians(other.lon - one.lon) / 2
+    part = math.sin(half_lat) ** 2 + math.cos(lat) * math.cos(other_lat) * math.sin(half_lon) ** 2
+    return round(2 * 6371.0 * math.asin(min(1.0, math.sqrt(part))), 1)
+
+
+def suggestions(
+    needs: Sequence[str], place: Place, beds: Iterable[Bed], refused: set[str], now_ms: int
+) -> list[Suggestion]:
+    """Beds that have all that is needed: the nearest first, of equally near ones that which spares scarce kinds."""
+    found = [
+        Suggestion(
+            bed.bed_id,
+            distance_km(place, bed.place),
+            bool(place.area) and place.area == bed.place.area,
+            len(set(bed.kinds) - set(needs)),
+        )
+        for bed in beds
+        if bed.free > 0 and bed.valid_until_ms > now_ms and bed.bed_id not in refused and set(needs) <= set(bed.kinds)
+    ]
+    return sorted(found, key=_rank)
+
+
+def _rank(found: Suggestion) -> tuple[Any, ...]:
+    distance = math.inf if found.distance_km is None else found.distance_km
+    return (not found.same_area if found.distance_km is None else False, distance, found.spare, found.bed_id)
+
+
+# --- waiting ---
+
+
+def first_due(severity: Severity, deadline_ms: int, now_ms: int) -> int:
+    """When a wait that begins now goes to the next tier: after its step, or at the deadline if that is sooner."""
+    return max(now_ms, min(now_ms + STEP_MS[severity], deadline_ms))
+
+
+def next_tier(tier: int) -> int:
+    return min(tier + 1, CONTACTS)
+
+
+def next_due(severity: Severity, tier: int, now_ms: int) -> int:
+    """After the last tier it is said again and again: silence is never the end of it."""
+    return now_ms + (limits.BOARD_REPEAT_SECONDS * 1_000 if tier >= CONTACTS else STEP_MS[severity])
+
+
+def distribution(times_ms: Sequence[int]) -> Distribution:
+    """By nearest rank, so that each figure is a time that somebody waited."""
+    ordered = sorted(times_ms)
+    if not ordered:
+        return Distribution(0, None, None, None, None)
+
+    def at(share: float) -> int:
+        return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+
+    return Distribution(len(ordered), at(0.5), at(0.9), at(0.99), ordered[-1])
