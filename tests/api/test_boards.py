@@ -265,3 +265,11 @@ async def test_an_encrypted_room_has_no_board(alice: Talker) -> None:
     room_id = await alice.make_room()
     await alice.set_state(room_id, "m.room.encryption", {"algorithm": "m.megolm.v1.aes-sha2"})
     assert await alice.refused("POST", f"/_bongsu/v1/boards/{segment(room_id)}", {}) == (403, "M_FORBIDDEN")
+
+
+async def test_it_is_described(http: aiohttp.ClientSession) -> None:
+    async with http.get("/_bongsu/v1/openapi.json") as response:
+        paths = (await response.json())["paths"]
+    ours = [path for path in paths if path.startswith("/_bongsu/v1/boards/")]
+    assert len(ours) == 18
+    assert "409" in paths["/_bongsu/v1/boards/{room_id}/requests/{request_id}/assignment"]["post"]["responses"]

@@ -26,10 +26,11 @@ from bongsu.core.errors import Refusal, forbidden, invalid_param, not_found
 from bongsu.core.json import JsonObject
 from bongsu.core.moderation import suspended
 from bongsu.core.tiers import Tier
+from bongsu.http.describing import Described
 from bongsu.http.page import HEADERS, HTML, language_of
 from bongsu.http.request import Request
 from bongsu.http.response import Response, reply
-from bongsu.http.router import Route
+from bongsu.http.router import Handler, Route
 from bongsu.store import audit
 from bongsu.store import boards as table
 from bongsu.store.boards import BedRow, Person, RequestRow
@@ -43,21 +44,25 @@ _ONE: Final = f"{_PREFIX}/requests/{{request_id}}"
 _OPEN: Final = ("waiting", "offered", "accepted", "arrived")
 _ID: Final = re.compile(r"[0-9a-f]{16}")
 _FIRST: Final = "0" * 16
+_CONFLICTS: Final = (
+    *("BONGSU_WRONG_STATE", "BONGSU_BED_TAKEN", "BONGSU_BED_GONE", "BONGSU_BOARD_EXISTS", "BONGSU_LAST_COORDINATOR"),
+    "BONGSU_IDEMPOTENCY_KEY_REUSED",
+)
 _PRIVATE: Final = {"cache-control": "no-store"}
 
 
-class _Title(msgspec.Struct):
+class NewBoard(msgspec.Struct):
     title: str = ""
 
 
-class _Role(msgspec.Struct):
+class Appointment(msgspec.Struct):
     role: Role
     hospital: str = ""
     on_call: bool = False
     phone: str = ""
 
 
-class _Beds(msgspec.Struct):
+class NewBeds(msgspec.Struct):
     """valid_until: milliseconds since the epoch; without it, one shift from now."""
 
     kinds: list[str] = []
@@ -70,7 +75,7 @@ class _Beds(msgspec.Struct):
     valid_until: int | None = None
 
 
-class _Wish(msgspec.Struct):
+class NewRequest(msgspec.Struct):
     """deadline: milliseconds since the epoch; without it, what the severity asks for."""
 
     severity: Severity = "urgent"
@@ -81,12 +86,16 @@ class _Wish(msgspec.Struct):
     note: str = ""
 
 
-class _Assignment(msgspec.Struct):
+class BedOffer(msgspec.Struct):
     bed_id: str
 
 
-class _Reason(msgspec.Struct):
+class Reason(msgspec.Struct):
     reason: str = ""
+
+
+class Nothing(msgspec.Struct):
+    """Nothing needs to be said."""
 
 
 class Boards:
@@ -99,40 +108,59 @@ class Boards:
         self._seen: OrderedDict[tuple[str, str, str], int] = OrderedDict()
 
     def routes(self) -> list[Route]:
-        write = {
-            ("POST", _PREFIX): self.create,
-            ("PUT", f"{_PREFIX}/roles/{{user_id}}"): self.appoint,
-            ("POST", f"{_PREFIX}/beds"): self.publish,
-            ("POST", f"{_PREFIX}/beds/{{bed_id}}/withdraw"): self.withdraw,
-            ("POST", f"{_PREFIX}/requests"): self.ask,
-            ("POST", f"{_ONE}/assignment"): self.assign,
-            ("POST", f"{_ONE}/accept"): self.accept,
-            ("POST", f"{_ONE}/decline"): self.decline,
-            ("POST", f"{_ONE}/arrive"): self.arrive,
-            ("POST", f"{_ONE}/transfer"): self.transfer,
-            ("POST", f"{_ONE}/close"): self.close,
-        }
-        read = {
-            _PREFIX: self.board,
-            f"{_PREFIX}/beds": self.beds,
-            f"{_PREFIX}/requests": self.requests,
-            _ONE: self.request,
-            f"{_ONE}/suggestions": self.suggestions,
-            f"{_PREFIX}/stats": self.stats,
-            f"{_PREFIX}/audit": self.audit,
-            f"{_PREFIX}/export.csv": self.export_csv,
-            f"{_PREFIX}/export.xml": self.export_have,
-            f"{_PREFIX}/sheet": self.sheet,
-        }
-        return [
-            *(Route(*at, handler, bucket="board", tier=Tier.SERVICE) for at, handler in write.items()),
-            *(Route("GET", at, handler, bucket="read", tier=Tier.SERVICE) for at, handler in read.items()),
-        ]
+        return [*self._writes(), *self._reads()]
+
+    def _writes(self) -> list[Route]:
+        listed = (
+            ("POST", _PREFIX, self.create, NewBoard, 201, "Makes the board of a room"),
+            (
+                "PUT",
+                f"{_PREFIX}/roles/{{user_id}}",
+                self.appoint,
+                Appointment,
+                200,
+                "Says what somebody is on the board",
+            ),
+            ("POST", f"{_PREFIX}/beds", self.publish, NewBeds, 201, "Publishes beds, or updates an entry"),
+            ("POST", f"{_PREFIX}/beds/{{bed_id}}/withdraw", self.withdraw, Reason, 200, "Takes beds back"),
+            ("POST", f"{_PREFIX}/requests", self.ask, NewRequest, 201, "Asks for a bed"),
+            ("POST", f"{_ONE}/assignment", self.assign, BedOffer, 200, "Offers the request a bed"),
+            ("POST", f"{_ONE}/accept", self.accept, Nothing, 200, "The hospital takes the patient"),
+            ("POST", f"{_ONE}/decline", self.decline, Reason, 200, "The hospital does not, and says why"),
+            ("POST", f"{_ONE}/arrive", self.arrive, Nothing, 200, "The patient has arrived"),
+            ("POST", f"{_ONE}/transfer", self.transfer, Reason, 200, "The patient needs another bed"),
+            ("POST", f"{_ONE}/close", self.close, Reason, 200, "The request is over"),
+        )
+        routes = []
+        for method, at, handler, body, status, summary in listed:
+            told = Described(summary, {status: JsonObject}, body=body, errors={409: _CONFLICTS}, is_write=True)
+            routes.append(Route(method, at, handler, bucket="board", tier=Tier.SERVICE, described=told))
+        return routes
+
+    def _reads(self) -> list[Route]:
+        paged = ("limit", "from")
+        listed: tuple[tuple[str, Handler, Any, tuple[str, ...], str], ...] = (
+            (_PREFIX, self.board, JsonObject, (), "The board, and who is on it"),
+            (f"{_PREFIX}/beds", self.beds, JsonObject, paged, "Its beds"),
+            (f"{_PREFIX}/requests", self.requests, JsonObject, (*paged, "state"), "Who waits longest comes first"),
+            (_ONE, self.request, JsonObject, (), "One request"),
+            (f"{_ONE}/suggestions", self.suggestions, JsonObject, (), "Beds that fit, the nearest first"),
+            (f"{_PREFIX}/stats", self.stats, JsonObject, ("since",), "Times to assign, with their tail"),
+            (f"{_PREFIX}/audit", self.audit, JsonObject, paged, "What was done, and who looked"),
+            (f"{_PREFIX}/export.csv", self.export_csv, None, (), "All requests as CSV"),
+            (f"{_PREFIX}/export.xml", self.export_have, None, (), "The beds as EDXL-HAVE"),
+            (f"{_PREFIX}/sheet", self.sheet, None, ("lang",), "A sheet for the printer, with the phone tree"),
+        )
+        routes = []
+        for at, handler, answer, query, summary in listed:
+            told = Described(summary, {200: answer}, query=query)
+            routes.append(Route("GET", at, handler, bucket="read", tier=Tier.SERVICE, described=told))
+        return routes
 
     # --- writing ---
 
     async def create(self, request: Request) -> Response:
-        title = boards.check_impersonal((await request.read(_Title)).title, "title")
+        title = boards.check_impersonal((await request.read(NewBoard)).title, "title")
         doing = Create(
             room_id=_room(request),
             user_id=_writer(request),
@@ -145,7 +173,7 @@ class Boards:
         return answered(await self._committer.submit(doing))
 
     async def appoint(self, request: Request) -> Response:
-        asked = await request.read(_Role)
+        asked = await request.read(Appointment)
         who = Person(
             ids.check_user_id(request.params["user_id"]),
             asked.role,
@@ -156,7 +184,7 @@ class Boards:
         return await self._do(request, "appoint", changes.appoint(who))
 
     async def publish(self, request: Request) -> Response:
-        asked = await request.read(_Beds)
+        asked = await request.read(NewBeds)
         if not 0 <= asked.free <= limits.BOARD_PLACES_MAX:
             raise invalid_param(f"free must be from 0 to {limits.BOARD_PLACES_MAX}")
         hospital = boards.check_impersonal(asked.hospital, "hospital")
@@ -182,7 +210,7 @@ class Boards:
         )
 
     async def ask(self, request: Request) -> Response:
-        asked = await request.read(_Wish)
+        asked = await request.read(NewRequest)
         request_id = secrets.token_hex(8)
         row = RequestRow(
             request_id=request_id,
@@ -205,7 +233,7 @@ class Boards:
         return await self._do(request, "request", changes.ask(row), 201)
 
     async def assign(self, request: Request) -> Response:
-        bed_id = _own_id((await request.read(_Assignment)).bed_id)
+        bed_id = _own_id((await request.read(BedOffer)).bed_id)
         return await self._do(request, "assign", changes.assign(_id(request, "request_id"), bed_id))
 
     async def accept(self, request: Request) -> Response:
@@ -355,7 +383,7 @@ def _writer(request: Request) -> str:
 
 
 async def _reason(request: Request, *, needed: bool) -> str:
-    reason = boards.check_impersonal((await request.read(_Reason)).reason.strip(), "reason")
+    reason = boards.check_impersonal((await request.read(Reason)).reason.strip(), "reason")
     if needed and not reason:
         raise Refusal(400, "M_MISSING_PARAM", "this needs a reason")
     return reason
