@@ -137,6 +137,19 @@ async def test_an_event_that_is_none_breaks_nothing(saw: Saw) -> None:
     assert saw("hostile") == {"last": "그래도 통하오", "wrongs": 0}
 
 
+async def test_words_stay_until_they_are_kept(saw: Saw) -> None:
+    assert saw("words") == {
+        "edited": "쓰던 말",
+        "again": "쓰던 말",
+        "told": "이 기기에 남은 공간이 없어 저장하지 못했습니다. 공간을 비우고 다시 해 주세요.",
+        "kept": "담을 데 없는 말",
+    }
+
+
+async def test_the_focus_goes_back_to_where_a_window_was_opened(saw: Saw) -> None:
+    assert saw("focus") == "메시지 메뉴"
+
+
 async def test_other_tabs_follow(saw: Saw) -> None:
     tabs = saw("tabs")
     assert tabs["first"] == tabs["second"]
@@ -175,7 +188,7 @@ async def test_korean_and_english(saw: Saw) -> None:
 
 async def test_html_is_cleaned(saw: Saw) -> None:
     cleaned = saw("sanitised")["cleaned"]
-    assert saw("sanitised")["hurt"] is None
+    assert (saw("sanitised")["hurt"], saw("sanitised")["uncleaned"]) == (None, 1)
     for name, html in cleaned.items():
         plain = re.sub(r' class="(leads|mention)"', "", html)
         tags = set(re.findall(r"<([a-z0-9-]+)", plain))

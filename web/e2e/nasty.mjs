@@ -27,15 +27,21 @@ export async function nasty(page) {
   const options = { configFile: false, logLevel: 'silent', build: { write: false, lib: { entry: ENTRY, formats: ['iife'], name: 'cleaner' } } }
   const [{ output }] = [await build(options)].flat()
   await page.evaluate(`${output[0].code}; globalThis.cleaner = cleaner`)
-  return page.evaluate((inputs) => {
+  return page.evaluate(async (inputs) => {
+    const settle = () => new Promise((resolve) => setTimeout(resolve, 300))
     const cleaned = {}
     for (const [name, html] of Object.entries(inputs)) {
       const place = document.createElement('div')
       place.append(globalThis.cleaner.sanitise(html))
       document.body.append(place)
       cleaned[name] = place.innerHTML.slice(0, 400)
+      for (const one of place.querySelectorAll('b, a:not([href^="http"])')) one.click()
+      await settle()
       place.remove()
     }
-    return { cleaned, hurt: globalThis.hurt ?? null }
+    const hurt = globalThis.hurt ?? null
+    document.body.innerHTML = inputs.image // as it came: this page forbids nothing, so that would be seen
+    await settle()
+    return { cleaned, hurt, uncleaned: globalThis.hurt ?? null }
   }, INPUTS)
 }

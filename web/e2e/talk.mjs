@@ -81,6 +81,7 @@ await bob.write('어느 산이오?')
 await alice.page.locator('.quoted').waitFor()
 await menu(alice, '어느 산이오', '공감 👍')
 await bob.page.locator('.reactions button').waitFor()
+tell('focus', await alice.page.evaluate(() => document.activeElement.getAttribute('aria-label')))
 await menu(bob, '보았소', '수정')
 await bob.write('잘 보았소')
 await alice.sees('잘 보았소')
@@ -168,10 +169,37 @@ await alice.sees('불길 속에서 둘')
 tell('burning', { banner, texts: await alice.texts() })
 await ask('start')
 await bob.sees('불길 속에서 둘')
-await alice.page.locator('.banner', { hasText: '끊겼습니다' }).waitFor({ state: 'detached' })
+await alice.page.locator('.banner', { hasText: '끊겨 있습니다' }).waitFor({ state: 'detached' })
 await bob.write('다시 통하오')
 await alice.sees('다시 통하오')
 tell('after_fire', { alice: (await alice.texts()).slice(-3), bob: (await bob.texts()).slice(-3), waiting: await alice.page.locator('.meta .icon').count() })
+
+// --- words are kept: while another message is edited, and while the disk refuses ---
+const area = alice.page.locator('.composer textarea')
+await alice.write('고칠 말')
+await bob.sees('고칠 말')
+await area.fill('쓰던 말')
+await menu(alice, '고칠 말', '수정')
+await area.press('Escape')
+const edited = await area.inputValue()
+await alice.page.reload()
+await alice.sees('고칠 말')
+const again = await area.inputValue()
+await alice.page.evaluate(() => {
+  const { put } = IDBObjectStore.prototype
+  IDBObjectStore.prototype.put = function (...values) {
+    if (this.name === 'outbox') throw new DOMException('', 'QuotaExceededError')
+    return put.apply(this, values)
+  }
+  globalThis.mend = () => (IDBObjectStore.prototype.put = put)
+})
+await alice.write('담을 데 없는 말')
+const told = await alice.page.locator('.toast').innerText()
+const kept = await area.inputValue()
+await alice.page.evaluate(() => globalThis.mend())
+await area.press('Enter')
+await bob.sees('담을 데 없는 말')
+tell('words', { edited, again, told, kept })
 
 // --- a long room, of which the sync left out the middle, from its end to its beginning ---
 await alice.page.goto(`${base}/app/chats`)
@@ -212,7 +240,7 @@ const friends = await alice.faults()
 tell('english', { faults: [...more, ...friends], language: await alice.page.locator('html').getAttribute('lang') })
 
 tell('wrongs', [...alice.wrongs, ...bob.wrongs])
-tell('sanitised', await nasty(bob.page)) // the browser itself complains of each, so this comes after
+tell('sanitised', await nasty(await bob.context.newPage()))
 
 // --- the way out leaves nothing ---
 await alice.page.getByRole('link', { name: 'More' }).click()

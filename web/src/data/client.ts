@@ -26,6 +26,7 @@ const TICK_MS = 1_000
 const DAY_MS = 86_400_000
 const TYPING_MS = 4_000
 const FOUND_MAX = 100
+const DRAFT = 'draft '
 
 /** Everything the screens may know and do. They listen to topics and read again. */
 export class Client {
@@ -46,7 +47,7 @@ export class Client {
   private engine: SyncEngine | undefined
   private sender: Sender | undefined
   private typedAt = 0
-  private drafts: Record<string, string> = {}
+  private readonly drafts = new Map<string, string>()
   private readTo = new Map<string, string>()
 
   private constructor(
@@ -305,14 +306,12 @@ export class Client {
   // --- drafts ---
 
   draft(room: string): string {
-    return this.drafts[room] ?? ''
+    return this.drafts.get(room) ?? ''
   }
 
   async keepDraft(room: string, text: string): Promise<void> {
-    if (text === this.draft(room)) return
-    const { [room]: _, ...others } = this.drafts
-    this.drafts = text ? { ...others, [room]: text } : others
-    await this.database.put('facts', this.drafts, 'drafts')
+    this.drafts.set(room, text)
+    await (text ? this.database.put('facts', text, `${DRAFT}${room}`) : this.database.delete('facts', `${DRAFT}${room}`))
     this.emit(`room ${room}`)
   }
 
@@ -338,6 +337,7 @@ export class Client {
   private async begin(login: Login): Promise<void> {
     const session = { user: login.user_id, device: login.device_id, token: login.access_token }
     await this.database.put('facts', session, 'session')
+    void navigator.storage?.persist().catch(() => {}) // what is not sent yet should outlive a full disk
     await this.remember()
     this.emit('session')
   }
@@ -349,7 +349,7 @@ export class Client {
     this.matrix.token = this.session.token
     this.memory.account = ((await this.database.get('facts', 'account')) as Account | undefined) ?? NO_ACCOUNT
     this.profile = ((await this.database.get('facts', 'profile')) as Profile | undefined) ?? {}
-    this.drafts = ((await this.database.get('facts', 'drafts')) as Record<string, string> | undefined) ?? {}
+    await this.rememberDrafts()
     for (const room of await this.database.getAll('rooms')) this.memory.rooms.set(room.id, room)
     this.tabs.lead(() => this.lead())
     void this.learnSites()
@@ -357,6 +357,16 @@ export class Client {
     this.tabs.ask({ kind: 'health' })
     addEventListener('online', () => this.tabs.ask({ kind: 'hurry' }))
     addEventListener('visibilitychange', () => document.visibilityState === 'visible' && this.tabs.ask({ kind: 'hurry' }))
+  }
+
+  /** Each under a name of its own, so that two tabs do not write over each other. Once they were all in one. */
+  private async rememberDrafts(): Promise<void> {
+    const once = ((await this.database.get('facts', 'drafts')) as Record<string, string> | undefined) ?? {}
+    for (const [room, text] of Object.entries(once)) await this.database.put('facts', text, `${DRAFT}${room}`)
+    await this.database.delete('facts', 'drafts')
+    for (const key of await this.database.getAllKeys('facts', IDBKeyRange.bound(DRAFT, `${DRAFT}\uffff`))) {
+      this.drafts.set(key.slice(DRAFT.length), (await this.database.get('facts', key)) as string)
+    }
   }
 
   private lead(): void {

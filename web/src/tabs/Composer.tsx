@@ -3,7 +3,9 @@ import { memberName } from '../data/rooms'
 import type { Message } from '../data/timeline'
 import type { Room } from '../data/types'
 import { useClient } from '../ui/client'
+import { explain, orSay } from '../ui/errors'
 import { Icon } from '../ui/Icon'
+import { say } from '../ui/say'
 import { t } from '../ui/settings'
 
 /** What the text is about: an answer to a message, or another wording of one. */
@@ -19,12 +21,14 @@ interface Props {
 }
 
 const DRAFT_MS = 400
+const HANGUL = 229 // Safari ends a composition before it tells of the Enter that ended it
 
 export function Composer(props: Props): JSX.Element {
   const client = useClient()
   const [text, setText] = createSignal(client.draft(props.id))
   const isTouch = matchMedia('(pointer: coarse)').matches
   let area!: HTMLTextAreaElement
+  let isSending = false
   let timer: ReturnType<typeof setTimeout> | undefined
 
   onMount(() => {
@@ -33,15 +37,18 @@ export function Composer(props: Props): JSX.Element {
   const keep = () => {
     clearTimeout(timer)
     timer = undefined
-    if (props.about?.kind !== 'edit') void client.keepDraft(props.id, text())
+    if (props.about?.kind !== 'edit') orSay(client.keepDraft(props.id, text()))
   }
   onCleanup(() => timer !== undefined && keep())
   createEffect(
     on(
       () => props.about,
-      (about) => {
-        if (about?.kind === 'edit') setText(about.message.body)
-        if (about) area.focus()
+      (about, before) => {
+        if (about?.kind === 'edit') {
+          if (before?.kind !== 'edit' && timer !== undefined) orSay(client.keepDraft(props.id, text()))
+          setText(about.message.body)
+        } else if (before?.kind === 'edit') setText(client.draft(props.id))
+        if (about) queueMicrotask(() => area.focus()) // once the menu is closed, for nothing behind it takes the focus
       },
       { defer: true },
     ),
@@ -54,14 +61,24 @@ export function Composer(props: Props): JSX.Element {
     client.typed(props.id, value !== '')
   }
 
-  function send(): void {
-    const body = text().trim()
-    if (!body) return
+  /** The words stay in their place until they are on disk. */
+  async function send(): Promise<void> {
+    const whole = text()
+    const body = whole.trim()
+    if (!body || isSending) return
     const { about } = props
-    if (about?.kind === 'edit') void client.edit(props.id, about.message.id!, body)
-    else void client.say(props.id, body, about?.message)
-    typed('')
-    keep()
+    isSending = true
+    try {
+      await (about?.kind === 'edit' ? client.edit(props.id, about.message.id!, body) : client.say(props.id, body, about?.message))
+    } catch (error) {
+      return say(explain(error))
+    } finally {
+      isSending = false
+    }
+    if (about?.kind !== 'edit') {
+      typed(text().startsWith(whole) ? text().slice(whole.length) : text()) // whoever types fast is further by now
+      keep()
+    }
     props.onAbout(undefined)
     props.onSent()
     area.focus()
@@ -69,13 +86,12 @@ export function Composer(props: Props): JSX.Element {
 
   function pressed(event: KeyboardEvent): void {
     if (event.key === 'Escape' && props.about) leaveAbout()
-    if (event.key !== 'Enter' || event.shiftKey || event.isComposing || isTouch) return
+    if (event.key !== 'Enter' || event.shiftKey || event.isComposing || event.keyCode === HANGUL || isTouch) return
     event.preventDefault()
-    send()
+    void send()
   }
 
   function leaveAbout(): void {
-    if (props.about?.kind === 'edit') typed('')
     props.onAbout(undefined)
   }
 
@@ -96,7 +112,7 @@ export function Composer(props: Props): JSX.Element {
       class="composer"
       onSubmit={(event) => {
         event.preventDefault()
-        send()
+        void send()
       }}
     >
       <Show when={props.about}>

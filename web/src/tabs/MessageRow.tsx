@@ -165,7 +165,7 @@ function Failed(props: { message: Message; room: string }): JSX.Element {
   const client = useClient()
   return (
     <p class="failed">
-      {t().failedToSend}
+      {t().failedToSend}: {explain(props.message.sending?.error)}
       <button type="button" onClick={() => orSay(client.retry(props.message.txn!))}>
         {t().retry}
       </button>

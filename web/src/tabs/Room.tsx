@@ -150,15 +150,17 @@ function Head(props: { id: string; open: OpenRoom; onInfo: () => void; onSearch:
       <button type="button" class="round leave-room" aria-label={t().back} onClick={closeRoom}>
         <Icon name="back" />
       </button>
-      <button type="button" class="who" onClick={() => props.onInfo()}>
-        <Avatar media={client.media} id={other() ?? props.id} name={name()} uri={room() && roomAvatar(room()!, client.account)} group={!other()} />
-        <h1>
-          {name()}
-          <Show when={(room()?.joined ?? 0) > 2}>
-            <span class="small">{t().members(room()!.joined)}</span>
-          </Show>
-        </h1>
-      </button>
+      <h1>
+        <button type="button" class="who" onClick={() => props.onInfo()}>
+          <Avatar media={client.media} id={other() ?? props.id} name={name()} uri={room() && roomAvatar(room()!, client.account)} group={!other()} />
+          <span class="title">
+            {name()}
+            <Show when={(room()?.joined ?? 0) > 2}>
+              <span class="small">{t().members(room()!.joined)}</span>
+            </Show>
+          </span>
+        </button>
+      </h1>
       <button type="button" class="round" aria-label={t().searchRoom} onClick={() => props.onSearch()}>
         <Icon name="search" />
       </button>

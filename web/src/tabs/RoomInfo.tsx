@@ -67,7 +67,7 @@ function Main(props: Props & { onPage: (page: Page) => void }): JSX.Element {
           <Icon name="photo" />
           {t().drawer}
         </button>
-        <button type="button" aria-pressed={isMuted()} onClick={() => void mute()}>
+        <button type="button" onClick={() => void mute()}>
           <Icon name="silent" />
           {isMuted() ? t().unmute : t().mute}
         </button>

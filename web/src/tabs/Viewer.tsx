@@ -1,6 +1,7 @@
-import { onMount, type JSX } from 'solid-js'
+import type { JSX } from 'solid-js'
 import type { Media, Message } from '../data/timeline'
 import { useClient } from '../ui/client'
+import { modal } from '../ui/Dialog'
 import { explain } from '../ui/errors'
 import { Icon } from '../ui/Icon'
 import { Picture } from '../ui/Picture'
@@ -12,10 +13,10 @@ export function Viewer(props: { message: { media?: Media | undefined } & Pick<Me
   const client = useClient()
   const media = props.message.media!
   let dialog!: HTMLDialogElement
-  onMount(() => dialog.showModal())
+  const closed = modal(() => dialog, () => props.onClose())
   const save = () => client.media.save(media.uri, media.name).catch((error) => say(explain(error)))
   return (
-    <dialog ref={dialog} class="dialog viewer" aria-label={media.name || t().photo} onClose={() => props.onClose()}>
+    <dialog ref={dialog} class="dialog viewer" aria-label={media.name || t().photo} onClose={closed}>
       <div class="inside">
         <header class="bar">
           <span>{media.name}</span>

@@ -1,14 +1,25 @@
-import { onMount, type JSX } from 'solid-js'
+import { onCleanup, onMount, type JSX } from 'solid-js'
 import { Icon } from './Icon'
 import { t } from './settings'
+
+/** Opens it while its owner is there; closed in any way, the focus goes back to where it was. Returns what to do on close. */
+export function modal(dialog: () => HTMLDialogElement, onClose: () => void): () => void {
+  let isGone = false
+  onMount(() => dialog().showModal())
+  onCleanup(() => {
+    isGone = true
+    dialog().close()
+  })
+  return () => isGone || onClose()
+}
 
 /** A window over the page; the browser keeps the focus inside, and Escape closes it. */
 export function Dialog(props: { title: string; onClose: () => void; kind?: 'sheet' | 'page' | 'small'; children: JSX.Element }): JSX.Element {
   let dialog!: HTMLDialogElement
-  onMount(() => dialog.showModal())
+  const closed = modal(() => dialog, () => props.onClose())
   const outside = (event: MouseEvent) => event.target === dialog && dialog.close()
   return (
-    <dialog ref={dialog} class={`dialog ${props.kind ?? 'sheet'}`} aria-label={props.title} onClose={() => props.onClose()} onClick={outside}>
+    <dialog ref={dialog} class={`dialog ${props.kind ?? 'sheet'}`} aria-label={props.title} onClose={closed} onClick={outside}>
       <div class="inside">
         <header class="bar">
           <h2>{props.title}</h2>

@@ -69,7 +69,7 @@ export const en: Texts = {
   edited: 'edited',
   notReadBy: (count) => `not read by ${count}`,
   firstUnread: 'You have read up to here',
-  hole: 'Messages between these come when connected',
+  hole: 'Messages in between load once you are connected',
   roomStart: 'The beginning of this chat',
   toNewest: 'To the newest message',
   newBelow: (count) => plural(count, 'new message', 'new messages'),
@@ -120,7 +120,7 @@ export const en: Texts = {
   photos: 'Photos',
   files: 'Files',
   links: 'Links',
-  drawerEmpty: 'Nothing here yet. What you saw in this chat on this device gathers here.',
+  drawerEmpty: 'Nothing here yet. Photos, files and links you saw here on this device gather here.',
   searchRoom: 'Search in this chat',
   searchEmpty: 'Not among the messages seen on this device.',
   searchFound: (count) => `${count} found`,
@@ -136,7 +136,7 @@ export const en: Texts = {
   unnamedDevice: 'Unnamed device',
   display: 'Display',
   theme: 'Theme',
-  themeSystem: 'As the device',
+  themeSystem: 'Same as this device',
   themeLight: 'Light',
   themeDark: 'Dark',
   language: 'Language',
@@ -150,12 +150,12 @@ export const en: Texts = {
 
   bannerElsewhere: 'Connected through another centre. Carry on as usual.',
   bannerFull: 'This device has no room left to keep new messages. Please free some.',
-  bannerReadonly: (waiting) => `Reading only for now. ${plural(waiting, 'message', 'messages')} will be sent by themselves.`,
+  bannerReadonly: (waiting) => `Reading only for now. ${plural(waiting, 'message', 'messages')} will be sent automatically.`,
   bannerOffline: (waiting, since) =>
     waiting > 0
       ? `Offline since ${since}. ${plural(waiting, 'message', 'messages')} will be sent when connected.`
       : `Offline since ${since}. You can read everything you have seen.`,
-  bannerDelayed: (waiting, since) => `Delayed since ${since}. Still sending ${plural(waiting, 'message', 'messages')}.`,
+  bannerDelayed: (waiting, since) => `Sending has been slow since ${since}. Still trying ${plural(waiting, 'message', 'messages')}.`,
 
   notices: {
     joined: (name) => `${name} joined`,
@@ -187,6 +187,7 @@ export const en: Texts = {
     registrationClosed: 'This server takes no new accounts. Ask its operator for one.',
     Unreachable: 'The server cannot be reached. Check your connection and try again.',
     M_NOT_FOUND: 'No such room or person. Check the address.',
+    QuotaExceededError: 'This device has no room left to keep this. Free some and try again.',
     M_TOO_LARGE: 'The file is too large. Send a smaller one.',
     M_UNKNOWN: 'The server could not do that now. Try again in a moment.',
     other: 'That did not work. Try again in a moment.',

@@ -88,7 +88,7 @@ export const ko = {
   uploadedShare: (percent: number) => `올리는 중 ${percent}%`,
   photo: '사진',
   video: '동영상',
-  audio: '소리',
+  audio: '오디오',
   file: '파일',
   sticker: '이모티콘',
   photoFrom: (name: string) => `${name} 님이 보낸 사진`,
@@ -117,7 +117,7 @@ export const ko = {
   photos: '사진·동영상',
   files: '파일',
   links: '링크',
-  drawerEmpty: '아직 모인 것이 없습니다. 이 기기에서 본 대화의 것들이 여기 모입니다.',
+  drawerEmpty: '아직 모인 것이 없습니다. 이 기기에서 본 사진·파일·링크가 여기에 모입니다.',
   searchRoom: '이 방에서 찾기',
   searchEmpty: '이 기기에서 본 메시지 가운데에는 없습니다.',
   searchFound: (count: number) => `${count}개를 찾았습니다`,
@@ -147,10 +147,10 @@ export const ko = {
 
   bannerElsewhere: '다른 센터로 연결되었습니다. 평소처럼 쓰시면 됩니다.',
   bannerFull: '이 기기에 남은 공간이 없어 새 메시지를 저장하지 못합니다. 공간을 비워 주세요.',
-  bannerReadonly: (waiting: number) => `지금은 읽기만 됩니다. 보낼 메시지 ${waiting}개는 저절로 보내집니다.`,
+  bannerReadonly: (waiting: number) => `지금은 읽기만 됩니다. 보낼 메시지 ${waiting}개는 자동으로 전송됩니다.`,
   bannerOffline: (waiting: number, since: string) =>
-    waiting > 0 ? `${since}부터 연결이 끊겼습니다. 메시지 ${waiting}개는 연결되면 저절로 보내집니다.` : `${since}부터 연결이 끊겼습니다. 본 대화는 그대로 읽을 수 있습니다.`,
-  bannerDelayed: (waiting: number, since: string) => `${since}부터 늦어지고 있습니다. 메시지 ${waiting}개를 계속 보내는 중입니다.`,
+    waiting > 0 ? `${since}부터 연결이 끊겨 있습니다. 메시지 ${waiting}개는 연결되면 자동으로 전송됩니다.` : `${since}부터 연결이 끊겨 있습니다. 본 대화는 그대로 읽을 수 있습니다.`,
+  bannerDelayed: (waiting: number, since: string) => `${since}부터 전송이 늦어지고 있습니다. 메시지 ${waiting}개를 계속 보내는 중입니다.`,
 
   notices: {
     joined: (name: string) => `${name} 님이 들어왔습니다`,
@@ -168,7 +168,7 @@ export const ko = {
   },
 
   errors: {
-    M_FORBIDDEN: '허락되지 않은 일입니다.',
+    M_FORBIDDEN: '권한이 없습니다.',
     signInForbidden: '아이디나 비밀번호가 맞지 않습니다. 다시 확인해 주세요.',
     M_USER_IN_USE: '이미 있는 아이디입니다. 다른 아이디를 골라 주세요.',
     M_INVALID_USERNAME: '아이디에는 영어 소문자와 숫자, . _ - 만 쓸 수 있습니다.',
@@ -180,11 +180,12 @@ export const ko = {
     Unsure: '처리되었는지 확인하지 못했습니다. 채팅 목록을 먼저 보고, 없으면 다시 해 주세요.',
     unsureSignUp: '계정이 만들어졌는지 확인하지 못했습니다. 먼저 로그인해 보고, 안 되면 다시 가입해 주세요.',
     registrationClosed: '이 서버는 가입을 받지 않습니다. 운영자에게 계정을 부탁해 주세요.',
-    Unreachable: '서버에 닿지 않습니다. 인터넷 연결을 확인하고 다시 해 주세요.',
+    Unreachable: '서버에 연결할 수 없습니다. 인터넷 연결을 확인하고 다시 해 주세요.',
     M_NOT_FOUND: '그런 방이나 사람을 찾을 수 없습니다. 주소를 다시 확인해 주세요.',
+    QuotaExceededError: '이 기기에 남은 공간이 없어 저장하지 못했습니다. 공간을 비우고 다시 해 주세요.',
     M_TOO_LARGE: '파일이 너무 큽니다. 더 작은 파일로 보내 주세요.',
     M_UNKNOWN: '서버가 지금 처리하지 못했습니다. 잠시 뒤에 다시 해 주세요.',
-    other: '잘되지 않았습니다. 잠시 뒤에 다시 해 주세요.',
+    other: '처리하지 못했습니다. 잠시 뒤에 다시 해 주세요.',
   },
 }
 
