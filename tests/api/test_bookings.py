@@ -232,3 +232,11 @@ async def test_lists_come_in_pages(alice: Talker) -> None:
     assert sorted(found) == sorted(offer.split("/")[-1] for offer in offers)
     assert "next_batch" not in second
     assert await alice.refused("GET", f"{BASE}/offers", **{"from": "x"}) == (400, "M_INVALID_PARAM")
+
+
+async def test_a_list_is_ones_own(alice: Talker, bob: Talker) -> None:
+    offer = await publish(alice, 2)
+    booking_id = (await book(bob, offer))["booking_id"]
+    assert (await alice.get(BASE))["bookings"] == []
+    assert [each["booking_id"] for each in (await bob.get(BASE))["bookings"]] == [booking_id]
+    assert await bob.refused("POST", f"{BASE}/offers/o0/book") == (404, "M_NOT_FOUND")

@@ -68,7 +68,7 @@ class Crowd:
         while True:
             try:
                 status, answer = await ask(self._sessions[turn % 2], "POST", f"{offer}/book", {}, headers)
-                if status != 503:
+                if status not in (429, 503):  # under pressure people are asked to come again
                     return status, answer
             except aiohttp.ClientError:
                 pass

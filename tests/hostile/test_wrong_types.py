@@ -91,6 +91,7 @@ def sections(name: str, fields: Mapping[str, str], kind: str = "object") -> dict
 
 # Fields by endpoint. "?": null is as good as absent; ", not null": null counts as missing. Slashes go into objects.
 SLIDING = "/_matrix/client/unstable/org.matrix.simplified_msc3575/sync"
+BOOKINGS = "/_bongsu/v1/bookings"
 FIELDS: Mapping[str, Mapping[str, str]] = {
     f"POST {V3}/login": {
         "type": "string",
@@ -283,6 +284,17 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "event_fields": "strings?",
         "event_format": "string",
     },
+    f"POST {BOOKINGS}/offers": {
+        "title": "string",
+        "place": "string",
+        "capacity": "integer",
+        "area": "string",
+        "hold_seconds": "integer",
+        "room_id": "string?",
+    },
+    f"POST {BOOKINGS}/offers/{{offer_id}}/book": {"waitlist": "boolean"},
+    f"POST {BOOKINGS}/offers/{{offer_id}}/check_in": {"ticket": "string?", "booking_id": "string?"},
+    f"POST {BOOKINGS}/subscriptions": {"area": "string"},
 }
 
 # What a body needs besides, for the field to be looked at.
@@ -298,6 +310,7 @@ BESIDES: Mapping[str, Any] = {
         "lang": "ko",
         "data": {"url": "https://push.example/_matrix/push/v1/notify"},
     },
+    f"POST {BOOKINGS}/offers": {"title": "t", "place": "p", "starts_at": "2999-01-01T00:00:00Z", "capacity": 1},
     f"POST {V3}/login": {
         "type": "m.login.password",
         "identifier": {"type": "m.id.user", "user": "mallory"},
@@ -345,6 +358,8 @@ BODILESS = (
     "/logout",
     "/logout/all",
     "/_bongsu/confirm",
+    "/{booking_id}/confirm",
+    "/{offer_id}/close",
     "/media/v1/create",
     "/v3/upload",
     "/v1/upload",

@@ -93,6 +93,9 @@ TIERS = {
 SIGN_IN = ("/account", "/oauth2", "/.well-known/openid", "/.well-known/oauth", "/_bongsu/confirm")  # pages and apps
 
 
+SERVICES = ("/_bongsu/v1/boards", "/_bongsu/v1/bookings", "/_bongsu/v1/openapi.json")
+
+
 def test_every_route_has_its_tier(tmp_path: Path) -> None:
     """Whoever adds a route that is not part of talking says here what it is for."""
     worker = Worker(Settings(data=tmp_path), Database("postgresql://nowhere/nothing"))
@@ -108,6 +111,8 @@ def test_every_route_has_its_tier(tmp_path: Path) -> None:
             assert tier is Tier.SIGN_IN or "/assets/" in template, template
         elif template == "/_bongsu/v1/webpush":
             assert tier is Tier.PUSH
+        elif template.startswith(SERVICES):
+            assert tier is Tier.SERVICE, template
         elif not template.startswith("/_matrix"):
             assert tier in (Tier.RUNNING, Tier.TALKING) or template.startswith("/_synapse"), template
     worker.passwords.close()
