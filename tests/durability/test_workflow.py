@@ -3,16 +3,23 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
-from bongsu.core import limits
+from bongsu.config import Settings
+from bongsu.core import creation, limits, versions
 from bongsu.core.errors import Refusal
-from bongsu.store import audit, idempotency, outbox, timers
+from bongsu.core.events import MESSAGE, Draft
+from bongsu.main import open_worker
+from bongsu.rooms.batch import RoomBatch
+from bongsu.rooms.creation import CreateRoom
+from bongsu.store import audit, idempotency, notices, outbox, timers
 from bongsu.store.database import Connection, Database
 from bongsu.store.idempotency import Answer, Key
 from bongsu.store.outbox import Post
 from bongsu.store.timers import Failed, Timer, Timers
+from bongsu.workflow.together import Together
 
 TIMERS = 60
 NOW = 1_000_000
@@ -117,3 +124,31 @@ async def test_the_audit_shows_what_was_altered(two: tuple[Database, Database]) 
 
     await two[0].write(alter)
     assert await audit.faults(two[0], subject)
+
+
+async def test_rows_and_events_are_kept_together_or_not_at_all(dsn: str, tmp_path: Path) -> None:
+    user = f"@t{secrets.token_hex(4)}:test.example"
+    settings = Settings(dsn=dsn, data=tmp_path, server_name="test.example")
+    async with open_worker(settings, lambda _: None) as worker:
+        await worker.database.write(lambda connection: notices.put_speaker(connection, user, "T"))
+        version = versions.version(versions.DEFAULT)
+        room_id = await worker.committer.submit(CreateRoom(user, version, creation.Options(), None))
+
+        def saying(body: str, refusal: Refusal | None) -> Together:
+            async def work(batch: RoomBatch) -> None:
+                await audit.add(batch.connection, room_id, [audit.Deed(user, body)], NOW)
+                draft = Draft(type=MESSAGE, sender=user, content={"msgtype": "m.text", "body": body})
+                await batch.append(await batch.room(room_id), draft)
+                if refusal is not None:
+                    raise refusal
+
+            return Together(work, (room_id,))
+
+        no = Refusal(409, "BONGSU_NO", "no")
+        operations = (saying("one", None), saying("two", no), saying("three", None))
+        done = await asyncio.gather(*(worker.committer.submit(each) for each in operations), return_exceptions=True)
+        assert done == [None, no, None]
+        found = await audit.entries(worker.database, room_id, 0, 10)
+        assert [entry.deed.action for entry in found] == ["one", "three"]
+        sql = "SELECT count(*) FROM events WHERE room_id = $1 AND type = $2"
+        assert await worker.database.fetchval(sql, room_id, MESSAGE) == 2
