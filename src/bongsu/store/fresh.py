@@ -3,29 +3,9 @@
 from collections.abc import Sequence
 from typing import Final
 
-from bongsu.core.events import HISTORY_VISIBILITY, MEMBER, Event, StateKey
-from bongsu.core.visibility import Visibility, value_of
+from bongsu.core.events import Event, StateKey
 from bongsu.store.rooms import Reads
 from bongsu.store.streams import EVENT_COLUMNS, read_event
-
-_CHANGES: Final = f"""
-SELECT {EVENT_COLUMNS} FROM events e WHERE e.room_id = ANY($1) AND (
-    (e.type = '{MEMBER}' AND e.state_key = $2) OR (e.type = '{HISTORY_VISIBILITY}' AND e.state_key = ''))
-ORDER BY e.pos
-"""
-
-
-async def visibilities(reads: Reads, room_ids: Sequence[str], user_id: str) -> dict[str, Visibility]:
-    """What a person may see of each of these rooms."""
-    memberships: dict[str, list[tuple[int, str]]] = {room_id: [] for room_id in room_ids}
-    values: dict[str, list[tuple[int, str]]] = {room_id: [] for room_id in room_ids}
-    for row in await reads.fetch(_CHANGES, room_ids, user_id):
-        event = read_event(row)
-        if event.type == MEMBER:
-            memberships[event.room_id].append((event.pos, str(event.content.get("membership"))))
-        else:
-            values[event.room_id].append((event.pos, value_of(event.content.get("history_visibility"))))
-    return {room_id: Visibility(memberships[room_id], values[room_id]) for room_id in room_ids}
 
 
 async def all_members(reads: Reads, room_ids: Sequence[str]) -> list[Event]:

@@ -23,8 +23,8 @@ _said: Final = msgspec.json.Decoder(_Pdu)
 
 _VISIBILITY: Final = f"""
 SELECT room_id, pos, type, pdu,
-    (SELECT m.forgotten_pos IS NOT NULL FROM members m WHERE m.user_id = $2 AND m.room_id = changes.room_id)
-    AS forgotten
+    $3 AND EXISTS (SELECT 1 FROM members m WHERE m.user_id = $2 AND m.room_id = changes.room_id
+                   AND m.forgotten_pos IS NOT NULL) AS hidden
 FROM (
     SELECT room_id, pos, type, pdu FROM events WHERE room_id = ANY($1) AND type = '{MEMBER}' AND state_key = $2
     UNION ALL
@@ -39,15 +39,17 @@ async def load(reads: Reads, room_id: str, user_id: str) -> Visibility:
     return (await load_many(reads, [room_id], user_id))[room_id]
 
 
-async def load_many(reads: Reads, room_ids: Sequence[str], user_id: str) -> dict[str, Visibility]:
-    """load() for several rooms in one query."""
+async def load_many(
+    reads: Reads, room_ids: Sequence[str], user_id: str, *, though_forgotten: bool = False
+) -> dict[str, Visibility]:
+    """load() for several rooms in one query. though_forgotten: whoever has forgotten a room is no stranger to it."""
     memberships: dict[str, list[tuple[int, str]]] = {room_id: [] for room_id in room_ids}
     values: dict[str, list[tuple[int, str]]] = {room_id: [] for room_id in room_ids}
-    for row in await reads.fetch(_VISIBILITY, list(room_ids), user_id):
+    for row in await reads.fetch(_VISIBILITY, list(room_ids), user_id, not though_forgotten):
         content = _said.decode(row["pdu"]).content
         if row["type"] == HISTORY_VISIBILITY:
             values[row["room_id"]].append((row["pos"], value_of(content.history_visibility)))
-        elif not row["forgotten"]:
+        elif not row["hidden"]:
             stated = content.membership
             memberships[row["room_id"]].append((row["pos"], stated if isinstance(stated, str) else "leave"))
     return {room_id: Visibility(memberships[room_id], values[room_id]) for room_id in memberships}

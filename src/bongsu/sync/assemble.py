@@ -18,7 +18,7 @@ from bongsu.rooms.cache import Rooms
 from bongsu.rooms.room import Room
 from bongsu.store import events as event_table
 from bongsu.store import fresh as fresh_table
-from bongsu.store import personal
+from bongsu.store import personal, visible
 from bongsu.store import rooms as room_table
 from bongsu.store.database import Database
 from bongsu.store.rooms import Membership
@@ -236,7 +236,8 @@ class Assembler:
         Who was not in at `since`, or has forgotten the room, sees that alone.
         """
         room = await self._rooms.get(membership.room_id)
-        seen = (await fresh_table.visibilities(self._database, [room.room_id], reader.user_id))[room.room_id]
+        found = await visible.load_many(self._database, [room.room_id], reader.user_id, though_forgotten=True)
+        seen = found[room.room_id]
         own = await self._own(reader, membership)
         if seen.membership_at(span.since) != "join" or membership.forgotten:
             room_slice = self._slice(room, Past(own, is_cut=membership.joined_pos is not None), own, span)

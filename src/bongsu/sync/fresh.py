@@ -15,7 +15,7 @@ from bongsu.rooms.cache import Rooms
 from bongsu.rooms.room import Room
 from bongsu.store import events as event_table
 from bongsu.store import fresh as table
-from bongsu.store import personal
+from bongsu.store import personal, visible
 from bongsu.store import rooms as room_table
 from bongsu.store.database import Database
 from bongsu.store.rooms import Membership
@@ -108,7 +108,7 @@ class Fresh:
     async def _plans(self, reader: Reader, memberships: Sequence[Membership], span: Span) -> list[_Plan]:
         room_ids = [membership.room_id for membership in memberships]
         await self._rooms.know(room_ids)
-        seen = await table.visibilities(self._database, room_ids, reader.user_id)
+        seen = await visible.load_many(self._database, room_ids, reader.user_id, though_forgotten=True)
         plans = []
         for membership in memberships:
             room = await self._rooms.get(membership.room_id)
