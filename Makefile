@@ -71,7 +71,9 @@ drill: .venv/.run
 	@lab=$$(mktemp -d /tmp/bongsu-drill-XXXXXX); chmod 755 $$lab; \
 	trap "$(BIN)/bongsu lab down --wipe --dir $$lab; rm -rf $$lab" EXIT; \
 	$(BIN)/bongsu lab up --detach --dir $$lab; \
-	$(BIN)/bongsu drill --dir $$lab --faults 100 --messages 1000000 --rate 1000 --writers 300 --rooms 24 $(ARGS)
+	$(BIN)/bongsu drill --dir $$lab --faults 100 --messages 1000000 --rate 1000 --writers 300 --rooms 24 $(ARGS) \
+	|| { broken=$$?; mkdir -p build/drill; (cd $$lab; cp -r --parents */logs "$(CURDIR)/build/drill"); \
+	  echo "What the sites' programs logged: build/drill" >&2; exit $$broken; }
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache build $(JS)/node_modules web/node_modules src/bongsu/web/dist
