@@ -32,6 +32,7 @@ RIGHT: Mapping[str, tuple[Any, ...]] = {  # the values that a field of a kind ma
     "key": ("text", {"key": "value"}),
     "strings": (["text"],),
     "objects": (),
+    "moment": (5, "text"),
 }
 
 SECTION = {
@@ -92,6 +93,7 @@ def sections(name: str, fields: Mapping[str, str], kind: str = "object") -> dict
 # Fields by endpoint. "?": null is as good as absent; ", not null": null counts as missing. Slashes go into objects.
 SLIDING = "/_matrix/client/unstable/org.matrix.simplified_msc3575/sync"
 BOOKINGS = "/_bongsu/v1/bookings"
+BOARD = "/_bongsu/v1/boards/{room_id}"
 FIELDS: Mapping[str, Mapping[str, str]] = {
     f"POST {V3}/login": {
         "type": "string",
@@ -295,6 +297,27 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
     f"POST {BOOKINGS}/offers/{{offer_id}}/book": {"waitlist": "boolean"},
     f"POST {BOOKINGS}/offers/{{offer_id}}/check_in": {"ticket": "string?", "booking_id": "string?"},
     f"POST {BOOKINGS}/subscriptions": {"area": "string"},
+    f"POST {BOARD}": {"title": "string"},
+    f"PUT {BOARD}/roles/{{user_id}}": {"hospital": "string", "on_call": "boolean", "phone": "string"},
+    f"POST {BOARD}/beds": {
+        **dict.fromkeys(("kind", "bed_id", "hospital", "note", "place/area"), "string"),
+        **dict.fromkeys(("place/lat", "place/lon"), "number?"),
+        "kinds": "strings",
+        "free": "integer",
+        "valid_until": "moment?",
+    },
+    f"POST {BOARD}/beds/{{bed_id}}/withdraw": {"reason": "string"},
+    f"POST {BOARD}/requests": {
+        "needs": "strings",
+        "place": "key",
+        "place/area": "string",
+        "deadline": "moment?",
+        "patient": "string",
+        "note": "string",
+    },
+    f"POST {BOARD}/requests/{{request_id}}/assignment": {"bed_id": "string"},
+    **{f"POST {BOARD}/requests/{{request_id}}/{act}": {"reason": "string"} for act in ("decline", "transfer", "close")},
+    **{f"POST {BOARD}/requests/{{request_id}}/{act}": {} for act in ("accept", "arrive")},
 }
 
 # What a body needs besides, for the field to be looked at.
@@ -310,6 +333,7 @@ BESIDES: Mapping[str, Any] = {
         "lang": "ko",
         "data": {"url": "https://push.example/_matrix/push/v1/notify"},
     },
+    f"PUT {BOARD}/roles/{{user_id}}": {"role": "observer"},
     f"POST {BOOKINGS}/offers": {"title": "t", "place": "p", "starts_at": "2999-01-01T00:00:00Z", "capacity": 1},
     f"POST {V3}/login": {
         "type": "m.login.password",

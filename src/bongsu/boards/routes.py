@@ -37,6 +37,7 @@ from bongsu.store.boards import BedRow, Person, RequestRow
 from bongsu.store.committer import Committer
 from bongsu.store.database import Database
 from bongsu.workflow.lists import csv_answer
+from bongsu.workflow.times import time_of
 from bongsu.workflow.writes import answered, key_of
 
 _PREFIX: Final = "/_bongsu/v1/boards/{room_id}"
@@ -63,25 +64,25 @@ class Appointment(msgspec.Struct):
 
 
 class NewBeds(msgspec.Struct):
-    """valid_until: milliseconds since the epoch; without it, one shift from now."""
+    """place: a text is the name of an area. valid_until: see workflow/times.py; without it, one shift from now."""
 
     kinds: list[str] = []
     kind: str = ""
     bed_id: str = ""
     hospital: str = ""
     free: int = 1
-    place: Place = Place()
+    place: Place | str = Place()
     note: str = ""
-    valid_until: int | None = None
+    valid_until: int | str | None = None
 
 
 class NewRequest(msgspec.Struct):
-    """deadline: milliseconds since the epoch; without it, what the severity asks for."""
+    """deadline: see workflow/times.py; without it, what the severity asks for."""
 
     severity: Severity = "urgent"
     needs: list[str] = []
-    place: Place = Place()
-    deadline: int | None = None
+    place: Place | str = Place()
+    deadline: int | str | None = None
     patient: str = ""
     note: str = ""
 
@@ -193,11 +194,11 @@ class Boards:
             bed_id=_own_id(asked.bed_id or secrets.token_hex(8)),
             hospital=hospital,
             kinds=boards.check_kinds([*asked.kinds, *([asked.kind] if asked.kind else [])], "kinds"),
-            place=boards.check_place(asked.place),
+            place=_place(asked.place),
             note=boards.check_impersonal(asked.note, "note"),
             published_by="",
             published_ms=0,
-            valid_until_ms=default_ms if asked.valid_until is None else asked.valid_until,
+            valid_until_ms=default_ms if asked.valid_until is None else time_of(asked.valid_until, "valid_until"),
             is_withdrawn=False,
             places=asked.free,
             free=asked.free,
@@ -205,9 +206,8 @@ class Boards:
         return await self._do(request, "publish", changes.publish(row, hospital, is_new=not asked.bed_id), 201)
 
     async def withdraw(self, request: Request) -> Response:
-        return await self._do(
-            request, "withdraw", changes.withdraw(_id(request, "bed_id"), await _reason(request, needed=False))
-        )
+        reason = await _reason(request, needed=False)
+        return await self._do(request, "withdraw", changes.withdraw(_id(request, "bed_id"), reason))
 
     async def ask(self, request: Request) -> Response:
         asked = await request.read(NewRequest)
@@ -217,11 +217,11 @@ class Boards:
             patient=boards.check_pseudonym(asked.patient or f"P-{request_id[:6]}"),
             severity=asked.severity,
             needs=boards.check_kinds(asked.needs, "needs"),
-            place=boards.check_place(asked.place),
+            place=_place(asked.place),
             note=boards.check_impersonal(asked.note, "note"),
             requested_by="",
             created_ms=0,
-            deadline_ms=asked.deadline or 0,
+            deadline_ms=0 if asked.deadline is None else time_of(asked.deadline, "deadline"),
             state="waiting",
             owner="",
             waiting_since_ms=0,
@@ -237,6 +237,7 @@ class Boards:
         return await self._do(request, "assign", changes.assign(_id(request, "request_id"), bed_id))
 
     async def accept(self, request: Request) -> Response:
+        await request.read(Nothing)
         return await self._do(request, "accept", changes.accept(_id(request, "request_id")))
 
     async def decline(self, request: Request) -> Response:
@@ -244,6 +245,7 @@ class Boards:
         return await self._do(request, "decline", changes.decline(_id(request, "request_id"), reason))
 
     async def arrive(self, request: Request) -> Response:
+        await request.read(Nothing)
         return await self._do(request, "arrive", changes.arrive(_id(request, "request_id")))
 
     async def transfer(self, request: Request) -> Response:
@@ -387,6 +389,10 @@ async def _reason(request: Request, *, needed: bool) -> str:
     if needed and not reason:
         raise Refusal(400, "M_MISSING_PARAM", "this needs a reason")
     return reason
+
+
+def _place(asked: Place | str) -> Place:
+    return boards.check_place(Place(area=asked) if isinstance(asked, str) else asked)
 
 
 def _own_id(given: str) -> str:

@@ -1,7 +1,6 @@
 """What is read and answered over HTTP. Times: ms since the epoch; those that are read may be RFC 3339, too."""
 
 import secrets
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -10,6 +9,7 @@ from bongsu.core import ids, limits
 from bongsu.core.errors import invalid_param
 from bongsu.core.json import JsonObject
 from bongsu.store.bookings import Booking, Offer
+from bongsu.workflow.times import time_of
 
 _HOUR_MS = 3_600_000
 
@@ -140,20 +140,6 @@ def offer_of(form: NewOffer, provider: str, now_ms: int) -> Offer:
         room_id=form.room_id,
         made_at=now_ms,
     )
-
-
-def time_of(said: int | str, name: str) -> int:
-    if isinstance(said, str):
-        try:
-            found = datetime.fromisoformat(said)
-        except ValueError:
-            raise invalid_param(f"{name} is ms since the epoch, or a time as in RFC 3339") from None
-        if found.tzinfo is None:
-            raise invalid_param(f"{name} needs a time zone, such as +09:00")
-        said = round(found.timestamp() * 1000)
-    if not 0 <= said <= 253_402_300_799_000 - _HOUR_MS * 24:  # the year 9999, which calendars end with
-        raise invalid_param(f"{name} is no time that can come")
-    return said
 
 
 def _text(said: str, name: str, *, may_be_empty: bool = False) -> str:

@@ -23,7 +23,6 @@ from bongsu.bookings.forms import (
     Wish,
     area_of,
     booking_said,
-    time_of,
 )
 from bongsu.bookings.ledger import Attempt, Ledger, no_booking, placed
 from bongsu.bookings.lines import Lines
@@ -42,6 +41,7 @@ from bongsu.store.bookings import Booking, Offer, Subscription
 from bongsu.store.database import Connection, Database
 from bongsu.store.idempotency import Answer
 from bongsu.workflow.lists import page_of
+from bongsu.workflow.times import time_of
 from bongsu.workflow.writes import Writes, answered, key_of
 
 _BASE: Final = "/_bongsu/v1/bookings"
