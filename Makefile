@@ -31,7 +31,8 @@ run: .venv/.run
 
 # Tests of three sites and three hosts run one after another.
 WHOLE_MACHINE := $(addprefix tests/,sites/test_lab.py sites/test_page.py sites/test_lapsed_lease.py sites/test_drill.py \
-	sites/test_status_lab.py sites/test_web_lab.py deploy/test_three_hosts.py)
+	sites/test_status_lab.py sites/test_web_lab.py sites/test_down.py sites/test_without_root.py \
+	sites/test_wires_and_disks.py deploy/test_three_hosts.py)
 
 PYTEST := $(BIN)/python -m pytest
 TESTED := check $(JS)/node_modules/.package-lock.json web
