@@ -12,6 +12,7 @@ from bongsu.boards.routes import Boards
 from bongsu.boards.waiting import Waiting
 from bongsu.bookings import later
 from bongsu.bookings.ledger import Ledger
+from bongsu.bookings.lines import Lines
 from bongsu.bookings.offers import Offers
 from bongsu.bookings.places import Places
 from bongsu.bookings.tickets import Tickets
@@ -287,9 +288,10 @@ class Worker:
         database, name = self.database, self.settings.server_name
         bookings = ids.user_id(usernames.BOOKINGS, name)
         speakers = {bookings: "Bookings · 예약"}
-        self.poster = Poster(database, self.committer, self._new_room_id, speakers)
+        self.poster = Poster(database, self.committer, self._new_room_id, speakers, self._is_shed(Tier.SERVICE))
         self.writes = Writes(database, now_ms, self.poster.hurry)
         self.booking = Ledger(bookings, now_ms)
+        self.lines = Lines(database, self.booking)
         handlers: dict[str, Handler] = {**later.handlers(self.booking)}
         self.clock = Clock(database, handlers, now_ms, self.poster.hurry)
 
@@ -298,7 +300,7 @@ class Worker:
         database, settings = self.database, self.settings
         self.load = Load(now_ms)
         self.leaving = Leaving(database, settings.site, self._hurry)
-        self.pressure = Pressure(database, self.committer, self.shedding, self._parked)
+        self.pressure = Pressure(database, self.committer, self.shedding, self._parked, lambda: self.lines.waiting)
         self.watch = Watch(
             settings.site,
             self.peers,
@@ -446,7 +448,7 @@ class Worker:
         database, writes, tickets = self.database, self.writes, Tickets(self.database)
         families = (
             Offers(database, self.booking, writes, tickets),
-            Places(database, self.booking, writes, tickets, self.poster.hurry, self.settings.server_name),
+            Places(database, self.booking, writes, tickets, self.lines, self.poster.hurry, self.settings.server_name),
         )
         return [route for family in families for route in family.routes()]
 

@@ -120,6 +120,7 @@ async def test_suspended_people_read_and_take_back(admin: Talker, alice: Talker,
         ("POST", f"{room(room_id)}/invite", {"user_id": admin.user_id}),
         ("POST", f"{V3}/createRoom", {}),
         ("PUT", f"{V3}/profile/{segment(alice.user_id)}/displayname", {"displayname": "Nobody"}),
+        ("POST", "/_bongsu/v1/bookings/offers/o0/book", {}),
     ):
         assert await alice.refused(method, path, body) == SUSPENDED, path
     assert room_id in (await alice.sync())["rooms"]["join"]

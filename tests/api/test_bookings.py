@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import time
+import unicodedata
 from typing import Any
 
 import aiohttp
@@ -10,7 +11,7 @@ import asyncpg
 import pytest
 from tests.api.talking import Json, Talker, ask, sign_up
 
-from bongsu.core import tickets
+from bongsu.core import limits, tickets
 
 BASE = "/_bongsu/v1/bookings"
 HOUR = 3_600_000
@@ -63,6 +64,10 @@ async def test_the_last_place(alice: Talker, bob: Talker) -> None:
     assert len(await told(bob, "You have a booking")) == 1
     audited = await alice.get(f"{offer}/audit")
     assert audited["faults"] == []
+    first = await alice.get(f"{offer}/audit", limit=1)
+    second = await alice.get(f"{offer}/audit", **{"from": first["next_batch"]})
+    assert first["entries"] + second["entries"] == audited["entries"]
+    assert "faults" not in second, "the whole chain is read once"
     states = [entry["deed"]["action"] for entry in audited["entries"]]
     assert states == ["published", "opened", "booked", "waiting", "cancelled", "booked"]
 
@@ -240,3 +245,80 @@ async def test_a_list_is_ones_own(alice: Talker, bob: Talker) -> None:
     assert (await alice.get(BASE))["bookings"] == []
     assert [each["booking_id"] for each in (await bob.get(BASE))["bookings"]] == [booking_id]
     assert await bob.refused("POST", f"{BASE}/offers/o0/book") == (404, "M_NOT_FOUND")
+
+
+async def test_a_key_that_is_in_use_elsewhere_holds_up_no_offer(
+    http: aiohttp.ClientSession, alice: Talker, bob: Talker, database: asyncpg.Connection
+) -> None:
+    """The first write has the key and waits for its offer; another offer's line must not wait for it."""
+    first, second = await publish(alice), await publish(alice)
+    booking_id = (await book(bob, first))["booking_id"]
+    headers = {"Authorization": f"Bearer {bob.access_token}", "Idempotency-Key": "k"}
+    async with asyncio.timeout(20):
+        async with database.transaction():
+            lock = "SELECT FROM booking_offers WHERE offer_id = $1 FOR UPDATE"
+            await database.execute(lock, first.rsplit("/", maxsplit=1)[-1])
+            cancelling = asyncio.create_task(ask(http, "DELETE", f"{BASE}/{booking_id}", None, headers))
+            while not await database.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                await asyncio.sleep(0.02)
+            assert (await ask(http, "POST", f"{second}/book", {}, headers))[0] == 201
+        assert (await cancelling)[0] == 200
+
+
+async def test_who_leaves_the_room_keeps_the_place_and_gets_none_any_more(
+    alice: Talker, bob: Talker, http: aiohttp.ClientSession
+) -> None:
+    carol, room_id = await sign_up(http, "carol"), await alice.make_room()
+    offer = await publish(alice, room_id=room_id)
+    await alice.bring(room_id, bob, carol)
+    booking = await book(bob, offer)
+    await book(carol, offer, 202, waitlist=True)
+    for person in (bob, carol):
+        await person.post(f"/_matrix/client/v3/rooms/{room_id}/leave")
+    assert (await bob.get(offer))["booking"]["state"] == "booked"
+    await bob.delete(f"{BASE}/{booking['booking_id']}")
+    assert await bob.refused("GET", offer) == (404, "M_NOT_FOUND")
+    [hers] = (await carol.get(BASE))["bookings"]
+    assert hers["state"] == "cancelled"
+    assert (await alice.get(offer))["available"] == 1
+
+
+async def test_what_looks_the_same_is_the_same_area(alice: Talker) -> None:
+    name = f"서울 {alice.user_id}"
+    await publish(alice, area=unicodedata.normalize("NFD", name))
+    for said in (name, f" {name} ", unicodedata.normalize("NFD", name)):
+        assert len((await alice.get(f"{BASE}/offers", area=said))["offers"]) == 1
+
+
+NUL = (
+    ("GET", f"{BASE}/offers/%00"),
+    ("POST", f"{BASE}/offers/%00/book"),
+    ("POST", f"{BASE}/offers/%00/close"),
+    ("GET", f"{BASE}/%00"),
+    ("GET", f"{BASE}/%00/ticket"),
+    ("POST", f"{BASE}/%00/confirm"),
+    ("DELETE", f"{BASE}/%00"),
+    ("DELETE", f"{BASE}/subscriptions/%00"),
+    ("GET", f"{BASE}/offers?area=%00x"),
+)
+
+
+@pytest.mark.parametrize(("method", "path"), NUL)
+async def test_what_no_table_can_hold_is_refused(alice: Talker, method: str, path: str) -> None:
+    assert (await alice.refused(method, path))[0] == 400
+
+
+async def test_who_waits_for_one_offer_leaves_connections_to_all(alice: Talker, database: asyncpg.Connection) -> None:
+    offer = await publish(alice)
+    async with asyncio.timeout(12):  # less than somebody waits for a connection
+        async with database.transaction():
+            lock = "SELECT FROM booking_offers WHERE offer_id = $1 FOR UPDATE"
+            await database.execute(lock, offer.rsplit("/", maxsplit=1)[-1])
+            wrong = {"booking_id": "b0"}
+            waiting = [asyncio.create_task(alice.ask("POST", f"{offer}/check_in", wrong)) for _ in range(12)]
+            waits = "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted"
+            while await database.fetchval(waits) < limits.SERVICE_WRITES_AT_ONCE_MAX:
+                await asyncio.sleep(0.02)
+            await asyncio.sleep(0.5)
+            assert (await alice.get(offer))["capacity"] == 1
+        assert [status for status, _ in await asyncio.gather(*waiting)] == [404] * 12

@@ -5,20 +5,23 @@ import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from bongsu.config import Settings
 from bongsu.core import creation, limits, versions
 from bongsu.core.errors import Refusal
 from bongsu.core.events import MESSAGE, Draft
+from bongsu.core.tiers import Level
 from bongsu.main import open_worker
 from bongsu.rooms.batch import RoomBatch
 from bongsu.rooms.creation import CreateRoom
 from bongsu.store import audit, idempotency, notices, outbox, timers
 from bongsu.store.database import Connection, Database
 from bongsu.store.idempotency import Answer, Key
-from bongsu.store.outbox import Post
+from bongsu.store.outbox import Outbox, Post
 from bongsu.store.timers import Failed, Timer, Timers
+from bongsu.workflow.clock import Clock
 from bongsu.workflow.together import Together
 
 TIMERS = 60
@@ -55,7 +58,7 @@ async def test_timers_go_off_once(two: tuple[Database, Database]) -> None:
 
     async def work(database: Database) -> int:
         clock, done = Timers(database), 0
-        while await clock.next_due([kind], NOW + TIMERS):
+        while await clock.due([kind], NOW + TIMERS):
             done += await clock.fire([kind], NOW + TIMERS, handle)
         return done
 
@@ -77,10 +80,135 @@ async def test_a_timer_that_fails_changes_nothing_and_comes_again(two: tuple[Dat
     with pytest.raises(Failed):
         await clock.fire([kind], NOW, fail)
     assert await bodies(two[0], kind) == []
-    assert not await clock.next_due([kind], NOW)
-    assert await clock.next_due([kind], NOW + limits.TIMER_RETRY_MS_MAX)
+    assert not await clock.due([kind], NOW)
+    assert await clock.due([kind], NOW + limits.TIMER_RETRY_MS_MAX)
     await two[0].write(lambda connection: timers.drop(connection, [kind]))
-    assert not await clock.next_due([kind], NOW * 2)
+    assert not await clock.due([kind], NOW * 2)
+
+
+@pytest.mark.parametrize("error", [TimeoutError, OSError, KeyError, asyncpg.InterfaceError])
+async def test_a_handler_that_fails_in_any_way_holds_up_no_other(
+    two: tuple[Database, Database], error: type[Exception]
+) -> None:
+    kind = f"test-{secrets.token_hex(4)}"
+    wanted = [Timer(f"{kind}/{number}", kind, NOW + number, {"number": number}) for number in range(2)]
+    await two[0].write(lambda connection: timers.put(connection, wanted))
+
+    async def handle(_: Connection, timer: Timer) -> None:
+        if timer.payload["number"] == 0:
+            raise error("no")
+
+    clock, pauses = Timers(two[0]), []
+    for _ in range(2):
+        with pytest.raises(Failed):
+            await clock.fire([kind], NOW, handle)
+        due_at = await two[0].fetchval("SELECT due_at FROM timers WHERE timer_id = $1", f"{kind}/0")
+        pauses.append(due_at - NOW)
+        await two[0].execute("UPDATE timers SET due_at = $2 WHERE timer_id = $1", f"{kind}/0", NOW)
+    assert pauses[1] == 2 * pauses[0] > 0
+    with pytest.raises(Failed):
+        await clock.fire([kind], NOW + 1, handle)
+    assert await clock.fire([kind], NOW + 1, handle)
+
+
+async def test_a_timer_that_always_loses_its_connection_holds_up_no_other(two: tuple[Database, Database]) -> None:
+    kind = f"test-{secrets.token_hex(4)}"
+    await two[0].write(lambda connection: timers.put(connection, [Timer(f"{kind}/{n}", kind, NOW + n) for n in (0, 1)]))
+
+    async def end_itself(connection: Connection, timer: Timer) -> None:
+        if timer.timer_id == f"{kind}/0":
+            await connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    clock = Timers(two[0])
+    with pytest.raises(Refusal):
+        await clock.fire([kind], NOW + 1, end_itself)
+    assert await clock.fire([kind], NOW + 1, end_itself)
+
+
+async def test_who_takes_a_timer_back_does_not_wait_while_it_goes_off(two: tuple[Database, Database]) -> None:
+    kind = f"test-{secrets.token_hex(4)}"
+    await two[0].write(lambda connection: timers.put(connection, [Timer(kind, kind, NOW)]))
+    taken, dropped = asyncio.Event(), asyncio.Event()
+    runs = 0
+
+    async def handle(_: Connection, __: Timer) -> None:
+        nonlocal runs
+        runs += 1
+        taken.set()
+        await dropped.wait()
+
+    async def drop() -> None:
+        await taken.wait()
+        await two[1].write(lambda connection: timers.drop(connection, [kind]))
+        dropped.set()
+
+    done, _ = await asyncio.gather(Timers(two[0]).fire([kind], NOW, handle), drop())
+    assert (done, runs) == (True, 1)
+    assert not await Timers(two[0]).due([kind], NOW)
+
+
+async def test_every_kind_of_timer_takes_its_turn(two: tuple[Database, Database]) -> None:
+    kinds = [f"test-{secrets.token_hex(4)}" for _ in range(2)]
+    wanted = [Timer(f"{kinds[0]}/{number}", kinds[0], NOW) for number in range(20)]
+    wanted.append(Timer(kinds[1], kinds[1], NOW + 1))
+    await two[0].write(lambda connection: timers.put(connection, wanted))
+    fired: list[str] = []
+    ended = asyncio.Event()
+
+    async def handle(_: Connection, timer: Timer) -> None:
+        fired.append(timer.kind)
+        if len(fired) == len(wanted):
+            ended.set()
+
+    clock = Clock(two[0], dict.fromkeys(kinds, handle), lambda: NOW + 1, lambda: None)
+    running = asyncio.create_task(clock.run())
+    await ended.wait()
+    running.cancel()
+    assert fired.index(kinds[1]) <= 1
+
+
+async def test_who_waits_for_each_other_is_run_again(two: tuple[Database, Database]) -> None:
+    rows = [f"test-{secrets.token_hex(4)}/{number}" for number in range(2)]
+    await two[0].write(lambda connection: timers.put(connection, [Timer(row, row, NOW) for row in rows]))
+    both, runs = asyncio.Barrier(2), 0
+
+    async def change(database: Database, order: list[str]) -> None:
+        async def work(connection: Connection) -> None:
+            nonlocal runs
+            runs += 1
+            change = "UPDATE timers SET tries = tries + 1 WHERE timer_id = $1"
+            await connection.execute(change, order[0])
+            if runs <= 2:
+                await both.wait()
+            await connection.execute(change, order[1])
+
+        await database.write(work)
+
+    await asyncio.gather(change(two[0], rows), change(two[1], rows[::-1]))
+    found = await two[0].fetch("SELECT tries FROM timers WHERE timer_id = ANY($1)", rows)
+    assert [row["tries"] for row in found] == [2, 2]
+    assert runs == 3
+
+
+async def test_one_person_is_told_in_order_and_what_is_urgent_first(two: tuple[Database, Database]) -> None:
+    sender = f"@s{secrets.token_hex(4)}:x"
+    content = {"msgtype": "m.text", "body": "x"}
+
+    def to(user_id: str, priority: int = outbox.URGENT) -> Post:
+        return Post(sender=sender, user_id=user_id, content=content, priority=priority)
+
+    posts = [to("@late:x", outbox.ANNOUNCED), to("@a:x"), to("@a:x"), to("@late:x"), to("@b:x", outbox.ANNOUNCED)]
+    await two[0].write(lambda connection: connection.execute("DELETE FROM outbox"))
+    await two[0].write(lambda connection: outbox.put(connection, posts))
+    rows = await two[0].fetch("SELECT outbox_id FROM outbox ORDER BY outbox_id")
+    ids = [row["outbox_id"] for row in rows]
+    [(first, _)] = await Outbox(two[0]).claim(1)
+    assert first == ids[1]
+    assert {outbox_id for outbox_id, _ in await Outbox(two[1]).claim(10)} == {ids[0], ids[3], ids[4]}
+    assert await Outbox(two[1]).claim(10) == []
+    await Outbox(two[0]).remove(ids[1])
+    assert {outbox_id for outbox_id, _ in await Outbox(two[1]).claim(10)} == {ids[2]}
+    await two[0].execute("DELETE FROM outbox WHERE sender = $1", sender)
 
 
 async def test_a_key_is_answered_once(two: tuple[Database, Database]) -> None:
@@ -152,3 +280,42 @@ async def test_rows_and_events_are_kept_together_or_not_at_all(dsn: str, tmp_pat
         assert [entry.deed.action for entry in found] == ["one", "three"]
         sql = "SELECT count(*) FROM events WHERE room_id = $1 AND type = $2"
         assert await worker.database.fetchval(sql, room_id, MESSAGE) == 2
+
+
+async def test_nothing_is_said_while_messages_come_first(dsn: str, tmp_path: Path) -> None:
+    settings = Settings(dsn=dsn, data=tmp_path, server_name="test.example", shedding=False)
+    async with open_worker(settings, lambda _: None) as worker:
+        worker.shedding.level = int(Level.SERVICES)
+        sender = f"@s{secrets.token_hex(4)}:x"
+        nobody = Post(sender=sender, user_id="@nobody:test.example", content={"msgtype": "m.text", "body": "x"})
+        await worker.database.write(lambda connection: outbox.put(connection, [nobody]))
+        worker.poster.hurry()
+        await asyncio.sleep(3 * limits.OUTBOX_LOOK_SECONDS)
+        tries = "SELECT tries FROM outbox WHERE sender = $1"
+        assert await worker.database.fetchval(tries, sender) == 0
+        worker.shedding.level = int(Level.CALM)
+        async with asyncio.timeout(20):
+            while await worker.database.fetchval(tries, sender) is not None:  # it can never be posted, and goes
+                await asyncio.sleep(0.1)
+
+
+async def test_a_row_that_cannot_be_read_is_tried_ever_less_often(dsn: str, tmp_path: Path) -> None:
+    async with open_worker(Settings(dsn=dsn, data=tmp_path, server_name="test.example"), lambda _: None) as worker:
+        sender = f"@s{secrets.token_hex(4)}:x"
+        sql = "INSERT INTO outbox (sender, user_id, type, content) VALUES ($1, '@x:x', 'm', '{') RETURNING outbox_id"
+        outbox_id = await worker.database.fetchval(sql, sender)
+        wait = "SELECT extract(epoch FROM due_at - now())::float8 FROM outbox WHERE outbox_id = $1 AND tries = 1"
+        async with asyncio.timeout(limits.OUTBOX_CLAIM_SECONDS):
+            while not 0 < (await worker.database.fetchval(wait, outbox_id) or 0) <= limits.OUTBOX_RETRY_SECONDS_MIN:
+                await asyncio.sleep(0.05)
+        await worker.database.execute("DELETE FROM outbox WHERE outbox_id = $1", outbox_id)
+
+
+async def test_a_service_speaks_in_nobodys_name(two: tuple[Database, Database]) -> None:
+    """Somebody had the name before the service came."""
+    user = f"@t{secrets.token_hex(4)}:x"
+    await two[0].execute("INSERT INTO users (user_id, password_hash) VALUES ($1, 'x')", user)
+    with pytest.raises(Refusal, match="M_USER_IN_USE"):
+        await two[0].write(lambda connection: notices.put_speaker(connection, user, "T"))
+    await two[0].execute("UPDATE users SET password_hash = NULL WHERE user_id = $1", user)
+    await two[0].write(lambda connection: notices.put_speaker(connection, user, "T"))

@@ -24,6 +24,7 @@ class Offering(RuleBasedStateMachine):
     def begin(self, capacity: int, holds: bool, is_open: bool) -> None:
         self.capacity, self.holds, self.is_open = capacity, holds, is_open
         self.states: dict[int, State] = {}
+        self.unwilling: set[int] = set()
         self.numbers = count()
 
     def stock(self) -> Stock:
@@ -36,16 +37,24 @@ class Offering(RuleBasedStateMachine):
         """As the ledger does: first come, first served."""
         stock = self.stock()
         first = [number for number, state in self.states.items() if state is State.WAITING]
-        for number in first[: bookings.promotable(stock)]:
+        count = bookings.promotable(stock)
+        for number in first[:count]:
             action = Action.HOLD if stock.holds else Action.BOOK
             self.states[number] = bookings.move(State.WAITING, action)
+        assert self.stock() == bookings.given(stock, count)
+        if bookings.is_sold_out(self.stock()):
+            for number in self.unwilling.intersection(first[count:]):
+                self.states[number] = bookings.move(State.WAITING, Action.CANCEL)
 
     @rule(would_wait=st.booleans())
     def come(self, would_wait: bool) -> None:
         before = self.stock()
         state, after = bookings.admit(before, would_wait=would_wait)
         if state is not None:
-            self.states[next(self.numbers)] = state
+            number = next(self.numbers)
+            self.states[number] = state
+            if not would_wait:
+                self.unwilling.add(number)
         else:
             assert before.free == 0
         assert self.stock() == after
@@ -73,6 +82,11 @@ class Offering(RuleBasedStateMachine):
     def nobody_waits_beside_a_free_place(self) -> None:
         stock = self.stock()
         assert not (stock.is_open and stock.free and stock.waiting)
+
+    @invariant()
+    def nobody_waits_for_nothing_who_did_not_choose_to(self) -> None:
+        if bookings.is_sold_out(self.stock()):
+            assert all(self.states[number] is not State.WAITING for number in self.unwilling)
 
 
 Offering.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)

@@ -88,6 +88,7 @@ def test_text_is_last_and_never_refused_altogether() -> None:
         (Signals(reads=limits.PRESSURE_READS_MAX * 2), Level.FILES),
         (Signals(commits=limits.PRESSURE_COMMITS_MAX * 2), Level.TEXT),  # more than the database can write
         (Signals(in_flight=limits.PRESSURE_IN_FLIGHT_MAX * 2), Level.TEXT),
+        (Signals(lines=limits.PRESSURE_LINES_MAX * 9), Level.SERVICES),  # text is not what they wait for
     ],
 )
 def test_a_pressure_gives_up_what_relieves_it(signals: Signals, level: Level) -> None:
@@ -100,6 +101,11 @@ def test_a_standing_commit_does_not_keep_photos_away() -> None:
     assert clock.steps(Signals(commit_age_ms=10_000), 1_000)[-1] == Level.PRESENCE
 
 
+def test_a_sign_that_text_does_not_relieve_hides_none_that_it_does() -> None:
+    crowd = Signals(lines=limits.PRESSURE_LINES_MAX * 9, lag_ms=limits.PRESSURE_LAG_MS_MAX * 1.1)
+    assert Clock().steps(crowd, 50)[-1] == Level.TEXT
+
+
 def _some(dice: random.Random) -> Signals:
     return Signals(
         lag_ms=dice.choice((0, dice.uniform(0, 4 * limits.PRESSURE_LAG_MS_MAX))),
@@ -107,6 +113,7 @@ def _some(dice: random.Random) -> Signals:
         commit_ms=dice.choice((0, dice.uniform(0, 2 * limits.PRESSURE_COMMIT_MS_MAX))),
         commits=dice.choice((0, dice.randrange(3 * limits.PRESSURE_COMMITS_MAX))),
         reads=dice.choice((0, dice.randrange(3 * limits.PRESSURE_READS_MAX))),
+        lines=dice.choice((0, dice.randrange(3 * limits.PRESSURE_LINES_MAX))),
     )
 
 
@@ -117,6 +124,7 @@ def _more(dice: random.Random, signals: Signals) -> Signals:
         commit_ms=signals.commit_ms * dice.uniform(1, 2),
         commits=signals.commits + dice.randrange(500),
         reads=signals.reads + dice.randrange(50),
+        lines=signals.lines + dice.randrange(5_000),
     )
 
 

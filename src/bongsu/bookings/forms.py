@@ -1,6 +1,7 @@
 """What is read and answered over HTTP. Times: ms since the epoch; those that are read may be RFC 3339, too."""
 
 import secrets
+import unicodedata
 from typing import Any
 
 import msgspec
@@ -8,6 +9,7 @@ import msgspec
 from bongsu.core import ids, limits
 from bongsu.core.errors import invalid_param
 from bongsu.core.json import JsonObject
+from bongsu.http.request import Request
 from bongsu.store.bookings import Booking, Offer
 from bongsu.workflow.times import time_of
 
@@ -131,7 +133,7 @@ def offer_of(form: NewOffer, provider: str, now_ms: int) -> Offer:
         provider=provider,
         title=_text(form.title, "title"),
         place=_text(form.place, "place"),
-        area=_text(form.area, "area", may_be_empty=True),
+        area=area_of(form.area),
         starts_at=starts_at,
         ends_at=ends_at,
         opens_at=opens_at,
@@ -143,13 +145,19 @@ def offer_of(form: NewOffer, provider: str, now_ms: int) -> Offer:
 
 
 def _text(said: str, name: str, *, may_be_empty: bool = False) -> str:
-    text = said.strip()
+    """As it is stored, and looked for: what looks the same is the same."""
+    text = unicodedata.normalize("NFC", said.strip())
     if not text and not may_be_empty:
         raise invalid_param(f"{name} is empty")
-    if any(ord(letter) < 32 or ord(letter) == 127 for letter in text):
+    if any(unicodedata.category(letter) in ("Cc", "Zl", "Zp") for letter in text):
         raise invalid_param(f"{name} is one line of text")
     return ids.check_text(text, name, limits.BOOKING_TEXT_BYTES_MAX)
 
 
-def area_of(form: NewSubscription) -> str:
-    return _text(form.area, "area", may_be_empty=True)
+def area_of(said: str) -> str:
+    return _text(said, "area", may_be_empty=True)
+
+
+def id_of(request: Request, name: str) -> str:
+    """One of the path."""
+    return ids.check_text(request.params[name], name)

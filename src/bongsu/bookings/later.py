@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from bongsu.bookings.ledger import HOLD, OPEN, OVER, PROMOTE, REMIND, Ledger
+from bongsu.bookings.ledger import CLOSE, HOLD, OPEN, OVER, PROMOTE, REMIND, Ledger
 from bongsu.store import bookings as table
 from bongsu.store.bookings import Offer
 from bongsu.store.database import Connection
@@ -15,6 +15,7 @@ def handlers(ledger: Ledger) -> Mapping[str, Handler]:
         OPEN: _of_offer(ledger.open, "announced"),
         PROMOTE: _of_offer(ledger.promote, "open"),
         OVER: _of_offer(ledger.over, "announced", "open"),
+        CLOSE: _of_offer(ledger.call_off, "closed"),
         HOLD: _of_booking(ledger.expire),
         REMIND: _of_booking(ledger.remind),
     }

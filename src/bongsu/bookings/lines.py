@@ -7,10 +7,11 @@ import asyncio
 
 import structlog
 
-from bongsu.bookings.ledger import Attempt, Ledger, Outcome
+from bongsu.bookings.ledger import Ledger
+from bongsu.bookings.round import Attempt, Outcome
 from bongsu.core import limits
 from bongsu.core.errors import Refusal, limit_exceeded
-from bongsu.store.database import Database
+from bongsu.store.database import EXHAUSTED, REFUSED, UNFIT, Database, not_stored
 from bongsu.store.idempotency import Answer
 
 log = structlog.get_logger(__name__)
@@ -20,21 +21,21 @@ _LINES_AT_ONCE = 2  # of a worker's connections, which reads need as well
 
 
 class Lines:
-    """book() returns when the commit with the attempt has passed the barrier."""
+    """book() returns when the commit with the attempt has passed the barrier. waiting: how many stand in all lines."""
 
     def __init__(self, database: Database, ledger: Ledger) -> None:
+        self.waiting = 0
         self._database = database
         self._ledger = ledger
         self._lines: dict[str, list[_Waiting]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._count = 0
         self._turn = asyncio.Semaphore(_LINES_AT_ONCE)
 
     async def book(self, offer_id: str, attempt: Attempt) -> Answer:
-        if self._count >= limits.BOOKING_ATTEMPTS_WAITING_MAX:
+        if self.waiting >= limits.BOOKING_ATTEMPTS_WAITING_MAX:
             raise limit_exceeded(1_000)
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._count += 1
+        self.waiting += 1
         if offer_id in self._lines:
             self._lines[offer_id].append((attempt, future))
         else:
@@ -55,17 +56,30 @@ class Lines:
                 some = line[: limits.BOOKING_ATTEMPTS_AT_ONCE_MAX]
                 del line[: limits.BOOKING_ATTEMPTS_AT_ONCE_MAX]
                 outcomes = await self._decide(offer_id, [attempt for attempt, _ in some])
-            self._count -= len(some)
+            self.waiting -= len(some)
             for (_, future), outcome in zip(some, outcomes, strict=True):
                 if not future.done():
                     future.set_result(outcome)
         del self._lines[offer_id]
 
     async def _decide(self, offer_id: str, attempts: list[Attempt]) -> list[Outcome]:
+        """They keep their place in the line until their outcome is known."""
         try:
-            return await self._database.write(lambda connection: self._ledger.attempts(connection, offer_id, attempts))
+            return await self._database.write_until_known(
+                lambda connection: self._ledger.attempts(connection, offer_id, attempts)
+            )
         except Refusal as refusal:
             return [refusal] * len(attempts)
+        except (*REFUSED, *UNFIT) as error:
+            return await self._apart(offer_id, attempts, error)
         except Exception:
             log.exception("booking_failed")
             return [Refusal(500, "M_UNKNOWN", "something went wrong on this server; it was logged")] * len(attempts)
+
+    async def _apart(self, offer_id: str, attempts: list[Attempt], error: Exception) -> list[Outcome]:
+        """One that the database refuses must not take the others with it: halve until it stands alone."""
+        if len(attempts) == 1 or isinstance(error, EXHAUSTED):
+            log.error("booking_not_stored", error=repr(error), attempts=len(attempts))
+            return [not_stored()] * len(attempts)
+        middle = len(attempts) // 2
+        return [*await self._decide(offer_id, attempts[:middle]), *await self._decide(offer_id, attempts[middle:])]

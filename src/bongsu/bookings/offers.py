@@ -15,13 +15,16 @@ from bongsu.bookings.forms import (
     NewOffer,
     OfferSaid,
     Placed,
+    area_of,
     booking_said,
+    id_of,
     offer_of,
     offer_said,
 )
-from bongsu.bookings.ledger import Ledger, no_offer, placed, subject
+from bongsu.bookings.ledger import Ledger, subject
+from bongsu.bookings.round import no_offer, placed
 from bongsu.bookings.tickets import Tickets
-from bongsu.core import limits
+from bongsu.core import ids, limits
 from bongsu.core.bookings import Action, State
 from bongsu.core.errors import forbidden, missing_param
 from bongsu.core.moderation import suspended
@@ -36,6 +39,7 @@ from bongsu.store import bookings as table
 from bongsu.store.bookings import Booking, Offer
 from bongsu.store.database import Connection, Database
 from bongsu.store.idempotency import Answer
+from bongsu.store.rooms import Reads
 from bongsu.workflow.lists import csv_answer, page_of
 from bongsu.workflow.writes import Writes
 
@@ -55,10 +59,10 @@ class GuestsSaid(msgspec.Struct):
 
 
 class AuditSaid(msgspec.Struct):
-    """faults: what is wrong with the whole chain; empty: nothing was altered."""
+    """faults: what is wrong with the whole chain, on the first page; empty: nothing was altered."""
 
     entries: list[audit.AuditEntry]
-    faults: list[str]
+    faults: list[str] | None = None
     next_batch: str | None = None
 
 
@@ -72,7 +76,7 @@ class Offers:
         self._tickets = tickets
 
     def routes(self) -> list[Route]:
-        wrong = {409: ("BONGSU_WRONG_STATE", "BONGSU_ALREADY_ARRIVED")}
+        wrong = {409: ("BONGSU_WRONG_STATE", "BONGSU_ALREADY_ARRIVED", "BONGSU_OTHER_OFFER")}
         write: dict[str, Any] = {"bucket": "book", "tier": Tier.SERVICE}
         read: dict[str, Any] = {"bucket": "read", "tier": Tier.SERVICE}
         publish = Described("Publishes an offer", {201: Made}, NewOffer, is_write=True)
@@ -125,13 +129,15 @@ class Offers:
 
     async def all(self, request: Request) -> Response:
         page, user_id = page_of(request), request.requester.user_id
-        found = await table.offers_for(self._database, user_id, self._ledger.now_ms(), request.query.get("area"), page)
+        said = request.query.get("area")
+        area = None if said is None else area_of(said)
+        found = await table.offers_for(self._database, user_id, self._ledger.now_ms(), area, page)
         places = [(offer.starts_at, offer.offer_id) for offer in found]
         return reply({"offers": [offer_said(offer) for offer in found], **next_token(page, places)})
 
     async def one(self, request: Request) -> Response:
         user_id = request.requester.user_id
-        offer = await table.offer_for(self._database, user_id, request.params["offer_id"])
+        offer = await table.offer_for(self._database, user_id, id_of(request, "offer_id"))
         if offer is None:
             raise no_offer()
         booking = await table.booking_in(self._database, offer.offer_id, user_id)
@@ -156,6 +162,8 @@ class Offers:
         form = await request.read(CheckIn)
         if (form.ticket is None) == (form.booking_id is None):
             raise missing_param("either ticket or booking_id")
+        if form.booking_id is not None:
+            ids.check_text(form.booking_id, "booking_id")
 
         async def work(connection: Connection) -> Answer:
             offer = await self._own_locked(connection, request)
@@ -186,20 +194,21 @@ class Offers:
         named = subject((await self._own(request)).offer_id)
         after = 0 if page.after is None else page.after[0]
         found = await audit.entries(self._database, named, after, page.count)
-        faults = await audit.faults(self._database, named)
+        checked = {} if after else {"faults": await audit.faults(self._database, named)}  # reads all that there is
         entries = [msgspec.to_builtins(entry) for entry in found]
-        return reply({"entries": entries, "faults": faults, **next_token(page, [(each.number, "") for each in found])})
+        return reply({"entries": entries, **checked, **next_token(page, [(each.number, "") for each in found])})
 
-    async def _own(self, request: Request) -> Offer:
-        offer_id, requester = request.params["offer_id"], request.requester
+    async def _own(self, request: Request, reads: Reads | None = None) -> Offer:
+        """reads: the connection of a transaction, which waits for no second one."""
+        offer_id, requester, reads = id_of(request, "offer_id"), request.requester, reads or self._database
         if requester.is_admin:
-            return _checked(await table.offer_of(self._database, offer_id), request)
-        return _checked(await table.offer_for(self._database, requester.user_id, offer_id), request)
+            return _checked(await table.offer_of(reads, offer_id), request)
+        return _checked(await table.offer_for(reads, requester.user_id, offer_id), request)
 
     async def _own_locked(self, connection: Connection, request: Request) -> Offer:
         """Who may not see it learns nothing of it."""
-        await self._own(request)
-        return _checked(await table.lock_offer(connection, request.params["offer_id"]), request)
+        await self._own(request, connection)
+        return _checked(await table.lock_offer(connection, id_of(request, "offer_id")), request)
 
 
 def _checked(offer: Offer | None, request: Request) -> Offer:

@@ -5,6 +5,7 @@ GET /{booking_id}/ticket · GET /{booking_id}/ticket.svg · GET /{booking_id}/ca
 GET, POST /subscriptions · DELETE /subscriptions/{subscription_id}
 """
 
+import asyncio
 import base64
 import io
 import secrets
@@ -23,13 +24,16 @@ from bongsu.bookings.forms import (
     Wish,
     area_of,
     booking_said,
+    id_of,
 )
-from bongsu.bookings.ledger import Attempt, Ledger, no_booking, placed
+from bongsu.bookings.ledger import Ledger, no_booking
 from bongsu.bookings.lines import Lines
+from bongsu.bookings.round import Attempt, placed
 from bongsu.bookings.tickets import Tickets, no_ticket
 from bongsu.core import limits
 from bongsu.core.bookings import State
 from bongsu.core.errors import Refusal, not_found
+from bongsu.core.moderation import suspended
 from bongsu.core.paging import next_token
 from bongsu.core.tiers import Tier
 from bongsu.http.describing import Described
@@ -86,6 +90,7 @@ class Places:
         ledger: Ledger,
         writes: Writes,
         tickets: Tickets,
+        lines: Lines,
         hurry: Callable[[], None],
         server_name: str,
     ) -> None:
@@ -93,7 +98,7 @@ class Places:
         self._ledger = ledger
         self._writes = writes
         self._tickets = tickets
-        self._lines = Lines(database, ledger)
+        self._lines = lines
         self._hurry = hurry
         self._server_name = server_name
 
@@ -102,8 +107,9 @@ class Places:
         read: dict[str, Any] = {"bucket": "read", "tier": Tier.SERVICE}
         codes = {409: ("BONGSU_SOLD_OUT", "BONGSU_ALREADY_BOOKED", "BONGSU_OFFER_CLOSED")}
         wrong = {409: ("BONGSU_WRONG_STATE",)}
+        late = {409: ("BONGSU_WRONG_STATE", "BONGSU_EXPIRED")}
         book = Described("Takes a place", {201: Placed, 202: InLine}, Wish, errors=codes, is_write=True)
-        confirm = Described("Confirms a held place", {200: Placed}, errors=wrong, is_write=True)
+        confirm = Described("Confirms a held place", {200: Placed}, errors=late, is_write=True)
         cancel = Described("Gives a place back", {200: Placed}, errors=wrong, is_write=True)
         key = Described("What tickets are checked with", {200: KeySaid})
         subscribe = Described("Wants to hear of what is released", {201: Subscribed}, NewSubscription, is_write=True)
@@ -140,9 +146,11 @@ class Places:
         ]
 
     async def book(self, request: Request) -> Response:
-        wish = await request.read(Wish)
-        attempt = Attempt(request.requester.user_id, wish.waitlist, await key_of(request))
-        answer = await self._lines.book(request.params["offer_id"], attempt)
+        if request.requester.is_suspended:
+            raise suspended()
+        wish, offer_id = await request.read(Wish), id_of(request, "offer_id")
+        attempt = Attempt(request.requester.user_id, wish.waitlist, await key_of(request, f"book/{offer_id}"))
+        answer = await self._lines.book(offer_id, attempt)
         self._hurry()
         return answered(answer)
 
@@ -161,7 +169,7 @@ class Places:
 
     async def cancel(self, request: Request) -> Response:
         async def work(connection: Connection) -> Answer:
-            booking_id, user_id = request.params["booking_id"], request.requester.user_id
+            booking_id, user_id = id_of(request, "booking_id"), request.requester.user_id
             cancelled = await self._ledger.cancel(connection, booking_id, user_id)
             return Answer(200, placed(cancelled).body)
 
@@ -169,8 +177,11 @@ class Places:
 
     async def confirm(self, request: Request) -> Response:
         async def work(connection: Connection) -> Answer:
-            booking_id, user_id = request.params["booking_id"], request.requester.user_id
-            return Answer(200, placed(await self._ledger.confirm(connection, booking_id, user_id)).body)
+            booking_id, user_id = id_of(request, "booking_id"), request.requester.user_id
+            booking = await self._ledger.confirm(connection, booking_id, user_id)
+            if booking.state is State.EXPIRED:  # an answer, not a refusal: that would leave it held
+                return Answer(409, {"errcode": "BONGSU_EXPIRED", "error": "this place was held for you until just now"})
+            return Answer(200, placed(booking).body)
 
         return await self._writes.once(request, work)
 
@@ -182,9 +193,8 @@ class Places:
 
     async def code(self, request: Request) -> Response:
         text = await self._tickets.issue(*await self._booked(request))
-        out = io.BytesIO()
-        segno.make(text, error="m", micro=False).save(out, kind="svg", scale=4, title="Ticket · 예약권", light="#fff")
-        return Response(out.getvalue(), content_type="image/svg+xml", headers=_PRIVATE)
+        drawn = await asyncio.to_thread(_drawn, text)
+        return Response(drawn, content_type="image/svg+xml", headers=_PRIVATE)
 
     async def calendar(self, request: Request) -> Response:
         text = calendar(*await self._booked(request), self._server_name)
@@ -203,7 +213,7 @@ class Places:
         return offer, booking
 
     async def _own(self, request: Request) -> Booking:
-        booking = await table.booking(self._database, request.params["booking_id"])
+        booking = await table.booking(self._database, id_of(request, "booking_id"))
         if booking is None or booking.user_id != request.requester.user_id:
             raise no_booking()
         return booking
@@ -214,7 +224,7 @@ class Places:
         form = await request.read(NewSubscription)
         not_before = 0 if form.not_before is None else time_of(form.not_before, "not_before")
         not_after = limits.INTEGER_MAX if form.not_after is None else time_of(form.not_after, "not_after")
-        area = area_of(form)
+        area = area_of(form.area)
 
         async def work(connection: Connection) -> Answer:
             wanted = Subscription(f"s{secrets.token_hex(12)}", request.requester.user_id, area, not_before, not_after)
@@ -231,9 +241,17 @@ class Places:
 
     async def unsubscribe(self, request: Request) -> Response:
         async def work(connection: Connection) -> Answer:
-            named = request.params["subscription_id"]
+            named = id_of(request, "subscription_id")
             if not await table.unsubscribe(connection, request.requester.user_id, named):
                 raise not_found("you have no such subscription")
             return Answer(200, {})
 
         return await self._writes.once(request, work)
+
+
+def _drawn(text: str) -> bytes:
+    """As a code to be read by cameras: some 15 ms of work."""
+    out = io.BytesIO()
+    code = segno.make(text, error="m", micro=False)
+    code.save(out, kind="svg", scale=4, title="예약 확인증 · Ticket", light="#fff")
+    return out.getvalue()

@@ -5,12 +5,14 @@ from typing import Final
 
 from bongsu.core.bookings import State
 from bongsu.core.json import JsonObject
+from bongsu.store import outbox
 from bongsu.store.bookings import Booking, Offer
 from bongsu.store.outbox import Post
 
 RELEASED: Final = "released"
 REMINDER: Final = "reminder"
 CLOSED: Final = "closed"
+SOLD_OUT: Final = "sold_out"
 _ZONE: Final = timedelta(hours=9)  # Korean time, which is said with it
 _SAID: Final = {
     State.WAITING: ("대기 중입니다", "You are waiting"),
@@ -22,7 +24,8 @@ _SAID: Final = {
     State.EXPIRED: ("확정 시간이 지나 자리가 풀렸습니다", "You did not confirm in time, and the place is free again"),
     RELEASED: ("새 예약이 열렸습니다", "There is something to book"),
     REMINDER: ("곧 시작합니다", "It begins soon"),
-    CLOSED: ("제공자가 취소했습니다", "It was called off"),
+    CLOSED: ("제공 기관이 예약을 취소했습니다", "It was called off"),
+    SOLD_OUT: ("자리가 나지 않아 대기가 끝났습니다", "No place came free, and you no longer wait"),
 }
 
 
@@ -40,4 +43,5 @@ def post(sender: str, user_id: str, what: str, offer: Offer, booking: Booking | 
     if booking is not None:
         named["booking_id"] = booking.booking_id
     content = {"msgtype": "m.text", "body": "\n".join(lines), "bongsu.booking": named}
-    return Post(sender=sender, user_id=user_id, content=content)
+    priority = outbox.ANNOUNCED if what == RELEASED else outbox.URGENT
+    return Post(sender=sender, user_id=user_id, content=content, priority=priority)

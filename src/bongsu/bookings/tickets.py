@@ -30,6 +30,9 @@ class Tickets:
         return ticket.booking_id
 
     async def _key(self) -> bytes:
+        """Read where it can be: a standby has it, too."""
+        if self._private is None:
+            self._private = await table.known_key(self._database)
         if self._private is None:
             fresh = secrets.token_bytes(32)
             self._private = await self._database.write(lambda connection: table.signing_key(connection, fresh))

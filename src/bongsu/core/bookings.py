@@ -90,6 +90,17 @@ def admit(stock: Stock, *, would_wait: bool) -> tuple[State | None, Stock]:
     return None, stock
 
 
+def given(stock: Stock, count: int) -> Stock:
+    """What is left when so many of those who wait have got a place."""
+    has_held = stock.has_held or (stock.holds and count > 0)
+    return msgspec.structs.replace(stock, taken=stock.taken + count, waiting=stock.waiting - count, has_held=has_held)
+
+
+def is_sold_out(stock: Stock) -> bool:
+    """Nothing is left, and nothing comes free unless somebody gives it back: whoever did not choose to wait may go."""
+    return stock.is_open and not stock.free and not stock.has_held
+
+
 def promotable(stock: Stock) -> int:
     """How many of those who wait get a place now, in the order in which they came."""
     return min(stock.free, stock.waiting) if stock.is_open else 0

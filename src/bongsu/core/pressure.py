@@ -22,9 +22,10 @@ _LEVELS_AT_ONCE_MAX = 3
 class Signals(msgspec.Struct, frozen=True):
     """What a worker measured over the last moment, each the smallest of several values.
 
-    lag_ms: how late its event loop calls; in_flight: requests being answered, waiting syncs left out; commits: writes
-    that wait for a commit; commit_ms: what the last commit took, the longest of the moment, if another one followed at
-    once; commit_age_ms: of the commit under way; reads: what else waits for the database.
+    lag_ms: how late its event loop calls; in_flight: requests being answered, those left out that only wait: syncs, and
+    who stands in a booking line; commits: writes that wait for a commit; commit_ms: what the last commit took, the
+    longest of the moment, if another one followed at once; commit_age_ms: of the commit under way; reads: what else
+    waits for the database; lines: who stands in booking lines.
     """
 
     lag_ms: float = 0.0
@@ -33,6 +34,7 @@ class Signals(msgspec.Struct, frozen=True):
     commit_ms: float = 0.0
     commit_age_ms: float = 0.0
     reads: int = 0
+    lines: int = 0
 
 
 class Sign(msgspec.Struct, frozen=True):
@@ -53,6 +55,7 @@ def signs(signals: Signals) -> Iterator[Sign]:
     )
     yield Sign("commit_age", signals.commit_age_ms / limits.PRESSURE_COMMIT_AGE_MS_MAX, Level.PRESENCE)
     yield Sign("reads", signals.reads / limits.PRESSURE_READS_MAX, Level.FILES)
+    yield Sign("lines", signals.lines / limits.PRESSURE_LINES_MAX, Level.SERVICES)
 
 
 class Gauge:
@@ -69,7 +72,7 @@ class Gauge:
         found = list(signs(signals))
         rising = [sign for sign in found if sign.share > 1 and self._is_relieved(sign)]
         if rising:
-            self._rise(max(rising, key=lambda sign: sign.share))
+            self._rise(max(rising, key=lambda sign: (self._after(sign), sign.share)))
         elif all(sign.share < limits.PRESSURE_CALM_SHARE for sign in found if sign.level_max >= self.level):
             self._calm(now_ms)
         else:
@@ -86,9 +89,13 @@ class Gauge:
         if self.level == Level.TEXT:
             self.share = max(limits.TEXT_SHARE_MIN, self.share * limits.TEXT_SHARE_FACTOR)
         else:
-            up = min(int(sign.share), _LEVELS_AT_ONCE_MAX)
-            last = Level.TEXT if self.level == Level.RECEIPTS else Level.RECEIPTS  # first see what all else brings
-            self.level = Level(min(self.level + up, sign.level_max, last))
+            self.level = self._after(sign)
+
+    def _after(self, sign: Sign) -> Level:
+        """The level that this sign calls for. Another one, however large, that asks for less does not hide it."""
+        up = min(int(sign.share), _LEVELS_AT_ONCE_MAX)
+        last = Level.TEXT if self.level >= Level.RECEIPTS else Level.RECEIPTS  # first see what all else brings
+        return Level(min(self.level + up, sign.level_max, last))
 
     def _calm(self, now_ms: int) -> None:
         if self.share < 1:

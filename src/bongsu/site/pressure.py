@@ -28,13 +28,24 @@ _QUIET_IN_FLIGHT: Final = 10
 
 
 class Pressure:
-    """level and share: what holds now. parked: how many of the requests in flight only wait for news."""
+    """level and share: what holds now.
 
-    def __init__(self, database: Database, committer: Committer, shedding: Shedding, parked: Callable[[], int]) -> None:
+    parked: how many of the requests in flight only wait for news; lines: how many of them stand in booking lines.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        committer: Committer,
+        shedding: Shedding,
+        parked: Callable[[], int],
+        lines: Callable[[], int],
+    ) -> None:
         self._database = database
         self._committer = committer
         self._shedding = shedding
         self._parked = parked
+        self._lines = lines
         self._gauge = Gauge()
         self._lags: deque[float] = deque(maxlen=limits.PRESSURE_TICKS)
         self._ages: deque[float] = deque(maxlen=limits.PRESSURE_TICKS)
@@ -60,8 +71,12 @@ class Pressure:
 
     @property
     def _pause(self) -> float:
-        is_quiet = self._gauge.level == Level.CALM and self._shedding.in_flight - self._parked() < _QUIET_IN_FLIGHT
+        is_quiet = self._gauge.level == Level.CALM and self._in_flight() < _QUIET_IN_FLIGHT
         return limits.PRESSURE_QUIET_SECONDS if is_quiet else limits.PRESSURE_TICK_SECONDS
+
+    def _in_flight(self) -> int:
+        """Those that are worked on. Who hung up is no request any more, and may still stand in a line."""
+        return max(0, self._shedding.in_flight - self._parked() - self._lines())
 
     async def _tick(self, seconds: float) -> bool:
         """One look, after some time; True where it calls for more."""
@@ -81,21 +96,23 @@ class Pressure:
 
     def _decide(self) -> None:
         before = self._gauge.level
-        signals = self._signals()
+        signals = self.signals()
         level = self._gauge.step(signals, time.monotonic_ns() // 1_000_000)
         self._shedding.set(level, self._gauge.share)
         self._tell(signals)
         if level != before:
             log.info("pressure", now=level.name.lower(), before=before.name.lower(), reason=self._gauge.reason)
 
-    def _signals(self) -> Signals:
+    def signals(self) -> Signals:
+        """Of the last moment; there must have been one."""
         return Signals(
             lag_ms=min(self._lags),
-            in_flight=self._shedding.in_flight - self._parked(),
+            in_flight=self._in_flight(),
             commits=self._committer.waiting,
             commit_ms=max(self._took),
             commit_age_ms=min(self._ages),
             reads=min(self._reads),
+            lines=self._lines(),
         )
 
     def _tell(self, signals: Signals) -> None:

@@ -26,7 +26,7 @@ _OF_DEVICE: Final = (
 _OF_PERSON: Final = (
     *("cross_signing_keys", "key_signatures", "third_party_ids"),
     *("key_backup_owners", "key_backups", "backed_up_keys"),
-    *("passkeys", "one_time_codes", "recovery_codes", "pushers"),
+    *("passkeys", "one_time_codes", "recovery_codes", "pushers", "booking_subscriptions"),
 )
 
 

@@ -37,7 +37,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Booking(msgspec.Struct, frozen=True):
-    """arrival: the order in which people came. until: a held place is theirs."""
+    """arrival: the order in which people came. until: a held place is theirs. would_wait: they chose to wait."""
 
     booking_id: str
     offer_id: str
@@ -46,6 +46,7 @@ class Booking(msgspec.Struct, frozen=True):
     arrival: int
     made_at: int
     until: int | None = None
+    would_wait: bool = True
 
 
 class Subscription(msgspec.Struct, frozen=True):
@@ -61,7 +62,8 @@ class Subscription(msgspec.Struct, frozen=True):
 _OFFER: Final = ", ".join(Offer.__struct_fields__)
 _BOOKING: Final = ", ".join(Booking.__struct_fields__)
 _VISIBLE: Final = """(room_id IS NULL OR provider = $1 OR EXISTS (SELECT 1 FROM members m
-    WHERE m.room_id = o.room_id AND m.user_id = $1 AND m.membership = 'join'))"""
+    WHERE m.room_id = o.room_id AND m.user_id = $1 AND m.membership = 'join') OR EXISTS (SELECT 1 FROM bookings b
+    WHERE b.offer_id = o.offer_id AND b.user_id = $1 AND b.state NOT IN ('cancelled', 'expired')))"""
 
 
 def _offers(rows: Sequence[Any]) -> list[Offer]:
@@ -138,14 +140,14 @@ async def members_of(connection: Connection, room_id: str, user_ids: Sequence[st
 
 async def stock_of(connection: Connection, offer: Offer) -> Stock:
     """Of an offer that is locked."""
+    holds = offer.hold_seconds > 0
     row = await connection.fetchrow(
         "SELECT (SELECT taken FROM booking_offers WHERE offer_id = $1) AS taken,"
         " (SELECT count(*) FROM bookings WHERE offer_id = $1 AND state = 'waiting') AS waiting,"
-        " EXISTS (SELECT 1 FROM bookings WHERE offer_id = $1 AND state = 'held') AS has_held",
-        offer.offer_id,
+        " $2 AND EXISTS (SELECT 1 FROM bookings WHERE offer_id = $1 AND state = 'held') AS has_held",
+        *(offer.offer_id, holds),
     )
     assert row is not None
-    holds = offer.hold_seconds > 0
     return Stock(offer.capacity, row["taken"], row["waiting"], offer.state == "open", holds, row["has_held"])
 
 
@@ -165,9 +167,12 @@ async def add(connection: Connection, offer_id: str, bookings: Sequence[Booking]
     await connection.execute(
         "UPDATE booking_offers SET arrivals = $2 WHERE offer_id = $1", offer_id, bookings[-1].arrival
     )
-    places = ", ".join(f"${number}" for number in range(1, len(Booking.__struct_fields__) + 1))
-    rows = [msgspec.structs.astuple(booking) for booking in bookings]
-    await connection.executemany(f"INSERT INTO bookings ({_BOOKING}) VALUES ({places})", rows)
+    columns = zip(*(msgspec.structs.astuple(booking) for booking in bookings), strict=True)
+    await connection.execute(
+        f"INSERT INTO bookings ({_BOOKING}) SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[],"
+        " $5::bigint[], $6::bigint[], $7::bigint[], $8::boolean[])",
+        *(list(column) for column in columns),
+    )
 
 
 async def position_of(reads: Reads, booking: Booking) -> int:
@@ -177,6 +182,16 @@ async def position_of(reads: Reads, booking: Booking) -> int:
         *(booking.offer_id, booking.arrival),
     )
     return int(rows[0]["position"])
+
+
+async def positions_of(connection: Connection, offer_id: str, user_ids: Sequence[str]) -> dict[str, int]:
+    """Of many who wait, in one walk along the line."""
+    rows = await connection.fetch(
+        "SELECT user_id, position FROM (SELECT user_id, row_number() OVER (ORDER BY arrival) AS position"
+        " FROM bookings WHERE offer_id = $1 AND state = 'waiting') AS line WHERE user_id = ANY($2)",
+        *(offer_id, list(user_ids)),
+    )
+    return {row["user_id"]: row["position"] for row in rows}
 
 
 async def booking(reads: Reads, booking_id: str) -> Booking | None:
@@ -202,19 +217,55 @@ async def first_waiting(connection: Connection, offer_id: str, count: int) -> li
     return _bookings(rows)
 
 
-async def in_states(connection: Connection, offer_id: str, states: Sequence[State]) -> list[Booking]:
+async def gone_of(connection: Connection, offer: Offer, user_ids: Sequence[str]) -> set[str]:
+    """Who of them has left the offer's room, or is no account any more."""
     rows = await connection.fetch(
-        f"SELECT {_BOOKING} FROM bookings WHERE offer_id = $1 AND state = ANY($2) ORDER BY arrival",
-        *(offer_id, [state.value for state in states]),
+        "SELECT w.user_id FROM unnest($1::text[]) AS w (user_id) WHERE EXISTS (SELECT 1 FROM users u"
+        " WHERE u.user_id = w.user_id AND u.deactivated_at IS NOT NULL) OR ($2::text IS NOT NULL AND NOT EXISTS"
+        " (SELECT 1 FROM members m WHERE m.room_id = $2 AND m.user_id = w.user_id AND m.membership = 'join'))",
+        *(list(user_ids), offer.room_id),
+    )
+    return {row["user_id"] for row in rows}
+
+
+async def unwilling(connection: Connection, offer_id: str, count: int) -> list[Booking]:
+    """The first of those who wait without having chosen it."""
+    rows = await connection.fetch(
+        f"SELECT {_BOOKING} FROM bookings WHERE offer_id = $1 AND state = 'waiting' AND NOT would_wait"
+        " ORDER BY arrival LIMIT $2",
+        *(offer_id, count),
+    )
+    return _bookings(rows)
+
+
+async def set_willing(connection: Connection, booking_ids: Sequence[str]) -> None:
+    await connection.execute("UPDATE bookings SET would_wait = true WHERE booking_id = ANY($1)", list(booking_ids))
+
+
+async def has_arrived(connection: Connection, offer_id: str) -> bool:
+    """Was anybody checked in?"""
+    sql = "SELECT EXISTS (SELECT 1 FROM bookings WHERE offer_id = $1 AND state = 'arrived')"
+    return bool(await connection.fetchval(sql, offer_id))
+
+
+async def in_states(connection: Connection, offer_id: str, states: Sequence[State], count: int) -> list[Booking]:
+    rows = await connection.fetch(
+        f"SELECT {_BOOKING} FROM bookings WHERE offer_id = $1 AND state = ANY($2) ORDER BY arrival LIMIT $3",
+        *(offer_id, [state.value for state in states], count),
     )
     return _bookings(rows)
 
 
 async def set_states(connection: Connection, bookings: Sequence[Booking]) -> None:
     """As they are given: state and until."""
-    await connection.executemany(
-        "UPDATE bookings SET state = $2, until = $3 WHERE booking_id = $1",
-        [(each.booking_id, each.state.value, each.until) for each in bookings],
+    if not bookings:
+        return
+    await connection.execute(
+        "UPDATE bookings b SET state = w.state, until = w.until FROM unnest($1::text[], $2::text[], $3::bigint[])"
+        " AS w (booking_id, state, until) WHERE b.booking_id = w.booking_id",
+        [each.booking_id for each in bookings],
+        [each.state.value for each in bookings],
+        [each.until for each in bookings],
     )
 
 
@@ -278,6 +329,11 @@ async def who_waits_for(connection: Connection, offer: Offer) -> list[str]:
 
 
 # --- the key that signs tickets ---
+
+
+async def known_key(reads: Reads) -> bytes | None:
+    rows = await reads.fetch("SELECT private FROM service_keys WHERE purpose = 'tickets'")
+    return bytes(rows[0]["private"]) if rows else None
 
 
 async def signing_key(connection: Connection, fresh: bytes) -> bytes:

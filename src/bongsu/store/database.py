@@ -55,6 +55,8 @@ GONE = (
 
 UNFIT = (ValueError,)  # a value that the driver cannot send
 REFUSED = (asyncpg.PostgresError,)  # the server is there and says no
+EXHAUSTED = (asyncpg.InsufficientResourcesError,)  # of those, a full disk and its like: it says so to everybody
+ROLLED_BACK = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)  # nothing was changed: run it again
 _ACQUIRE_SECONDS = 15.0  # for a free connection: a crowd that comes at once may queue for longer than a fault lasts
 _RETRY_SECONDS = (0.05, 0.2, 0.5, 1.0, 1.0)  # pauses while a database restarts; a private one takes about a second
 
@@ -87,7 +89,8 @@ def unknown_outcome() -> Refusal:
     return Refusal(
         503,
         "M_UNKNOWN",
-        "it is not known whether this was stored. Send it again: the same transaction id is never stored twice.",
+        "it is not known whether this was stored. Send it again with the same transaction id or Idempotency-Key:"
+        " then it is never stored twice.",
         headers={"retry-after": "1"},
     )
 
@@ -128,6 +131,13 @@ def _is_open(connection: Connection) -> bool:
         return not connection.is_closed()
     except asyncpg.InterfaceError:
         return False
+
+
+def is_own_fault(error: Exception, connection: Connection) -> bool:
+    """Did what ran on the connection fail by itself? False: the database ended it, or the connection is lost."""
+    if not _is_open(connection) or isinstance(error, ROLLED_BACK):
+        return False
+    return not isinstance(error, GONE) or isinstance(error, (OSError, TimeoutError, asyncpg.InterfaceError))
 
 
 async def commit(connection: Connection, work: Callable[[Connection], Awaitable[T]], *, begin: str = "BEGIN") -> T:
@@ -359,7 +369,7 @@ class Database:
         self, run: Callable[[Pool], Awaitable[T]], pool: Callable[[], Pool | None], seconds: float
     ) -> T:
         """Runs what changes nothing if it fails for want of a connection, again while a database restarts or another
-        one takes over; then 503.
+        one takes over; then 503. Likewise what the database has rolled back because two waited for each other.
         """
         self._under_way += 1
         try:
@@ -377,7 +387,7 @@ class Database:
                 left = max(0.0, give_up_at - time.monotonic())
                 with copies.cut_is_gone():
                     return await run(pool() or await self._wait_for_pool(pool, left))
-            except GONE as error:
+            except (*GONE, *ROLLED_BACK) as error:
                 pause = next(pauses, _RETRY_SECONDS[-1])
                 if time.monotonic() + pause > give_up_at:
                     log.warning("database_unavailable", error=repr(error))
@@ -401,6 +411,13 @@ class Database:
         """
         return await self.to_the_end(self._write(work))
 
+    async def write_until_known(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """As write(), for work that finds what a first try of its own has left, under a lock that its effect is under.
+
+        An unknown outcome is looked up by running it again: what it finds is behind a commit that writes.
+        """
+        return await self.to_the_end(self._write_until_known(work))
+
     async def to_the_end(self, writing: Coroutine[Any, Any, T]) -> T:
         """Whoever waits may leave: it goes on, and close() waits for it."""
         task = asyncio.ensure_future(writing)
@@ -409,16 +426,36 @@ class Database:
         return await asyncio.shield(task)
 
     async def _write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        try:
+            return await self._write_once(work)
+        except OutcomeUnknown as error:
+            log.warning("commit_outcome_unknown")
+            raise unknown_outcome() from error
+
+    async def _write_until_known(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        give_up_at = time.monotonic() + limits.WRITE_WAIT_SECONDS_MAX
+        unknown: OutcomeUnknown | None = None
+        while unknown is None or time.monotonic() < give_up_at:
+            try:
+                return await self._write_once(work)
+            except OutcomeUnknown as error:
+                unknown = error
+                log.warning("commit_outcome_looked_up")
+            except (Refusal, *REFUSED) as error:  # of a look-up they say nothing
+                if unknown is None or (isinstance(error, Refusal) and error.status < 500):
+                    raise
+                break
+            await asyncio.sleep(_RETRY_SECONDS[0])
+        raise unknown_outcome() from unknown
+
+    async def _write_once(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Again, if nothing was changed. Raises OutcomeUnknown."""
         seconds = limits.READ_WAIT_SECONDS_MAX if len(self._dsns) == 1 else limits.WRITE_WAIT_SECONDS_MAX
 
         async def attempt(pool: Pool) -> T:
             return await _on_connection(pool, lambda connection: commit(connection, work))
 
-        try:
-            return await self._patiently(attempt, lambda: self._primary, seconds)
-        except OutcomeUnknown as error:
-            log.warning("commit_outcome_unknown")
-            raise unknown_outcome() from error
+        return await self._patiently(attempt, lambda: self._primary, seconds)
 
     async def read(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Runs `work` on one connection; again, if that was lost before anything changed. 503 when there is none."""

@@ -85,7 +85,10 @@ async def find(connection: Connection, keys: Sequence[Key], now_ms: int) -> dict
 
 
 async def keep(connection: Connection, answers: Sequence[tuple[Key, Answer]], now_ms: int) -> None:
-    """Stores many at once, in the caller's transaction, for whoever has looked with `find` behind a lock."""
+    """Stores many at once, in the caller's transaction, for whoever has looked with `find` behind a lock.
+
+    They are keys that are stored behind this lock alone, or two that wait for each other would be in each other's way.
+    """
     await _sweep(connection, now_ms)
     expires_at = now_ms + limits.IDEMPOTENCY_KEPT_MS
     await connection.executemany(
@@ -94,7 +97,7 @@ async def keep(connection: Connection, answers: Sequence[tuple[Key, Answer]], no
         " expires_at = excluded.expires_at WHERE idempotency_keys.expires_at <= $7",
         [
             (key.user_id, key.key, key.request_hash, answer.status, encode(answer.body), expires_at, now_ms)
-            for key, answer in answers
+            for key, answer in sorted(answers, key=lambda each: (each[0].user_id, each[0].key))
         ],
     )
 

@@ -2,9 +2,14 @@
 
 from typing import Final
 
+import structlog
+
+from bongsu.core.errors import Refusal
 from bongsu.core.json import encode
 from bongsu.store.database import Connection
 from bongsu.store.rooms import Reads
+
+log = structlog.get_logger(__name__)
 
 SET_ROOM: Final = """
 INSERT INTO notice_rooms (user_id, room_id) VALUES ($1, $2)
@@ -26,8 +31,17 @@ async def was_sent(reads: Reads, txn_key: bytes) -> bool:
     return bool(await reads.fetch("SELECT FROM events WHERE txn_key = $1", txn_key))
 
 
+_IS_SOMEBODY: Final = """
+SELECT EXISTS (SELECT 1 FROM users u WHERE user_id = $1 AND (password_hash IS NOT NULL OR service_id IS NOT NULL
+    OR EXISTS (SELECT 1 FROM devices d WHERE d.user_id = u.user_id)))
+"""
+
+
 async def put_speaker(connection: Connection, user_id: str, name: str) -> None:
-    """The account in whose name the server speaks; nobody can sign in with it."""
+    """The account in whose name the server speaks; nobody can sign in with it. 409 if somebody had it before."""
+    if await connection.fetchval(_IS_SOMEBODY, user_id):
+        log.critical("speaker_is_somebody", user_id=user_id)
+        raise Refusal(409, "M_USER_IN_USE", f"{user_id} is somebody's, and the server needs it: deactivate the account")
     await connection.execute("INSERT INTO users (user_id) VALUES ($1) ON CONFLICT DO NOTHING", user_id)
     await connection.execute(
         "INSERT INTO profiles (user_id, key_name, value) VALUES ($1, 'displayname', $2) ON CONFLICT DO NOTHING",

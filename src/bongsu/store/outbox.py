@@ -1,6 +1,6 @@
 """What services owe people: rows, written with what they tell of, that become room events exactly once.
 
-`put` in the service's own transaction. The poster (workflow/outbox.py) appends the event and deletes the row in one
+`put` in the service's own transaction. The poster (workflow/poster.py) appends the event and deletes the row in one
 commit, under the right to write: whoever comes second finds no row.
 """
 
@@ -14,6 +14,8 @@ from bongsu.core.events import MESSAGE
 from bongsu.core.json import JsonObject, decode, encode
 from bongsu.store.database import Connection, Database
 
+URGENT: Final = 0  # what somebody has to act on, or waits for
+ANNOUNCED: Final = 1  # what many are told
 REMOVE: Final = "DELETE FROM outbox WHERE outbox_id = $1"
 SET_ROOM: Final = """
 INSERT INTO service_rooms (sender, user_id, room_id) VALUES ($1, $2, $3)
@@ -22,20 +24,24 @@ ON CONFLICT (sender, user_id) DO UPDATE SET room_id = excluded.room_id
 
 
 class Post(msgspec.Struct, frozen=True, kw_only=True):
-    """An event from `sender` (a service's user id) into a room, or to one person in a room of the two."""
+    """An event from `sender` (a service's user id) into a room, or to one person in a room of the two.
+
+    priority: what is URGENT is said before what is ANNOUNCED, and otherwise each in its order.
+    """
 
     sender: str
     content: JsonObject
     room_id: str | None = None
     user_id: str | None = None
     type: str = MESSAGE
+    priority: int = URGENT
 
 
 async def put(connection: Connection, posts: Sequence[Post]) -> None:
     """In the caller's transaction. Its content must be a readable event by itself (msgtype, body)."""
     await connection.executemany(
-        "INSERT INTO outbox (sender, room_id, user_id, type, content) VALUES ($1, $2, $3, $4, $5)",
-        [(post.sender, post.room_id, post.user_id, post.type, encode(post.content)) for post in posts],
+        "INSERT INTO outbox (sender, room_id, user_id, type, content, priority) VALUES ($1, $2, $3, $4, $5, $6)",
+        [(post.sender, post.room_id, post.user_id, post.type, encode(post.content), post.priority) for post in posts],
     )
 
 
@@ -50,6 +56,7 @@ async def read(connection: Connection, outbox_id: int) -> Post | None:
         room_id=row["room_id"],
         user_id=row["user_id"],
         type=row["type"],
+        priority=row["priority"],
     )
 
 
@@ -71,14 +78,20 @@ class Outbox:
         return bool(await self._database.fetchval("SELECT 1 FROM outbox WHERE due_at <= now() LIMIT 1"))
 
     async def claim(self, count: int) -> list[tuple[int, int]]:
-        """(outbox id, how many tries this is), oldest first."""
+        """(outbox id, how many tries this is), oldest first.
+
+        What goes to the same place waits until what came before it is said, unless that has failed for long.
+        """
         rows = await self._database.write(
             lambda connection: connection.fetch(
-                "WITH due AS (SELECT outbox_id FROM outbox WHERE due_at <= now() ORDER BY outbox_id LIMIT $1"
-                " FOR UPDATE SKIP LOCKED)"
+                "WITH due AS (SELECT outbox_id FROM outbox o WHERE due_at <= now() AND NOT EXISTS"
+                " (SELECT 1 FROM outbox e WHERE e.sender = o.sender AND coalesce(e.user_id, e.room_id)"
+                " = coalesce(o.user_id, o.room_id) AND e.outbox_id < o.outbox_id AND e.priority <= o.priority"
+                " AND e.tries < $3)"
+                " ORDER BY priority, outbox_id LIMIT $1 FOR UPDATE OF o SKIP LOCKED)"
                 " UPDATE outbox o SET due_at = now() + $2::float8 * interval '1 s', tries = tries + 1 FROM due"
                 " WHERE o.outbox_id = due.outbox_id RETURNING o.outbox_id, tries",
-                *(count, limits.OUTBOX_CLAIM_SECONDS),
+                *(count, limits.OUTBOX_CLAIM_SECONDS, limits.OUTBOX_TRIES_IN_ORDER_MAX),
             )
         )
         return sorted((row["outbox_id"], row["tries"]) for row in rows)

@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 
 from bongsu.core import limits
+from bongsu.core.errors import Refusal
 from bongsu.core.json import JsonObject, decode, encode
-from bongsu.store.database import GONE, Connection, Database, end_when_silent
+from bongsu.store.database import Connection, Database, end_when_silent, is_own_fault
 
 
 class Timer(msgspec.Struct, frozen=True):
@@ -34,8 +35,15 @@ async def put(connection: Connection, timers: Sequence[Timer]) -> None:
 
 
 async def drop(connection: Connection, timer_ids: Sequence[str]) -> None:
-    """Takes them back in the caller's transaction; those that are gone are none of its business."""
-    await connection.execute("DELETE FROM timers WHERE timer_id = ANY($1)", list(timer_ids))
+    """Takes them back in the caller's transaction; those that are gone, or go off just now, are none of its business.
+
+    So a handler must ask whether there is still something to do, once it has the lock that the caller holds here.
+    """
+    await connection.execute(
+        "DELETE FROM timers WHERE timer_id IN"
+        " (SELECT timer_id FROM timers WHERE timer_id = ANY($1) FOR UPDATE SKIP LOCKED)",
+        list(timer_ids),
+    )
 
 
 class Failed(Exception):
@@ -48,12 +56,20 @@ class Timers:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def next_due(self, kinds: Sequence[str], now_ms: int) -> bool:
-        sql = "SELECT 1 FROM timers WHERE due_at <= $1 AND kind = ANY($2) LIMIT 1"
-        return bool(await self._database.fetchval(sql, now_ms, list(kinds)))
+    async def due(self, kinds: Sequence[str], now_ms: int) -> list[str]:
+        """The kinds of which something is due."""
+        rows = await self._database.fetch(
+            "SELECT kind FROM unnest($2::text[]) AS kind"
+            " WHERE EXISTS (SELECT 1 FROM timers t WHERE t.kind = kind.kind AND due_at <= $1)",
+            *(now_ms, list(kinds)),
+        )
+        return [row["kind"] for row in rows]
 
     async def fire(self, kinds: Sequence[str], now_ms: int, run: Handler) -> bool:
-        """Does the one that is due longest. False: nothing is due that no one else does. Raises Failed."""
+        """Does the one that is due longest. False: nothing is due that no one else does. Raises Failed.
+
+        One that fails, however it does, waits; a database that cannot be reached may be its doing as well.
+        """
         taken: list[Timer] = []
 
         async def work(connection: Connection) -> bool:
@@ -63,16 +79,17 @@ class Timers:
             taken[:] = [timer]
             try:
                 await run(connection, timer)
-            except GONE:
-                raise
             except Exception as error:
+                if not is_own_fault(error, connection):
+                    raise
                 raise Failed(timer.kind) from error
             return True
 
         try:
             return await self._database.write(work)
-        except Failed:
-            await self._postpone(taken[0], now_ms)
+        except (Failed, Refusal):
+            if taken:
+                await self._postpone(taken[0], now_ms)
             raise
 
     async def _postpone(self, timer: Timer, now_ms: int) -> None:

@@ -2,15 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 
 import structlog
 from prometheus_client import Counter
 
 from bongsu.core import limits
 from bongsu.core.errors import Refusal
-from bongsu.store.database import REFUSED, Connection, Database
-from bongsu.store.timers import Failed, Handler, Timer, Timers
+from bongsu.store.database import REFUSED, Database
+from bongsu.store.timers import Failed, Handler, Timers
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +38,7 @@ class Clock:
         """Whatever goes wrong, it goes on."""
         while True:
             try:
-                while await self._fire():
+                while await self._fire_each():
                     self._after()
             except (Refusal, *REFUSED) as error:
                 log.warning("timers_wait", error=repr(error))
@@ -47,22 +46,18 @@ class Clock:
                 log.exception("timers_wait")
             await asyncio.sleep(limits.TIMER_LOOK_SECONDS)
 
-    async def _fire(self) -> bool:
-        now_ms, kinds = self._now_ms(), list(self._handlers)
-        if not await self._timers.next_due(kinds, now_ms):
-            return False
-        fired: list[str] = []
+    async def _fire_each(self) -> bool:
+        """One of each kind that is due: a hundred thousand reminders hold up no place that is free again."""
+        now_ms = self._now_ms()
+        return any([await self._fire(kind, now_ms) for kind in await self._timers.due(list(self._handlers), now_ms)])
 
-        async def handle(connection: Connection, timer: Timer) -> None:
-            fired[:] = [timer.kind]
-            await self._handlers[timer.kind](connection, timer)
-
+    async def _fire(self, kind: str, now_ms: int) -> bool:
         try:
-            found = await self._timers.fire(kinds, now_ms, handle)
-        except Failed as error:
-            FIRED.labels(str(error), "failed").inc()
-            log.exception("timer_failed", kind=str(error))
+            found = await self._timers.fire([kind], now_ms, self._handlers[kind])
+        except Failed:
+            FIRED.labels(kind, "failed").inc()
+            log.exception("timer_failed", kind=kind)
             return True
-        with suppress(IndexError):
-            FIRED.labels(fired[0], "done").inc()
+        if found:
+            FIRED.labels(kind, "done").inc()
         return found
