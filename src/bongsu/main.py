@@ -8,6 +8,8 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
+from bongsu.boards import changes as board_changes
+from bongsu.boards.looks import Looks
 from bongsu.boards.routes import Boards
 from bongsu.boards.waiting import Waiting
 from bongsu.bookings import later
@@ -252,6 +254,7 @@ class Worker:
         self.sliding = SlidingSyncEndpoint(sliding, self.waits, saw)
         self.event_stream = EventStream(database, feed, rooms, self.sync, self.waits, self.peeks)
         self.waiting = Waiting(database, self.committer, now_ms)
+        self.looks = Looks(database, now_ms)
         self.indexing = Indexing(database, feed, self._is_shed(Tier.SEARCH))
 
     def _keep_files(self) -> None:
@@ -287,7 +290,7 @@ class Worker:
         """The services, and what they share. Their accounts and their timers' handlers are named here."""
         database, name = self.database, self.settings.server_name
         bookings = ids.user_id(usernames.BOOKINGS, name)
-        speakers = {bookings: "Bookings · 예약"}
+        speakers = {bookings: "Bookings · 예약", board_changes.speaker(name): board_changes.NAME}
         self.poster = Poster(database, self.committer, self._new_room_id, speakers, self._is_shed(Tier.SERVICE))
         self.writes = Writes(database, now_ms, self.poster.hurry)
         self.booking = Ledger(bookings, now_ms)
@@ -463,7 +466,7 @@ class Worker:
             Support(self._contacts(), settings.policy_server_key),
             Voip(Relay(settings.turn_uris, settings.turn_secret, settings.turn_seconds), now_ms),
             self.media,
-            Boards(database, self.committer, now_ms),
+            Boards(database, self.committer, self.looks, now_ms),
             *((self.previews,) if self.previews is not None else ()),
         )
         return [route for family in families for route in family.routes()]
@@ -523,6 +526,7 @@ class Worker:
             self.indexing.run(),
             self.waiting.run(),
             self.waiting.sweep(),
+            self.looks.run(),
             self.deactivation.finish(),
             self.leaving.run(),
             self.load.run(),

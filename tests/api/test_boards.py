@@ -1,13 +1,15 @@
-"""The bed board: a night on it, who may do what, a race for one bed over two workers, waits that nobody answers."""
+"""The bed board: a night on it, who may do what, races over two workers, waits that nobody answers, mute rooms."""
 
 import asyncio
 import time
 from typing import Any
+from xml.etree import ElementTree
 
 import aiohttp
 import asyncpg
 import pytest
 from tests.api.talking import Json, Talker, segment, sign_up
+from tests.api.talking import room as room_path
 from yarl import URL
 
 
@@ -43,6 +45,41 @@ class Board:
         """What the board said in the room, newest first."""
         chunk = (await self.people["observer"].messages(self.room_id, limit=100))["chunk"]
         return [each["content"] for each in chunk if "io.bongsu.board" in each["content"]]
+
+    async def said(self, what: str) -> list[Json]:
+        return [each for each in await self.texts() if each["io.bongsu.board"]["what"] == what]
+
+    async def join_as(self, role: str, http: aiohttp.ClientSession, **appointment: Any) -> Talker:
+        """Somebody more of this role."""
+        person = await sign_up(http, role)
+        await self.people["coordinator"].bring(self.room_id, person)
+        await self.done("coordinator", "PUT", f"/roles/{person.user_id}", {"role": role, **appointment})
+        return person
+
+    async def let_wait(self, database: asyncpg.Connection, request_id: str) -> Json:
+        """Until it has gone a tier further."""
+        now_ms = int(time.time() * 1_000)
+        await database.execute("UPDATE board_requests SET due_ms = $1 WHERE request_id = $2", now_ms, request_id)
+        async with asyncio.timeout(20):
+            while (row := await self.state(request_id))["due"] <= now_ms:
+                await asyncio.sleep(0.1)
+        return row
+
+
+async def told(person: Talker) -> list[Json]:
+    """What the board told this person directly, newest first; waits until there is something."""
+    async with asyncio.timeout(20):
+        while True:
+            rooms = (await person.sync())["rooms"]
+            for room_id, invited in rooms.get("invite", {}).items():
+                if any(each["sender"].startswith("@bed-board:") for each in invited["invite_state"]["events"]):
+                    await person.join(room_id)
+            for room_id in rooms.get("join", {}):
+                chunk = (await person.messages(room_id, limit=50))["chunk"]
+                found = [each["content"] for each in chunk if "room_id" in each["content"].get("io.bongsu.board", {})]
+                if found:
+                    return found
+            await asyncio.sleep(0.1)
 
 
 @pytest.fixture
@@ -90,7 +127,6 @@ async def test_from_wish_to_closing(board: Board) -> None:
     audit = await board.done("coordinator", "GET", "/audit")
     assert audit["faults"] == []
     assert audit["entries"][-1]["deed"]["action"] == "close"
-    assert audit["access"]
 
 
 async def test_a_withdrawn_bed_sends_its_patients_back_in_line(board: Board) -> None:
@@ -148,6 +184,57 @@ async def test_who_leaves_the_room_sees_nothing_more(board: Board) -> None:
     assert (await board.ask("provider", "POST", "/beds", {}))[0] == 403
 
 
+async def test_a_role_ends_with_the_stay_in_the_room(board: Board) -> None:
+    person = board.people["provider"]
+    await board.people["coordinator"].post(f"{room_path(board.room_id)}/kick", {"user_id": person.user_id})
+    await board.people["coordinator"].bring(board.room_id, person)
+    assert (await board.done("provider", "GET", ""))["role"] == "observer"
+    assert (await board.ask("provider", "POST", "/beds", {}))[0] == 403
+    listed = (await board.done("coordinator", "GET", ""))["people"]
+    assert person.user_id not in [each["user_id"] for each in listed]
+
+
+async def test_a_provider_publishes_for_their_own_hospital_alone(board: Board, http: aiohttp.ClientSession) -> None:
+    person = await board.join_as("provider", http)  # of no hospital
+    board.people["independent"] = person
+    status, answer = await board.ask("independent", "POST", "/beds", {"hospital": "한빛병원"})
+    assert (status, answer["errcode"]) == (403, "M_FORBIDDEN")
+    bed_id = (await board.done("independent", "POST", "/beds", {}))["bed_id"]
+    assert (await board.ask("provider", "POST", "/beds", {"bed_id": bed_id}))[0] == 403
+    beds = (await board.done("observer", "GET", "/beds"))["beds"]
+    assert [each["hospital"] for each in beds] == [person.user_id]
+
+
+async def test_a_patient_is_shown_to_those_who_have_to_do_with_them(board: Board, http: aiohttp.ClientSession) -> None:
+    board.people["other requester"] = await board.join_as("requester", http)
+    board.people["other provider"] = await board.join_as("provider", http, hospital="다른병원")
+    request_id = await board.wish(patient="P-17", note="n", place={"lat": 37.1, "lon": 127.1, "area": "서울"})
+
+    async def who_sees() -> set[str]:
+        seen: set[str] = set()
+        for role in board.people:
+            one = await board.done(role, "GET", f"/requests/{request_id}")
+            (listed,) = (await board.done(role, "GET", "/requests"))["requests"]
+            shown = (one["patient"], one["note"], one["place"]["lat"])
+            assert shown == (listed["patient"], listed["note"], listed["place"]["lat"])
+            assert shown in (("P-17", "n", 37.1), ("", "", None))
+            assert one["place"]["area"] == "서울"
+            seen |= {role} if shown[0] else set()
+        return seen
+
+    assert await who_sees() == {"coordinator", "requester"}
+    bed_id = await board.bed()
+    await board.done("coordinator", "POST", f"/requests/{request_id}/assignment", {"bed_id": bed_id})
+    assert await who_sees() == {"coordinator", "requester", "provider"}
+
+
+async def test_a_room_that_anybody_may_read_has_no_board(alice: Talker) -> None:
+    closed = {"type": "m.room.history_visibility", "content": {"history_visibility": "world_readable"}}
+    for options in ({"preset": "public_chat"}, {"initial_state": [closed]}):
+        room_id = await alice.make_room(**options)
+        assert await alice.refused("POST", f"/_bongsu/v1/boards/{segment(room_id)}", {}) == (403, "M_FORBIDDEN")
+
+
 async def test_fifty_coordinators_want_one_bed(board: Board, elsewhere: aiohttp.ClientSession) -> None:
     bed_id = await board.bed()
     wishes = [await board.wish() for _ in range(50)]
@@ -183,17 +270,236 @@ async def test_an_unanswered_wait_goes_further_once(
     await board.done("coordinator", "PUT", f"/roles/{person.user_id}", body)
     request_id = await board.wish()
     for tier in ("coordinators", "on_call", "contacts", "contacts"):
-        now_ms = int(time.time() * 1_000)
-        await database.execute("UPDATE board_requests SET due_ms = $1 WHERE request_id = $2", now_ms, request_id)
-        async with asyncio.timeout(20):
-            while (row := await board.state(request_id))["due"] <= now_ms:
-                await asyncio.sleep(0.1)
-        assert row["tier"] == tier
+        assert (await board.let_wait(database, request_id))["tier"] == tier
     await asyncio.sleep(1.5)  # both workers have looked again
     said = [each for each in await board.texts() if each["io.bongsu.board"]["what"] == "escalate"]
     assert [each["io.bongsu.board"]["tier"] for each in said] == ["contacts", "contacts", "on_call", "coordinators"]
     assert person.user_id in said[2]["m.mentions"]["user_ids"]
     assert person.user_id not in said[3]["m.mentions"]["user_ids"]
+    directly = await told(person)  # whatever they have set for the room
+    assert "on_call" in {each["io.bongsu.board"]["tier"] for each in directly}
+    assert "coordinators" not in {each["io.bongsu.board"]["tier"] for each in directly}
+    entries = (await board.done("coordinator", "GET", "/audit"))["entries"]
+    assert entries[-1]["deed"]["details"]["heard"] == "room"
+
+
+@pytest.mark.parametrize("how", ["encrypted", "sent away", "silenced"])
+async def test_a_wait_is_heard_of_when_the_room_is_mute(board: Board, database: asyncpg.Connection, how: str) -> None:
+    here, request_id = board.people["coordinator"], await board.wish()
+    own = "@bed-board:" + here.user_id.partition(":")[2]
+    if how == "encrypted":
+        await here.set_state(board.room_id, "m.room.encryption", {"algorithm": "m.megolm.v1.aes-sha2"})
+    elif how == "sent away":
+        await here.post(f"{room_path(board.room_id)}/kick", {"user_id": own})
+    else:
+        levels = await here.state(board.room_id, "m.room.power_levels")
+        await here.set_state(board.room_id, "m.room.power_levels", {**levels, "events_default": 50})
+    await board.let_wait(database, request_id)
+    (call,) = await told(here)
+    assert call["io.bongsu.board"]["request_id"] == request_id
+    assert call["body"].startswith("수도권\n")
+    assert await board.said("escalate") == []
+    entries = (await board.done("coordinator", "GET", "/audit"))["entries"]
+    assert (entries[-1]["deed"]["action"], entries[-1]["deed"]["details"]["heard"]) == ("escalate", "direct")
+
+
+async def test_a_board_whose_last_coordinator_left_calls_who_may_name_another(
+    board: Board, http: aiohttp.ClientSession, database: asyncpg.Connection
+) -> None:
+    deputy = board.people["observer"]
+    levels = await board.people["coordinator"].state(board.room_id, "m.room.power_levels")
+    users = {**levels.get("users", {}), deputy.user_id: 50}
+    await board.people["coordinator"].set_state(board.room_id, "m.room.power_levels", {**levels, "users": users})
+    request_id = await board.wish()
+    await board.people["coordinator"].leave(board.room_id)
+    await board.let_wait(database, request_id)
+    (call,) = await board.said("escalate")
+    assert deputy.user_id in call["m.mentions"]["user_ids"]
+    body = {"role": "coordinator"}
+    await board.done("observer", "PUT", f"/roles/{deputy.user_id}", body)
+
+
+async def test_a_board_goes_with_its_room(board: Board, database: asyncpg.Connection) -> None:
+    request_id, bed_id = await board.wish(), await board.bed()
+    old_room, old_path = board.room_id, board.path
+    upgraded = await board.people["coordinator"].post(f"{room_path(old_room)}/upgrade", {"new_version": "11"})
+    board.room_id = upgraded["replacement_room"]
+    board.path = f"/_bongsu/v1/boards/{segment(board.room_id)}"
+    for method in ("GET", "POST"):
+        status, answer = await board.people["provider"].ask(method, f"{old_path}/requests", None)
+        assert (status, answer["errcode"]) == (404, "BONGSU_BOARD_MOVED")
+        assert answer["replacement_room"] == board.room_id
+    assert (await board.ask("provider", "GET", "/requests"))[0] == 403  # has not followed yet
+    await board.people["coordinator"].bring(board.room_id, board.people["provider"], board.people["observer"])
+    await board.done("coordinator", "POST", f"/requests/{request_id}/assignment", {"bed_id": bed_id})
+    row = await board.let_wait(database, request_id)
+    assert (row["state"], row["tier"]) == ("offered", "coordinators")
+    assert len(await board.said("escalate")) == 1
+    audit = await board.done("coordinator", "GET", "/audit")
+    assert audit["faults"] == []
+    assert [each["deed"]["action"] for each in audit["entries"]][:2] == ["create", "appoint"]
+    assert audit["entries"][-1]["deed"]["action"] == "escalate"
+
+
+async def test_an_offer_goes_to_the_hospital_people_who_are_there(board: Board, http: aiohttp.ClientSession) -> None:
+    bed_id, request_id = await board.bed(free=2), await board.wish()
+    night = await board.join_as("provider", http, hospital="한빛병원", on_call=True)
+    board.people["night"] = night
+    offer = await board.done("coordinator", "POST", f"/requests/{request_id}/assignment", {"bed_id": bed_id})
+    assert offer["owner"] == night.user_id  # on call
+    (said,) = await board.said("assign")
+    assert said["m.mentions"]["user_ids"] == [night.user_id, board.people["provider"].user_id]
+    await board.people["provider"].leave(board.room_id)
+    await night.leave(board.room_id)
+    other = await board.wish()
+    offer = await board.done("coordinator", "POST", f"/requests/{other}/assignment", {"bed_id": bed_id})
+    assert offer["owner"] == board.people["coordinator"].user_id  # nobody of the hospital is there: they telephone
+
+
+async def test_a_bed_that_was_given_meanwhile_is_not_published_again(board: Board) -> None:
+    bed_id, request_id = await board.bed(free=2), await board.wish()
+    assignment = await board.done("coordinator", "POST", f"/requests/{request_id}/assignment", {"bed_id": bed_id})
+    status, answer = await board.ask("provider", "POST", "/beds", {"bed_id": bed_id, "free": 2})
+    assert (status, answer["errcode"]) == (409, "BONGSU_BED_CHANGED")
+    assert (answer["places"], answer["free"]) == (2, 1)
+
+    async def bed() -> Json:
+        found: Json = (await board.done("observer", "GET", "/beds"))["beds"][0]
+        return found
+
+    await board.done("provider", "POST", "/beds", {"bed_id": bed_id})  # only says that it is still so
+    assert ((await bed())["places"], (await bed())["free"]) == (2, 1)
+    seen = (await bed())["version"]
+    body = {"bed_id": bed_id, "reason": "r", "offer_id": assignment["offer_id"]}
+    await board.done("provider", "POST", f"/requests/{request_id}/decline", body)
+    stale = {"bed_id": bed_id, "free": 1, "version": seen}
+    assert (await board.ask("provider", "POST", "/beds", stale))[1]["errcode"] == "BONGSU_BED_CHANGED"
+    told = await board.done("provider", "POST", "/beds", {**stale, "version": (await bed())["version"]})
+    assert (await bed())["free"] == 1
+    await board.done("provider", "POST", "/beds", {"bed_id": bed_id, "free": 3})  # nothing happened meanwhile
+    assert (await bed())["free"] == 3
+    assert (await bed())["version"] > told["version"]
+
+
+async def test_a_patient_waits_once(board: Board, elsewhere: aiohttp.ClientSession) -> None:
+    here = board.people["requester"]
+    asked = [
+        who.ask("POST", f"{board.path}/requests", {"patient": "P-17"})
+        for who in (here, here.through(elsewhere), here, here.through(elsewhere))
+    ]
+    answers = await asyncio.gather(*asked)
+    assert sorted(status for status, _ in answers) == [201, 409, 409, 409]
+    (request_id,) = [answer["request_id"] for status, answer in answers if status == 201]
+    refused = [answer for status, answer in answers if status == 409]
+    assert {(each["errcode"], each["request_id"]) for each in refused} == {("BONGSU_PATIENT_WAITS", request_id)}
+    await board.done("requester", "POST", f"/requests/{request_id}/close")
+    await board.wish(patient="P-17")
+
+
+async def test_a_late_answer_does_not_hit_another_offer(board: Board) -> None:
+    first, second, request_id = await board.bed(), await board.bed(), await board.wish()
+    at = f"/requests/{request_id}"
+    one = await board.done("coordinator", "POST", f"{at}/assignment", {"bed_id": first})
+    late = {"reason": "full", "bed_id": first}
+    await board.done("provider", "POST", f"{at}/decline", late)
+    assert (await board.ask("provider", "POST", f"{at}/decline", late))[0] == 409
+    await board.done("coordinator", "POST", f"{at}/assignment", {"bed_id": second})
+    for act in ("decline", "accept", "transfer", "arrive"):
+        status, answer = await board.ask("provider", "POST", f"{at}/{act}", late)
+        assert (status, answer["errcode"]) == (409, "BONGSU_WRONG_STATE"), act
+    assert (await board.state(request_id))["bed_id"] == second
+    await board.done("coordinator", "POST", f"{at}/decline", {"reason": "r", "bed_id": second})
+    await board.done("coordinator", "POST", f"{at}/assignment", {"bed_id": first})
+    again = {**late, "offer_id": one["offer_id"]}  # the same bed, and another offer
+    assert (await board.ask("provider", "POST", f"{at}/decline", again))[0] == 409
+    await board.done("provider", "POST", f"{at}/accept", {"offer_id": (await board.state(request_id))["offer_id"]})
+
+
+async def test_a_declined_wait_stays_where_it_was_and_its_deadline_counts(
+    board: Board, database: asyncpg.Connection
+) -> None:
+    bed_id, request_id = await board.bed(), await board.wish(severity="ordinary")
+    soon = int(time.time() * 1_000) + 60_000
+    await database.execute(
+        "UPDATE board_requests SET tier = 3, deadline_ms = $2 WHERE request_id = $1", request_id, soon
+    )
+    for act, role, body in (
+        ("assignment", "coordinator", {"bed_id": bed_id}),
+        ("decline", "provider", {"reason": "r"}),
+    ):
+        await board.done(role, "POST", f"/requests/{request_id}/{act}", body)
+        row = await board.state(request_id)
+        assert (row["tier"], row["due"]) == ("contacts", soon), act
+    await database.execute("UPDATE board_requests SET tier = 0, deadline_ms = 1 WHERE request_id = $1", request_id)
+    await board.done("coordinator", "POST", f"/requests/{request_id}/assignment", {"bed_id": bed_id})
+    await board.done("provider", "POST", f"/requests/{request_id}/decline", {"reason": "r"})
+    assert (await board.state(request_id))["tier"] == "coordinators"  # late: not one person alone
+
+
+async def test_a_transfer_after_arrival_is_a_new_wait(board: Board, database: asyncpg.Connection) -> None:
+    bed_id, request_id = await board.bed(), await board.wish()
+    await board.done("coordinator", "POST", f"/requests/{request_id}/assignment", {"bed_id": bed_id})
+    await board.done("provider", "POST", f"/requests/{request_id}/accept")
+    await board.done("provider", "POST", f"/requests/{request_id}/arrive")
+    await database.execute("UPDATE board_requests SET tier = 3, deadline_ms = 1 WHERE request_id = $1", request_id)
+    await board.done("provider", "POST", f"/requests/{request_id}/transfer", {"reason": "r"})
+    row = await board.state(request_id)
+    assert row["tier"] == "owner"
+    assert row["waiting_since"] < row["due"] <= row["deadline"]
+
+
+async def test_a_ward_that_burns_is_said_once(board: Board) -> None:
+    bed_id = await board.bed(free=3)
+    wishes = [await board.wish() for _ in range(3)]
+    for wish in wishes:
+        await board.done("coordinator", "POST", f"/requests/{wish}/assignment", {"bed_id": bed_id})
+    await board.done("provider", "POST", f"/requests/{wishes[0]}/accept")
+    await board.done("provider", "POST", f"/requests/{wishes[0]}/arrive")
+    answer = await board.done("provider", "POST", f"/beds/{bed_id}/withdraw", {"reason": "fire"})
+    assert answer["waiting_again"] == wishes[1:]
+    assert [(await board.state(each))["state"] for each in wishes] == ["arrived", "waiting", "waiting"]
+    (said,) = await board.said("lost")
+    assert said["io.bongsu.board"]["request_ids"] == wishes[1:]
+    assert said["m.mentions"]["user_ids"] == [board.people["coordinator"].user_id]
+    audit = await board.done("coordinator", "GET", "/audit")
+    assert [each["deed"]["action"] for each in audit["entries"]][-3:] == ["withdraw", "lost", "lost"]
+    assert audit["faults"] == []
+
+
+async def test_who_waits_comes_before_who_has_a_bed(board: Board) -> None:
+    bed_id, first, second, third = await board.bed(), await board.wish(), await board.wish(), await board.wish()
+    await board.done("coordinator", "POST", f"/requests/{first}/assignment", {"bed_id": bed_id})
+    await board.done("provider", "POST", f"/requests/{first}/accept")
+    seen: list[str] = []
+    more = ""
+    for _ in range(4):
+        page = await board.done("observer", "GET", f"/requests?limit=1{more}")
+        seen += [each["request_id"] for each in page["requests"]]
+        more = f"&from={page.get('next_batch', '')}"
+    assert seen == [second, third, first]
+
+
+async def test_a_look_waits_for_no_write_and_is_written_down_later(board: Board, database: asyncpg.Connection) -> None:
+    request_id = await board.wish()
+    async with asyncio.timeout(60):
+        async with database.transaction():
+            await database.execute("LOCK TABLE board_access IN EXCLUSIVE MODE")  # as if no commit came back
+            await board.done("observer", "GET", "/requests")
+        await database.execute("ALTER TABLE board_access RENAME TO board_access_away")  # now writing fails
+        try:
+            await board.done("observer", "GET", f"/requests/{request_id}")
+            await asyncio.sleep(0.5)
+        finally:
+            await database.execute("ALTER TABLE board_access_away RENAME TO board_access")
+        looked = {
+            ("see", board.people["observer"].user_id),
+            (f"request {request_id}", board.people["observer"].user_id),
+        }
+        while True:
+            access = (await board.done("coordinator", "GET", "/audit"))["access"]
+            if looked <= {(each["what"], each["user_id"]) for each in access}:
+                break
+            await asyncio.sleep(0.1)
 
 
 async def test_a_retry_gets_the_first_answer(board: Board, http: aiohttp.ClientSession) -> None:
@@ -258,7 +564,23 @@ async def test_exports(board: Board, http: aiohttp.ClientSession) -> None:
             shown[name] = await response.text()
     assert "P-17" in shown["export.csv"]
     assert "한빛병원" in shown["export.xml"]
+    assert ElementTree.fromstring(shown["export.xml"]).tag == "{urn:oasis:names:tc:emergency:edxl:have:2.0}HAVE"
     assert "02-123-4567" in shown["sheet?lang=ko"]
+
+
+async def test_beds_that_nobody_confirmed_are_on_no_list_for_others(
+    board: Board, http: aiohttp.ClientSession, database: asyncpg.Connection
+) -> None:
+    bed_id = await board.bed(kinds=["dialysis"])
+    await board.bed(kinds=["icu"])
+    await database.execute("UPDATE board_beds SET valid_until_ms = 1 WHERE bed_id = $1", bed_id)
+    for name in ("export.xml", "sheet?lang=ko"):
+        url = http._base_url.join(_encoded(f"{board.path}/{name}"))  # type: ignore[union-attr]
+        headers = {"Authorization": f"Bearer {board.people['coordinator'].access_token}"}
+        async with http.get(url, headers=headers) as response:
+            text = await response.text()
+        assert "icu" in text
+        assert "dialysis" not in text
 
 
 async def test_an_encrypted_room_has_no_board(alice: Talker) -> None:

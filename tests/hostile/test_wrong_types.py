@@ -303,7 +303,8 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         **dict.fromkeys(("kind", "bed_id", "hospital", "note", "place/area"), "string"),
         **dict.fromkeys(("place/lat", "place/lon"), "number?"),
         "kinds": "strings",
-        "free": "integer",
+        "free": "integer?",
+        "version": "integer?",
         "valid_until": "moment?",
     },
     f"POST {BOARD}/beds/{{bed_id}}/withdraw": {"reason": "string"},
@@ -316,8 +317,15 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "note": "string",
     },
     f"POST {BOARD}/requests/{{request_id}}/assignment": {"bed_id": "string"},
-    **{f"POST {BOARD}/requests/{{request_id}}/{act}": {"reason": "string"} for act in ("decline", "transfer", "close")},
-    **{f"POST {BOARD}/requests/{{request_id}}/{act}": {} for act in ("accept", "arrive")},
+    f"POST {BOARD}/requests/{{request_id}}/close": {"reason": "string"},
+    **{
+        f"POST {BOARD}/requests/{{request_id}}/{act}": {"reason": "string", "bed_id": "string?", "offer_id": "integer?"}
+        for act in ("decline", "transfer")
+    },
+    **{
+        f"POST {BOARD}/requests/{{request_id}}/{act}": {"bed_id": "string?", "offer_id": "integer?"}
+        for act in ("accept", "arrive")
+    },
 }
 
 # What a body needs besides, for the field to be looked at.

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from bongsu.core import boards
-from bongsu.core.boards import Bed, Place
+from bongsu.core.boards import Bed, Place, Staff
 from bongsu.core.errors import Refusal
 
 MAY = """
@@ -76,9 +76,47 @@ def test_silence_is_never_the_end() -> None:
     assert due == 60_000  # the deadline comes before the step
     for _ in range(10):
         tier = boards.next_tier(tier)
-        assert boards.next_due("critical", tier, due) > due
-        due = boards.next_due("critical", tier, due)
+        assert boards.next_due("critical", tier, 60_000, due) > due
+        due = boards.next_due("critical", tier, 60_000, due)
     assert tier == boards.CONTACTS
+
+
+def test_a_deadline_is_said_when_it_passes() -> None:
+    deadline, step = 25 * 60_000, boards.STEP_MS["ordinary"]
+    due = boards.first_due("ordinary", deadline, 0)
+    assert due == step
+    due = boards.next_due("ordinary", boards.COORDINATORS, deadline, due)
+    assert due == deadline
+    assert boards.next_due("ordinary", boards.ON_CALL, deadline, due) == deadline + step
+    assert boards.first_due("ordinary", deadline, deadline + 1) == deadline + 1 + step  # late: a hospital has its time
+
+
+def test_who_was_told_stays_told() -> None:
+    assert boards.tier_again(boards.CONTACTS, 10, 5) == boards.CONTACTS
+    assert boards.tier_again(boards.OWNER, 10, 5) == boards.OWNER
+    assert boards.tier_again(boards.OWNER, 10, 10) == boards.COORDINATORS
+
+
+def test_waits_are_spread_and_the_absent_own_none_while_others_are_there() -> None:
+    staff = [
+        Staff("away", "coordinator", False, False, 0),
+        Staff("busy", "coordinator", True, True, 3),
+        Staff("calm", "coordinator", False, True, 1),
+        Staff("porter", "requester", True, True, 0),
+    ]
+    assert boards.calmest(staff) == "calm"
+    assert boards.calmest(staff, "calm") == "busy"
+    assert boards.spread(staff, 4) == ["calm", "calm", "busy", "calm"]
+    assert boards.spread(staff[:1], 2) == ["away", "away"]
+    assert boards.spread(staff[3:], 2) == []
+    assert boards.called(staff, boards.COORDINATORS, "calm") == ["calm", "away", "busy"]
+    assert boards.called(staff, boards.ON_CALL, "calm")[:2] == ["busy", "porter"]
+
+
+@pytest.mark.parametrize("text", ["a\u2028b", "a\u0085b", "a\u202eb", "a\uffffb", "a\nb"])
+def test_a_reason_is_one_line(text: str) -> None:
+    with pytest.raises(Refusal):
+        boards.check_impersonal(text, "reason")
 
 
 class ABoard(RuleBasedStateMachine):

@@ -1,7 +1,7 @@
 """Everything that changes a board, each in one commit with what it says in the room and its entry in the audit."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, Literal
 from urllib.parse import quote
 
 import msgspec
@@ -9,26 +9,27 @@ import structlog
 
 from bongsu.boards import texts
 from bongsu.core import boards, limits
-from bongsu.core.boards import Act
+from bongsu.core.boards import Act, Staff
 from bongsu.core.errors import Refusal, forbidden, invalid_param, not_found
-from bongsu.core.events import ENCRYPTION, MEMBER, MESSAGE, Draft
+from bongsu.core.events import ENCRYPTION, HISTORY_VISIBILITY, JOIN_RULES, MEMBER, MESSAGE, POWER_LEVELS, Draft
 from bongsu.core.json import JsonObject
 from bongsu.core.usernames import BOARDS
 from bongsu.rooms.batch import RoomBatch
 from bongsu.rooms.room import WorkingRoom
 from bongsu.rooms.sending import visible_room
-from bongsu.store import audit, idempotency
+from bongsu.store import audit, idempotency, outbox
 from bongsu.store import boards as table
 from bongsu.store.audit import Deed
 from bongsu.store.batch import Wanted, undoable
-from bongsu.store.boards import BedRow, Person, RequestRow
+from bongsu.store.boards import BedRow, Board, Entry, Person, RequestRow
 from bongsu.store.database import Connection
 from bongsu.store.idempotency import Answer, Key
 from bongsu.store.notices import put_speaker
+from bongsu.store.outbox import Post
 
 log = structlog.get_logger(__name__)
 FIELD: Final = "io.bongsu.board"
-_NAME: Final = "Bed board · 병상 배정판"
+NAME: Final = "Bed board · 병상 배정판"
 
 
 class Desk(msgspec.Struct):
@@ -37,7 +38,7 @@ class Desk(msgspec.Struct):
     batch: RoomBatch
     room: WorkingRoom
     who: Person
-    title: str | None
+    board: Board
 
     @property
     def connection(self) -> Any:
@@ -71,40 +72,101 @@ class Desk(msgspec.Struct):
 
     def check_hospital(self, bed: BedRow) -> None:
         """Providers speak for their own hospital alone."""
-        who = self.who
-        if who.role == "provider" and who.user_id != bed.published_by and (who.hospital or None) != bed.hospital:
+        if self.who.role == "provider" and hospital_of(self.who) != bed.hospital:
             raise forbidden(f"{bed.hospital} answers for this bed")
 
     def check_asker(self, request: RequestRow) -> None:
         if self.who.role == "requester" and self.who.user_id != request.requested_by:
             raise forbidden("this request is somebody else's")
 
+    async def owners(self, count: int) -> list[str]:
+        """Who sees to so many waits. Without a coordinator: who may change the room, and so name one."""
+        found = boards.spread(await table.staff(self.connection, self.room_id), count)
+        return found or [next(iter(await stewards(self.batch, self.room)), self.who.user_id)] * count
+
     async def note(self, what: str, **more: object) -> None:
-        await note(self.batch, self.room, self.who.user_id, what, **more)
+        await self.notes([Deed(self.who.user_id, what, more)])
 
-    async def say(self, what: str, values: JsonObject, fields: JsonObject, mentions: list[str] | None = None) -> None:
-        await speak(self.batch, self.room, texts.said(what, **values), {"what": what, **fields}, mentions or [])
+    async def notes(self, deeds: list[Deed]) -> None:
+        await audit.add(self.connection, self.board.subject, deeds, self.now_ms)
 
-
-async def note(batch: RoomBatch, room: WorkingRoom, user_id: str, what: str, **more: object) -> None:
-    await audit.add(batch.connection, subject(room.room_id), [Deed(user_id, what, more)], batch.now_ms)
-
-
-def subject(room_id: str) -> str:
-    """What the audit calls a board."""
-    return f"board {room_id}"
+    async def say(self, what: str, values: JsonObject, fields: JsonObject, called: list[str] | None = None) -> None:
+        said = texts.said(what, **values)
+        await speak(self.batch, self.room, self.board, said, {"what": what, **fields}, called or [])
 
 
-async def speak(batch: RoomBatch, room: WorkingRoom, text: str, fields: JsonObject, mentions: list[str]) -> None:
-    """A room that has become encrypted, or does not let the board speak, is told nothing; the board itself goes on."""
+def hospital_of(provider: Person) -> str:
+    """Who has been given no hospital is one by themselves."""
+    return provider.hospital or provider.user_id
+
+
+async def stewards(batch: RoomBatch, room: WorkingRoom) -> list[str]:
+    """Members who may change the room's state."""
+    power, levels = room.power, room.get(POWER_LEVELS)
+    users = levels.content.get("users") if levels else None
+    named = [*power.creators, *(users if isinstance(users, dict) else ())] if power else []
+    able = [each for each in dict.fromkeys(named) if power and power.may_send(each, FIELD, True)]
+    await batch.know_members(room, able[: limits.BOARD_CALLED_MAX])
+    own = speaker(batch.server_name)
+    return [each for each in able[: limits.BOARD_CALLED_MAX] if each != own and room.membership(each) == "join"]
+
+
+# --- what it says ---
+
+
+async def speak(
+    batch: RoomBatch,
+    room: WorkingRoom,
+    board: Board,
+    text: str,
+    fields: JsonObject,
+    called: list[str],
+    directly: Sequence[str] = (),
+) -> bool:
+    """Says it in the room, and directly to those of the called who cannot hear it there: to all of them where the room
+    is encrypted or lets the board not speak. directly: who is told so in any case. True: the room heard it.
+    """
+    is_heard = await _speak(batch, room, text, fields, called[: limits.BOARD_MENTIONS_MAX])
+    await batch.know_members(room, called)
+    away = [
+        each
+        for place, each in enumerate(called)
+        if not is_heard or place >= limits.BOARD_MENTIONS_MAX or room.membership(each) != "join"
+    ]
+    to = list(dict.fromkeys([*directly, *away]))[: limits.BOARD_CALLED_MAX]
+    if to:
+        await _tell(batch, room, f"{board.title}\n{text}".strip(), fields, to)
+    return is_heard
+
+
+async def _speak(batch: RoomBatch, room: WorkingRoom, text: str, fields: JsonObject, mentions: list[str]) -> bool:
     if room.get(ENCRYPTION) is not None:
-        return
-    content: JsonObject = {"msgtype": "m.text" if mentions else "m.notice", "body": text, FIELD: fields}
-    content["m.mentions"] = {"user_ids": mentions[:50]} if mentions else {}
+        return False
     try:
-        await batch.append(room, Draft(type=MESSAGE, sender=speaker(batch.server_name), content=content))
+        await batch.append(room, _message(batch, text, fields, mentions))
     except Refusal as refusal:
         log.warning("board_is_mute", room_id=room.room_id, why=refusal.message)
+        return False
+    return True
+
+
+async def _tell(batch: RoomBatch, room: WorkingRoom, text: str, fields: JsonObject, to: list[str]) -> None:
+    """Each in a room with the board alone, which no rule for this room silences. Who left hears nothing more."""
+    outside = [each for each in to if room.membership(each) != "join"]
+    listed = await table.listed(batch.connection, room.room_id, outside) if outside else set()
+    content = {**fields, "room_id": room.room_id}
+    posts = [
+        Post(sender=speaker(batch.server_name), user_id=each, content=_message(batch, text, content, [each]).content)
+        for each in to
+        if each not in outside or each in listed
+    ]
+    await outbox.put(batch.connection, posts)
+
+
+def _message(batch: RoomBatch, text: str, fields: JsonObject, mentions: list[str]) -> Draft:
+    content: JsonObject = {"msgtype": "m.text" if mentions else "m.notice", "body": text, FIELD: fields}
+    content["m.mentions"] = {"user_ids": mentions} if mentions else {}
+    return Draft(type=MESSAGE, sender=speaker(batch.server_name), content=content)
 
 
 def speaker(server_name: str) -> str:
@@ -139,14 +201,21 @@ class Do(msgspec.Struct, frozen=True, kw_only=True):
         return await idempotency.once(batch.connection, self.key, batch.now_ms, do)
 
     async def _desk(self, batch: RoomBatch, room: WorkingRoom) -> Desk:
-        title = await table.title_of(batch.connection, self.room_id)
-        if title is None:
-            raise not_found("this room has no board")
-        who = await table.person(batch.connection, self.room_id, self.user_id)
-        desk = Desk(batch, room, who or Person(self.user_id, "observer"), title)
+        entry = await table.entry(batch.connection, self.room_id, self.user_id)
+        desk = Desk(batch, room, entry.who or Person(self.user_id, "observer"), the_board(entry))
         if not boards.may(desk.who.role, self.act) and not (self.act == "appoint" and desk.is_admin):
             raise forbidden(f"who is {desk.who.role} on this board may not {self.act}")
         return desk
+
+
+def the_board(entry: Entry) -> Board:
+    """404 for a room without one, which says where the board went if it had one."""
+    if entry.board is not None:
+        return entry.board
+    if entry.moved_to is not None:
+        fields = {"replacement_room": entry.moved_to}
+        raise Refusal(404, "BONGSU_BOARD_MOVED", "the board is in the room that replaces this one", fields=fields)
+    raise not_found("this room has no board")
 
 
 class Create(Do, frozen=True, kw_only=True):
@@ -155,34 +224,43 @@ class Create(Do, frozen=True, kw_only=True):
     title: str = ""
 
     async def _desk(self, batch: RoomBatch, room: WorkingRoom) -> Desk:
-        desk = Desk(batch, room, Person(self.user_id, "coordinator"), self.title)
+        board = Board(self.title, f"board {self.room_id}")
+        desk = Desk(batch, room, Person(self.user_id, "coordinator"), board)
         if not desk.is_admin:
             raise forbidden("a board is made by somebody who may change the room's state")
         if room.get(ENCRYPTION) is not None:
             raise forbidden("this room is encrypted; a board speaks in the open, so make a room for it")
+        _check_private(room)
         if not await table.put_board(desk.connection, self.room_id, self.title, self.user_id, desk.now_ms):
             raise Refusal(409, "BONGSU_BOARD_EXISTS", "this room has a board")
         return desk
+
+
+def _check_private(room: WorkingRoom) -> None:
+    rules, visibility = room.get(JOIN_RULES), room.get(HISTORY_VISIBILITY)
+    is_open = rules is not None and rules.content.get("join_rule") == "public"
+    if is_open or (visibility is not None and visibility.content.get("history_visibility") == "world_readable"):
+        raise forbidden("a board tells of patients, and anybody may come into this room or read it: close it first")
 
 
 async def begin(desk: Desk) -> JsonObject:
     await _come_in(desk)
     await table.put_person(desk.connection, desk.room_id, desk.who)
     await desk.note("create")
-    await desk.say("create", {"title": desk.title}, {})
-    return {"room_id": desk.room_id, "title": desk.title}
+    await desk.say("create", {"title": desk.board.title}, {})
+    return {"room_id": desk.room_id, "title": desk.board.title}
 
 
 async def _come_in(desk: Desk) -> None:
     own = speaker(desk.batch.server_name)
-    await put_speaker(desk.connection, own, _NAME)
+    await put_speaker(desk.connection, own, NAME)
     await desk.batch.know_members(desk.room, [own, desk.who.user_id])
     steps = {"leave": ("invite", "join"), "invite": ("join",), "join": ()}.get(desk.room.membership(own))
     if steps is None:
         raise forbidden(f"{own} was banned from this room")
     for membership in steps:
         sender = own if membership == "join" else desk.who.user_id
-        content = {"membership": membership, "displayname": _NAME}
+        content = {"membership": membership, "displayname": NAME}
         await desk.batch.append(desk.room, Draft(type=MEMBER, sender=sender, state_key=own, content=content))
     power = desk.room.power
     if power is None or not power.may_send(own, MESSAGE, False):
@@ -209,43 +287,72 @@ def appoint(target: Person) -> Work:
 
 
 async def _check_coordinated(desk: Desk) -> None:
-    if await table.calmest_coordinator(desk.connection, desk.room_id) is None:
+    if boards.calmest(await table.staff(desk.connection, desk.room_id)) is None:
         raise Refusal(409, "BONGSU_LAST_COORDINATOR", "a board needs a coordinator: name another one first")
 
 
 # --- beds ---
 
 
-def publish(row: BedRow, given_hospital: str, *, is_new: bool) -> Work:
-    """row: as wanted; its hospital and publisher are completed here."""
+def publish(row: BedRow, free: int | None, version: int | None, *, is_new: bool) -> Work:
+    """row: as wanted, completed here. free: None leaves the places of an entry as they are, and opens one of a new one.
+
+    version: of the entry whose numbers its sender saw.
+    """
 
     async def work(desk: Desk) -> JsonObject:
         present = await table.bed(desk.connection, desk.room_id, row.bed_id)
         if present is None and not is_new:
             raise not_found("the board has no such bed")
-        hospital = given_hospital or (present.hospital if present else desk.who.hospital) or desk.who.user_id
-        whole = msgspec.structs.replace(row, hospital=hospital, published_by=desk.who.user_id, published_ms=desk.now_ms)
-        if desk.who.role == "provider" and desk.who.hospital and hospital != desk.who.hospital:
-            raise forbidden(f"you publish beds of {desk.who.hospital}")
-        if present is not None:
+        hospital = _hospital(desk.who, row.hospital, present)
+        if present is None:
+            await _check_room_for_beds(desk)
+        else:
             desk.check_hospital(present)
-        elif await table.beds_count(desk.connection, desk.room_id) >= limits.BOARD_BEDS_MAX:
-            raise forbidden(f"a board holds {limits.BOARD_BEDS_MAX} entries of beds")
-        return await _publish(desk, whole)
+            _check_version(present, free, version)
+        whole = msgspec.structs.replace(row, hospital=hospital, published_by=desk.who.user_id, published_ms=desk.now_ms)
+        return await _publish(desk, whole, 1 if free is None and present is None else free)
 
     return work
 
 
-async def _publish(desk: Desk, row: BedRow) -> JsonObject:
+def _hospital(who: Person, wanted: str, present: BedRow | None) -> str:
+    hospital = wanted or (present.hospital if present else hospital_of(who))
+    if who.role == "provider" and hospital != hospital_of(who):
+        raise forbidden(f"you publish beds of {hospital_of(who)}")
+    return hospital
+
+
+async def _check_room_for_beds(desk: Desk) -> None:
+    if await table.beds_count(desk.connection, desk.room_id) >= limits.BOARD_BEDS_MAX:
+        raise forbidden(f"a board holds {limits.BOARD_BEDS_MAX} entries of beds")
+
+
+def _check_version(present: BedRow, free: int | None, version: int | None) -> None:
+    """Who counts free beds has not counted the one that was given away meanwhile, and it would be given away again."""
+    if free is None or present.version == (present.published_version if version is None else version):
+        return
+    fields = {"version": present.version, "places": present.places, "free": present.free}
+    raise Refusal(
+        409,
+        "BONGSU_BED_CHANGED",
+        "beds were given or came back meanwhile: look again, and name the version",
+        fields=fields,
+    )
+
+
+async def _publish(desk: Desk, row: BedRow, free: int | None) -> JsonObject:
     latest = desk.now_ms + limits.BOARD_HORIZON_SECONDS * 1_000
     if not desk.now_ms < row.valid_until_ms <= latest:
         raise invalid_param("valid_until must be in the future, at most 30 days ahead")
-    await table.put_bed(desk.connection, desk.room_id, row)
-    await table.set_free(desk.connection, row.bed_id, row.free)
-    await desk.note("publish", bed_id=row.bed_id, free=row.free, kinds=row.kinds)
-    values = {"hospital": row.hospital, "kinds": texts.listed(row.kinds), "free": row.free}
-    await desk.say("publish", values, {"bed_id": row.bed_id, "free": row.free})
-    return {"bed_id": row.bed_id}
+    version = await table.put_bed(desk.connection, desk.room_id, row)
+    if free is not None:
+        await table.set_free(desk.connection, row.bed_id, free)
+    now = await desk.bed(row.bed_id)
+    await desk.note("publish", bed_id=row.bed_id, free=now.free, kinds=row.kinds)
+    values = {"hospital": row.hospital, "kinds": texts.listed(row.kinds), "free": now.free}
+    await desk.say("publish", values, {"bed_id": row.bed_id, "free": now.free})
+    return {"bed_id": row.bed_id, "version": version}
 
 
 def withdraw(bed_id: str, reason: str) -> Work:
@@ -253,21 +360,30 @@ def withdraw(bed_id: str, reason: str) -> Work:
         bed = await desk.bed(bed_id)
         desk.check_hospital(bed)
         await table.withdraw_bed(desk.connection, bed_id)
-        await desk.note("withdraw", bed_id=bed_id, reason=reason)
         await desk.say("withdraw", {"hospital": bed.hospital, "kinds": texts.listed(bed.kinds)}, {"bed_id": bed_id})
-        lost = [await desk.request(each) for each in await table.holders(desk.connection, bed_id)]
-        waiting = [await _wait_again(desk, each, reason) for each in lost if each.state != "arrived"]
-        return {"waiting_again": waiting}
+        lost = await table.on_their_way(desk.connection, bed_id)
+        again = [each.request_id for each in await _wait_again(desk, bed_id, lost, reason)]
+        deeds = [Deed(desk.who.user_id, "lost", {"request_id": each}) for each in again]
+        await desk.notes([Deed(desk.who.user_id, "withdraw", {"bed_id": bed_id, "reason": reason}), *deeds])
+        return {"waiting_again": again}
 
     return work
 
 
-async def _wait_again(desk: Desk, request: RequestRow, reason: str) -> str:
-    await table.release(desk.connection, request.request_id, "withdraw", reason, desk.now_ms, is_used=False)
-    waiting = await _back_in_line(desk, request, "withdraw")
-    await desk.note("lost", request_id=request.request_id)
-    await _say_of(desk, "lost", waiting, mentions=[waiting.owner])
-    return request.request_id
+async def _wait_again(desk: Desk, bed_id: str, lost: list[RequestRow], reason: str) -> list[RequestRow]:
+    """All at once, and in few statements: a fire takes a whole ward."""
+    if not lost:
+        return []
+    request_ids = [each.request_id for each in lost]
+    await table.release(desk.connection, request_ids, "withdraw", reason, desk.now_ms, is_used=False)
+    owners = await desk.owners(len(lost))
+    again = [_waiting(desk, each, "withdraw", owner) for each, owner in zip(lost, owners, strict=True)]
+    await _put_in_line(desk, again)
+    called = list(dict.fromkeys(owners))
+    numbers = ", ".join(f"#{texts.number(each)}" for each in request_ids)
+    values = {"numbers": numbers, "owners": ", ".join(called[: limits.BOARD_MENTIONS_MAX])}
+    await desk.say("lost", values, {"bed_id": bed_id, "request_ids": request_ids}, called)
+    return again
 
 
 # --- requests ---
@@ -278,15 +394,14 @@ def ask(row: RequestRow) -> Work:
 
     async def work(desk: Desk) -> JsonObject:
         now_ms = desk.now_ms
-        if await table.open_count(desk.connection, desk.room_id) >= limits.BOARD_WAITING_MAX:
-            raise forbidden(f"a board holds {limits.BOARD_WAITING_MAX} open requests")
+        await _check_waits_once(desk, row.patient)
         deadline_ms = row.deadline_ms or now_ms + boards.DEADLINE_MS[row.severity]
         if not now_ms < deadline_ms <= now_ms + limits.BOARD_HORIZON_SECONDS * 1_000:
             raise invalid_param("deadline must be in the future, at most 30 days ahead")
         whole = msgspec.structs.replace(
             row,
             requested_by=desk.who.user_id,
-            owner=await table.calmest_coordinator(desk.connection, desk.room_id) or desk.who.user_id,
+            owner=(await desk.owners(1))[0],
             created_ms=now_ms,
             waiting_since_ms=now_ms,
             deadline_ms=deadline_ms,
@@ -294,10 +409,19 @@ def ask(row: RequestRow) -> Work:
         )
         await table.put_request(desk.connection, desk.room_id, whole)
         await desk.note("request", request_id=row.request_id, severity=row.severity, needs=row.needs)
-        await _say_of(desk, "request", whole, mentions=[whole.owner])
+        await _say_of(desk, "request", whole, called=[whole.owner])
         return {"request_id": row.request_id, "owner": whole.owner, "deadline": deadline_ms, "due": whole.due_ms}
 
     return work
+
+
+async def _check_waits_once(desk: Desk, patient: str) -> None:
+    """Two requests of one patient would hold two beds."""
+    count, known = await table.open_of(desk.connection, desk.room_id, patient)
+    if known is not None:
+        raise Refusal(409, "BONGSU_PATIENT_WAITS", "this patient has an open request", fields={"request_id": known})
+    if count >= limits.BOARD_WAITING_MAX:
+        raise forbidden(f"a board holds {limits.BOARD_WAITING_MAX} open requests")
 
 
 def assign(request_id: str, bed_id: str) -> Work:
@@ -307,65 +431,69 @@ def assign(request_id: str, bed_id: str) -> Work:
         bed = await desk.bed(bed_id)
         if bed.is_withdrawn or bed.valid_until_ms <= desk.now_ms:
             raise Refusal(409, "BONGSU_BED_GONE", "this bed is no longer offered")
-        if not await table.hold(desk.connection, request_id, bed_id, desk.who.user_id, desk.now_ms):
+        offer_id = await table.hold(desk.connection, request_id, bed_id, desk.who.user_id, desk.now_ms)
+        if offer_id is None:
             raise Refusal(409, "BONGSU_BED_TAKEN", "this bed is taken")
+        there = await table.answerers(desk.connection, desk.room_id, bed) or [desk.who.user_id]
         due_ms = boards.first_due(request.severity, request.deadline_ms, desk.now_ms)
-        if request.deadline_ms <= desk.now_ms:  # late already: the hospital is given its time to answer
-            due_ms = boards.next_due(request.severity, boards.OWNER, desk.now_ms)
         offered = msgspec.structs.replace(
-            request, state=state, owner=bed.published_by, tier=boards.OWNER, due_ms=due_ms, bed_id=bed_id
+            request, state=state, owner=there[0], due_ms=due_ms, bed_id=bed_id, offer_id=offer_id
         )
-        await table.set_request(desk.connection, offered)
-        return await _done(desk, "assign", offered, bed, mentions=[bed.published_by])
+        await table.set_requests(desk.connection, [offered])
+        return await _done(desk, "assign", offered, bed, called=there)
 
     return work
 
 
-def accept(request_id: str) -> Work:
+class Meant(msgspec.Struct, frozen=True):
+    """Which offer an answer is about. Left out: the one that is there when it comes."""
+
+    bed_id: str | None = None
+    offer_id: int | None = None
+
+    def check(self, request: RequestRow) -> None:
+        """A late answer must not hit another offer."""
+        if self.bed_id in (None, request.bed_id) and self.offer_id in (None, request.offer_id):
+            return
+        fields = {"bed_id": request.bed_id, "offer_id": request.offer_id}
+        raise Refusal(409, "BONGSU_WRONG_STATE", "the request holds another bed by now, or none", fields=fields)
+
+
+def accept(request_id: str, meant: Meant) -> Work:
     async def work(desk: Desk) -> JsonObject:
-        request, bed = await _held(desk, request_id)
+        request, bed = await _held(desk, request_id, meant)
         accepted = msgspec.structs.replace(request, state=boards.next_state(request.state, "accept"), due_ms=None)
-        await table.set_request(desk.connection, accepted)
+        await table.set_requests(desk.connection, [accepted])
         await table.end_wait(desk.connection, request_id, request.waiting_since_ms, desk.now_ms)
-        return await _done(desk, "accept", accepted, bed, mentions=[request.requested_by])
+        return await _done(desk, "accept", accepted, bed, called=[request.requested_by])
 
     return work
 
 
-def decline(request_id: str, reason: str) -> Work:
+def give_back(act: Literal["decline", "transfer"], request_id: str, meant: Meant, reason: str) -> Work:
+    """The hospital does not take the patient, or cannot keep them: the request waits again."""
+
     async def work(desk: Desk) -> JsonObject:
-        request, bed = await _held(desk, request_id)
-        boards.next_state(request.state, "decline")
-        await table.release(desk.connection, request_id, "decline", reason, desk.now_ms, is_used=False)
-        waiting = await _back_in_line(desk, request, "decline")
-        return await _done(desk, "decline", waiting, bed, reason, [waiting.owner])
+        request, bed = await _held(desk, request_id, meant)
+        boards.next_state(request.state, act)
+        is_used = request.state == "arrived"
+        await table.release(desk.connection, [request_id], act, reason, desk.now_ms, is_used=is_used)
+        waiting = _waiting(desk, request, act, (await desk.owners(1))[0])
+        await _put_in_line(desk, [waiting])
+        return await _done(desk, act, waiting, bed, reason, [waiting.owner])
 
     return work
 
 
-def arrive(request_id: str) -> Work:
+def arrive(request_id: str, meant: Meant) -> Work:
     async def work(desk: Desk) -> JsonObject:
         request = await desk.request(request_id)
         desk.check_asker(request)
         state = boards.next_state(request.state, "arrive")
-        assert request.bed_id is not None
-        bed = await desk.bed(request.bed_id)
-        desk.check_hospital(bed)
+        request, bed = await _held(desk, request_id, meant)
         arrived = msgspec.structs.replace(request, state=state)
-        await table.set_request(desk.connection, arrived)
+        await table.set_requests(desk.connection, [arrived])
         return await _done(desk, "arrive", arrived, bed)
-
-    return work
-
-
-def transfer(request_id: str, reason: str) -> Work:
-    async def work(desk: Desk) -> JsonObject:
-        request, bed = await _held(desk, request_id)
-        boards.next_state(request.state, "transfer")
-        is_used = request.state == "arrived"
-        await table.release(desk.connection, request_id, "transfer", reason, desk.now_ms, is_used=is_used)
-        waiting = await _back_in_line(desk, request, "transfer")
-        return await _done(desk, "transfer", waiting, bed, reason, [waiting.owner])
 
     return work
 
@@ -376,17 +504,20 @@ def close(request_id: str, reason: str) -> Work:
         desk.check_asker(request)
         state = boards.next_state(request.state, "close")
         is_used = request.state == "arrived"
-        await table.release(desk.connection, request_id, "close", reason, desk.now_ms, is_used=is_used)
-        closed = msgspec.structs.replace(request, state=state, due_ms=None, closed_ms=desk.now_ms, bed_id=None)
-        await table.set_request(desk.connection, closed)
+        await table.release(desk.connection, [request_id], "close", reason, desk.now_ms, is_used=is_used)
+        closed = msgspec.structs.replace(
+            request, state=state, due_ms=None, closed_ms=desk.now_ms, bed_id=None, offer_id=None, hospital=None
+        )
+        await table.set_requests(desk.connection, [closed])
         return await _done(desk, "close", closed, None, reason)
 
     return work
 
 
-async def _held(desk: Desk, request_id: str) -> tuple[RequestRow, BedRow]:
+async def _held(desk: Desk, request_id: str, meant: Meant) -> tuple[RequestRow, BedRow]:
     """A request and the bed it holds, for whoever may speak for that."""
     request = await desk.request(request_id)
+    meant.check(request)
     if request.bed_id is None:
         raise Refusal(409, "BONGSU_WRONG_STATE", f"the request is {request.state}; it has no bed")
     bed = await desk.bed(request.bed_id)
@@ -394,22 +525,31 @@ async def _held(desk: Desk, request_id: str) -> tuple[RequestRow, BedRow]:
     return request, bed
 
 
-async def _back_in_line(desk: Desk, request: RequestRow, act: Act) -> RequestRow:
-    """It waits again, from when its wait began; after an arrival a new wait begins."""
-    since = desk.now_ms if request.state == "arrived" else request.waiting_since_ms
-    owner = await table.calmest_coordinator(desk.connection, desk.room_id) or desk.who.user_id
-    waiting = msgspec.structs.replace(
+def _waiting(desk: Desk, request: RequestRow, act: Act, owner: str) -> RequestRow:
+    """It waits again, from when its wait began, told as far as it was. After an arrival a new wait begins."""
+    now_ms, severity = desk.now_ms, request.severity
+    if request.state == "arrived":
+        since, tier, deadline_ms = now_ms, boards.OWNER, now_ms + boards.DEADLINE_MS[severity]
+    else:
+        since, deadline_ms = request.waiting_since_ms, request.deadline_ms
+        tier = boards.tier_again(request.tier, deadline_ms, now_ms)
+    return msgspec.structs.replace(
         request,
         state=boards.next_state(request.state, act),
         owner=owner,
-        tier=boards.OWNER,
+        tier=tier,
         waiting_since_ms=since,
-        due_ms=boards.next_due(request.severity, boards.OWNER, desk.now_ms),
+        deadline_ms=deadline_ms,
+        due_ms=boards.first_due(severity, deadline_ms, now_ms),
         bed_id=None,
+        offer_id=None,
+        hospital=None,
     )
-    await table.set_request(desk.connection, waiting)
-    await table.begin_wait(desk.connection, desk.room_id, request.request_id, since)
-    return waiting
+
+
+async def _put_in_line(desk: Desk, waiting: list[RequestRow]) -> None:
+    await table.set_requests(desk.connection, waiting)
+    await table.begin_waits(desk.connection, desk.room_id, waiting)
 
 
 async def _done(
@@ -418,12 +558,13 @@ async def _done(
     request: RequestRow,
     bed: BedRow | None,
     reason: str = "",
-    mentions: list[str] | None = None,
+    called: list[str] | None = None,
 ) -> JsonObject:
     bed_id = bed.bed_id if bed else ""
     await desk.note(act, request_id=request.request_id, bed_id=bed_id, reason=reason)
-    await _say_of(desk, act, request, bed, reason, mentions)
-    return {"request_id": request.request_id, "state": request.state, "owner": request.owner}
+    await _say_of(desk, act, request, bed, reason, called)
+    offer = {"offer_id": request.offer_id} if act == "assign" else {}
+    return {"request_id": request.request_id, "state": request.state, "owner": request.owner, **offer}
 
 
 async def _say_of(
@@ -432,7 +573,7 @@ async def _say_of(
     request: RequestRow,
     bed: BedRow | None = None,
     reason: str = "",
-    mentions: list[str] | None = None,
+    called: list[str] | None = None,
 ) -> None:
     values = {
         "number": texts.number(request.request_id),
@@ -443,7 +584,7 @@ async def _say_of(
         "reason": reason,
     }
     fields = {"request_id": request.request_id, "state": request.state, "owner": request.owner}
-    await desk.say(what, values, {**fields, **({"bed_id": bed.bed_id} if bed else {})}, mentions)
+    await desk.say(what, values, {**fields, **({"bed_id": bed.bed_id} if bed else {})}, called)
 
 
 # --- waiting ---
@@ -462,29 +603,36 @@ class Escalate(msgspec.Struct, frozen=True):
         return await undoable(batch.connection, lambda: self._run(batch))
 
     async def _run(self, batch: RoomBatch) -> bool:
-        request = await table.request(batch.connection, self.room_id, self.request_id)
-        if request is None or request.due_ms is None or request.due_ms > batch.now_ms:
+        found = await table.request_and_board(batch.connection, self.room_id, self.request_id)
+        if found is None or found[0].due_ms is None or found[0].due_ms > batch.now_ms:
             return False
-        await self._escalate(batch, await batch.room(self.room_id), request)
+        await self._escalate(batch, await batch.room(self.room_id), *found)
         return True
 
-    async def _escalate(self, batch: RoomBatch, room: WorkingRoom, request: RequestRow) -> None:
+    async def _escalate(self, batch: RoomBatch, room: WorkingRoom, request: RequestRow, board: Board) -> None:
         tier = boards.next_tier(request.tier)
-        people = await table.people(batch.connection, self.room_id)
-        owner = await table.calmest_coordinator(batch.connection, self.room_id, request.owner) or request.owner
-        due_ms = boards.next_due(request.severity, tier, batch.now_ms)
+        staff = await table.staff(batch.connection, self.room_id)
+        owner = boards.calmest(staff, request.owner) or request.owner
+        due_ms = boards.next_due(request.severity, tier, request.deadline_ms, batch.now_ms)
         moved = msgspec.structs.replace(request, tier=tier, owner=owner, due_ms=due_ms)
-        await table.set_request(batch.connection, moved)
-        by = speaker(batch.server_name)
-        await note(batch, room, by, "escalate", request_id=self.request_id, tier=boards.TIERS[tier], owner=owner)
+        await table.set_requests(batch.connection, [moved])
+        heard = await self._call(batch, room, board, moved, staff)
+        said = {"request_id": self.request_id, "tier": boards.TIERS[tier], "owner": owner, "heard": heard}
+        await audit.add(
+            batch.connection, board.subject, [Deed(speaker(batch.server_name), "escalate", said)], batch.now_ms
+        )
+
+    async def _call(
+        self, batch: RoomBatch, room: WorkingRoom, board: Board, moved: RequestRow, staff: list[Staff]
+    ) -> str:
+        """From ON_CALL people are also called directly: who is on call may have silenced a room that says so much."""
+        tier = moved.tier
+        called = boards.called(staff, tier, moved.owner)
+        if not any(each.is_here for each in staff):
+            called += [each for each in await stewards(batch, room) if each not in called]
+        directly = (boards.on_call(staff, tier) or called) if tier >= boards.ON_CALL else []
         sheet = f"/_bongsu/v1/boards/{quote(self.room_id, safe='')}/sheet"
         text = texts.escalated(tier, number=texts.number(self.request_id), sheet=sheet)
-        fields = {"what": "escalate", "request_id": self.request_id, "tier": boards.TIERS[tier], "owner": owner}
-        await speak(batch, room, text, fields, _called(people, tier, owner))
-
-
-def _called(people: list[Person], tier: int, owner: str) -> list[str]:
-    """Who is to look: the coordinators, from the next tier on those on call first."""
-    on_call = [each.user_id for each in people if each.on_call] if tier >= boards.ON_CALL else []
-    coordinators = [each.user_id for each in people if each.role == "coordinator"]
-    return list(dict.fromkeys([*on_call, owner, *coordinators]))
+        fields = {"request_id": self.request_id, "tier": boards.TIERS[tier], "owner": moved.owner}
+        is_heard = await speak(batch, room, board, text, {"what": "escalate", **fields}, called, directly)
+        return "room" if is_heard else "direct"

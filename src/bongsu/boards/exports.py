@@ -35,9 +35,10 @@ def cells(each: RequestRow) -> Sequence[str]:
 
 
 def as_have(title: str, beds: Sequence[BedRow], now_ms: int) -> bytes:
-    """Each entry of beds as a facility's capacity, by the kinds that it has."""
+    """Each entry of beds that is still valid as a facility's capacity, by the kinds that it has."""
+    beds = [bed for bed in beds if bed.valid_until_ms > now_ms]
     ElementTree.register_namespace("have", _HAVE)
-    root = ElementTree.Element(f"{{{_HAVE}}}have")
+    root = ElementTree.Element(f"{{{_HAVE}}}HAVE")
     _add(root, "organizationInformation", title)
     _add(root, "reportingPeriod", when(now_ms))
     for hospital in sorted({bed.hospital for bed in beds}):

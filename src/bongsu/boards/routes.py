@@ -3,7 +3,7 @@
 POST, GET .                                   make it; what it is, and who is on it
 PUT       /roles/{user_id}                    who is requester, coordinator, provider, observer
 POST, GET /beds                               publish or update beds; POST /beds/{bed_id}/withdraw
-POST, GET /requests, GET /requests/{id}       those who wait longest first
+POST, GET /requests, GET /requests/{id}       the unanswered first, of these who waits longest
 POST      /requests/{id}/assignment           offer a bed
 POST      /requests/{id}/accept, decline, arrive, transfer, close
 GET       /requests/{id}/suggestions          beds that fit, the nearest first
@@ -12,14 +12,14 @@ GET       /stats, /audit, /export.csv, /export.xml (EDXL-HAVE), /sheet
 
 import re
 import secrets
-from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
-from bongsu.boards import changes, exports
-from bongsu.boards.changes import Create, Do, Work
+from bongsu.boards import changes, exports, showing
+from bongsu.boards.changes import Create, Do, Meant, Work
+from bongsu.boards.looks import Looks
 from bongsu.core import boards, ids, limits
 from bongsu.core.boards import Act, Place, Role, Severity
 from bongsu.core.errors import Refusal, forbidden, invalid_param, not_found
@@ -33,7 +33,7 @@ from bongsu.http.response import Response, reply
 from bongsu.http.router import Handler, Route
 from bongsu.store import audit
 from bongsu.store import boards as table
-from bongsu.store.boards import BedRow, Person, RequestRow
+from bongsu.store.boards import BedRow, Board, Person, RequestRow
 from bongsu.store.committer import Committer
 from bongsu.store.database import Database
 from bongsu.workflow.lists import csv_answer
@@ -45,9 +45,11 @@ _ONE: Final = f"{_PREFIX}/requests/{{request_id}}"
 _OPEN: Final = ("waiting", "offered", "accepted", "arrived")
 _ID: Final = re.compile(r"[0-9a-f]{16}")
 _FIRST: Final = "0" * 16
+_PLACE: Final = re.compile(r"([01])_([0-9]{1,15})_([0-9a-f]{16})", re.ASCII)
+_BEFORE_ALL: Final = (False, -1, "")
 _CONFLICTS: Final = (
-    *("BONGSU_WRONG_STATE", "BONGSU_BED_TAKEN", "BONGSU_BED_GONE", "BONGSU_BOARD_EXISTS", "BONGSU_LAST_COORDINATOR"),
-    "BONGSU_IDEMPOTENCY_KEY_REUSED",
+    *("BONGSU_WRONG_STATE", "BONGSU_BED_TAKEN", "BONGSU_BED_GONE", "BONGSU_BED_CHANGED", "BONGSU_PATIENT_WAITS"),
+    *("BONGSU_BOARD_EXISTS", "BONGSU_LAST_COORDINATOR", "BONGSU_IDEMPOTENCY_KEY_REUSED"),
 )
 _PRIVATE: Final = {"cache-control": "no-store"}
 
@@ -64,13 +66,18 @@ class Appointment(msgspec.Struct):
 
 
 class NewBeds(msgspec.Struct):
-    """place: a text is the name of an area. valid_until: see workflow/times.py; without it, one shift from now."""
+    """place: a text is the name of an area. valid_until: see workflow/times.py; without it, one shift from now.
+
+    free: places that nobody holds; an entry that is updated without it keeps them. version: of the entry whose numbers
+    were seen; without it, free is taken only if nothing was given or came back since the entry was published.
+    """
 
     kinds: list[str] = []
     kind: str = ""
     bed_id: str = ""
     hospital: str = ""
-    free: int = 1
+    free: int | None = None
+    version: int | None = None
     place: Place | str = Place()
     note: str = ""
     valid_until: int | str | None = None
@@ -95,18 +102,28 @@ class Reason(msgspec.Struct):
     reason: str = ""
 
 
-class Nothing(msgspec.Struct):
-    """Nothing needs to be said."""
+class Answer(msgspec.Struct):
+    """Which offer is meant. Of any other nothing is changed; without both, it is the one that is there."""
+
+    bed_id: str | None = None
+    offer_id: int | None = None
+
+    def meant(self) -> Meant:
+        return Meant(None if self.bed_id is None else _own_id(self.bed_id), self.offer_id)
+
+
+class ReasonedAnswer(Answer):
+    reason: str = ""
 
 
 class Boards:
     """Writes go through the committer; reads are answered from whatever copy of the database there is."""
 
-    def __init__(self, database: Database, committer: Committer, now_ms: Callable[[], int]) -> None:
+    def __init__(self, database: Database, committer: Committer, looks: Looks, now_ms: Callable[[], int]) -> None:
         self._database = database
         self._committer = committer
+        self._looks = looks
         self._now_ms = now_ms
-        self._seen: OrderedDict[tuple[str, str, str], int] = OrderedDict()
 
     def routes(self) -> list[Route]:
         return [*self._writes(), *self._reads()]
@@ -126,10 +143,10 @@ class Boards:
             ("POST", f"{_PREFIX}/beds/{{bed_id}}/withdraw", self.withdraw, Reason, 200, "Takes beds back"),
             ("POST", f"{_PREFIX}/requests", self.ask, NewRequest, 201, "Asks for a bed"),
             ("POST", f"{_ONE}/assignment", self.assign, BedOffer, 200, "Offers the request a bed"),
-            ("POST", f"{_ONE}/accept", self.accept, Nothing, 200, "The hospital takes the patient"),
-            ("POST", f"{_ONE}/decline", self.decline, Reason, 200, "The hospital does not, and says why"),
-            ("POST", f"{_ONE}/arrive", self.arrive, Nothing, 200, "The patient has arrived"),
-            ("POST", f"{_ONE}/transfer", self.transfer, Reason, 200, "The patient needs another bed"),
+            ("POST", f"{_ONE}/accept", self.accept, Answer, 200, "The hospital takes the patient"),
+            ("POST", f"{_ONE}/decline", self.decline, ReasonedAnswer, 200, "The hospital does not, and says why"),
+            ("POST", f"{_ONE}/arrive", self.arrive, Answer, 200, "The patient has arrived"),
+            ("POST", f"{_ONE}/transfer", self.transfer, ReasonedAnswer, 200, "The patient needs another bed"),
             ("POST", f"{_ONE}/close", self.close, Reason, 200, "The request is over"),
         )
         routes = []
@@ -143,7 +160,13 @@ class Boards:
         listed: tuple[tuple[str, Handler, Any, tuple[str, ...], str], ...] = (
             (_PREFIX, self.board, JsonObject, (), "The board, and who is on it"),
             (f"{_PREFIX}/beds", self.beds, JsonObject, paged, "Its beds"),
-            (f"{_PREFIX}/requests", self.requests, JsonObject, (*paged, "state"), "Who waits longest comes first"),
+            (
+                f"{_PREFIX}/requests",
+                self.requests,
+                JsonObject,
+                (*paged, "state"),
+                "The unanswered first, who waits longest before",
+            ),
             (_ONE, self.request, JsonObject, (), "One request"),
             (f"{_ONE}/suggestions", self.suggestions, JsonObject, (), "Beds that fit, the nearest first"),
             (f"{_PREFIX}/stats", self.stats, JsonObject, ("since",), "Times to assign, with their tail"),
@@ -186,13 +209,12 @@ class Boards:
 
     async def publish(self, request: Request) -> Response:
         asked = await request.read(NewBeds)
-        if not 0 <= asked.free <= limits.BOARD_PLACES_MAX:
+        if asked.free is not None and not 0 <= asked.free <= limits.BOARD_PLACES_MAX:
             raise invalid_param(f"free must be from 0 to {limits.BOARD_PLACES_MAX}")
-        hospital = boards.check_impersonal(asked.hospital, "hospital")
         default_ms = self._now_ms() + limits.BOARD_VALID_SECONDS * 1_000
         row = BedRow(
             bed_id=_own_id(asked.bed_id or secrets.token_hex(8)),
-            hospital=hospital,
+            hospital=boards.check_impersonal(asked.hospital, "hospital"),
             kinds=boards.check_kinds([*asked.kinds, *([asked.kind] if asked.kind else [])], "kinds"),
             place=_place(asked.place),
             note=boards.check_impersonal(asked.note, "note"),
@@ -200,13 +222,14 @@ class Boards:
             published_ms=0,
             valid_until_ms=default_ms if asked.valid_until is None else time_of(asked.valid_until, "valid_until"),
             is_withdrawn=False,
-            places=asked.free,
-            free=asked.free,
+            places=0,
+            free=0,
         )
-        return await self._do(request, "publish", changes.publish(row, hospital, is_new=not asked.bed_id), 201)
+        work = changes.publish(row, asked.free, asked.version, is_new=not asked.bed_id)
+        return await self._do(request, "publish", work, 201)
 
     async def withdraw(self, request: Request) -> Response:
-        reason = await _reason(request, needed=False)
+        reason = _reason((await request.read(Reason)).reason, needed=False)
         return await self._do(request, "withdraw", changes.withdraw(_id(request, "bed_id"), reason))
 
     async def ask(self, request: Request) -> Response:
@@ -214,7 +237,7 @@ class Boards:
         request_id = secrets.token_hex(8)
         row = RequestRow(
             request_id=request_id,
-            patient=boards.check_pseudonym(asked.patient or f"P-{request_id[:6]}"),
+            patient=boards.check_pseudonym(asked.patient or f"P-{request_id[:8]}"),
             severity=asked.severity,
             needs=boards.check_kinds(asked.needs, "needs"),
             place=_place(asked.place),
@@ -237,23 +260,26 @@ class Boards:
         return await self._do(request, "assign", changes.assign(_id(request, "request_id"), bed_id))
 
     async def accept(self, request: Request) -> Response:
-        await request.read(Nothing)
-        return await self._do(request, "accept", changes.accept(_id(request, "request_id")))
+        meant = (await request.read(Answer)).meant()
+        return await self._do(request, "accept", changes.accept(_id(request, "request_id"), meant))
 
     async def decline(self, request: Request) -> Response:
-        reason = await _reason(request, needed=True)
-        return await self._do(request, "decline", changes.decline(_id(request, "request_id"), reason))
+        return await self._give_back(request, "decline")
 
     async def arrive(self, request: Request) -> Response:
-        await request.read(Nothing)
-        return await self._do(request, "arrive", changes.arrive(_id(request, "request_id")))
+        meant = (await request.read(Answer)).meant()
+        return await self._do(request, "arrive", changes.arrive(_id(request, "request_id"), meant))
 
     async def transfer(self, request: Request) -> Response:
-        reason = await _reason(request, needed=True)
-        return await self._do(request, "transfer", changes.transfer(_id(request, "request_id"), reason))
+        return await self._give_back(request, "transfer")
+
+    async def _give_back(self, request: Request, act: Literal["decline", "transfer"]) -> Response:
+        asked = await request.read(ReasonedAnswer)
+        reason, meant = _reason(asked.reason, needed=True), asked.meant()
+        return await self._do(request, act, changes.give_back(act, _id(request, "request_id"), meant, reason))
 
     async def close(self, request: Request) -> Response:
-        reason = await _reason(request, needed=False)
+        reason = _reason((await request.read(Reason)).reason, needed=False)
         return await self._do(request, "close", changes.close(_id(request, "request_id"), reason))
 
     async def _do(self, request: Request, act: Act, work: Work, status: int = 200) -> Response:
@@ -264,34 +290,40 @@ class Boards:
     # --- reading ---
 
     async def board(self, request: Request) -> Response:
-        room_id, title, who = await self._enter(request, "see")
+        room_id, board, who = await self._enter(request, "see")
         listed = await table.people(self._database, room_id)
-        people = [_person(each, with_phone=boards.may(who.role, "print")) for each in listed]
-        return reply({"room_id": room_id, "title": title, "role": who.role, "people": people, "tiers": boards.TIERS})
+        people = [showing.person(each, with_phone=boards.may(who.role, "print")) for each in listed]
+        return reply(
+            {"room_id": room_id, "title": board.title, "role": who.role, "people": people, "tiers": boards.TIERS}
+        )
 
     async def beds(self, request: Request) -> Response:
         room_id, _, _ = await self._enter(request, "see")
         count = request.query.integer("limit", 100, low=1, high=limits.BOARD_PAGE_MAX)
         rows = await table.beds(self._database, room_id, _own_id(request.query.get("from") or _FIRST), count)
         more = {"next_batch": rows[-1].bed_id} if len(rows) == count else {}
-        return reply({"beds": [_bed(row, self._now_ms()) for row in rows], **more})
+        return reply({"beds": [showing.bed(row, self._now_ms()) for row in rows], **more})
 
     async def requests(self, request: Request) -> Response:
-        room_id, _, _ = await self._enter(request, "see")
+        room_id, _, who = await self._enter(request, "see")
         state = request.query.choice("state", ("open", *_OPEN, "closed"), "open")
         count = request.query.integer("limit", 100, low=1, high=limits.BOARD_PAGE_MAX)
-        states = _OPEN if state == "open" else (state,)
-        rows = await table.requests(self._database, room_id, states, _position(request.query.get("from")), count)
-        more = {"next_batch": f"{rows[-1].waiting_since_ms}_{rows[-1].request_id}"} if len(rows) == count else {}
-        return reply({"requests": [_request(row, self._now_ms()) for row in rows], **more})
+        after = _position(request.query.get("from"))
+        if state == "closed":
+            rows = await table.requests(self._database, room_id, (state,), after[1:], count)
+        else:
+            states = _OPEN if state == "open" else (state,)
+            rows = await table.open_requests(self._database, room_id, states, after, count)
+        more = {"next_batch": _after(rows[-1])} if len(rows) == count else {}
+        return reply({"requests": [showing.request(row, who, self._now_ms()) for row in rows], **more})
 
     async def request(self, request: Request) -> Response:
-        room_id, _, _ = await self._enter(request, "see")
-        return reply(_request(await self._find(room_id, request), self._now_ms()))
+        room_id, _, who = await self._enter(request, "see")
+        return reply(showing.request(await self._find(room_id, request), who, self._now_ms()))
 
     async def suggestions(self, request: Request) -> Response:
-        room_id, _, _ = await self._enter(request, "see")
-        row = await self._find(room_id, request)
+        room_id, _, who = await self._enter(request, "see")
+        row = showing.for_eyes_of(await self._find(room_id, request), who)
         found = await table.beds(self._database, room_id, "", limits.BOARD_BEDS_MAX)
         by_id = {bed.bed_id: bed for bed in found}
         beds = [boards.Bed(b.bed_id, tuple(b.kinds), b.place, b.free, b.valid_until_ms) for b in found]
@@ -314,11 +346,11 @@ class Boards:
         })  # fmt: skip
 
     async def audit(self, request: Request) -> Response:
-        room_id, _, _ = await self._enter(request, "examine")
+        room_id, board, _ = await self._enter(request, "examine")
         after = request.query.integer("from", 0)
         count = request.query.integer("limit", 100, low=1, high=limits.BOARD_PAGE_MAX)
-        entries = await audit.entries(self._database, changes.subject(room_id), after, count)
-        faults = await audit.faults(self._database, changes.subject(room_id))
+        entries = await audit.entries(self._database, board.subject, after, count)
+        faults = await audit.faults(self._database, board.subject)
         access = await table.access(self._database, room_id, limits.BOARD_PAGE_MAX)
         more = {"next_batch": str(entries[-1].number)} if len(entries) == count else {}
         return reply(
@@ -327,55 +359,44 @@ class Boards:
 
     async def export_csv(self, request: Request) -> Response:
         room_id, _, _ = await self._enter(request, "examine")
-        rows = await self._all_requests(room_id, (*_OPEN, "closed"))
+        rows = await table.requests(self._database, room_id, (*_OPEN, "closed"), (-1, ""), limits.BOARD_STATS_MAX)
         return csv_answer("requests", exports.COLUMNS, map(exports.cells, rows))
 
     async def export_have(self, request: Request) -> Response:
-        room_id, title, _ = await self._enter(request, "see")
+        room_id, board, _ = await self._enter(request, "see")
         beds = await table.beds(self._database, room_id, "", limits.BOARD_BEDS_MAX)
-        return Response(exports.as_have(title, beds, self._now_ms()), content_type="application/xml", headers=_PRIVATE)
+        page = exports.as_have(board.title, beds, self._now_ms())
+        return Response(page, content_type="application/xml", headers=_PRIVATE)
 
     async def sheet(self, request: Request) -> Response:
-        room_id, title, _ = await self._enter(request, "print")
-        rows = await self._all_requests(room_id, _OPEN)
+        room_id, board, who = await self._enter(request, "print")
+        found = await table.open_requests(self._database, room_id, _OPEN, _BEFORE_ALL, limits.BOARD_STATS_MAX)
+        rows = [showing.for_eyes_of(row, who) for row in found]
+        now_ms = self._now_ms()
         beds = await table.beds(self._database, room_id, "", limits.BOARD_BEDS_MAX)
+        valid = [bed for bed in beds if bed.valid_until_ms > now_ms]
         people = await table.people(self._database, room_id)
-        page = exports.as_sheet(language_of(request), title, rows, beds, people)
+        page = exports.as_sheet(language_of(request), board.title, rows, valid, people)
         return Response(page, content_type=HTML, headers={**HEADERS, **_PRIVATE})
-
-    async def _all_requests(self, room_id: str, states: tuple[str, ...]) -> list[RequestRow]:
-        return await table.requests(self._database, room_id, states, (-1, ""), limits.BOARD_STATS_MAX)
 
     async def _find(self, room_id: str, request: Request) -> RequestRow:
         row = await table.request(self._database, room_id, _id(request, "request_id"))
         if row is None:
             raise not_found("the board has no such request")
+        self._looks.saw(room_id, request.requester.user_id, f"request {row.request_id}")
         return row
 
-    async def _enter(self, request: Request, act: Act) -> tuple[str, str, Person]:
-        """(room, title, who asks), for a member of the room whose role allows it. It is noted who looked."""
+    async def _enter(self, request: Request, act: Act) -> tuple[str, Board, Person]:
+        """For a member of the room whose role allows it. It is noted who looked."""
         room_id, user_id = _room(request), request.requester.user_id
-        if not await table.is_member(self._database, room_id, user_id):
+        entry = await table.entry(self._database, room_id, user_id)
+        if not entry.is_member:
             raise forbidden("you are not in this room")
-        title = await table.title_of(self._database, room_id)
-        if title is None:
-            raise not_found("this room has no board")
-        who = await table.person(self._database, room_id, user_id) or Person(user_id, "observer")
+        board, who = changes.the_board(entry), entry.who or Person(user_id, "observer")
         if not boards.may(who.role, act):
             raise forbidden(f"who is {who.role} on this board may not {act}")
-        await self._note(room_id, user_id, request.path.rpartition("/")[2] if act in ("examine", "print") else act)
-        return room_id, title, who
-
-    async def _note(self, room_id: str, user_id: str, what: str) -> None:
-        """Reads go on where nothing can be written; then the look is not noted."""
-        key, now_ms = (room_id, user_id, what), self._now_ms()
-        if now_ms - self._seen.get(key, 0) < limits.BOARD_ACCESS_SECONDS * 1_000 or not self._database.has_primary:
-            return
-        self._seen[key] = now_ms
-        if len(self._seen) > limits.BOARD_ACCESS_CACHED_MAX:
-            self._seen.popitem(last=False)
-        day = now_ms // 86_400_000
-        await self._database.write(lambda connection: table.note_access(connection, room_id, user_id, what, day))
+        self._looks.saw(room_id, user_id, request.path.rpartition("/")[2] if act in ("examine", "print") else act)
+        return room_id, board, who
 
 
 def _writer(request: Request) -> str:
@@ -384,8 +405,8 @@ def _writer(request: Request) -> str:
     return request.requester.user_id
 
 
-async def _reason(request: Request, *, needed: bool) -> str:
-    reason = boards.check_impersonal((await request.read(Reason)).reason.strip(), "reason")
+def _reason(text: str, *, needed: bool) -> str:
+    reason = boards.check_impersonal(text.strip(), "reason")
     if needed and not reason:
         raise Refusal(400, "M_MISSING_PARAM", "this needs a reason")
     return reason
@@ -412,32 +433,14 @@ def _room(request: Request) -> str:
     return request.params["room_id"]
 
 
-def _position(text: str | None) -> tuple[int, str]:
+def _after(row: RequestRow) -> str:
+    return f"{int(row.due_ms is None)}_{row.waiting_since_ms}_{row.request_id}"
+
+
+def _position(text: str | None) -> tuple[bool, int, str]:
     if text is None:
-        return -1, ""
-    since, _, request_id = text.partition("_")
-    if not (since.isascii() and since.isdigit() and len(since) < 16 and _ID.fullmatch(request_id)):
+        return _BEFORE_ALL
+    match = _PLACE.fullmatch(text)
+    if match is None:
         raise invalid_param("from must be a next_batch of this list")
-    return int(since), request_id
-
-
-def _person(who: Person, *, with_phone: bool) -> JsonObject:
-    shown: JsonObject = msgspec.to_builtins(who)
-    if not with_phone:
-        del shown["phone"]
-    return shown
-
-
-def _bed(row: BedRow, now_ms: int) -> JsonObject:
-    return _plain(row, is_valid=row.valid_until_ms > now_ms)
-
-
-def _request(row: RequestRow, now_ms: int) -> JsonObject:
-    waited = now_ms - row.waiting_since_ms if row.state in boards.UNANSWERED else None
-    return {**_plain(row, waited_ms=waited), "tier": boards.TIERS[row.tier]}
-
-
-def _plain(row: Any, **more: object) -> JsonObject:
-    """As the API names things: times without their unit, which is milliseconds everywhere."""
-    whole = {**msgspec.to_builtins(row), **more}
-    return {name if name == "waited_ms" else name.removesuffix("_ms"): value for name, value in whole.items()}
+    return match[1] == "1", int(match[2]), match[3]

@@ -22,8 +22,8 @@ _SAID: Final = {
     "arrive": ("도착 #{number} · {hospital}", "Arrived #{number} at {hospital}"),
     "transfer": ("전원 필요 #{number} · 사유: {reason}", "Another bed is needed for #{number}: {reason}"),
     "lost": (
-        "병상 철회로 다시 대기 #{number} · 담당 {owner}",
-        "#{number} waits again, its bed was withdrawn; owner {owner}",
+        "병상 철회로 다시 대기 {numbers} · 담당 {owners}",
+        "Waiting again as the bed was withdrawn: {numbers}; owner {owners}",
     ),
     "close": ("종료 #{number}", "Closed #{number}"),
 }

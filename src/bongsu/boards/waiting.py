@@ -34,12 +34,21 @@ class Waiting:
                 log.exception("escalation_waits")
 
     async def _look(self) -> None:
-        """Each by itself: one that fails keeps no other waiting."""
-        due = await table.due(self._database, self._now_ms(), limits.BOARD_DUE_AT_ONCE_MAX)
+        while await self._some():
+            pass
+
+    async def _some(self) -> bool:
+        """A few, each by itself. True: there may be more, and nothing stands in the way."""
+        now_ms = self._now_ms()
+        due = await table.due(self._database, now_ms, limits.BOARD_DUE_AT_ONCE_MAX)
         ended = await asyncio.gather(*(self._committer.submit(Escalate(*each)) for each in due), return_exceptions=True)
-        for error in ended:
-            if isinstance(error, BaseException):
-                log.warning("escalation_waits", error=repr(error))
+        errors = [(each[1], error) for each, error in zip(due, ended, strict=True) if isinstance(error, BaseException)]
+        for request_id, error in errors:
+            log.warning("escalation_waits", request_id=request_id, error=repr(error))
+        failed = [request_id for request_id, error in errors if not _is_of_the_moment(error)]
+        if failed:
+            await self._database.write(lambda connection: table.postpone(connection, failed, now_ms))
+        return len(due) == limits.BOARD_DUE_AT_ONCE_MAX and len(failed) == len(errors)
 
     async def sweep(self) -> None:
         while True:
@@ -50,3 +59,8 @@ class Waiting:
                 log.warning("boards_not_swept", why=refusal.message)
             except Exception:
                 log.exception("boards_not_swept")
+
+
+def _is_of_the_moment(error: BaseException) -> bool:
+    """The database, or a crowd: it is tried again in the next round. Anything else would fail again at once."""
+    return isinstance(error, Refusal) and (error.status >= 500 or error.status == 429)

@@ -131,7 +131,7 @@ def check_pseudonym(text: str) -> str:
 
 def check_impersonal(text: str, name: str, characters_max: int = limits.BOARD_TEXT_CHARACTERS_MAX) -> str:
     """A short text that names nobody by number."""
-    if len(text) > characters_max or any(ord(letter) < 32 or 0xD800 <= ord(letter) < 0xE000 for letter in text):
+    if len(text) > characters_max or not text.isprintable():
         raise invalid_param(f"{name} must be one line of at most {characters_max} characters")
     if _RESIDENT.search(text) or _PHONE.search(text):
         raise invalid_param(f"{name} holds what looks like a resident registration or telephone number")
@@ -200,17 +200,70 @@ def _rank(found: Suggestion) -> tuple[Any, ...]:
 
 
 def first_due(severity: Severity, deadline_ms: int, now_ms: int) -> int:
-    """When a wait that begins now goes to the next tier: after its step, or at the deadline if that is sooner."""
-    return max(now_ms, min(now_ms + STEP_MS[severity], deadline_ms))
+    """When a wait that begins, or goes on, is told further: after its step, or at a deadline that comes before."""
+    return _not_past(deadline_ms, now_ms, now_ms + STEP_MS[severity])
 
 
 def next_tier(tier: int) -> int:
     return min(tier + 1, CONTACTS)
 
 
-def next_due(severity: Severity, tier: int, now_ms: int) -> int:
+def next_due(severity: Severity, tier: int, deadline_ms: int, now_ms: int) -> int:
     """After the last tier it is said again and again: silence is never the end of it."""
-    return now_ms + (limits.BOARD_REPEAT_SECONDS * 1_000 if tier >= CONTACTS else STEP_MS[severity])
+    pause_ms = limits.BOARD_REPEAT_SECONDS * 1_000 if tier >= CONTACTS else STEP_MS[severity]
+    return _not_past(deadline_ms, now_ms, now_ms + pause_ms)
+
+
+def _not_past(deadline_ms: int, now_ms: int, due_ms: int) -> int:
+    return min(due_ms, deadline_ms) if deadline_ms > now_ms else due_ms
+
+
+def tier_again(tier: int, deadline_ms: int, now_ms: int) -> int:
+    """Of a wait that goes on because its bed was lost: who was told of it stays told."""
+    return max(tier, COORDINATORS) if deadline_ms <= now_ms else tier
+
+
+class Staff(msgspec.Struct, frozen=True):
+    """Who may be called. owned: unanswered requests that are theirs.
+
+    is_here: in the room. Who is not has not followed the board into its new room yet.
+    """
+
+    user_id: str
+    role: str
+    on_call: bool
+    is_here: bool
+    owned: int
+
+
+def calmest(staff: Sequence[Staff], but: str = "") -> str | None:
+    """The coordinator who owns the fewest unanswered requests; `but`: unless there is nobody else."""
+    there = [each for each in staff if each.role == "coordinator"]
+    if not there:
+        return None
+    return min(there, key=lambda each: (not each.is_here, each.user_id == but, each.owned, each.user_id)).user_id
+
+
+def spread(staff: Sequence[Staff], count: int) -> list[str]:
+    """Owners for so many waits, each in turn the calmest coordinator. Empty where there is none."""
+    there = [each for each in staff if each.role == "coordinator"]
+    owned = {each.user_id: each.owned for each in [each for each in there if each.is_here] or there}
+    owners: list[str] = []
+    for _ in range(count if owned else 0):
+        owner = min(owned, key=lambda user_id: (owned[user_id], user_id))
+        owned[owner] += 1
+        owners.append(owner)
+    return owners
+
+
+def called(staff: Sequence[Staff], tier: int, owner: str) -> list[str]:
+    """Who is to look: the coordinators, from ON_CALL those on call first."""
+    coordinators = [each.user_id for each in staff if each.role == "coordinator"]
+    return list(dict.fromkeys([*on_call(staff, tier), owner, *coordinators]))
+
+
+def on_call(staff: Sequence[Staff], tier: int) -> list[str]:
+    return [each.user_id for each in staff if each.on_call] if tier >= ON_CALL else []
 
 
 def distribution(times_ms: Sequence[int]) -> Distribution:

@@ -428,12 +428,17 @@ BOARD_VALID_SECONDS = 12 * 3_600  # a bed that nobody confirmed for a shift is n
 BOARD_HORIZON_SECONDS = 30 * 86_400  # nobody plans beds beyond it
 BOARD_REPEAT_SECONDS = 1_800  # between two calls for the printed contact tree
 BOARD_LOOK_SECONDS = 1.0  # how often a worker looks for waits that are due
-BOARD_DUE_AT_ONCE_MAX = 50  # escalated in one round: each is an event that a room reads
+BOARD_DUE_AT_ONCE_MAX = 5  # escalated together: some 10 ms of a commit that messages wait for; more in the next round
+BOARD_RETRY_SECONDS = 60  # until an escalation is tried again that failed, and kept no other waiting
+BOARD_MENTIONS_MAX = 50  # in one event; whoever is called beyond is told directly
+BOARD_CALLED_MAX = 200  # told directly of one thing: each may be a new room, and whoever reads is one of many
 BOARD_STATS_MAX = 100_000  # newest waits that a distribution is made of
 BOARD_KEPT_DAYS = 30  # pseudonym, place and note of a closed request; times stay, for figures
 BOARD_SWEEP_SECONDS = 600.0  # how often what is too old is cleared away
 BOARD_ACCESS_SECONDS = 300  # one person's looks within it count as one in the access log
-BOARD_ACCESS_CACHED_MAX = 20_000
+BOARD_ACCESS_CACHED_MAX = 20_000  # looks that are remembered, or not written down yet
+BOARD_ACCESS_RETRY_SECONDS = 2.0  # while they cannot be written down
+BOARD_ACCESS_LAST_SECONDS = 5.0  # for writing them down when a worker stops
 
 # --- mail ---
 MAIL_ADDRESS_BYTES_MAX = 254  # what mail servers take (RFC 5321)

@@ -1,8 +1,10 @@
 """Making a room, and replacing one by its successor."""
 
+from collections.abc import Awaitable
+
 import msgspec
 
-from bongsu.core import creation, ids
+from bongsu.core import creation, ids, usernames
 from bongsu.core.errors import Refusal, forbidden
 from bongsu.core.events import CANONICAL_ALIAS, CREATE, MEMBER, POWER_LEVELS, TOMBSTONE, Draft
 from bongsu.core.json import JsonObject
@@ -12,7 +14,7 @@ from bongsu.rooms.batch import RoomBatch
 from bongsu.rooms.membership import Invite
 from bongsu.rooms.room import WorkingRoom
 from bongsu.rooms.sending import visible_room
-from bongsu.store import directory, people
+from bongsu.store import boards, directory, people
 from bongsu.store.batch import Wanted
 
 
@@ -70,6 +72,7 @@ class CreateRoom(msgspec.Struct, frozen=True):
 
 
 async def join_creator(batch: RoomBatch, room: WorkingRoom, creator: str) -> None:
+    """Also for whoever was invited just now."""
     content = {"membership": "join", **await people.member_profile(batch.connection, creator)}
     await batch.append(room, Draft(type=MEMBER, sender=creator, state_key=creator, content=content))
 
@@ -95,7 +98,8 @@ class UpgradeRoom(msgspec.Struct, frozen=True):
         tombstone = {"body": "This room has been replaced", "replacement_room": new.room_id}
         await batch.append(old, Draft(type=TOMBSTONE, sender=self.user_id, state_key="", content=tombstone))
         if old.get(CANONICAL_ALIAS) is not None:
-            await self._set_if_allowed(batch, old, CANONICAL_ALIAS, {})
+            await self._do_if_allowed(batch.append(old, self._state(CANONICAL_ALIAS, {})))
+        await self._move_board(batch, old, new)
         await self._close(batch, old)
         batch.rows.statements.append((directory.MOVE_ALIASES, (old.room_id, new.room_id)))
         if await directory.in_directory(batch.connection, old.room_id):
@@ -134,11 +138,29 @@ class UpgradeRoom(msgspec.Struct, frozen=True):
         closed = max(50, _stated(old, content, "users_default") + 1)
         content["events_default"] = max(closed, _stated(old, content, "events_default"))
         content["invite"] = max(closed, _stated(old, content, "invite"))
-        await self._set_if_allowed(batch, old, POWER_LEVELS, content)
+        await self._do_if_allowed(batch.append(old, self._state(POWER_LEVELS, content)))
 
-    async def _set_if_allowed(self, batch: RoomBatch, old: WorkingRoom, event_type: str, content: JsonObject) -> None:
+    def _state(self, event_type: str, content: JsonObject) -> Draft:
+        return Draft(type=event_type, sender=self.user_id, state_key="", content=content)
+
+    async def _move_board(self, batch: RoomBatch, old: WorkingRoom, new: WorkingRoom) -> None:
+        """A bed board goes along. Where its account may not come with it, the board speaks to each person directly."""
+        if not await boards.has_board(batch.connection, old.room_id):
+            return
+        batch.rows.statements += [(sql, (old.room_id, new.room_id)) for sql in boards.MOVE]
+        own = ids.user_id(usernames.BOARDS, batch.server_name)
+        await batch.know_members(old, [own])
+        if old.membership(own) == "join":
+            await self._do_if_allowed(self._bring(batch, new, own))
+
+    async def _bring(self, batch: RoomBatch, new: WorkingRoom, own: str) -> None:
+        invite: JsonObject = {"membership": "invite", **await people.member_profile(batch.connection, own)}
+        await batch.append(new, Draft(type=MEMBER, sender=self.user_id, state_key=own, content=invite))
+        await join_creator(batch, new, own)
+
+    async def _do_if_allowed(self, doing: Awaitable[object]) -> None:
         try:
-            await batch.append(old, Draft(type=event_type, sender=self.user_id, state_key="", content=content))
+            await doing
         except Refusal as refusal:
             if refusal.status != 403:
                 raise

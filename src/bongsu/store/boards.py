@@ -1,12 +1,12 @@
 """The tables of the bed board. Times are milliseconds since the epoch. What writes runs inside an operation's batch."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from bongsu.core import limits
-from bongsu.core.boards import Place
+from bongsu.core.boards import Place, Staff
 from bongsu.store.database import Connection, Record, UniqueViolation
 from bongsu.store.rooms import Reads
 
@@ -21,8 +21,27 @@ class Person(msgspec.Struct, frozen=True):
     phone: str = ""
 
 
+class Board(msgspec.Struct, frozen=True):
+    """subject: what its audit is called, which stays when the board moves."""
+
+    title: str
+    subject: str
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """Somebody before a room's board. moved_to: the room that took the board from this one."""
+
+    board: Board | None
+    who: Person | None
+    is_member: bool
+    moved_to: str | None
+
+
 class BedRow(msgspec.Struct, frozen=True):
-    """places: that are there and open; free: those of them that nobody holds."""
+    """places: that are there and open; free: those of them that nobody holds.
+
+    version: grows with what changes free; published_version: what it was when the hospital last spoke.
+    """
 
     bed_id: str
     hospital: str
@@ -35,10 +54,12 @@ class BedRow(msgspec.Struct, frozen=True):
     is_withdrawn: bool
     places: int
     free: int
+    version: int = 0
+    published_version: int = 0
 
 
 class RequestRow(msgspec.Struct, frozen=True):
-    """bed_id: the bed it holds now, if any."""
+    """bed_id, offer_id, hospital: of the bed it holds now, if any."""
 
     request_id: str
     patient: str
@@ -56,6 +77,8 @@ class RequestRow(msgspec.Struct, frozen=True):
     due_ms: int | None
     closed_ms: int | None
     bed_id: str | None
+    offer_id: int | None = None
+    hospital: str | None = None
 
 
 # --- boards and people ---
@@ -70,9 +93,34 @@ async def put_board(connection: Connection, room_id: str, title: str, user_id: s
     return bool(done == "INSERT 0 1")
 
 
-async def title_of(reads: Reads, room_id: str) -> str | None:
-    rows = await reads.fetch("SELECT title FROM boards WHERE room_id = $1", room_id)
-    return rows[0]["title"] if rows else None
+_ENTRY: Final = """
+SELECT b.title, 'board ' || coalesce(b.audited_as, b.room_id) AS subject, v.new_room_id,
+       EXISTS (SELECT FROM members m WHERE m.room_id = $1 AND m.user_id = $2 AND m.membership = 'join') AS is_member,
+       p.user_id, p.role, p.hospital, p.on_call, p.phone
+FROM (SELECT $1::text AS room_id) AS asked
+LEFT JOIN boards b ON b.room_id = asked.room_id
+LEFT JOIN board_people p ON p.room_id = b.room_id AND p.user_id = $2
+LEFT JOIN board_moves v ON v.room_id = asked.room_id
+"""
+
+
+async def entry(reads: Reads, room_id: str, user_id: str) -> Entry:
+    title, subject, moved_to, is_member, *whole = (await reads.fetch(_ENTRY, room_id, user_id))[0]
+    board = None if title is None else Board(title, subject)
+    return Entry(board, Person(*whole) if whole[0] is not None else None, is_member, moved_to)
+
+
+MOVE: Final = (
+    "UPDATE boards SET audited_as = coalesce(audited_as, room_id), room_id = $2 WHERE room_id = $1",
+    "UPDATE board_waits SET room_id = $2 WHERE room_id = $1",
+    "UPDATE board_access SET room_id = $2 WHERE room_id = $1",
+    "INSERT INTO board_moves (room_id, new_room_id) VALUES ($1, $2)"
+    " ON CONFLICT (room_id) DO UPDATE SET new_room_id = excluded.new_room_id",
+)
+
+
+async def has_board(reads: Reads, room_id: str) -> bool:
+    return bool(await reads.fetch("SELECT FROM boards WHERE room_id = $1", room_id))
 
 
 async def people(reads: Reads, room_id: str) -> list[Person]:
@@ -84,14 +132,6 @@ async def people(reads: Reads, room_id: str) -> list[Person]:
         room_id,
     )
     return [Person(*row) for row in rows]
-
-
-async def person(reads: Reads, room_id: str, user_id: str) -> Person | None:
-    rows = await reads.fetch(
-        "SELECT user_id, role, hospital, on_call, phone FROM board_people WHERE room_id = $1 AND user_id = $2",
-        *(room_id, user_id),
-    )
-    return Person(*rows[0]) if rows else None
 
 
 async def put_person(connection: Connection, room_id: str, who: Person) -> None:
@@ -107,17 +147,40 @@ async def people_count(reads: Reads, room_id: str) -> int:
     return int((await reads.fetch("SELECT count(*) AS n FROM board_people WHERE room_id = $1", room_id))[0]["n"])
 
 
-async def calmest_coordinator(reads: Reads, room_id: str, but: str = "") -> str | None:
-    """The coordinator in the room who owns the fewest unanswered requests; `but`: unless nobody else is there."""
+async def staff(reads: Reads, room_id: str) -> list[Staff]:
+    """Coordinators, and those on call, wherever they are: who leaves the room is on no list any more."""
+    rows = await reads.fetch(
+        "SELECT p.user_id, p.role, p.on_call, m.user_id IS NOT NULL AS is_here, count(r.request_id) AS owned"
+        " FROM board_people p"
+        " LEFT JOIN members m ON m.room_id = p.room_id AND m.user_id = p.user_id AND m.membership = 'join'"
+        " LEFT JOIN board_requests r ON r.room_id = p.room_id AND r.owner = p.user_id AND r.state <> 'closed'"
+        " AND r.due_ms IS NOT NULL"
+        " WHERE p.room_id = $1 AND (p.role = 'coordinator' OR p.on_call)"
+        " GROUP BY p.room_id, p.user_id, m.user_id ORDER BY p.user_id",
+        room_id,
+    )
+    return [Staff(*row) for row in rows]
+
+
+async def answerers(reads: Reads, room_id: str, row: BedRow) -> list[str]:
+    """Who in the room answers for a bed: its hospital's people, those on call first; then who published it for them."""
     rows = await reads.fetch(
         "SELECT p.user_id FROM board_people p"
         " JOIN members m ON m.room_id = p.room_id AND m.user_id = p.user_id AND m.membership = 'join'"
-        " LEFT JOIN board_requests r ON r.room_id = p.room_id AND r.owner = p.user_id AND r.due_ms IS NOT NULL"
-        " WHERE p.room_id = $1 AND p.role = 'coordinator'"
-        " GROUP BY p.user_id ORDER BY p.user_id = $2, count(r.request_id), p.user_id LIMIT 1",
-        *(room_id, but),
+        " WHERE p.room_id = $1 AND (p.role = 'provider' AND coalesce(nullif(p.hospital, ''), p.user_id) = $2"
+        " OR p.role = 'coordinator' AND p.user_id = $3)"
+        " ORDER BY p.role = 'coordinator', NOT p.on_call, p.user_id <> $3, p.user_id",
+        *(room_id, row.hospital, row.published_by),
     )
-    return rows[0]["user_id"] if rows else None
+    return [each["user_id"] for each in rows]
+
+
+async def listed(reads: Reads, room_id: str, user_ids: Sequence[str]) -> set[str]:
+    """Those of them who are something on the board."""
+    rows = await reads.fetch(
+        "SELECT user_id FROM board_people WHERE room_id = $1 AND user_id = ANY($2)", room_id, list(user_ids)
+    )
+    return {row["user_id"] for row in rows}
 
 
 # --- beds ---
@@ -125,7 +188,7 @@ async def calmest_coordinator(reads: Reads, room_id: str, but: str = "") -> str 
 _BED: Final = """
 SELECT b.bed_id, b.hospital, b.kinds, b.lat, b.lon, b.area, b.note, b.published_by, b.published_ms, b.valid_until_ms,
        b.is_withdrawn, count(p.place) FILTER (WHERE p.is_open) AS places,
-       count(p.place) FILTER (WHERE p.is_open AND a.place IS NULL) AS free
+       count(p.place) FILTER (WHERE p.is_open AND a.place IS NULL) AS free, b.version, b.published_version
 FROM board_beds b
 LEFT JOIN board_places p ON p.bed_id = b.bed_id
 LEFT JOIN board_assignments a ON a.bed_id = p.bed_id AND a.place = p.place AND a.ended_ms IS NULL
@@ -142,11 +205,11 @@ async def bed(reads: Reads, room_id: str, bed_id: str) -> BedRow | None:
     return _bed(rows[0]) if rows else None
 
 
-async def beds(reads: Reads, room_id: str, after: str, count: int, *, withdrawn: bool = False) -> list[BedRow]:
+async def beds(reads: Reads, room_id: str, after: str, count: int) -> list[BedRow]:
     rows = await reads.fetch(
-        f"{_BED} WHERE b.room_id = $1 AND b.bed_id > $2 AND (NOT b.is_withdrawn OR $4)"
+        f"{_BED} WHERE b.room_id = $1 AND b.bed_id > $2 AND NOT b.is_withdrawn"
         " GROUP BY b.bed_id ORDER BY b.bed_id LIMIT $3",
-        *(room_id, after, count, withdrawn),
+        *(room_id, after, count),
     )
     return [_bed(row) for row in rows]
 
@@ -156,16 +219,19 @@ async def beds_count(reads: Reads, room_id: str) -> int:
     return int(rows[0]["n"])
 
 
-async def put_bed(connection: Connection, room_id: str, row: BedRow) -> None:
-    await connection.execute(
+async def put_bed(connection: Connection, room_id: str, row: BedRow) -> int:
+    """Its version now."""
+    version: int = await connection.fetchval(
         "INSERT INTO board_beds (bed_id, room_id, hospital, kinds, lat, lon, area, note, published_by, published_ms,"
         " valid_until_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
-        " ON CONFLICT (bed_id) DO UPDATE SET kinds = excluded.kinds, lat = excluded.lat, lon = excluded.lon,"
-        " area = excluded.area, note = excluded.note, published_ms = excluded.published_ms,"
-        " valid_until_ms = excluded.valid_until_ms, is_withdrawn = false",
+        " ON CONFLICT (bed_id) DO UPDATE SET hospital = excluded.hospital, kinds = excluded.kinds, lat = excluded.lat,"
+        " lon = excluded.lon, area = excluded.area, note = excluded.note, published_by = excluded.published_by,"
+        " published_ms = excluded.published_ms, valid_until_ms = excluded.valid_until_ms, is_withdrawn = false,"
+        " version = board_beds.version + 1, published_version = board_beds.version + 1 RETURNING version",
         *(row.bed_id, room_id, row.hospital, row.kinds, row.place.lat, row.place.lon, row.place.area, row.note),
         *(row.published_by, row.published_ms, row.valid_until_ms),
     )
+    return version
 
 
 async def set_free(connection: Connection, bed_id: str, free: int) -> None:
@@ -190,7 +256,9 @@ async def set_free(connection: Connection, bed_id: str, free: int) -> None:
 
 
 async def withdraw_bed(connection: Connection, bed_id: str) -> None:
-    await connection.execute("UPDATE board_beds SET is_withdrawn = true WHERE bed_id = $1", bed_id)
+    await connection.execute(
+        "UPDATE board_beds SET is_withdrawn = true, version = version + 1 WHERE bed_id = $1", bed_id
+    )
     await connection.execute("UPDATE board_places SET is_open = false WHERE bed_id = $1", bed_id)
 
 
@@ -198,13 +266,15 @@ async def withdraw_bed(connection: Connection, bed_id: str) -> None:
 
 _REQUEST: Final = """
 SELECT r.request_id, r.patient, r.severity, r.needs, r.lat, r.lon, r.area, r.note, r.requested_by, r.created_ms,
-       r.deadline_ms, r.state, r.owner, r.waiting_since_ms, r.tier, r.due_ms, r.closed_ms, a.bed_id
+       r.deadline_ms, r.state, r.owner, r.waiting_since_ms, r.tier, r.due_ms, r.closed_ms, a.bed_id,
+       a.assignment_id, b.hospital
 FROM board_requests r
 LEFT JOIN board_assignments a ON a.request_id = r.request_id AND a.ended_ms IS NULL
+LEFT JOIN board_beds b ON b.bed_id = a.bed_id
 """
 
 
-def _request(row: Record) -> RequestRow:
+def _request(row: Iterable[Any]) -> RequestRow:
     request_id, patient, severity, needs, lat, lon, area, *rest = row
     return RequestRow(request_id, patient, severity, needs, Place(lat, lon, area), *rest)
 
@@ -214,10 +284,35 @@ async def request(reads: Reads, room_id: str, request_id: str) -> RequestRow | N
     return _request(rows[0]) if rows else None
 
 
+async def request_and_board(reads: Reads, room_id: str, request_id: str) -> tuple[RequestRow, Board] | None:
+    rows = await reads.fetch(
+        f"SELECT found.*, b.title, 'board ' || coalesce(b.audited_as, b.room_id) AS subject FROM ({_REQUEST}"
+        " WHERE r.room_id = $1 AND r.request_id = $2) AS found, boards b WHERE b.room_id = $1",
+        *(room_id, request_id),
+    )
+    if not rows:
+        return None
+    *row, title, subject = rows[0]
+    return _request(row), Board(title, subject)
+
+
+async def open_requests(
+    reads: Reads, room_id: str, states: Sequence[str], after: tuple[bool, int, str], count: int
+) -> list[RequestRow]:
+    """Those not closed: the unanswered come first, of these who waits longest. after: (is answered, since, id)."""
+    rows = await reads.fetch(
+        f"{_REQUEST} WHERE r.room_id = $1 AND r.state = ANY($2) AND r.state <> 'closed'"
+        " AND (r.due_ms IS NULL, r.waiting_since_ms, r.request_id) > ($3, $4, $5)"
+        " ORDER BY r.due_ms IS NULL, r.waiting_since_ms, r.request_id LIMIT $6",
+        *(room_id, states, *after, count),
+    )
+    return [_request(row) for row in rows]
+
+
 async def requests(
     reads: Reads, room_id: str, states: Sequence[str], after: tuple[int, str], count: int
 ) -> list[RequestRow]:
-    """Who waits longest comes first."""
+    """By when their wait began."""
     rows = await reads.fetch(
         f"{_REQUEST} WHERE r.room_id = $1 AND r.state = ANY($2) AND (r.waiting_since_ms, r.request_id) > ($3, $4)"
         " ORDER BY r.waiting_since_ms, r.request_id LIMIT $5",
@@ -226,11 +321,14 @@ async def requests(
     return [_request(row) for row in rows]
 
 
-async def open_count(reads: Reads, room_id: str) -> int:
+async def open_of(reads: Reads, room_id: str, patient: str) -> tuple[int, str | None]:
+    """(how many requests are open and nobody has arrived, the open one of this patient)."""
     rows = await reads.fetch(
-        "SELECT count(*) AS n FROM board_requests WHERE room_id = $1 AND state <> 'closed'", room_id
+        "SELECT (SELECT count(*) FROM board_requests WHERE room_id = $1 AND state <> 'closed' AND state <> 'arrived'),"
+        " (SELECT request_id FROM board_requests WHERE room_id = $1 AND patient = $2 AND state <> 'closed')",
+        *(room_id, patient),
     )
-    return int(rows[0]["n"])
+    return rows[0][0], rows[0][1]
 
 
 async def put_request(connection: Connection, room_id: str, row: RequestRow) -> None:
@@ -242,15 +340,25 @@ async def put_request(connection: Connection, room_id: str, row: RequestRow) -> 
         *(row.note, row.requested_by, row.created_ms, row.deadline_ms, row.state, row.owner, row.waiting_since_ms),
         *(row.tier, row.due_ms),
     )
-    await begin_wait(connection, room_id, row.request_id, row.waiting_since_ms)
+    await begin_waits(connection, room_id, [row])
 
 
-async def set_request(connection: Connection, row: RequestRow) -> None:
-    """Writes what changes in the course of a request."""
+async def set_requests(connection: Connection, rows: Sequence[RequestRow]) -> None:
+    """Writes what changes in the course of requests, of many in one statement."""
     await connection.execute(
-        "UPDATE board_requests SET state = $2, owner = $3, waiting_since_ms = $4, tier = $5, due_ms = $6,"
-        " closed_ms = $7 WHERE request_id = $1",
-        *(row.request_id, row.state, row.owner, row.waiting_since_ms, row.tier, row.due_ms, row.closed_ms),
+        "UPDATE board_requests r SET state = n.state, owner = n.owner, waiting_since_ms = n.waiting_since_ms,"
+        " deadline_ms = n.deadline_ms, tier = n.tier, due_ms = n.due_ms, closed_ms = n.closed_ms"
+        " FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::integer[], $7::bigint[],"
+        " $8::bigint[]) AS n (request_id, state, owner, waiting_since_ms, deadline_ms, tier, due_ms, closed_ms)"
+        " WHERE r.request_id = n.request_id",
+        [row.request_id for row in rows],
+        [row.state for row in rows],
+        [row.owner for row in rows],
+        [row.waiting_since_ms for row in rows],
+        [row.deadline_ms for row in rows],
+        [row.tier for row in rows],
+        [row.due_ms for row in rows],
+        [row.closed_ms for row in rows],
     )
 
 
@@ -262,45 +370,49 @@ async def due(reads: Reads, now_ms: int, count: int) -> list[tuple[str, str]]:
     return [(row["room_id"], row["request_id"]) for row in rows]
 
 
+async def postpone(connection: Connection, request_ids: Sequence[str], now_ms: int) -> None:
+    """Lets what cannot be escalated now stand back, lest it keep others waiting."""
+    await connection.execute(
+        "UPDATE board_requests SET due_ms = $3 WHERE request_id = ANY($1) AND due_ms <= $2",
+        *(list(request_ids), now_ms, now_ms + limits.BOARD_RETRY_SECONDS * 1_000),
+    )
+
+
 # --- assignments and waits ---
 
 
-async def hold(connection: Connection, request_id: str, bed_id: str, user_id: str, now_ms: int) -> bool:
-    """Gives the request one open place of the bed. False where none is left."""
+async def hold(connection: Connection, request_id: str, bed_id: str, user_id: str, now_ms: int) -> int | None:
+    """Gives the request one open place of the bed: the offer's id. None where no place is left."""
     try:
-        done = await connection.execute(
+        offer_id: int | None = await connection.fetchval(
             "INSERT INTO board_assignments (request_id, bed_id, place, assigned_by, assigned_ms)"
             " SELECT $1, p.bed_id, p.place, $3, $4 FROM board_places p WHERE p.bed_id = $2 AND p.is_open"
             " AND NOT EXISTS (SELECT FROM board_assignments a WHERE a.bed_id = p.bed_id AND a.place = p.place"
-            " AND a.ended_ms IS NULL) ORDER BY p.place LIMIT 1",
+            " AND a.ended_ms IS NULL) ORDER BY p.place LIMIT 1 RETURNING assignment_id",
             *(request_id, bed_id, user_id, now_ms),
         )
     except UniqueViolation:
-        return False
-    return bool(done == "INSERT 0 1")
+        return None
+    return offer_id
 
 
 async def release(
-    connection: Connection, request_id: str, ending: str, reason: str, now_ms: int, *, is_used: bool
+    connection: Connection, request_ids: Sequence[str], ending: str, reason: str, now_ms: int, *, is_used: bool
 ) -> None:
-    """Ends what the request holds. is_used: somebody lay in it, so the hospital says when it is free again."""
-    rows = await connection.fetch(
-        "UPDATE board_assignments SET ended_ms = $2, ending = $3, reason = $4"
-        " WHERE request_id = $1 AND ended_ms IS NULL RETURNING bed_id, place",
-        *(request_id, now_ms, ending, reason),
+    """Ends what the requests hold. is_used: somebody lay in it, so the hospital says when it is free again."""
+    await connection.execute(
+        "WITH ended AS (UPDATE board_assignments SET ended_ms = $2, ending = $3, reason = $4"
+        " WHERE request_id = ANY($1) AND ended_ms IS NULL RETURNING bed_id, place)"
+        " UPDATE board_places p SET is_open = p.is_open AND NOT $5 FROM ended"
+        " WHERE p.bed_id = ended.bed_id AND p.place = ended.place",
+        *(list(request_ids), now_ms, ending, reason, is_used),
     )
-    for row in rows if is_used else ():
-        await connection.execute(
-            "UPDATE board_places SET is_open = false WHERE bed_id = $1 AND place = $2", row["bed_id"], row["place"]
-        )
 
 
-async def holders(reads: Reads, bed_id: str) -> list[str]:
-    """Requests that hold a place of the bed."""
-    rows = await reads.fetch(
-        "SELECT request_id FROM board_assignments WHERE bed_id = $1 AND ended_ms IS NULL ORDER BY place", bed_id
-    )
-    return [row["request_id"] for row in rows]
+async def on_their_way(reads: Reads, bed_id: str) -> list[RequestRow]:
+    """Requests that hold a place of the bed, and nobody has arrived."""
+    rows = await reads.fetch(f"{_REQUEST} WHERE a.bed_id = $1 AND r.state <> 'arrived' ORDER BY a.place", bed_id)
+    return [_request(row) for row in rows]
 
 
 async def refused_beds(reads: Reads, request_id: str) -> set[str]:
@@ -311,12 +423,15 @@ async def refused_beds(reads: Reads, request_id: str) -> set[str]:
     return {row["bed_id"] for row in rows}
 
 
-async def begin_wait(connection: Connection, room_id: str, request_id: str, began_ms: int) -> None:
-    """A wait that begins, or goes on because its bed was lost."""
+async def begin_waits(connection: Connection, room_id: str, rows: Sequence[RequestRow]) -> None:
+    """Waits that begin, or go on because their bed was lost."""
     await connection.execute(
-        "INSERT INTO board_waits (request_id, began_ms, room_id) VALUES ($1, $2, $3)"
+        "INSERT INTO board_waits (request_id, began_ms, room_id) SELECT n.*, $3"
+        " FROM unnest($1::text[], $2::bigint[]) AS n (request_id, began_ms)"
         " ON CONFLICT (request_id, began_ms) DO UPDATE SET took_ms = NULL",
-        *(request_id, began_ms, room_id),
+        [row.request_id for row in rows],
+        [row.waiting_since_ms for row in rows],
+        room_id,
     )
 
 
@@ -347,11 +462,27 @@ async def waiting_since(reads: Reads, room_id: str) -> list[int]:
 # --- who looked ---
 
 
-async def note_access(connection: Connection, room_id: str, user_id: str, what: str, day: int) -> None:
+class Look(msgspec.Struct, frozen=True, order=True):
+    """That somebody looked at something, on a day since the epoch."""
+
+    room_id: str
+    user_id: str
+    what: str
+    day: int
+
+
+async def note_access(connection: Connection, looks: Mapping[Look, int]) -> None:
+    """Counts them. In one order everywhere, lest two workers wait for each other."""
+    ordered = sorted(looks)
     await connection.execute(
-        "INSERT INTO board_access (room_id, user_id, what, day, times) VALUES ($1, $2, $3, $4, 1)"
-        " ON CONFLICT (room_id, day, user_id, what) DO UPDATE SET times = board_access.times + 1",
-        *(room_id, user_id, what, day),
+        "INSERT INTO board_access (room_id, user_id, what, day, times)"
+        " SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[])"
+        " ON CONFLICT (room_id, day, user_id, what) DO UPDATE SET times = board_access.times + excluded.times",
+        [look.room_id for look in ordered],
+        [look.user_id for look in ordered],
+        [look.what for look in ordered],
+        [look.day for look in ordered],
+        [looks[look] for look in ordered],
     )
 
 
@@ -371,8 +502,3 @@ async def sweep(connection: Connection, now_ms: int) -> None:
         " WHERE closed_ms < $1 AND patient <> ''",
         now_ms - limits.BOARD_KEPT_DAYS * 86_400_000,
     )
-
-
-async def is_member(reads: Reads, room_id: str, user_id: str) -> bool:
-    sql = "SELECT FROM members WHERE room_id = $1 AND user_id = $2 AND membership = 'join'"
-    return bool(await reads.fetch(sql, room_id, user_id))
