@@ -12,6 +12,7 @@ from bongsu.config import Settings
 from bongsu.core import creation, limits, versions
 from bongsu.core.errors import Refusal
 from bongsu.core.events import MESSAGE, Draft
+from bongsu.core.json import JsonObject
 from bongsu.core.tiers import Level
 from bongsu.main import open_worker
 from bongsu.rooms.batch import RoomBatch
@@ -282,20 +283,25 @@ async def test_rows_and_events_are_kept_together_or_not_at_all(dsn: str, tmp_pat
         assert await worker.database.fetchval(sql, room_id, MESSAGE) == 2
 
 
-async def test_nothing_is_said_while_messages_come_first(dsn: str, tmp_path: Path) -> None:
+async def test_only_who_must_act_is_called_while_messages_come_first(dsn: str, tmp_path: Path) -> None:
     settings = Settings(dsn=dsn, data=tmp_path, server_name="test.example", shedding=False)
     async with open_worker(settings, lambda _: None) as worker:
         worker.shedding.level = int(Level.SERVICES)
-        sender = f"@s{secrets.token_hex(4)}:x"
-        nobody = Post(sender=sender, user_id="@nobody:test.example", content={"msgtype": "m.text", "body": "x"})
-        await worker.database.write(lambda connection: outbox.put(connection, [nobody]))
+        sender, caller = f"@s{secrets.token_hex(4)}:x", f"@c{secrets.token_hex(4)}:x"
+        content: JsonObject = {"msgtype": "m.text", "body": "x"}
+        nobody = Post(sender=sender, user_id="@nobody:test.example", content=content)
+        called = Post(sender=caller, user_id="@nobody:test.example", content=content, priority=outbox.CALLING)
+        await worker.database.write(lambda connection: outbox.put(connection, [nobody, called]))
         worker.poster.hurry()
-        await asyncio.sleep(3 * limits.OUTBOX_LOOK_SECONDS)
         tries = "SELECT tries FROM outbox WHERE sender = $1"
+        async with asyncio.timeout(20):
+            while await worker.database.fetchval(tries, caller) is not None:  # it can never be posted, and goes
+                await asyncio.sleep(0.1)
+        await asyncio.sleep(3 * limits.OUTBOX_LOOK_SECONDS)
         assert await worker.database.fetchval(tries, sender) == 0
         worker.shedding.level = int(Level.CALM)
         async with asyncio.timeout(20):
-            while await worker.database.fetchval(tries, sender) is not None:  # it can never be posted, and goes
+            while await worker.database.fetchval(tries, sender) is not None:
                 await asyncio.sleep(0.1)
 
 

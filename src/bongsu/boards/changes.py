@@ -156,7 +156,12 @@ async def _tell(batch: RoomBatch, room: WorkingRoom, text: str, fields: JsonObje
     listed = await table.listed(batch.connection, room.room_id, outside) if outside else set()
     content = {**fields, "room_id": room.room_id}
     posts = [
-        Post(sender=speaker(batch.server_name), user_id=each, content=_message(batch, text, content, [each]).content)
+        Post(
+            sender=speaker(batch.server_name),
+            user_id=each,
+            content=_message(batch, text, content, [each]).content,
+            priority=outbox.CALLING,
+        )
         for each in to
         if each not in outside or each in listed
     ]

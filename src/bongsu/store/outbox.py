@@ -14,6 +14,7 @@ from bongsu.core.events import MESSAGE
 from bongsu.core.json import JsonObject, decode, encode
 from bongsu.store.database import Connection, Database
 
+CALLING: Final = -1  # somebody must act now, and nobody else does
 URGENT: Final = 0  # what somebody has to act on, or waits for
 ANNOUNCED: Final = 1  # what many are told
 REMOVE: Final = "DELETE FROM outbox WHERE outbox_id = $1"
@@ -26,7 +27,7 @@ ON CONFLICT (sender, user_id) DO UPDATE SET room_id = excluded.room_id
 class Post(msgspec.Struct, frozen=True, kw_only=True):
     """An event from `sender` (a service's user id) into a room, or to one person in a room of the two.
 
-    priority: what is URGENT is said before what is ANNOUNCED, and otherwise each in its order.
+    priority: a lower one is said first, and each in its order otherwise. CALLING is said under pressure, too.
     """
 
     sender: str
@@ -74,24 +75,26 @@ class Outbox:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def any_due(self) -> bool:
-        return bool(await self._database.fetchval("SELECT 1 FROM outbox WHERE due_at <= now() LIMIT 1"))
+    async def any_due(self, priority_max: int = ANNOUNCED) -> bool:
+        sql = "SELECT 1 FROM outbox WHERE due_at <= now() AND priority <= $1 LIMIT 1"
+        return bool(await self._database.fetchval(sql, priority_max))
 
-    async def claim(self, count: int) -> list[tuple[int, int]]:
+    async def claim(self, count: int, priority_max: int = ANNOUNCED) -> list[tuple[int, int]]:
         """(outbox id, how many tries this is), oldest first.
 
         What goes to the same place waits until what came before it is said, unless that has failed for long.
         """
         rows = await self._database.write(
             lambda connection: connection.fetch(
-                "WITH due AS (SELECT outbox_id FROM outbox o WHERE due_at <= now() AND NOT EXISTS"
+                "WITH due AS (SELECT outbox_id FROM outbox o WHERE due_at <= now() AND priority <= $4"
+                " AND NOT EXISTS"
                 " (SELECT 1 FROM outbox e WHERE e.sender = o.sender AND coalesce(e.user_id, e.room_id)"
                 " = coalesce(o.user_id, o.room_id) AND e.outbox_id < o.outbox_id AND e.priority <= o.priority"
                 " AND e.tries < $3)"
                 " ORDER BY priority, outbox_id LIMIT $1 FOR UPDATE OF o SKIP LOCKED)"
                 " UPDATE outbox o SET due_at = now() + $2::float8 * interval '1 s', tries = tries + 1 FROM due"
                 " WHERE o.outbox_id = due.outbox_id RETURNING o.outbox_id, tries",
-                *(count, limits.OUTBOX_CLAIM_SECONDS, limits.OUTBOX_TRIES_IN_ORDER_MAX),
+                *(count, limits.OUTBOX_CLAIM_SECONDS, limits.OUTBOX_TRIES_IN_ORDER_MAX, priority_max),
             )
         )
         return sorted((row["outbox_id"], row["tries"]) for row in rows)

@@ -13,7 +13,7 @@ from bongsu.core.errors import Refusal
 from bongsu.store import notices
 from bongsu.store.committer import Committer
 from bongsu.store.database import REFUSED, Connection, Database
-from bongsu.store.outbox import Outbox
+from bongsu.store.outbox import ANNOUNCED, CALLING, Outbox
 from bongsu.workflow.posting import PostOne
 
 log = structlog.get_logger(__name__)
@@ -24,7 +24,7 @@ POSTED = Counter("bongsu_outbox_total", "What services said", ["outcome"])
 class Poster:
     """run() for ever; hurry() when this worker has put something in. names: of the services' accounts, by user id.
 
-    is_pressed: messages come first, and nothing is said now. Otherwise it takes half of the time of commits at most.
+    is_pressed: messages come first, and only who must act now is called. It takes half of the time of commits at most.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Poster:
         while True:
             self._news.clear()
             try:
-                while not self._is_pressed() and await self._outbox.any_due() and await self._some():
+                while await self._outbox.any_due(self._said_now()) and await self._some():
                     pass
             except (Refusal, *REFUSED) as error:
                 log.warning("outbox_waits", error=repr(error))
@@ -62,11 +62,14 @@ class Poster:
                 async with asyncio.timeout(limits.OUTBOX_LOOK_SECONDS):
                     await self._news.wait()
 
+    def _said_now(self) -> int:
+        return CALLING if self._is_pressed() else ANNOUNCED
+
     async def _some(self) -> bool:
         if not self._has_accounts:
             await self._database.write(self._make_accounts)
             self._has_accounts = True
-        claimed = await self._outbox.claim(limits.OUTBOX_AT_ONCE_MAX)
+        claimed = await self._outbox.claim(limits.OUTBOX_AT_ONCE_MAX, self._said_now())
         began = time.monotonic()
         await asyncio.gather(*(self._post(outbox_id, tries) for outbox_id, tries in claimed))
         await asyncio.sleep(min(time.monotonic() - began, limits.OUTBOX_LOOK_SECONDS))
