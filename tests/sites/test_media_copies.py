@@ -241,11 +241,16 @@ async def test_the_scrub_finds_what_went_bad_and_repairs_it(sites: Three) -> Non
     data = secrets.token_bytes(100_000)
     await sites.upload("seoul", data)
     await sites.everywhere(data)
-    _damage(sites["daejeon"].file(data))
-    sites["busan"].file(data).unlink()
+    await _hurt(sites, data, lambda: _damage(sites["daejeon"].file(data)))
+    assert await sites["daejeon"].metric('bongsu_media_checked_total{found="broken"}') >= 1
+    await _hurt(sites, data, sites["busan"].file(data).unlink)  # alone: who looks for it elsewhere finds damage, too
+
+
+async def _hurt(sites: Three, data: bytes, hurt: Callable[[], None]) -> None:
+    """And until the scrub, whose turn is now, has mended it."""
+    hurt()
     await sites.admin.execute("UPDATE blob_copies SET due_at = now() WHERE sha256 = $1", bytes.fromhex(_name(data)))
     await sites.everywhere(data)
-    assert await sites["daejeon"].metric('bongsu_media_checked_total{found="broken"}') >= 1
 
 
 async def test_files_from_before_there_were_sites_come_to_all(sites: Three) -> None:
