@@ -26,3 +26,14 @@ async def dsn() -> AsyncIterator[str]:
             yield address
         finally:
             await postgres.stop()
+
+
+@pytest.fixture
+async def two(dsn: str) -> AsyncIterator[tuple[Database, Database]]:
+    """Two workers' views of one database."""
+    both = (Database(dsn, connections_max=6), Database(dsn, connections_max=6))
+    for database in both:
+        await database.open()
+    yield both
+    for database in both:
+        await database.close()

@@ -41,17 +41,6 @@ def now_ms() -> int:
 LEDGER = Ledger("@bookings:x", now_ms)
 
 
-@pytest.fixture
-async def two(dsn: str) -> AsyncIterator[tuple[Database, Database]]:
-    """Two workers' views of one database."""
-    both = (Database(dsn, connections_max=6), Database(dsn, connections_max=6))
-    for database in both:
-        await database.open()
-    yield both
-    for database in both:
-        await database.close()
-
-
 async def published(database: Database, capacity: int, **more: Any) -> Offer:
     made: dict[str, Any] = {
         "offer_id": f"o{secrets.token_hex(8)}",

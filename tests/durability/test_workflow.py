@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
@@ -27,17 +26,6 @@ from bongsu.workflow.together import Together
 
 TIMERS = 60
 NOW = 1_000_000
-
-
-@pytest.fixture
-async def two(dsn: str) -> AsyncIterator[tuple[Database, Database]]:
-    """Two workers' views of one database."""
-    both = (Database(dsn, connections_max=4), Database(dsn, connections_max=4))
-    for database in both:
-        await database.open()
-    yield both
-    for database in both:
-        await database.close()
 
 
 def said(sender: str, body: str) -> Post:
