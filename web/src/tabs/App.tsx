@@ -5,13 +5,15 @@ import { explain } from '../ui/errors'
 import { Icon, type IconName } from '../ui/Icon'
 import { live } from '../ui/live'
 import { bannerText } from '../ui/phrases'
-import { go, openRoom, route, type Tab } from '../ui/route'
+import { go, isOnStage, openRoom, route, type Tab } from '../ui/route'
 import { Said, say } from '../ui/say'
 import { badge, dress, t } from '../ui/settings'
 import { Chats } from './Chats'
 import { Friends } from './Friends'
 import { More } from './More'
+import { Page } from './Page'
 import { Room } from './Room'
+import { Services } from './Services'
 import { SignIn } from './SignIn'
 
 export function App(): JSX.Element {
@@ -31,7 +33,7 @@ export function App(): JSX.Element {
 
 function Frame(): JSX.Element {
   return (
-    <div class="frame" classList={{ 'in-room': route().room !== undefined }}>
+    <div class="frame" classList={{ 'in-room': isOnStage(route()) }}>
       <Banner />
       <TabBar />
       <main class="pane">
@@ -42,15 +44,21 @@ function Frame(): JSX.Element {
           <Match when={route().tab === 'chats'}>
             <Chats />
           </Match>
+          <Match when={route().tab === 'services'}>
+            <Services />
+          </Match>
           <Match when={route().tab === 'more'}>
             <More />
           </Match>
         </Switch>
       </main>
       <Show when={route().join}>{(address) => <Join address={address()} />}</Show>
-      <Show when={route().room} keyed fallback={<Nothing />}>
-        {(room) => <Room id={room} />}
-      </Show>
+      <Switch fallback={<Nothing />}>
+        <Match when={route().room} keyed>
+          {(room) => <Room id={room} />}
+        </Match>
+        <Match when={route().page}>{(page) => <Page path={page()} />}</Match>
+      </Switch>
     </div>
   )
 }
@@ -111,6 +119,7 @@ function Banner(): JSX.Element {
 const TABS: readonly { tab: Tab; icon: IconName }[] = [
   { tab: 'friends', icon: 'friends' },
   { tab: 'chats', icon: 'chats' },
+  { tab: 'services', icon: 'services' },
   { tab: 'more', icon: 'more' },
 ]
 

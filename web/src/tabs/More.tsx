@@ -23,13 +23,6 @@ export function More(): JSX.Element {
         <Display />
         <Sessions />
         <section class="group">
-          <p>
-            <a href="/status" target="_blank" rel="noreferrer">
-              {t().status}
-            </a>
-          </p>
-        </section>
-        <section class="group">
           <button type="button" class="plain wide" onClick={() => setLeaving(true)}>
             {t().signOut}
           </button>

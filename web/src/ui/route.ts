@@ -1,25 +1,32 @@
 import { createSignal } from 'solid-js'
 
-export type Tab = 'friends' | 'chats' | 'more'
+export type Tab = 'friends' | 'chats' | 'services' | 'more'
 
 export interface Route {
   tab: Tab
   room?: string
+  /** a page of a service, and what it shows: its name in tabs/pages.ts, then ids */
+  page?: readonly string[]
   /** an invitation link was opened: the room's address */
   join?: string
 }
 
 const BASE = '/app/'
-const TABS: readonly Tab[] = ['friends', 'chats', 'more']
+const TABS: readonly Tab[] = ['friends', 'chats', 'services', 'more']
 
 export function routeOf(path: string, before: Tab = 'chats'): Route {
-  const [first = '', second] = path.slice(BASE.length).split('/')
+  const [first = '', second, ...rest] = path.slice(BASE.length).split('/')
   if (first === 'room' && second) return { tab: before, room: decodeURIComponent(second) }
+  if (first === 'service' && second) return { tab: before, page: [second, ...rest].map(decodeURIComponent) }
   if (first === 'join' && second) return { tab: 'chats', join: decodeURIComponent(second) }
   return { tab: TABS.find((tab) => tab === first) ?? 'chats' }
 }
 
-const pathOf = (route: Route): string => BASE + (route.room ? `room/${encodeURIComponent(route.room)}` : route.tab)
+export function pathOf(route: Route): string {
+  if (route.room) return `${BASE}room/${encodeURIComponent(route.room)}`
+  if (route.page) return `${BASE}service/${route.page.map(encodeURIComponent).join('/')}`
+  return BASE + route.tab
+}
 
 const [route, setRoute] = createSignal<Route>(routeOf(location.pathname))
 export { route }
@@ -27,14 +34,18 @@ export { route }
 /** An address by which others may join. */
 export const joinLink = (room: string): string => `${location.origin}${BASE}join/${encodeURIComponent(room)}`
 
-/** From one room to another replaces the page in the history, so that “back” leads to the list. */
+export const isOnStage = ({ room, page }: Route): boolean => room !== undefined || page !== undefined
+
+/** From one room or page to another replaces the page in the history, so that “back” leads to the list. */
 export function go(next: Route): void {
-  const isSwitch = route().room !== undefined && next.room !== undefined
+  const isSwitch = isOnStage(route()) && isOnStage(next)
   history[isSwitch ? 'replaceState' : 'pushState'](null, '', pathOf(next))
   setRoute(next)
 }
 
 export const openRoom = (room: string): void => go({ tab: route().tab, room })
+
+export const openPage = (...page: string[]): void => go({ tab: route().tab, page })
 
 export function closeRoom(): void {
   go({ tab: route().tab })

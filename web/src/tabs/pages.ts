@@ -1,0 +1,19 @@
+import type { Component } from 'solid-js'
+import type { IconName } from '../ui/Icon'
+
+export interface PageProps {
+  /** what stands in the address after the page's name */
+  ids: readonly string[]
+}
+
+export interface ServicePage {
+  icon: IconName
+  title: () => string
+  /** Loaded when it is opened first: what nobody opens costs nobody a byte. */
+  view: Component<PageProps>
+  /** not in the list of services: it is opened from a room, or from another page */
+  isHidden?: true
+}
+
+/** Each page of a service, by its name in the address. A new one finds its place here: `view: lazy(() => import(…))`. */
+export const PAGES: Readonly<Record<string, ServicePage>> = {}
