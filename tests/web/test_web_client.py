@@ -5,99 +5,21 @@ Left out by name where Node, its modules or Chromium are not there.
 
 import asyncio
 import gzip
-import json
 import re
-import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
 
-from tests.server import Server, data_folder, free_port
+from tests.web.conftest import WEB, Chromium, Saw, Sites, converse, require
 
-pytestmark = pytest.mark.xdist_group("web")  # one conversation for the whole file, whoever runs the tests
-ROOT = Path(__file__).parents[2]
-WEB = ROOT / "web"
-DIST = ROOT / "src/bongsu/web/dist"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.xdist_group("web")  # one server and one browser for the whole folder, whoever runs the tests
 FIRST_LOAD_BYTES_MAX = 120 * 1024
-RUN_SECONDS_MAX = 90.0
-Saw = Callable[[str], Any]
-Sites = tuple[Server, Server]
-
-
-def _require(*, browser: bool) -> None:
-    if not (WEB / "node_modules").is_dir() or shutil.which("node") is None:
-        pytest.skip("the web client's modules are not installed: it needs Node 20 or newer")
-    if not (DIST / "index.html").is_file():
-        pytest.fail("the web client is not built: run `make test`, or `make web`", pytrace=False)
-    if browser and CHROMIUM is None:
-        pytest.skip("there is no Chromium: the web client's conversation is left out")
 
 
 @pytest.fixture(scope="module")
-def sites() -> Iterator[Sites]:
-    """Two workers on one database, each told the public addresses of both; either may be killed."""
-    ports = (free_port(), free_port())
-    told = ",".join(f"http://127.0.0.1:{port}" for port in ports)
-    with data_folder() as data_dir:
-        first, second = (Server(data_dir, "--public-sites", told, port=port) for port in ports)
-        for server in (first, second):
-            server.launch()
-            server.wait_ready()
-        yield first, second
-
-
-@pytest.fixture(scope="module")
-async def saw(sites: Sites) -> Saw:
-    """What a step of the conversation reported."""
-    _require(browser=True)
-    steps, errors = await _converse(sites)
-
-    def saw(step: str) -> Any:
-        assert step in steps, f"{step} was not reported\n{errors}"
-        return steps[step]
-
-    return saw
-
-
-async def _converse(sites: Sites) -> tuple[dict[str, Any], str]:
-    pipe = asyncio.subprocess.PIPE
-    command = ("node", str(WEB / "e2e/talk.mjs"), sites[0].base_url, str(CHROMIUM))
-    process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe)
-    steps: dict[str, Any] = {}
-    try:
-        async with asyncio.timeout(RUN_SECONDS_MAX):
-            await _follow(process, sites, steps)
-            assert process.stderr is not None
-            return steps, (await process.stderr.read()).decode()
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
-async def _follow(process: asyncio.subprocess.Process, sites: Sites, steps: dict[str, Any]) -> None:
-    assert process.stdin is not None
-    assert process.stdout is not None
-    async for line in process.stdout:
-        said = json.loads(line)
-        if "ask" in said:
-            await asyncio.to_thread(_do, said["ask"], sites)
-            process.stdin.write(b"done\n")
-            await process.stdin.drain()
-        else:
-            steps[said["step"]] = said["saw"]
-
-
-def _do(asked: str, sites: Sites) -> None:
-    if asked == "start":
-        for server in sites:
-            server.restart()
-    else:
-        sites[asked == "kill second"].kill()
+async def saw(sites: Sites, chromium: Chromium) -> Saw:
+    return await converse("talk", sites, chromium)
 
 
 @pytest.fixture
@@ -215,7 +137,7 @@ async def test_no_script_failed_and_none_was_refused(saw: Saw) -> None:
 
 async def test_the_first_load_is_small(sites: Sites, client: aiohttp.ClientSession) -> None:
     """Every script and style that the page names, as they go over the wire."""
-    _require(browser=False)
+    require(browser=False)
     async with client.get(f"{sites[0].base_url}/app/", headers={"accept-encoding": "gzip"}) as answer:
         page = gzip.decompress(await answer.read()).decode()
     names = re.findall(r'(?:src|href)="(/app/assets/[^"]+)"', page)
@@ -230,7 +152,7 @@ async def test_the_first_load_is_small(sites: Sites, client: aiohttp.ClientSessi
 
 
 async def test_every_page_of_the_app_is_the_app(sites: Sites, client: aiohttp.ClientSession) -> None:
-    _require(browser=False)
+    require(browser=False)
     for path in ("/app/", "/app/chats", "/app/room/%21a%3Atest.example"):
         async with client.get(sites[0].base_url + path, headers={"accept-encoding": "identity"}) as answer:
             assert answer.status == 200
@@ -246,7 +168,7 @@ async def test_every_page_of_the_app_is_the_app(sites: Sites, client: aiohttp.Cl
 
 
 async def test_the_app_knows_other_packings(sites: Sites, client: aiohttp.ClientSession) -> None:
-    _require(browser=False)
+    require(browser=False)
     for encoding in ("br", "gzip"):
         async with client.get(f"{sites[0].base_url}/app/sw.js", headers={"accept-encoding": encoding}) as answer:
             assert answer.headers["content-encoding"] == encoding
@@ -262,7 +184,7 @@ async def test_the_app_knows_other_packings(sites: Sites, client: aiohttp.Client
 
 @pytest.mark.parametrize("script", ["check", "test"])
 async def test_types_and_pure_parts(script: str) -> None:
-    _require(browser=False)
+    require(browser=False)
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec("npm", "run", "--silent", script, cwd=WEB, stdout=pipe, stderr=pipe)
     out, err = await process.communicate()

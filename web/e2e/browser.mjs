@@ -4,8 +4,10 @@ import axe from 'axe-core'
 
 const PATIENCE_MS = 60_000 // on a machine that does other things as well
 
-export async function launch(executablePath) {
-  return chromium.launch({ executablePath, args: ['--no-sandbox'] })
+/** A browser of one's own; or, under its address, one that others use, too. */
+export async function launch(executable) {
+  if (executable.startsWith('ws://')) return chromium.connect(executable)
+  return chromium.launch({ executablePath: executable, args: ['--no-sandbox'] })
 }
 
 export class Person {
