@@ -18,6 +18,13 @@ from bongsu.bookings.lines import Lines
 from bongsu.bookings.offers import Offers
 from bongsu.bookings.places import Places
 from bongsu.bookings.tickets import Tickets
+from bongsu.channels import broadcasts
+from bongsu.channels.broadcasts import Broadcasts
+from bongsu.channels.following import Following
+from bongsu.channels.hearing import Hearing, Refusals
+from bongsu.channels.homes import Homes
+from bongsu.channels.marks import Marks
+from bongsu.channels.sending import Sending as BroadcastSending
 from bongsu.config import Settings
 from bongsu.core import ids, limits, usernames
 from bongsu.core.addresses import networks
@@ -295,8 +302,17 @@ class Worker:
         self.writes = Writes(database, now_ms, self.poster.hurry)
         self.booking = Ledger(bookings, now_ms)
         self.lines = Lines(database, self.booking)
-        handlers: dict[str, Handler] = {**later.handlers(self.booking)}
+        self._serve_channels()
+        handlers: dict[str, Handler] = {**later.handlers(self.booking), broadcasts.BEGIN: self.broadcasts.begin}
         self.clock = Clock(database, handlers, now_ms, self.poster.hurry)
+
+    def _serve_channels(self) -> None:
+        """Their broadcasts, marks, and what people say to them."""
+        database, is_pressed = self.database, self._is_shed(Tier.SERVICE)
+        self.broadcasting = BroadcastSending(database, self.committer, self._new_room_id, now_ms, is_pressed)
+        self.broadcasts = Broadcasts(database, self.writes, now_ms, self.broadcasting.hurry)
+        self.marks = Marks(database, self.writes, now_ms)
+        self.hearing = Hearing(database, self.feed, (Refusals(now_ms),), is_pressed, self.poster.hurry)
 
     def _look_after(self) -> None:
         """How this worker and its sites are."""
@@ -452,6 +468,10 @@ class Worker:
         families = (
             Offers(database, self.booking, writes, tickets),
             Places(database, self.booking, writes, tickets, self.lines, self.poster.hurry, self.settings.server_name),
+            Homes(database, writes, now_ms, self.settings.server_name),
+            Following(database, writes, now_ms),
+            self.marks,
+            self.broadcasts,
         )
         return [route for family in families for route in family.routes()]
 
@@ -532,6 +552,8 @@ class Worker:
             self.load.run(),
             self.poster.run(),
             self.clock.run(),
+            self.broadcasting.run(),
+            self.hearing.run(),
             *((self.pressure.run(),) if self.settings.shedding else ()),
             *self.media.sweeps(),
         )

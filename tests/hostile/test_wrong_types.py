@@ -33,6 +33,7 @@ RIGHT: Mapping[str, tuple[Any, ...]] = {  # the values that a field of a kind ma
     "strings": (["text"],),
     "objects": (),
     "moment": (5, "text"),
+    "picture": ({"key": "value"},),
 }
 
 SECTION = {
@@ -94,6 +95,9 @@ def sections(name: str, fields: Mapping[str, str], kind: str = "object") -> dict
 SLIDING = "/_matrix/client/unstable/org.matrix.simplified_msc3575/sync"
 BOOKINGS = "/_bongsu/v1/bookings"
 BOARD = "/_bongsu/v1/boards/{room_id}"
+CHANNELS = "/_bongsu/v1/channels"
+CHANNEL = f"{CHANNELS}/{{channel_id}}"
+A_POST = {"body": "string", "title": "string", "picture": "string?"}
 FIELDS: Mapping[str, Mapping[str, str]] = {
     f"POST {V3}/login": {
         "type": "string",
@@ -326,6 +330,27 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         f"POST {BOARD}/requests/{{request_id}}/{act}": {"bed_id": "string?", "offer_id": "integer?"}
         for act in ("accept", "arrive")
     },
+    f"POST {CHANNELS}": {"name": "string", "about": "string", "avatar": "string?", "hours": "objects"},
+    f"PUT {CHANNEL}": {"name": "string?", "about": "string?", "avatar": "string?", "hours": "objects?"},
+    f"PUT {CHANNEL}/staff/{{user_id}}": {},
+    f"POST {CHANNEL}/posts": A_POST,
+    f"PUT {CHANNEL}/posts/{{post_id}}": A_POST,
+    f"PUT {CHANNEL}/follow": {
+        "text_version": "string",
+        "advertising": "boolean",
+        "advertising_at_night": "boolean",
+    },
+    f"POST {CHANNEL}/report": {"reason": "string"},
+    f"PUT {CHANNEL}/mark": {"days": "integer"},
+    f"POST {CHANNEL}/broadcasts": {
+        "body": "string",
+        "advertising": "boolean",
+        "starts_at": "moment?",
+        "picture": "picture?",
+        "picture/url": "string",
+        "picture/size": "integer",
+        "buttons": "objects",
+    },
 }
 
 # What a body needs besides, for the field to be looked at.
@@ -342,6 +367,11 @@ BESIDES: Mapping[str, Any] = {
         "data": {"url": "https://push.example/_matrix/push/v1/notify"},
     },
     f"PUT {BOARD}/roles/{{user_id}}": {"role": "observer"},
+    f"POST {CHANNELS}": {"name": "n"},
+    f"POST {CHANNEL}/posts": {"body": "b"},
+    f"PUT {CHANNEL}/posts/{{post_id}}": {"body": "b"},
+    f"PUT {CHANNEL}/follow": {"text_version": "v"},
+    f"POST {CHANNEL}/broadcasts": {"body": "b", "advertising": False},
     f"POST {BOOKINGS}/offers": {"title": "t", "place": "p", "starts_at": "2999-01-01T00:00:00Z", "capacity": 1},
     f"POST {V3}/login": {
         "type": "m.login.password",
@@ -392,6 +422,9 @@ BODILESS = (
     "/_bongsu/confirm",
     "/{booking_id}/confirm",
     "/{offer_id}/close",
+    "/{channel_id}/close",
+    "/{channel_id}/block",
+    "/{broadcast_id}/cancel",
     "/media/v1/create",
     "/v3/upload",
     "/v1/upload",

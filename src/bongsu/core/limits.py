@@ -440,6 +440,40 @@ BOARD_ACCESS_CACHED_MAX = 20_000  # looks that are remembered, or not written do
 BOARD_ACCESS_RETRY_SECONDS = 2.0  # while they cannot be written down
 BOARD_ACCESS_LAST_SECONDS = 5.0  # for writing them down when a worker stops
 
+# --- channels ---
+CHANNEL_NAME_CHARACTERS_MAX = 40  # a line on a telephone's screen
+CHANNEL_ALIKE_LETTERS_MIN = 4  # of two names that differ in one letter: of shorter ones many do by chance
+CHANNEL_ABOUT_CHARACTERS_MAX = 500
+CHANNEL_HOURS_MAX = 14  # entries of opening hours: each day has a break
+CHANNELS_OWNED_MAX = 20  # that are open, of one person: a name that nobody can find is of no use to anybody
+CHANNEL_STAFF_MAX = 200
+CHANNEL_POSTS_MAX = 5_000  # of one channel: two a day for seven years
+CHANNEL_POST_CHARACTERS_MAX = 5_000  # some pages; its title a tenth of it at most
+CHANNEL_TITLE_CHARACTERS_MAX = 100
+CHANNEL_REASON_CHARACTERS_MAX = 500  # of a report
+CHANNEL_MARK_DAYS_MAX = 400  # an operator looks once a year, and has a month for it
+CHANNELS_CERTIFIED_READ_MAX = 5_000  # names that a new one is compared with: a few ms
+CHANNELS_FOLLOWED_MAX = 2_000  # of one person
+BROADCAST_CHARACTERS_MAX = 2_000  # a long letter; the event stays far below its 64 KiB
+BROADCAST_BUTTONS_MAX = 5
+BROADCAST_LABEL_CHARACTERS_MAX = 30
+BROADCAST_URL_CHARACTERS_MAX = 1_000
+BROADCASTS_LIVE_MAX = 20  # of one channel that are scheduled or under way
+BROADCAST_AHEAD_MS = 366 * 86_400_000  # how far ahead one is scheduled: nobody remembers older ones
+BROADCAST_SLICE = 50  # followers who get it together: some 10 ms of a commit that messages wait for
+BROADCAST_ROOMS_AT_ONCE = 5  # rooms made together for whom nothing was said to before: some 5 ms each
+BROADCAST_LEASE_SECONDS = 20.0  # then another worker takes the slice over: longer than a change of primary
+BROADCAST_LOOK_SECONDS = 0.5  # how often a worker looks for one: nobody sees half a second
+BROADCAST_RETRY_MS = 5_000  # until a follower is tried again whom the database could not be written for
+BROADCAST_GIVEN_UP_MS = 86_400_000  # after its beginning, then whoever cannot be written to has not got it
+BROADCAST_COUNTED_SECONDS = 15.0  # who read it is counted at most so often: 100,000 followers cost half a second
+BROADCASTS_COUNTED_MAX = 1_000  # counts that are remembered
+ADVERTISING_HOUR_FROM = 8  # in Korea, where the law forbids advertising from 21:00 to 08:00 without consent to that
+ADVERTISING_HOUR_UNTIL = 21
+CHANNEL_HEARD_POSITIONS = 5_000  # of the stream that are looked through at once for what people say to channels
+CHANNEL_HEARD_MAX = 200  # of it that is worked through in one transaction
+CHANNEL_HEARD_SECONDS = 0.5  # how often a worker looks
+
 # --- mail ---
 MAIL_ADDRESS_BYTES_MAX = 254  # what mail servers take (RFC 5321)
 MAIL_ADDRESSES_PER_USER_MAX = 20
@@ -497,6 +531,7 @@ RATES = {
     "notifications": (2.0, 30),  # a person: pages of what they were told of
     "book": (2.0, 30),  # a person: offers, bookings and their like; nobody types faster, programs try
     "board": (5.0, 100),  # a person: a coordinator on a bad night assigns a bed every few seconds
+    "channel": (2.0, 60),  # a person: follows, posts and broadcasts; nobody types faster
     "report": (0.05, 20),  # a person: a bad evening has many messages, and a flood of reports helps nobody
 }
 RATE_LEASE_SHARE = 10  # a worker takes a tenth of "at once" from the table and spends it in memory

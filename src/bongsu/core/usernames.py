@@ -9,6 +9,7 @@ from bongsu.core.services import exclusive
 SPEAKER: Final = "server-notices"  # in whose name the server speaks to people
 BOOKINGS: Final = "bookings"  # and services
 BOARDS: Final = "bed-board"
+CHANNEL: Final = "channel-"  # begins the names of channels' accounts
 _RESERVED: Final = frozenset({SPEAKER, BOOKINGS, BOARDS})
 
 
@@ -19,7 +20,7 @@ def new_user_id(username: str, server_name: str) -> str:
     localpart = _lower(username)
     if len(username) > limits.USERNAME_BYTES_MAX or not ids.is_new_localpart(localpart, server_name):
         raise Refusal(400, "M_INVALID_USERNAME", "a user name is made of a-z, 0-9 and . _ = - / +")
-    if localpart in _RESERVED:
+    if localpart in _RESERVED or localpart.startswith(CHANNEL):
         raise exclusive("this user name")
     return ids.user_id(localpart, server_name)
 

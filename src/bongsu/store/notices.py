@@ -31,6 +31,12 @@ async def was_sent(reads: Reads, txn_key: bytes) -> bool:
     return bool(await reads.fetch("SELECT FROM events WHERE txn_key = $1", txn_key))
 
 
+async def event_of(reads: Reads, txn_key: bytes) -> str | None:
+    """The id of the event that was sent with this transaction key."""
+    rows = await reads.fetch("SELECT event_id FROM events WHERE txn_key = $1", txn_key)
+    return rows[0]["event_id"] if rows else None
+
+
 _IS_SOMEBODY: Final = """
 SELECT EXISTS (SELECT 1 FROM users u WHERE user_id = $1 AND (password_hash IS NOT NULL OR service_id IS NOT NULL
     OR EXISTS (SELECT 1 FROM devices d WHERE d.user_id = u.user_id)))

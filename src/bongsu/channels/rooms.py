@@ -1,0 +1,100 @@
+"""The room of a channel and one person: made when something is first said, and shown with the channel's profile."""
+
+from typing import Final
+
+import msgspec
+
+from bongsu.channels.texts import FIELD
+from bongsu.core import creation
+from bongsu.core.errors import Refusal, not_found
+from bongsu.core.events import MEMBER, MESSAGE, Draft
+from bongsu.core.json import JsonObject
+from bongsu.core.versions import RoomVersion
+from bongsu.rooms.batch import RoomBatch, Transaction
+from bongsu.rooms.creation import CreateRoom
+from bongsu.rooms.room import WorkingRoom
+from bongsu.store import notices, outbox, people
+from bongsu.store.batch import Wanted
+
+
+def left() -> Refusal:
+    return Refusal(403, "BONGSU_LEFT", "this person has left the channel's room")
+
+
+class FirstWord(msgspec.Struct, frozen=True, kw_only=True):
+    """What a channel says to a follower with whom it has no room, or one that was not joined. The result: an event id.
+
+    txn_id: whoever says the same again says nothing. new_room_id: for room versions whose ids are not hashes.
+    """
+
+    channel_id: str
+    account: str
+    user_id: str
+    content: JsonObject
+    txn_id: str
+    version: RoomVersion
+    new_room_id: str | None
+
+    def wanted(self) -> Wanted:
+        return Wanted()
+
+    async def run(self, batch: RoomBatch) -> str:
+        if not await people.exists(batch.connection, self.user_id):
+            raise not_found(f"there is no {self.user_id} here, or the account is deactivated")
+        room = await room_with(batch, self)
+        transaction = Transaction(self.account, "", self.txn_id)
+        known = batch.sent(transaction.key(room.room_id, MESSAGE)) or await _sent(batch, transaction, room)
+        if known is not None:
+            return known
+        draft = Draft(type=MESSAGE, sender=self.account, content=self.content)
+        return (await batch.append(room, draft, transaction)).event_id
+
+
+async def _sent(batch: RoomBatch, transaction: Transaction, room: WorkingRoom) -> str | None:
+    if room.base is None:
+        return None  # made in this very commit
+    return await notices.event_of(batch.connection, transaction.key(room.room_id, MESSAGE))
+
+
+async def room_with(batch: RoomBatch, wanted: FirstWord) -> WorkingRoom:
+    """Their room, with the person in it: who follows has asked to be written to. 403 BONGSU_LEFT if they went."""
+    account, user_id = wanted.account, wanted.user_id
+    room_id = _made_now(batch, account, user_id) or await outbox.room_with(batch.connection, account, user_id)
+    if room_id is None:
+        return await _make(batch, wanted)
+    room = await batch.room(room_id)
+    await batch.know_members(room, [user_id])
+    membership = room.membership(user_id)
+    if membership == "invite":
+        await _join(batch, room, user_id)
+    elif membership != "join":
+        raise left()
+    return room
+
+
+_OPTIONS: Final = {"preset": "private_chat", "is_direct": True, "power_level_content_override": {"invite": 50}}
+
+
+async def _make(batch: RoomBatch, wanted: FirstWord) -> WorkingRoom:
+    said = creation.StateInput(FIELD, {"channel_id": wanted.channel_id})
+    options = msgspec.convert(_OPTIONS, creation.Options)
+    options = msgspec.structs.replace(options, initial_state=[said])
+    room_id = await CreateRoom(wanted.account, wanted.version, options, wanted.new_room_id).run(batch)
+    batch.rows.statements.append((outbox.SET_ROOM, (wanted.account, wanted.user_id, room_id)))
+    room = await batch.room(room_id)
+    profile = await people.member_profile(batch.connection, wanted.user_id)
+    invited = {"membership": "invite", "is_direct": True, **profile}
+    await batch.append(room, Draft(type=MEMBER, sender=wanted.account, state_key=wanted.user_id, content=invited))
+    await _join(batch, room, wanted.user_id)
+    return room
+
+
+async def _join(batch: RoomBatch, room: WorkingRoom, user_id: str) -> None:
+    content = {"membership": "join", **await people.member_profile(batch.connection, user_id)}
+    await batch.append(room, Draft(type=MEMBER, sender=user_id, state_key=user_id, content=content))
+
+
+def _made_now(batch: RoomBatch, account: str, user_id: str) -> str | None:
+    """The room of the two, if another operation of this batch has made it."""
+    made = (values for sql, values in batch.rows.statements if sql == outbox.SET_ROOM)
+    return next((str(room) for sender, user, room in made if (sender, user) == (account, user_id)), None)
