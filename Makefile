@@ -1,10 +1,10 @@
-# The only entry points: run, test, check, conformance, bench, drill, lock.
+# The only entry points: run, test, check, conformance, bench, drill, demo-night, lock.
 # The first run fetches what the lock files name, checked against their hashes; after that no network is needed.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run web test check format conformance bench drill lock clean
+.PHONY: help run web test check format conformance bench drill demo-night lock clean
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -23,6 +23,7 @@ help:
 	@echo "make conformance   docs/conformance.md again, from what the tests see; needs the Matrix specification's files"
 	@echo "make bench   measurements"
 	@echo "make drill   three sites under load and a hundred faults, with a report; over an hour (ARGS=\"--faults 5 --messages 0\")"
+	@echo "make demo-night   forty hospitals' bed board through a night in which a data centre burns, to watch (ARGS=\"--minutes 5\")"
 	@echo "make lock    the lock files again, from pyproject.toml"
 
 run: .venv/.run
@@ -32,7 +33,7 @@ run: .venv/.run
 # Tests of three sites and three hosts run one after another.
 WHOLE_MACHINE := $(addprefix tests/,sites/test_lab.py sites/test_page.py sites/test_lapsed_lease.py sites/test_drill.py \
 	sites/test_status_lab.py sites/test_web_lab.py sites/test_down.py sites/test_without_root.py \
-	sites/test_wires_and_disks.py deploy/test_three_hosts.py)
+	sites/test_wires_and_disks.py sites/test_services_in_a_fire.py deploy/test_three_hosts.py)
 
 PYTEST := $(BIN)/python -m pytest
 TESTED := check $(JS)/node_modules/.package-lock.json web
@@ -75,6 +76,13 @@ drill: .venv/.run
 	$(BIN)/bongsu drill --dir $$lab --faults 100 --messages 1000000 --rate 1000 --writers 300 --rooms 24 $(ARGS) \
 	|| { broken=$$?; mkdir -p build/drill; (cd $$lab; cp -r --parents */logs "$(CURDIR)/build/drill"); \
 	  echo "What the sites' programs logged: build/drill" >&2; exit $$broken; }
+
+demo-night: .venv/.run
+	@$(MAKE) --no-print-directory web || echo "The web client could not be built; the night is seen here alone" >&2
+	@lab=$$(mktemp -d /tmp/bongsu-night-XXXXXX); chmod 755 $$lab; \
+	trap "$(BIN)/bongsu lab down --wipe --dir $$lab; rm -rf $$lab" EXIT; \
+	$(BIN)/bongsu lab up --detach --dir $$lab; \
+	$(BIN)/bongsu night --dir $$lab $(ARGS)
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache build $(JS)/node_modules web/node_modules src/bongsu/web/dist

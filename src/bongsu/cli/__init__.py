@@ -20,6 +20,7 @@ _COMMANDS: Final = {
     "demo": "Fill the server with people, rooms and messages to look at.",
     "config": "Show and check the settings.",
     "drill": "Hurt three sites under load, and prove that nothing was lost.",
+    "night": "Forty hospitals' bed board through a night in which a data centre burns, to watch.",
     "doctor": "Find what stands in one site only, and what else is wrong.",
     "incident": "Show and verify the record of incidents.",
     "migrate": "Bring the database to this version's tables.",

@@ -1,0 +1,120 @@
+"""What hangs on the messenger, while the leading site burns: a night of the bed board, a rush for places, a due wait."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import asyncpg
+import pytest
+
+from bongsu.drill.caller import SERVICES, Answer, Caller
+from bongsu.drill.laboratory import LabSites
+from bongsu.drill.night import PASSWORD, Moment, Night, Size
+from bongsu.lab import Lab
+from tests.sites.conftest import in_lab
+from tests.waiting import until
+
+pytestmark = in_lab
+PEOPLE, PLACES = 60, 20
+ANSWERED_SECONDS_MAX = 120.0
+
+
+@pytest.fixture
+async def http(lab: Lab) -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        yield session
+
+
+def caller(http: aiohttp.ClientSession, lab: Lab, number: int = 0) -> Caller:
+    """Somebody whose own site is the one of this number."""
+    urls = [lab.url(site) for site in lab.sites]
+    home = number % len(urls)
+    return Caller(http, urls[home:] + urls[:home], lambda _: None)
+
+
+async def person(http: aiohttp.ClientSession, lab: Lab, name: str, number: int = 0) -> Caller:
+    made = caller(http, lab, number)
+    await made.register(f"{name}-{time.time_ns():x}", PASSWORD)
+    return made
+
+
+async def burn(lab: Lab) -> None:
+    leader = await asyncio.to_thread(lab.leader)
+    assert leader is not None
+    await asyncio.to_thread(lab.fault, "power_off", leader)
+
+
+async def test_a_night_of_the_bed_board_keeps_its_word(lab: Lab) -> None:
+    moments: list[Moment] = []
+    size = Size(hospitals=8, centres=4, patients=40, seconds=30, burns_at=0.3, back_at=0.8)
+    verdict = await Night(LabSites(lab), size, 7, lambda _: None, moments.append).run()
+    assert verdict.is_kept, verdict
+    assert verdict.acknowledged > size.patients
+    assert any(moment.burnt for moment in moments)
+
+
+async def test_every_place_goes_to_one_person_and_everybody_is_answered(
+    lab: Lab, http: aiohttp.ClientSession
+) -> None:
+    provider = await person(http, lab, "provider")
+    body = {"title": "t", "place": "p", "starts_at": time.time_ns() // 1_000_000 + 10**8, "capacity": PLACES}
+    made = await provider.call("POST", f"{SERVICES}/bookings/offers", body)
+    assert made.status == 201, made
+    at = f"{SERVICES}/bookings/offers/{made.body['offer_id']}"
+    people = [await person(http, lab, f"person{number}", number) for number in range(PEOPLE)]
+    asking = [asyncio.create_task(_book(each, at, number)) for number, each in enumerate(people)]
+    await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
+    await burn(lab)
+    async with asyncio.timeout(ANSWERED_SECONDS_MAX):
+        answers = await asyncio.gather(*asking)
+    assert Counter(each.body.get("errcode", each.status) for each in answers) == {
+        201: PLACES,
+        "BONGSU_SOLD_OUT": PEOPLE - PLACES,
+    }
+    booked = [each.body["booking_id"] for each in answers if each.status == 201]
+    assert len(set(booked)) == PLACES
+    mine = [await each.call("GET", f"{SERVICES}/bookings?limit=100") for each in people]
+    assert sum(len(each.body["bookings"]) for each in mine) == PLACES
+
+
+async def _book(someone: Caller, at: str, number: int) -> Answer:
+    """They come within some seconds, so that the fire is in their middle."""
+    await asyncio.sleep(number * 0.05)
+    while (answer := await someone.call("POST", f"{at}/book", {})).status == 202:  # in the line still
+        await asyncio.sleep(0.2)
+    return answer
+
+
+async def test_a_wait_that_falls_due_in_the_fire_goes_one_tier_further_once(
+    lab: Lab, http: aiohttp.ClientSession
+) -> None:
+    head = await person(http, lab, "headquarters")
+    room_id = (await head.call("POST", "/_matrix/client/v3/createRoom", {})).body["room_id"]
+    at = f"{SERVICES}/boards/{room_id}"
+    assert (await head.call("POST", at, {"title": "t"})).status == 201
+    wish = await head.call("POST", f"{at}/requests", {"severity": "urgent", "needs": ["icu"]})
+    request_id = wish.body["request_id"]
+    due = await _let_fall_due(lab, request_id)
+    await burn(lab)
+
+    async def look() -> Any:
+        return (await head.call("GET", f"{at}/requests/{request_id}")).body
+
+    row = await until(look, lambda row: bool(row["due"] > due), ANSWERED_SECONDS_MAX)
+    assert row["tier"] == "coordinators"
+    entries = (await head.call("GET", f"{at}/audit?limit=100")).body["entries"]
+    assert [each["deed"]["action"] for each in entries].count("escalate") == 1
+
+
+async def _let_fall_due(lab: Lab, request_id: str) -> int:
+    """It is due in a second: then there is no leader."""
+    due = time.time_ns() // 1_000_000 + 1_000
+    connection = await asyncpg.connect(lab.dsn(str(lab.leader()), superuser=True))
+    try:
+        await connection.execute("UPDATE board_requests SET due_ms = $1 WHERE request_id = $2", due, request_id)
+    finally:
+        await connection.close()
+    return due
