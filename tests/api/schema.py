@@ -67,6 +67,7 @@ class Specification:
         self._operations: dict[tuple[str, int], list[_Operation]] = {}
         self._registry: Registry[Any] = Registry()
         self._validators: dict[str, Any] = {}
+        self._places: dict[tuple[_Operation, tuple[str, ...]], str | None] = {}
         for line in self.endpoints():
             found = _Operation(line["operationId"], line["method"], tuple(line["path"].split("/")), line["file"])
             self._operations.setdefault((found.method, len(found.template)), []).append(found)
@@ -132,6 +133,12 @@ class Specification:
         operation = self._operation(method, path)
         if operation is None:
             return None
+        place = (operation, steps)
+        if place not in self._places:
+            self._places[place] = self._find(operation, *steps)
+        return self._places[place]
+
+    def _find(self, operation: _Operation, *steps: str) -> str | None:
         uri = self._uri(f"{_API}/{operation.file}")
         pointer = _pointer_of(_document(uri), operation)
         if pointer is None:

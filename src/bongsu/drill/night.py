@@ -142,7 +142,8 @@ class Night:
 
     async def _open_board(self, people: Sequence[Caller]) -> None:
         head = self._coordinators[0]
-        room = {"preset": "public_chat", "visibility": "private", "name": "수도권 병상 배정 · Regional bed board"}
+        invited = [each.user_id for each in people[1:]]
+        room = {"preset": "private_chat", "invite": invited, "name": "수도권 병상 배정 · Regional bed board"}
         self._room_id = (await head.call("POST", f"{API}/createRoom", room)).body["room_id"]
         await _together([each.call("POST", f"{API}/join/{quote(self._room_id)}", {}) for each in people[1:]])
         _done(await head.call("POST", self._at, {"title": "수도권"}))
