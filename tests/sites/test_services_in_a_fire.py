@@ -1,4 +1,4 @@
-"""What hangs on the messenger, while the leading site burns: a night of the bed board, a rush for places, a due wait."""
+"""What hangs on the messenger, while the leading site burns: a night of the bed board, a rush for places, a wait."""
 
 import asyncio
 import time
@@ -56,9 +56,7 @@ async def test_a_night_of_the_bed_board_keeps_its_word(lab: Lab) -> None:
     assert any(moment.burnt for moment in moments)
 
 
-async def test_every_place_goes_to_one_person_and_everybody_is_answered(
-    lab: Lab, http: aiohttp.ClientSession
-) -> None:
+async def test_every_place_goes_to_one_person_and_everybody_is_answered(lab: Lab, http: aiohttp.ClientSession) -> None:
     provider = await person(http, lab, "provider")
     body = {"title": "t", "place": "p", "starts_at": time.time_ns() // 1_000_000 + 10**8, "capacity": PLACES}
     made = await provider.call("POST", f"{SERVICES}/bookings/offers", body)

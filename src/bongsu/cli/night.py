@@ -25,7 +25,12 @@ _STATES: Final = ("waiting", "offered", "accepted", "arrived")
 @click.option("--patients", type=click.IntRange(12, 2000), default=150, show_default=True)
 @click.option("--seed", type=int, help="All chance of the night [default: a new one].")
 @click.option(
-    "--dir", "lab", type=click.Path(path_type=Path), default=Path("data/lab"), show_default=True, help="The lab's folder."
+    "--dir",
+    "lab",
+    type=click.Path(path_type=Path),
+    default=Path("data/lab"),
+    show_default=True,
+    help="The lab's folder.",
 )
 def command(minutes: float, hospitals: int, patients: int, seed: int | None, lab: Path) -> None:
     """Forty hospitals' bed board through a night in which a data centre burns, to watch.

@@ -1,4 +1,4 @@
-"""One person's screen, as the services see it: each write has a key of its own, and goes to the next site until answered."""
+"""One person's screen, as the services see it: a write has its own key, and goes from site to site until answered."""
 
 import asyncio
 import uuid

@@ -28,6 +28,7 @@ SEVERITIES: Final = ("critical", "urgent", "urgent", "ordinary")
 BOARD: Final = "io.bongsu.board"
 _ACTS: Final = ("request", "assign", "accept", "decline", "arrive", "close")
 _LOOK_SECONDS: Final = 1.0
+Acts = Counter[tuple[str, str]]  # what, of which request
 _COORDINATORS: Final = 2
 _TAKES, _REFUSES = 0.8, 0.92  # of offers, by chance; the rest stays unanswered for a while
 
@@ -71,6 +72,12 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_kept(self) -> bool:
         return not (self.lost or self.doubled or self.overfull_beds or self.chain_faults or self.unsaid)
+
+
+class Compared(NamedTuple):
+    lost: Acts
+    doubled: Acts
+    unsaid: Acts
 
 
 class Place(NamedTuple):
@@ -277,25 +284,26 @@ class Night:
         self._say("the morning: what the board's record says")
         entries, faults = await self._record()
         deeds = Counter((each["deed"]["action"], each["deed"]["details"].get("request_id", "")) for each in entries)
-        told = Counter(self._acts)
-        said = await self._said()
+        found = compared(Counter(self._acts), deeds, await self._said())
         head = self._coordinators[0]
         stats = (await head.call("GET", f"{self._at}/stats")).body
         gaps = [after - before for before, after in zip(self._when, self._when[1:], strict=False)]
         return Verdict(
             acknowledged=len(self._acts),
-            lost=_named(told - deeds),
-            doubled=_named(Counter({act: count for act, count in (deeds - told).items() if act[0] in _ACTS})),
+            lost=_named(found.lost),
+            doubled=_named(found.doubled),
             overfull_beds=[bed["bed_id"] for bed in await self._beds() if not 0 <= bed["free"] <= bed["places"]],
             chain_faults=faults,
-            unsaid=_named((deeds - said) + (said - deeds)),
+            unsaid=_named(found.unsaid),
             longest_silence_seconds=max(gaps, default=0.0),
             time_to_assign_ms=stats["time_to_assign_ms"],
             still_waiting=stats["waiting_now"],
         )
 
     async def _beds(self) -> list[dict[str, Any]]:
-        beds: list[dict[str, Any]] = (await self._coordinators[0].call("GET", f"{self._at}/beds?limit=200")).body["beds"]
+        beds: list[dict[str, Any]] = (await self._coordinators[0].call("GET", f"{self._at}/beds?limit=200")).body[
+            "beds"
+        ]
         return beds
 
     async def _record(self) -> tuple[list[dict[str, Any]], list[Any]]:
@@ -309,9 +317,9 @@ class Night:
                 return [each for each in entries if each["deed"]["action"] in _ACTS], page["faults"]
             after = page["next_batch"]
 
-    async def _said(self) -> Counter[tuple[str, str]]:
+    async def _said(self) -> Acts:
         """The acts that the room was told, each as often as it was."""
-        said: Counter[tuple[str, str]] = Counter()
+        said: Acts = Counter()
         at, token = f"{API}/rooms/{quote(self._room_id)}/messages?dir=b&limit=500", ""
         while True:
             page = (await self._coordinators[-1].call("GET", f"{at}{token and f'&from={token}'}")).body
@@ -320,6 +328,11 @@ class Night:
             if "end" not in page:
                 return said
             token = quote(page["end"])
+
+
+def compared(told: Acts, deeds: Acts, said: Acts) -> "Compared":
+    """told: what people were told is done; deeds: the board's record; said: what the room was told."""
+    return Compared(told - deeds, deeds - told, (deeds - said) + (said - deeds))
 
 
 async def _together(work: Sequence[Awaitable[Any]]) -> list[Any]:
@@ -338,5 +351,5 @@ def _done(answer: Answer) -> None:
         raise RuntimeError(f"the night could not begin: {answer.status} {answer.body}")
 
 
-def _named(acts: Counter[tuple[str, str]]) -> list[str]:
+def _named(acts: Acts) -> list[str]:
     return sorted(f"{what} {request_id}" for what, request_id in acts.elements())
