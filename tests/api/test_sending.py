@@ -357,3 +357,23 @@ async def test_relations_are_bundled_in_a_sync(alice: Talker, bob: Talker, room_
     assert (summary["count"], summary["current_user_participated"]) == (1, True)
     assert summary["latest_event"]["event_id"] == answer
     assert "m.relations" not in (await seen(bob, room_id, answer))["unsigned"]
+
+
+# --- what became of a transaction id ---
+
+
+async def test_a_device_learns_what_one_that_was_signed_out_had_sent(alice: Talker, bob: Talker, room_id: str) -> None:
+    before = await alice.another_device()
+    said = (await before.put(sending(room_id, "left behind"), text("x")))["event_id"]
+    hidden = (await before.put(sending(room_id, "hidden", "m.room.encrypted"), {"ciphertext": "x"}))["event_id"]
+    gone = (await before.put(redacting(room_id, said, "taken back"), {}))["event_id"]
+    await before.post(f"{V3}/logout")
+
+    def sent(txn_id: str, event_type: str = "m.room.message") -> str:
+        return f"/_bongsu/v1/sent/{segment(room_id)}/{event_type}/{segment(before.device_id)}/{segment(txn_id)}"
+
+    assert await alice.get(sent("left behind")) == {"event_id": said}
+    assert await alice.get(sent("hidden")) == {"event_id": hidden}
+    assert await alice.get(sent("taken back", REDACTION)) == {"event_id": gone}
+    for who, path in ((alice, sent("never")), (alice, sent("left behind", "m.sticker")), (bob, sent("left behind"))):
+        assert await who.refused("GET", path) == (404, "M_NOT_FOUND")

@@ -665,3 +665,30 @@ async def test_put_refuses_what_is_too_large_without_a_length(tmp_path: Path) ->
     assert refused.value.errcode == "M_TOO_LARGE"
     assert list((tmp_path / "tmp").iterdir()) == []
     blobs.close()
+
+
+async def test_a_file_whose_last_piece_never_comes(serve: Serve) -> None:
+    async with serve() as served:
+        item = json.loads((await served.create())[2])["content_uri"].removeprefix("mxc://")
+        data = secrets.token_bytes(limits.UPLOAD_PIECE_BYTES_MIN)
+        status, _, _ = await served.ask("PUT", f"/_bongsu/v1/uploads/{item}/0?size={len(data) + 1}", data=data)
+        assert status == 200
+        folder = served.folder / "pieces" / item.split("/")[1]
+        assert [path.stat().st_size for path in folder.iterdir()] == [len(data)]
+        sweep, *others = served.media.sweeps()
+        for other in others:
+            other.close()
+        long_ago = time.time() - limits.UPLOAD_PIECES_SECONDS - 1
+        os.utime(folder, (long_ago, long_ago))
+        sweeping = asyncio.create_task(sweep)
+        await _eventually(lambda: not folder.exists())
+        sweeping.cancel()
+        status, _, body = await served.ask("GET", f"/_bongsu/v1/uploads/{item}")
+        assert (status, json.loads(body)["held"]) == (200, 0)
+
+
+async def test_no_room_for_a_piece(serve: Serve) -> None:
+    async with serve(free_bytes_min=2**62) as served:
+        item = json.loads((await served.create())[2])["content_uri"].removeprefix("mxc://")
+        refusal(await served.ask("PUT", f"/_bongsu/v1/uploads/{item}/0?size=3", data=b"abc"), 507, "M_UNKNOWN")
+        assert served.blobs() == []

@@ -1,19 +1,22 @@
 """PUT rooms/{roomId}/send/{eventType}/{txnId} · PUT rooms/{roomId}/state/{eventType}/{stateKey} ·
-PUT rooms/{roomId}/redact/{eventId}/{txnId}
+PUT rooms/{roomId}/redact/{eventId}/{txnId} · GET /_bongsu/v1/sent/{roomId}/{eventType}/{deviceId}/{txnId}
 """
+
+from typing import Final
 
 import msgspec
 
 from bongsu.core import ids, limits
-from bongsu.core.errors import forbidden, invalid_param, too_large
+from bongsu.core.errors import forbidden, invalid_param, not_found, too_large
 from bongsu.core.events import REDACTION, Draft
 from bongsu.core.json import JsonObject, encode
 from bongsu.core.tiers import Tier
+from bongsu.http.describing import Described
 from bongsu.http.request import Request, convert
-from bongsu.http.response import Response
+from bongsu.http.response import Response, reply
 from bongsu.http.router import Route, client_routes
 from bongsu.rooms.batch import Transaction
-from bongsu.rooms.sending import Redact, SendEvent, SendState
+from bongsu.rooms.sending import FindSent, Redact, SendEvent, SendState
 from bongsu.store.committer import Committer
 
 
@@ -43,6 +46,19 @@ def _ts_ms(request: Request) -> int | None:
     return request.query.integer("ts", 0)
 
 
+class Sent(msgspec.Struct, frozen=True):
+    """The event that a transaction id became."""
+
+    event_id: str
+
+
+_SENT: Final = Described(
+    "What became of a transaction id, also of a device of this person that was signed out before it heard",
+    {200: Sent},
+    errors={404: ("M_NOT_FOUND",)},
+)
+
+
 class Sending:
     """Each returns after its event is committed where it must be."""
 
@@ -58,6 +74,14 @@ class Sending:
             *client_routes("PUT", "/rooms/{room_id}/state/{event_type}", self.set_state, bucket="write"),
             *client_routes(
                 "PUT", "/rooms/{room_id}/redact/{event_id}/{txn_id}", self.redact, bucket="send", tier=Tier.TEXT
+            ),
+            Route(
+                "GET",
+                "/_bongsu/v1/sent/{room_id}/{event_type}/{device_id}/{txn_id}",
+                self.find_sent,
+                bucket="send",
+                tier=Tier.TEXT,
+                described=_SENT,
             ),
         ]
 
@@ -88,6 +112,15 @@ class Sending:
         content = _fitting(await request.json_or_empty())
         event_id = request.params["event_id"]
         return await self._redact(request, check_room_id(request), event_id, content)
+
+    async def find_sent(self, request: Request) -> Response:
+        params = request.params
+        event_type = ids.check_text(params["event_type"], "the event type")
+        transaction = msgspec.structs.replace(transaction_of(request), device_id=params["device_id"])
+        found = await self._committer.submit(FindSent(params["room_id"], event_type, transaction))
+        if found is None:
+            raise not_found("nothing was sent with this transaction id")
+        return reply(Sent(found))
 
     async def _redact(self, request: Request, room_id: str, event_id: str, content: JsonObject) -> Response:
         if not ids.is_event_id(event_id):

@@ -116,7 +116,7 @@ class BlobFolder:
     """Blobs in a folder. open() first; several processes may share the folder."""
 
     def __init__(self, folder: Path, *, free_bytes_min: int = limits.DISK_FREE_BYTES_MIN) -> None:
-        self._folder = folder
+        self.folder = folder
         self._free_bytes_min = free_bytes_min
         self._threads = ThreadPoolExecutor(limits.BLOB_THREADS_MAX, thread_name_prefix="blobs")
         self._whole: OrderedDict[bytes, _Mark] = OrderedDict()
@@ -160,11 +160,11 @@ class BlobFolder:
             raise no_room() from error
 
     async def keep(self, file: "_TemporaryFile", stored: Stored) -> None:
-        mark = await self.on_disk(file.keep, _path(self._folder, stored.sha256), self._folder)
+        mark = await self.on_disk(file.keep, _path(self.folder, stored.sha256), self.folder)
         self._remember(stored.sha256, mark)
 
     async def is_whole(self, sha256: bytes, size: int | None = None) -> bool:
-        mark = await self._in_thread(_mark, _path(self._folder, sha256))
+        mark = await self._in_thread(_mark, _path(self.folder, sha256))
         if mark is None or size not in (None, mark.size):
             return False
         if self._whole.get(sha256) != mark:
@@ -181,7 +181,7 @@ class BlobFolder:
         return is_whole
 
     async def _has_its_name(self, sha256: bytes, size: int, bytes_per_second: int | None) -> bool:
-        path, digest = _path(self._folder, sha256), hashlib.sha256()
+        path, digest = _path(self.folder, sha256), hashlib.sha256()
         for start in range(0, size, limits.BLOB_HASH_BYTES):
             part = min(size - start, limits.BLOB_HASH_BYTES)
             try:
@@ -198,10 +198,14 @@ class BlobFolder:
             self._whole.popitem(last=False)
 
     async def size(self, sha256: bytes) -> int | None:
-        return await self._in_thread(_size, _path(self._folder, sha256))
+        return await self._in_thread(_size, _path(self.folder, sha256))
 
     def read(self, sha256: bytes, start: int, end: int) -> AsyncIterator[bytes]:
-        return self._pieces((_path(self._folder, sha256),), start, end)
+        return self._pieces((_path(self.folder, sha256),), start, end)
+
+    def read_file(self, path: Path, size: int) -> AsyncIterator[bytes]:
+        """A file of this folder that is no blob, in pieces. Raises BlobLost when it is not there."""
+        return self._pieces((path,), 0, size)
 
     async def _pieces(self, paths: tuple[Path, ...], start: int, end: int) -> AsyncIterator[bytes]:
         """Opens the file anew for each piece, so a client that stops reading holds no descriptor."""
@@ -214,7 +218,7 @@ class BlobFolder:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
 
     def _prepare(self) -> int:
-        temporary = self._folder / _TEMPORARY
+        temporary = self.folder / _TEMPORARY
         temporary.mkdir(mode=0o700, parents=True, exist_ok=True)
         oldest = time.time() - limits.BLOB_TEMPORARY_SECONDS_MAX
         left = [path for path in temporary.iterdir() if (_changed(path) or oldest) < oldest]
@@ -224,10 +228,10 @@ class BlobFolder:
 
     def read_draft(self, file: "_TemporaryFile", stored: Stored) -> AsyncIterator[bytes]:
         """From beside its place or, once it was kept, from there."""
-        return self._pieces((file.path, _path(self._folder, stored.sha256)), 0, stored.size)
+        return self._pieces((file.path, _path(self.folder, stored.sha256)), 0, stored.size)
 
     def _temporary(self) -> "_TemporaryFile":
-        path = self._folder / _TEMPORARY / secrets.token_hex(16)
+        path = self.folder / _TEMPORARY / secrets.token_hex(16)
         try:
             return _TemporaryFile(path, self._free_bytes_min)
         except OSError as error:
@@ -252,6 +256,10 @@ class _Draft:
     async def keep(self) -> Stored:
         await self._folder.keep(self._file, self.stored)
         return self.stored
+
+    async def keep_at(self, place: Path) -> None:
+        """Keeps it as a file that is no blob. After this a power cut cannot take it."""
+        await self._folder.on_disk(self._file.keep, place, self._folder.folder)
 
 
 class _TemporaryFile:

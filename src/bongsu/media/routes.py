@@ -3,6 +3,8 @@
 POST /_matrix/media/v3/upload                                                  a new file → content_uri
 POST /_matrix/media/v1/create                                                  an id for a file that comes later
 PUT  /_matrix/media/v3/upload/{server_name}/{media_id}                         that file
+GET  /_bongsu/v1/uploads/{server_name}/{media_id}                              how much of it is here (see pieces.py)
+PUT  /_bongsu/v1/uploads/{server_name}/{media_id}/{start}                      a piece of it
 GET  /_matrix/client/v1/media/config, /_matrix/media/v3/config                 how large a file may be
 GET  /_matrix/client/v1/media/download/{server_name}/{media_id}[/{file_name}]  a file, or a range of it
 GET  /_matrix/client/v1/media/thumbnail/{server_name}/{media_id}               a picture made small
@@ -12,22 +14,27 @@ The deprecated paths answer under /_matrix/media/r0 and /v1 too, as clients spel
 """
 
 import hashlib
+import re
 import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Final, cast
 
+import msgspec
+
 from bongsu.core import ids, limits
-from bongsu.core.errors import Refusal, not_found
+from bongsu.core.errors import Refusal, invalid_param, not_found
 from bongsu.core.tiers import Tier
+from bongsu.http.describing import Described
 from bongsu.http.peers import Peers
 from bongsu.http.request import Request
 from bongsu.http.response import Response, empty, reply
 from bongsu.http.router import Auth, Handler, Route
 from bongsu.media import rules
 from bongsu.media.arrivals import Arrivals
-from bongsu.media.blobs import Blobs
+from bongsu.media.blobs import BlobFolder
 from bongsu.media.copies import Copies
 from bongsu.media.peer_routes import PeerBlobs
+from bongsu.media.pieces import Pieces
 from bongsu.media.repair import Repair
 from bongsu.media.rules import Method
 from bongsu.media.thumbnails import Thumbnails, Wish
@@ -41,6 +48,14 @@ _BUCKET: Final = "media"
 _LEGACY: Final = ("/_matrix/media/v3", "/_matrix/media/r0", "/_matrix/media/v1")
 _AUTHENTICATED: Final = "/_matrix/client/v1/media"
 _ITEM: Final = "/{server_name}/{media_id}"
+_UPLOADS: Final = f"/_bongsu/v1/uploads{_ITEM}"
+
+
+class Held(msgspec.Struct, frozen=True):
+    """held: bytes of the file that this site has, from its beginning on. is_whole: the file is made."""
+
+    held: int
+    is_whole: bool
 
 
 def new_media_id() -> str:
@@ -57,7 +72,7 @@ class Media:
     def __init__(
         self,
         database: Database,
-        blobs: Blobs,
+        blobs: BlobFolder,
         *,
         server_name: str,
         now_ms: Callable[[], int],
@@ -77,8 +92,12 @@ class Media:
         self._copies = Copies(blobs, places, peers)
         self._repair = Repair(blobs, self._copies, places)
         self._peer_blobs = PeerBlobs(blobs, self._copies, self._settings)
+        self._pieces = Pieces(blobs)
         self._uploads = Uploads(
-            self._store, blobs, self._copies, self._arrivals, settings=self._settings, now_ms=now_ms, new_id=new_id
+            *(self._store, blobs, self._copies, self._arrivals, self._pieces),
+            settings=self._settings,
+            now_ms=now_ms,
+            new_id=new_id,
         )
         self._thumbnails = Thumbnails(self._store, blobs, self._copies, workers or Workers(), now_ms)
 
@@ -88,6 +107,8 @@ class Media:
         return [
             Route("POST", "/_matrix/media/v1/create", self._create, bucket=_BUCKET, tier=Tier.FILES),
             Route("PUT", f"/_matrix/media/v3/upload{_ITEM}", self._fill, bucket=_BUCKET, tier=Tier.FILES),
+            Route("GET", _UPLOADS, self._held, bucket="read", tier=Tier.FILES, described=_HELD),
+            Route("PUT", f"{_UPLOADS}/{{start}}", self._add_piece, bucket=_BUCKET, tier=Tier.FILES, described=_PIECE),
             Route("GET", f"{_AUTHENTICATED}/config", self._config, bucket="read", tier=Tier.FILES),
             *_files(_AUTHENTICATED, self._download, self._thumbnail, Auth.REQUIRED),
             *(Route("POST", f"{prefix}/upload", self._upload, bucket=_BUCKET, tier=Tier.FILES) for prefix in _LEGACY),
@@ -97,9 +118,9 @@ class Media:
         ]
 
     def sweeps(self) -> list[Coroutine[None, None, None]]:
-        """What goes on beside requests, for ever; with a single site each ends at once."""
-        repair = self._repair
-        return [self._copies.run(), repair.bring_for_ever(), repair.enrol_for_ever(), repair.scrub_for_ever()]
+        """What goes on beside requests, for ever; with a single site what is about copies ends at once."""
+        repair, sweep = self._repair, self._pieces.sweep_for_ever()
+        return [sweep, self._copies.run(), repair.bring_for_ever(), repair.enrol_for_ever(), repair.scrub_for_ever()]
 
     async def keep_picture(self, picture: bytes, kind: str) -> str:
         """A picture that the server itself has found, as a file named after what it holds; its mxc address."""
@@ -127,6 +148,15 @@ class Media:
     async def _fill(self, request: Request) -> Response:
         await self._uploads.fill(self._media_id(request), request)
         return empty()
+
+    async def _held(self, request: Request) -> Response:
+        return reply(Held(*await self._uploads.held(self._media_id(request), request.requester)))
+
+    async def _add_piece(self, request: Request) -> Response:
+        start, total = request.params["start"], request.query.need("size")
+        if not _COUNT.fullmatch(start) or not _COUNT.fullmatch(total) or int(start) > int(total):
+            raise invalid_param("a piece has a place, and its file a size in bytes that is not smaller")
+        return reply(Held(*await self._uploads.add_piece(self._media_id(request), int(start), int(total), request)))
 
     async def _config(self, _: Request) -> Response:
         return reply({"m.upload.size": self._settings.bytes_max})
@@ -192,6 +222,16 @@ class Media:
         if request.method == "HEAD":
             return _without_body(200, kind, headers)
         return Response(read(start, end), status=206 if part is not None else 200, content_type=kind, headers=headers)
+
+
+_COUNT: Final = re.compile(r"[0-9]{1,16}", re.ASCII)
+_HELD: Final = Described("How much of a file whose upload was cut off is at this site", {200: Held})
+_PIECE: Final = Described(
+    "More of a file, from `start` on; its last piece makes it",
+    {200: Held},
+    query=("size", "filename"),
+    errors={409: ("BONGSU_GAP",)},
+)
 
 
 def _files(prefix: str, download: Handler, thumbnail: Handler, auth: Auth) -> list[Route]:

@@ -4,7 +4,7 @@ its row is committed.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import msgspec
@@ -17,6 +17,7 @@ from bongsu.media import rules
 from bongsu.media.arrivals import Arrivals
 from bongsu.media.blobs import Blobs, Stored, file_too_large
 from bongsu.media.copies import Copies
+from bongsu.media.pieces import Piece, Pieces
 from bongsu.store.media import MediaRow, MediaStore, NewFile
 
 
@@ -38,6 +39,7 @@ class Uploads:
         blobs: Blobs,
         copies: Copies,
         arrivals: Arrivals,
+        pieces: Pieces,
         *,
         settings: UploadRules,
         now_ms: Callable[[], int],
@@ -47,6 +49,7 @@ class Uploads:
         self._blobs = blobs
         self._copies = copies
         self._arrivals = arrivals
+        self._pieces = pieces
         self._settings = settings
         self._now_ms = now_ms
         self._new_id = new_id
@@ -73,8 +76,48 @@ class Uploads:
 
     async def fill(self, media_id: str, request: Request) -> None:
         """The file of an id that create() made. What can be refused is refused before a byte is read."""
-        _check_waits_for(await self._store.find(media_id), request.requester.user_id, self._now_ms())
-        if not await self._store.fill(media_id, await self._receive(request)):
+        await self._check_waits(media_id, request.requester)
+        await self._arrive(media_id, await self._receive(request))
+
+    async def held(self, media_id: str, requester: Requester) -> tuple[int, bool]:
+        """How many bytes of such a file this site has, and whether it is whole."""
+        media = await self._store.find(media_id)
+        if media is not None and media.user_id == requester.user_id and media.sha256 is not None:
+            return media.size, True
+        await self._check_waits(media_id, requester)
+        return _size(await self._pieces.held(media_id)), False
+
+    async def add_piece(self, media_id: str, start: int, total: int, request: Request) -> tuple[int, bool]:
+        """More bytes of such a file of `total` bytes; the last ones make it. As held() says afterwards.
+
+        Bytes that are here already are not read again.
+        """
+        _check_may_upload(request.requester)
+        if total > self._settings.bytes_max:
+            raise file_too_large(self._settings.bytes_max)
+        await self._check_waits(media_id, request.requester)
+        with self._place(request.requester.user_id):
+            pieces = await self._pieces.held(media_id)
+            if start > _size(pieces):
+                raise _gap(_size(pieces))
+            if start == _size(pieces):
+                stream = in_time(request.stream(), self._settings.idle_seconds, limits.UPLOAD_SECONDS_MAX)
+                pieces.append(await self._pieces.add(media_id, start, total, stream))
+            if _size(pieces) < total:
+                return _size(pieces), False
+            await self._make_whole(media_id, pieces, request)
+        return total, True
+
+    async def _make_whole(self, media_id: str, pieces: Sequence[Piece], request: Request) -> None:
+        async with self._blobs.receive(self._pieces.read(media_id, pieces), self._settings.bytes_max) as draft:
+            await self._arrive(media_id, self._file_of(request, draft.stored, await self._copies.keep(draft)))
+        await self._pieces.drop(media_id)
+
+    async def _check_waits(self, media_id: str, requester: Requester) -> None:
+        _check_waits_for(await self._store.find(media_id), requester.user_id, self._now_ms())
+
+    async def _arrive(self, media_id: str, file: NewFile) -> None:
+        if not await self._store.fill(media_id, file):
             raise _cannot_overwrite()
         self._arrivals.announce(media_id)
 
@@ -85,10 +128,14 @@ class Uploads:
             await self._store.add_once(media_id, NewFile("", draft.stored.sha256, draft.stored.size, kind, None, sites))
 
     async def _receive(self, request: Request) -> NewFile:
-        """Stores the body. What the uploader says of it (type, name) is made safe here."""
+        """Stores the body."""
+        blob, sites = await self._stored(request)
+        return self._file_of(request, blob, sites)
+
+    def _file_of(self, request: Request, blob: Stored, sites: dict[str, bool]) -> NewFile:
+        """What the uploader says of it (type, name) is made safe here."""
         kind = rules.content_type(request.header("content-type"))
         name = rules.file_name(request.query.get("filename"))
-        blob, sites = await self._stored(request)
         return NewFile(request.requester.user_id, blob.sha256, blob.size, kind, name, sites)
 
     async def _stored(self, request: Request) -> tuple[Stored, dict[str, bool]]:
@@ -145,6 +192,14 @@ def _check_waits_for(media: MediaRow | None, user_id: str, now_ms: int) -> None:
         raise _cannot_overwrite()
     if media.expires_ms is not None and media.expires_ms <= now_ms:
         raise not_found("this media id has expired; make a new one")
+
+
+def _size(pieces: Sequence[Piece]) -> int:
+    return pieces[-1].end if pieces else 0
+
+
+def _gap(held: int) -> Refusal:
+    return Refusal(409, "BONGSU_GAP", "bytes before these are missing here: go on from `held`", fields={"held": held})
 
 
 def _cannot_overwrite() -> Refusal:

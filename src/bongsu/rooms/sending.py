@@ -8,7 +8,7 @@ import msgspec
 from bongsu.core import guests, ids, limits, relations
 from bongsu.core.authorization import authorize_redaction
 from bongsu.core.errors import Refusal, forbidden, invalid_param, not_found
-from bongsu.core.events import CANONICAL_ALIAS, GUEST_ACCESS, MEMBER, REDACTION, Draft
+from bongsu.core.events import CANONICAL_ALIAS, ENCRYPTED, GUEST_ACCESS, MEMBER, REDACTION, Draft
 from bongsu.core.json import JsonObject, canonical
 from bongsu.core.moderation import suspended
 from bongsu.core.relations import ANNOTATION, THREAD, RelatesTo
@@ -40,6 +40,26 @@ class SendEvent(msgspec.Struct, frozen=True):
         if related is not None:
             await check_relation(batch, self.draft, related)
         return (await batch.append(room, self.draft, self.transaction)).event_id
+
+
+class FindSent(msgspec.Struct, frozen=True):
+    """The event that was made with a transaction id of this person, perhaps by a device that is no more.
+
+    Asked under the right to write, so that None means that there is none. It may have been encrypted on its way.
+    """
+
+    room_id: str
+    event_type: str
+    transaction: Transaction
+
+    def wanted(self) -> Wanted:
+        return Wanted(txn_keys=self._keys())
+
+    async def run(self, batch: RoomBatch) -> str | None:
+        return next((sent for key in self._keys() if (sent := batch.sent(key)) is not None), None)
+
+    def _keys(self) -> list[bytes]:
+        return [self.transaction.key(self.room_id, kind) for kind in (self.event_type, ENCRYPTED)]
 
 
 class SendState(msgspec.Struct, frozen=True):
