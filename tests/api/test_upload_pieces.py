@@ -104,6 +104,23 @@ async def test_the_same_piece_from_two_sides_at_once(upload: Upload) -> None:
     assert (await upload.download())[1] == upload.data
 
 
+async def test_bytes_of_another_wording_are_not_put_together(upload: Upload) -> None:
+    """Such as the same file, encrypted once more."""
+    await upload.put(0, LEAST)
+    path = f"/_bongsu/v1/uploads/{upload.item}"
+    assert await upload.ask("GET", path, tag="other") == (200, {"held": 0, "is_whole": False})
+    upload.data = secrets.token_bytes(LEAST)
+    status, said = await upload.ask("PUT", f"{path}/0", upload.data, size=str(LEAST), tag="other")
+    assert (status, said["is_whole"]) == (200, True)
+    assert (await upload.download())[1] == upload.data
+
+
+@pytest.mark.parametrize("tag", ["../../x", "a/b", "", "x" * 65, "가"])
+async def test_a_tag_that_is_none(upload: Upload, tag: str) -> None:
+    status, said = await upload.ask("GET", f"/_bongsu/v1/uploads/{upload.item}", tag=tag)
+    assert (status, said.get("errcode")) == ((400, "M_INVALID_PARAM") if tag else (200, None))
+
+
 @pytest.mark.parametrize(
     ("start", "end", "size", "status", "errcode"),
     [

@@ -673,7 +673,7 @@ async def test_a_file_whose_last_piece_never_comes(serve: Serve) -> None:
         data = secrets.token_bytes(limits.UPLOAD_PIECE_BYTES_MIN)
         status, _, _ = await served.ask("PUT", f"/_bongsu/v1/uploads/{item}/0?size={len(data) + 1}", data=data)
         assert status == 200
-        folder = served.folder / "pieces" / item.split("/")[1]
+        folder = served.folder / "pieces" / f"{item.split('/')[1]}.0"
         assert [path.stat().st_size for path in folder.iterdir()] == [len(data)]
         sweep, *others = served.media.sweeps()
         for other in others:

@@ -3,7 +3,8 @@
 GET /_bongsu/v1/uploads/{server_name}/{media_id}          how much of it is here
 PUT /_bongsu/v1/uploads/{server_name}/{media_id}/{start}  the bytes from there on; with the last of them the file
 
-The id comes from POST /_matrix/media/v1/create. A piece is on this site's disk, fsynced, when it is answered; any worker
+The id comes from POST /_matrix/media/v1/create. `tag` says which bytes these are, so that those of another file (the same
+one, encrypted anew) are not put together with them. A piece is on this site's disk, fsynced, when it is answered; any worker
 of the site goes on from there. It acknowledges no file, and no other site has it: there an upload begins anew. With the
 last piece all of them become one blob, which goes the way of every upload: the disks of two sites, then the row. Where
 that fails the pieces stay, and an empty piece at the end tries it again.
@@ -38,17 +39,20 @@ class Piece(msgspec.Struct, frozen=True, order=True):
 
 
 class Pieces:
-    """Files that are not whole yet, in a folder beside the blobs: `pieces/{media id}/{start}-{end}`."""
+    """Files that are not whole yet, in a folder beside the blobs: `pieces/{media id}.{tag}/{start}-{end}`.
+
+    name: such a media id and tag.
+    """
 
     def __init__(self, blobs: BlobFolder) -> None:
         self._blobs = blobs
         self._folder = blobs.folder / _FOLDER
 
-    async def held(self, media_id: str) -> list[Piece]:
+    async def held(self, name: str) -> list[Piece]:
         """From the beginning on, without a gap."""
-        return await self._blobs.on_disk(_held, self._folder / media_id)
+        return await self._blobs.on_disk(_held, self._folder / name)
 
-    async def add(self, media_id: str, start: int, total: int, stream: AsyncIterator[bytes]) -> Piece:
+    async def add(self, name: str, start: int, total: int, stream: AsyncIterator[bytes]) -> Piece:
         """A power cut cannot take it any more. 413 beyond the file's end or a piece's size."""
         bytes_max = min(limits.UPLOAD_PIECE_BYTES_MAX, total - start)
         async with self._blobs.receive(stream, bytes_max) as draft:
@@ -56,20 +60,20 @@ class Pieces:
             if draft.stored.size < limits.UPLOAD_PIECE_BYTES_MIN and piece.end < total:
                 raise invalid_param(f"a piece has at least {limits.UPLOAD_PIECE_BYTES_MIN} bytes, unless it is the last")
             if piece.end > piece.start:
-                await draft.keep_at(self._place(media_id, piece))
+                await draft.keep_at(self._place(name, piece))
             return piece
 
-    async def read(self, media_id: str, pieces: Sequence[Piece]) -> AsyncIterator[bytes]:
+    async def read(self, name: str, pieces: Sequence[Piece]) -> AsyncIterator[bytes]:
         """All their bytes. 503 when another worker has just made the file, or nobody wanted it for a day."""
         try:
             for piece in pieces:
-                async for part in self._blobs.read_file(self._place(media_id, piece), piece.end - piece.start):
+                async for part in self._blobs.read_file(self._place(name, piece), piece.end - piece.start):
                     yield part
         except BlobLost:
             raise cannot_read() from None
 
-    async def drop(self, media_id: str) -> None:
-        await self._blobs.on_disk(_remove, self._folder / media_id)
+    async def drop(self, name: str) -> None:
+        await self._blobs.on_disk(_remove, self._folder / name)
 
     async def sweep_for_ever(self) -> None:
         """Forgets files whose last piece never came. Several workers of a site may do it at once."""
@@ -83,8 +87,8 @@ class Pieces:
                 log.warning("unfinished_uploads_stay", error=refusal.message)
             await asyncio.sleep(limits.UPLOAD_PIECES_SWEEP_SECONDS)
 
-    def _place(self, media_id: str, piece: Piece) -> Path:
-        return self._folder / media_id / f"{piece.start}-{piece.end}"
+    def _place(self, name: str, piece: Piece) -> Path:
+        return self._folder / name / f"{piece.start}-{piece.end}"
 
 
 def _held(folder: Path) -> list[Piece]:

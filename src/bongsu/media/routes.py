@@ -150,13 +150,14 @@ class Media:
         return empty()
 
     async def _held(self, request: Request) -> Response:
-        return reply(Held(*await self._uploads.held(self._media_id(request), request.requester)))
+        return reply(Held(*await self._uploads.held(self._media_id(request), _tag(request), request.requester)))
 
     async def _add_piece(self, request: Request) -> Response:
         start, total = request.params["start"], request.query.need("size")
         if not _COUNT.fullmatch(start) or not _COUNT.fullmatch(total) or int(start) > int(total):
             raise invalid_param("a piece has a place, and its file a size in bytes that is not smaller")
-        return reply(Held(*await self._uploads.add_piece(self._media_id(request), int(start), int(total), request)))
+        place = (self._media_id(request), _tag(request), int(start), int(total))
+        return reply(Held(*await self._uploads.add_piece(*place, request)))
 
     async def _config(self, _: Request) -> Response:
         return reply({"m.upload.size": self._settings.bytes_max})
@@ -225,11 +226,12 @@ class Media:
 
 
 _COUNT: Final = re.compile(r"[0-9]{1,16}", re.ASCII)
-_HELD: Final = Described("How much of a file whose upload was cut off is at this site", {200: Held})
+_TAG: Final = re.compile(r"[0-9A-Za-z]{1,64}", re.ASCII)
+_HELD: Final = Described("How much of a file whose upload was cut off is at this site", {200: Held}, query=("tag",))
 _PIECE: Final = Described(
     "More of a file, from `start` on; its last piece makes it",
     {200: Held},
-    query=("size", "filename"),
+    query=("size", "tag", "filename"),
     errors={409: ("BONGSU_GAP",)},
 )
 
@@ -240,6 +242,14 @@ def _files(prefix: str, download: Handler, thumbnail: Handler, auth: Auth) -> li
         Route("GET", f"{prefix}/download{_ITEM}/{{file_name}}", download, auth, tier=Tier.FILES),
         Route("GET", f"{prefix}/thumbnail{_ITEM}", thumbnail, auth, tier=Tier.PREVIEW),
     ]
+
+
+def _tag(request: Request) -> str:
+    """Becomes a part of a path, so nothing but a tag passes."""
+    tag = request.query.get("tag") or "0"
+    if not _TAG.fullmatch(tag):
+        raise invalid_param("a tag has up to 64 letters and digits")
+    return tag
 
 
 def _wanted_size(request: Request) -> rules.Size:

@@ -79,15 +79,15 @@ class Uploads:
         await self._check_waits(media_id, request.requester)
         await self._arrive(media_id, await self._receive(request))
 
-    async def held(self, media_id: str, requester: Requester) -> tuple[int, bool]:
+    async def held(self, media_id: str, tag: str, requester: Requester) -> tuple[int, bool]:
         """How many bytes of such a file this site has, and whether it is whole."""
         media = await self._store.find(media_id)
         if media is not None and media.user_id == requester.user_id and media.sha256 is not None:
             return media.size, True
         await self._check_waits(media_id, requester)
-        return _size(await self._pieces.held(media_id)), False
+        return _size(await self._pieces.held(f"{media_id}.{tag}")), False
 
-    async def add_piece(self, media_id: str, start: int, total: int, request: Request) -> tuple[int, bool]:
+    async def add_piece(self, media_id: str, tag: str, start: int, total: int, request: Request) -> tuple[int, bool]:
         """More bytes of such a file of `total` bytes; the last ones make it. As held() says afterwards.
 
         Bytes that are here already are not read again.
@@ -97,21 +97,22 @@ class Uploads:
             raise file_too_large(self._settings.bytes_max)
         await self._check_waits(media_id, request.requester)
         with self._place(request.requester.user_id):
-            pieces = await self._pieces.held(media_id)
+            name = f"{media_id}.{tag}"
+            pieces = await self._pieces.held(name)
             if start > _size(pieces):
                 raise _gap(_size(pieces))
             if start == _size(pieces):
                 stream = in_time(request.stream(), self._settings.idle_seconds, limits.UPLOAD_SECONDS_MAX)
-                pieces.append(await self._pieces.add(media_id, start, total, stream))
+                pieces.append(await self._pieces.add(name, start, total, stream))
             if _size(pieces) < total:
                 return _size(pieces), False
-            await self._make_whole(media_id, pieces, request)
+            await self._make_whole(media_id, name, pieces, request)
         return total, True
 
-    async def _make_whole(self, media_id: str, pieces: Sequence[Piece], request: Request) -> None:
-        async with self._blobs.receive(self._pieces.read(media_id, pieces), self._settings.bytes_max) as draft:
+    async def _make_whole(self, media_id: str, name: str, pieces: Sequence[Piece], request: Request) -> None:
+        async with self._blobs.receive(self._pieces.read(name, pieces), self._settings.bytes_max) as draft:
             await self._arrive(media_id, self._file_of(request, draft.stored, await self._copies.keep(draft)))
-        await self._pieces.drop(media_id)
+        await self._pieces.drop(name)
 
     async def _check_waits(self, media_id: str, requester: Requester) -> None:
         _check_waits_for(await self._store.find(media_id), requester.user_id, self._now_ms())
