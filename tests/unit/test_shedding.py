@@ -105,12 +105,14 @@ def test_every_route_has_its_tier(tmp_path: Path) -> None:
     for template, tier in tiers.items():
         if "/thumbnail/" in template or template.endswith("/preview_url"):
             assert tier is Tier.PREVIEW, template
-        elif "/media/" in template:
+        elif "/media/" in template or template.startswith("/_bongsu/v1/uploads/"):
             assert tier is Tier.FILES, template
         elif template.startswith(SIGN_IN):
             assert tier is Tier.SIGN_IN or "/assets/" in template, template
         elif template == "/_bongsu/v1/webpush":
             assert tier is Tier.PUSH
+        elif template.startswith("/_bongsu/v1/sent/"):
+            assert tier is Tier.TEXT
         elif template.startswith(SERVICES):
             assert tier is Tier.SERVICE, template
         elif not template.startswith("/_matrix"):

@@ -2,12 +2,14 @@
 import { chromium } from 'playwright-core'
 import axe from 'axe-core'
 
+/** Its microphone beeps, and nobody is asked whether it may be used. */
+export const ARGS = ['--no-sandbox', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream']
 const PATIENCE_MS = 60_000 // on a machine that does other things as well
 
 /** A browser of one's own; or, under its address, one that others use, too. */
 export async function launch(executable) {
   if (executable.startsWith('ws://')) return chromium.connect(executable)
-  return chromium.launch({ executablePath: executable, args: ['--no-sandbox'] })
+  return chromium.launch({ executablePath: executable, args: ARGS })
 }
 
 export class Person {
@@ -45,18 +47,26 @@ export class Person {
     await page.keyboard.press('Enter')
   }
 
+  /** Who is signed in here: user, device, token. */
+  session() {
+    return this.page.evaluate(async () => {
+      const database = await new Promise((resolve) => (indexedDB.open('bongsu').onsuccess = (event) => resolve(event.target.result)))
+      const read = database.transaction('facts').objectStore('facts').get('session')
+      const session = await new Promise((resolve) => (read.onsuccess = () => resolve(read.result)))
+      database.close()
+      return session
+    })
+  }
+
   /** Asks the server with this person's token, past the app. */
-  call(method, path, body) {
+  async call(method, path, body) {
+    const { token } = await this.session()
     return this.page.evaluate(
-      async ([method, path, body]) => {
-        const database = await new Promise((resolve) => (indexedDB.open('bongsu').onsuccess = (event) => resolve(event.target.result)))
-        const read = database.transaction('facts').objectStore('facts').get('session')
-        const { token } = await new Promise((resolve) => (read.onsuccess = () => resolve(read.result)))
-        database.close()
+      async ([method, path, body, token]) => {
         const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
         return (await fetch(`/_matrix/client/v3${path}`, { method, headers, body: JSON.stringify(body) })).json()
       },
-      [method, path, body],
+      [method, path, body, token],
     )
   }
 

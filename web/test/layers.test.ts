@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 
 const ROOT = join(import.meta.dirname, '../src')
@@ -16,7 +16,7 @@ const layerOf = (path: string): string => path.split('/')[0] ?? ''
 
 test.each(files.filter((name) => layerOf(name) in MAY))('%s imports one way', (name) => {
   const text = readFileSync(join(ROOT, name), 'utf8')
-  const imported = [...text.matchAll(/from '(\.[^']+)'/g)].map((match) => join(layerOf(name), match[1]!.replace(/^\.\//, '')))
+  const imported = [...text.matchAll(/from '(\.[^']+)'/g)].map((match) => join(dirname(name), match[1]!))
   for (const path of imported) expect(MAY[layerOf(name)], `${name} imports ${path}`).toContain(layerOf(path))
 })
 

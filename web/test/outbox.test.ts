@@ -120,6 +120,29 @@ describe('the sender', () => {
     expect([send.mock.calls.length, redact.mock.calls.length]).toEqual([0, 1])
   })
 
+  test('what another device of mine had tried is asked about first: found it is not sent, else it is this device’s', async () => {
+    const [there, lost] = [{ ...say('닿았소', 1), tries: 1, formerly: 'OLD' }, { ...say('못 닿았소', 2), tries: 1, formerly: 'OLD' }]
+    await outbox.put(there)
+    await outbox.put(lost)
+    const sent = vi.fn(async (_room: string, _type: string, _device: string, txn: string) => (txn === there.txn ? '$there' : undefined))
+    const send = vi.fn(async () => ({ event_id: '$new' }))
+    await new Sender(outbox, { sent, send } as unknown as Matrix, () => shut, () => {}, () => {}, () => {}).start()
+    await vi.waitFor(async () => expect(await outbox.of(ROOM)).toMatchObject([{ state: 'sent', eventId: '$there' }, { state: 'sent', eventId: '$new' }]))
+    expect(send.mock.calls).toEqual([[ROOM, 'm.room.message', lost.txn, lost.content]])
+    expect(sent.mock.calls[0]).toEqual([ROOM, 'm.room.message', 'OLD', there.txn])
+    expect(await outbox.get(lost.txn)).not.toHaveProperty('formerly')
+  })
+
+  test('as long as that cannot be asked, nothing is sent', async () => {
+    await outbox.put({ ...say('혹시', 1), tries: 1, formerly: 'OLD' })
+    const send = vi.fn()
+    const one = new Sender(outbox, { sent: () => Promise.reject(new Unreachable('')), send } as unknown as Matrix, () => shut, () => {}, () => {}, () => {})
+    await one.start()
+    await vi.waitFor(async () => expect(await outbox.of(ROOM)).toMatchObject([{ state: 'queued', formerly: 'OLD', tries: 2 }]))
+    one.stop()
+    expect(send).not.toHaveBeenCalled()
+  })
+
   const photo = (seq: number): Item => ({ ...say('a.png', seq), attachment: { blob: new Blob(['x']), name: 'a.png' } })
   const withMatrix = (matrix: object) => new Sender(outbox, matrix as unknown as Matrix, () => shut, () => {}, () => {}, (code) => refused.push(code))
 

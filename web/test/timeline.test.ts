@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { emptyRoom, readJoined, readOlder, readSync } from '../src/data/arrival'
-import { months, searcher } from '../src/data/drawer'
+import { months, searcher, SHELVES, thingsOf } from '../src/data/drawer'
 import { healthOf } from '../src/data/health'
 import { linkOf, pieces } from '../src/data/links'
 import { chatList, mayInvite, roomName, whyShut } from '../src/data/rooms'
@@ -100,7 +100,7 @@ describe('what people with bad intentions send', () => {
     const shown = messages(view(one.room, one.entries))
     expect(shown.at(-1)).toMatchObject({ id: '$3', body: '셋' })
     for (const message of shown) expect(typeof message.body).toBe('string')
-    for (const shelf of ['photos', 'files', 'links'] as const) months(standing(one.entries), shelf)
+    for (const shelf of SHELVES) months(standing(one.entries).flatMap((entry) => thingsOf(entry, shelf)))
     expect(standing(one.entries).filter(searcher('셋'))).toHaveLength(1)
   })
 
@@ -256,16 +256,6 @@ describe('links', () => {
     expect(linkOf('https://www.bank.example/', 'bank.example')?.danger).toBeUndefined()
     expect(linkOf('https://bank.example/', '여기')?.danger).toBeUndefined()
   })
-})
-
-test('the drawer: by month, newest first', () => {
-  const photo = (id: string, ts: number): Entry => ({ id, room: '!r', order: ts, type: 'm.room.message', sender: HER, ts, content: { msgtype: 'm.image', body: 'a.png', url: 'mxc://x/y' } })
-  const list = months([photo('$3', NOON), photo('$2', NOON - 1), photo('$1', NOON - 86_400_000 * 40)], 'photos')
-  expect(list.map((month) => [month.key, month.things.length])).toEqual([
-    ['2026-11', 2],
-    ['2026-10', 1],
-  ])
-  expect(months([photo('$1', NOON)], 'files')).toEqual([])
 })
 
 test('search regards neither case nor how Hangul was composed', () => {

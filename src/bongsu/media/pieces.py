@@ -3,11 +3,11 @@
 GET /_bongsu/v1/uploads/{server_name}/{media_id}          how much of it is here
 PUT /_bongsu/v1/uploads/{server_name}/{media_id}/{start}  the bytes from there on; with the last of them the file
 
-The id comes from POST /_matrix/media/v1/create. `tag` says which bytes these are, so that those of another file (the same
-one, encrypted anew) are not put together with them. A piece is on this site's disk, fsynced, when it is answered; any worker
-of the site goes on from there. It acknowledges no file, and no other site has it: there an upload begins anew. With the
-last piece all of them become one blob, which goes the way of every upload: the disks of two sites, then the row. Where
-that fails the pieces stay, and an empty piece at the end tries it again.
+The id comes from POST /_matrix/media/v1/create. `tag` says which bytes these are, so that those of another file (the
+same one, encrypted anew) are not put together with them. A piece is on this site's disk, fsynced, when it is answered;
+any worker of the site goes on from there. It acknowledges no file, and no other site has it: there an upload begins
+anew. With the last piece all of them become one blob, which goes the way of every upload: the disks of two sites, then
+the row. Where that fails the pieces stay, and an empty piece at the end tries it again.
 """
 
 import asyncio
@@ -58,7 +58,9 @@ class Pieces:
         async with self._blobs.receive(stream, bytes_max) as draft:
             piece = Piece(start, start + draft.stored.size)
             if draft.stored.size < limits.UPLOAD_PIECE_BYTES_MIN and piece.end < total:
-                raise invalid_param(f"a piece has at least {limits.UPLOAD_PIECE_BYTES_MIN} bytes, unless it is the last")
+                raise invalid_param(
+                    f"a piece has at least {limits.UPLOAD_PIECE_BYTES_MIN} bytes, unless it is the last"
+                )
             if piece.end > piece.start:
                 await draft.keep_at(self._place(name, piece))
             return piece

@@ -108,10 +108,13 @@ def _read(path: Path, folder: Path) -> _File:
 
 
 def _policy(sites: Sequence[str]) -> str:
-    """Nothing inline, nothing from elsewhere; photos come with a token and are shown from memory (blob:)."""
+    """Nothing inline, nothing from elsewhere; photos come with a token and are shown from memory (blob:).
+
+    Long films are asked for at this origin, where the service worker answers for it.
+    """
     asked = " ".join(("'self'", *sites))
     return (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src blob:;"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self' blob:;"
         f" connect-src {asked};"
         " manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )

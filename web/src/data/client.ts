@@ -3,8 +3,10 @@ import { Refused } from '../net/errors'
 import { Sites } from '../net/sites'
 import { leftRoom, type Change } from './arrival'
 import { deleteDatabase, deleteRoom, openDatabase, type Database } from './database'
-import { searcher } from './drawer'
+import { searcher, type Shelf } from './drawer'
+import { Gathering, type Reads } from './gathering'
 import { healthOf, type Facts, type Health } from './health'
+import { leaving, left, type Waiting } from './left'
 import { describeFile, MediaShelf } from './media'
 import { MediaCache } from './mediaCache'
 import { mayBeThere, newItem, Outbox, Sender, takesBack, type Draft } from './outbox'
@@ -13,6 +15,7 @@ import { SyncEngine, type Fault, type Memory } from './sync'
 import { Tabs, type Asked, type Told } from './tabs'
 import type { Message } from './timeline'
 import { NO_ACCOUNT, type Account, type Entry, type Item, type Room, type Session } from './types'
+import { voiceContent, type Recording } from './voice'
 import { kept, RoomWindow } from './window'
 
 export type Topic = 'session' | 'rooms' | 'health' | 'profile' | `room ${string}` | `outbox ${string}` | `typing ${string}` | `upload ${string}`
@@ -26,6 +29,7 @@ const TICK_MS = 1_000
 const DAY_MS = 86_400_000
 const TYPING_MS = 4_000
 const FOUND_MAX = 100
+const EXPEL_AGAIN_MS = 10_000
 const DRAFT = 'draft '
 
 /** Everything the screens may know and do. They listen to topics and read again. */
@@ -47,6 +51,8 @@ export class Client {
   private engine: SyncEngine | undefined
   private sender: Sender | undefined
   private typedAt = 0
+  private isLeaving = false
+  private isSending = false
   private readonly drafts = new Map<string, string>()
   private readTo = new Map<string, string>()
 
@@ -61,7 +67,7 @@ export class Client {
       (told) => this.hear(told),
       (asked) => this.obey(asked),
     )
-    this.matrix.onSignedOut = () => void this.forget()
+    this.matrix.onSignedOut = () => void this.expel()
     sites.onChange = () => this.engine?.hurry()
   }
 
@@ -105,10 +111,27 @@ export class Client {
     await this.begin(await this.matrix.register(user, password, deviceName, token))
   }
 
-  /** The server ends the session if it can be reached; what this browser kept is gone in any case. */
+  /** The server ends the session if it can be reached; what this browser kept is gone in any case, unsent messages first. */
   async signOut(): Promise<void> {
+    this.isLeaving = true
+    await this.outbox.clear()
+    for (const room of this.drafts.keys()) await this.database.delete('facts', `${DRAFT}${room}`)
     await this.matrix.logout().catch(() => {})
     await this.forget()
+  }
+
+  /** How many messages signing out would take away. */
+  async unsent(): Promise<number> {
+    return (await this.outbox.all()).filter((item) => item.state !== 'sent').length
+  }
+
+  /** Whose unsent messages wait here until they sign in again. */
+  async leftBehind(): Promise<Waiting[]> {
+    return left.people().catch(() => [])
+  }
+
+  dropLeftBehind(user: string): Promise<void> {
+    return left.drop(user)
   }
 
   async setName(name: string): Promise<void> {
@@ -233,6 +256,16 @@ export class Client {
     return kept(this.database, id)
   }
 
+  /** What was sent in some rooms; onChange: there is more of it. */
+  gather(rooms: readonly Room[], shelf: Shelf, words: string, onChange: () => void): Gathering {
+    const reads: Reads = {
+      kept: (room) => this.keptOf(room),
+      files: (room, from) => this.matrix.files(room, from),
+      find: (wanted, among, from) => this.matrix.find(wanted, among, from),
+    }
+    return new Gathering(reads, rooms, shelf, words, this.account.ignored, onChange)
+  }
+
   async find(id: string, words: string): Promise<Entry[]> {
     return (await this.keptOf(id)).filter(searcher(words)).slice(0, FOUND_MAX)
   }
@@ -283,6 +316,11 @@ export class Client {
       const content = await describeFile(file)
       await this.post({ room, type: 'm.room.message', content, attachment: { blob: file, name: file.name } })
     }
+  }
+
+  async sendVoice(room: string, recording: Recording): Promise<void> {
+    const { blob, name } = recording
+    await this.post({ room, type: 'm.room.message', content: voiceContent(recording), attachment: { blob, name } })
   }
 
   /** Tries something again that was refused; the id stays. */
@@ -349,6 +387,7 @@ export class Client {
     this.matrix.token = this.session.token
     this.memory.account = ((await this.database.get('facts', 'account')) as Account | undefined) ?? NO_ACCOUNT
     this.profile = ((await this.database.get('facts', 'profile')) as Profile | undefined) ?? {}
+    await this.takeUp()
     await this.rememberDrafts()
     for (const room of await this.database.getAll('rooms')) this.memory.rooms.set(room.id, room)
     this.tabs.lead(() => this.lead())
@@ -369,9 +408,29 @@ export class Client {
     }
   }
 
+  /** What this person had left behind here. Nothing is sent before it is dropped there, so nothing is sent twice. */
+  private async takeUp(): Promise<void> {
+    const { items, drafts } = await left.of(this.me).catch(() => ({ items: [], drafts: [] }))
+    if (items.length === 0 && drafts.length === 0) return
+    for (const item of items) await this.outbox.put(item)
+    for (const { room, text } of drafts) await this.database.put('facts', text, `${DRAFT}${room}`)
+    await left.drop(this.me)
+  }
+
+  /** What waits is sent once it is known which rooms one is in. */
+  private async startSending(): Promise<void> {
+    if ((await this.database.get('facts', 'since')) === undefined || this.isSending) return
+    this.isSending = true
+    await this.sweep()
+    await this.sender?.start()
+  }
+
   private lead(): void {
     this.engine = new SyncEngine(this.matrix, this.database, this.memory, {
-      changed: (change) => this.changed(change),
+      changed: (change) => {
+        this.changed(change)
+        void this.startSending()
+      },
       typing: (room, users) => this.setTypists(room, users, true),
       heard: () => this.heard(),
       arrived: (room) => this.outboxChanged(room),
@@ -379,8 +438,8 @@ export class Client {
     })
     this.sender = new Sender(this.outbox, this.matrix, (room) => whyShut(this.room(room)), (room) => this.outboxChanged(room), (txn, share) => this.setShare(txn, share, true), (code) => this.onRefused(code))
     void this.engine.run()
-    void this.sweep().then(() => this.sender?.start())
-    setInterval(() => void this.look(), TICK_MS)
+    void this.startSending()
+    setInterval(() => void this.look().catch(() => {}), TICK_MS)
   }
 
   /** What was sent, and arrived by a way that did not name its transaction, is done. */
@@ -402,7 +461,7 @@ export class Client {
     this.facts.isCut = false
     this.facts.isFull = false
     if (wasCut) void this.sender?.wake()
-    void this.look()
+    void this.look().catch(() => {}) // the database may just be closing
   }
 
   /** What the banner says: found out by the tab that leads, told to the others. */
@@ -523,6 +582,25 @@ export class Client {
       case 'health':
         return this.tabs.tell({ kind: 'health', health: this.health })
     }
+  }
+
+  /** The server ended the session. What was not sent waits for its author, who may sign in again. */
+  private async expel(): Promise<void> {
+    if (this.isLeaving) return
+    this.isLeaving = true
+    const { user, device } = this.session!
+    this.engine?.stop()
+    this.sender?.stop()
+    try {
+      await this.media.clear() // first: what is left behind needs room
+      const items = (await this.outbox.all()).flatMap((item) => leaving(item, device) ?? [])
+      if (items.length > 0 || this.drafts.size > 0) await left.keep(user, items, this.drafts)
+    } catch (error) {
+      this.isLeaving = false // nothing is deleted that is not kept elsewhere
+      this.onRefused(codeOf(error))
+      return void setTimeout(() => void this.expel(), EXPEL_AGAIN_MS)
+    }
+    await this.forget()
   }
 
   private async forget(): Promise<void> {

@@ -6,6 +6,15 @@ export interface FileInfo {
   w?: number
   h?: number
   mimetype?: string
+  /** in milliseconds */
+  duration?: number
+  'xyz.amorgan.blurhash'?: string
+}
+
+/** How a recording sounds: loudness from 0 to 1024, evenly over its time. */
+export interface Sound {
+  duration?: number
+  waveform?: number[]
 }
 
 export interface Relation {
@@ -23,6 +32,9 @@ export interface Wording {
   url?: string
   filename?: string
   info?: FileInfo
+  /** present where somebody spoke it into their device */
+  'org.matrix.msc3245.voice'?: object
+  'org.matrix.msc1767.audio'?: Sound
 }
 
 /** What this client reads of an event's content. Anybody may send anything, so each member is of its type or not there. */
@@ -47,7 +59,7 @@ export interface Powers {
   redact?: number
 }
 
-type Shape = { readonly [key: string]: 'string' | 'number' | 'boolean' | Shape }
+type Shape = { readonly [key: string]: 'string' | 'number' | 'boolean' | 'numbers' | Shape }
 
 const WORDING: Shape = {
   body: 'string',
@@ -56,7 +68,9 @@ const WORDING: Shape = {
   formatted_body: 'string',
   url: 'string',
   filename: 'string',
-  info: { size: 'number', w: 'number', h: 'number', mimetype: 'string' },
+  info: { size: 'number', w: 'number', h: 'number', mimetype: 'string', duration: 'number', 'xyz.amorgan.blurhash': 'string' },
+  'org.matrix.msc3245.voice': {},
+  'org.matrix.msc1767.audio': { duration: 'number', waveform: 'numbers' },
 }
 
 const CONTENT: Shape = {
@@ -81,11 +95,16 @@ function read(shape: Shape, value: unknown): Json | undefined {
   const found: Json = {}
   for (const [key, wanted] of Object.entries(shape)) {
     const given = value[key]
-    const good = typeof wanted === 'object' ? read(wanted, given) : typeof given === wanted ? given : undefined
+    const good = typeof wanted === 'object' ? read(wanted, given) : wanted === 'numbers' ? numbers(given) : typeof given === wanted ? given : undefined
     if (good !== undefined) found[key] = good
   }
   return found
 }
+
+const NUMBERS_MAX = 1_024 // nobody draws a longer waveform
+
+const numbers = (value: unknown): number[] | undefined =>
+  Array.isArray(value) && value.length <= NUMBERS_MAX && value.every((one) => Number.isFinite(one)) ? value : undefined
 
 /** The one place where what others sent becomes what this client works with. */
 export const contentOf = (raw: unknown): Content => read(CONTENT, raw) ?? {}

@@ -1,4 +1,4 @@
-import type { Matrix } from '../net/matrix'
+import { mediaPath, type Matrix } from '../net/matrix'
 import type { MediaCache } from './mediaCache'
 
 const LIVE_MAX = 160 // object URLs at a time that nobody shows; a screen shows far fewer
@@ -9,6 +9,8 @@ const NO_TYPE = 'application/octet-stream'
 export type Size = { width: number; height: number }
 export const SMALL: Size = { width: 96, height: 96 }
 export const LARGE: Size = { width: 640, height: 640 }
+
+const STREAM_MIN = 2 ** 21 // what is smaller is fetched whole, and kept for when there is no network
 
 /** An address for an <img> or a player, good until free() is called. */
 export interface Lease {
@@ -26,6 +28,7 @@ export const safeType = (type: string): string => (SAFE.test(type) ? type : NO_T
 /** Photos and files of signed-in people: fetched with the token in the header, kept for when there is no network. */
 export class MediaShelf {
   private readonly live = new Map<string, Live>()
+  private isAnswering = false
 
   constructor(
     private readonly matrix: Matrix,
@@ -46,6 +49,30 @@ export class MediaShelf {
       isHeld = false
     }
     return { address: live.address, free }
+  }
+
+  /**
+   * An address for a player. A long film comes in the parts that the player asks for, through the service worker; what is
+   * short, or kept here already, comes whole. size: in bytes, as far as the message tells.
+   */
+  play(uri: string, size?: number): Lease {
+    const path = mediaPath(uri)
+    const worker = 'serviceWorker' in navigator ? navigator.serviceWorker : undefined
+    if (!worker?.controller || !path || (size !== undefined && size < STREAM_MIN)) return this.hold(uri)
+    this.answer(worker)
+    const whole = this.cache.has(nameOf(uri)).then((is) => (is ? this.hold(uri) : undefined), () => undefined)
+    const free = () => void whole.then((lease) => lease?.free())
+    return { address: whole.then((lease) => lease?.address ?? `/app/played/${path}`), free }
+  }
+
+  /** Tells the service worker, each time anew, whom to ask and with what. */
+  private answer(worker: ServiceWorkerContainer): void {
+    if (this.isAnswering) return
+    this.isAnswering = true
+    worker.addEventListener('message', ({ data, ports }: MessageEvent<{ kind?: string }>) => {
+      if (data.kind === 'way') ports[0]?.postMessage({ sites: this.matrix.sites.order().map((site) => site.url), token: this.matrix.token })
+    })
+    worker.startMessages()
   }
 
   async blob(uri: string, size?: Size): Promise<Blob> {
@@ -94,16 +121,18 @@ const nameOf = (uri: string, size?: Size): string => `${encodeURIComponent(uri)}
 
 const revoke = (live: Live): void => void live.address.then(URL.revokeObjectURL, () => {})
 
-/** What a message says of a file. Photos are measured, so that their place is kept before they are loaded. */
+/** What a message says of a file. Photos and films are measured, so that their place is kept before they are loaded. */
 export async function describeFile(file: File): Promise<Record<string, unknown>> {
   const kind = /^(image|video|audio)\//.exec(file.type)?.[1] ?? 'file'
-  const info: Record<string, unknown> = { size: file.size, mimetype: file.type || 'application/octet-stream' }
-  if (kind === 'image') {
-    const picture = await createImageBitmap(file).catch(() => null)
-    if (!picture) return { msgtype: 'm.file', body: file.name, filename: file.name, info }
-    info['w'] = picture.width
-    info['h'] = picture.height
-    picture.close()
-  }
-  return { msgtype: `m.${kind}`, body: file.name, filename: file.name, info }
+  const measures = kind === 'image' || kind === 'video' ? await measured(kind, file) : null
+  const info = { size: file.size, mimetype: file.type || NO_TYPE, ...measures }
+  return { msgtype: kind === 'image' && !measures ? 'm.file' : `m.${kind}`, body: file.name, filename: file.name, info }
+}
+
+/** Where the measuring cannot be fetched, a photo is measured by what is here, and goes without a blurhash. */
+async function measured(kind: 'image' | 'video', file: File): Promise<object | null> {
+  const measure = await import('./measure').catch(() => null)
+  if (measure) return kind === 'image' ? measure.measurePhoto(file) : measure.measureFilm(file)
+  const picture = kind === 'image' ? await createImageBitmap(file).catch(() => null) : null
+  return picture && { w: picture.width, h: picture.height }
 }

@@ -37,6 +37,10 @@ export class MediaCache {
     return reply?.blob()
   }
 
+  async has(name: string): Promise<boolean> {
+    return (await (await this.cache())?.match(addressOf(name))) !== undefined
+  }
+
   /** Counted first, then kept: nothing is there that is not counted. */
   async put(name: string, blob: Blob): Promise<void> {
     const cache = await this.cache()

@@ -88,6 +88,18 @@ export class Outbox {
     await this.database.delete('outbox', txn)
   }
 
+  /** Nobody wants any of it any more. */
+  async clear(): Promise<void> {
+    await this.database.clear('outbox')
+  }
+
+  /** Takes out an item whose event was here before it was known to be its event. */
+  async dropArrived(txn: string, event: string): Promise<boolean> {
+    if ((await this.database.getKey('entries', event)) === undefined) return false
+    await this.remove(txn)
+    return true
+  }
+
   async get(txn: string): Promise<Item | undefined> {
     return this.database.get('outbox', txn)
   }
@@ -203,6 +215,7 @@ export class Sender {
     const { tried, outcome } = await this.attempt(trying)
     if (outcome.kind === 'sent') await this.outbox.name(item.txn, room, outcome.eventId)
     await this.settle(after(tried, outcome, Date.now(), Math.random()))
+    if (outcome.kind === 'sent' && item.formerly && (await this.outbox.dropArrived(item.txn, outcome.eventId))) this.onChange(room)
     return true
   }
 
@@ -231,11 +244,19 @@ export class Sender {
     const why = takesBack(item) ? undefined : this.whyShut(item.room)
     if (why) return { tried, outcome: { kind: 'refused', why } }
     try {
-      tried = await this.withFile(item)
+      const found = item.formerly === undefined ? undefined : await this.matrix.sent(item.room, item.type, item.formerly, item.txn)
+      if (found !== undefined) return { tried, outcome: { kind: 'sent', eventId: found } }
+      tried = await this.withFile(await this.unfollowed(item))
       return { tried, outcome: { kind: 'sent', eventId: (await this.send(tried)).event_id } }
     } catch (error) {
       return { tried: (await this.outbox.get(item.txn)) ?? tried, outcome: outcomeOf(error) }
     }
+  }
+
+  /** It is not there: from now on it is this device's. */
+  private async unfollowed(item: Item): Promise<Item> {
+    const { formerly, ...own } = item
+    return formerly === undefined ? item : this.keep(own)
   }
 
   private send(item: Item): Promise<{ event_id: string }> {

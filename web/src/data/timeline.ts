@@ -18,6 +18,11 @@ export interface Media {
   height?: number
   type?: string
   isSticker?: boolean
+  blurhash?: string
+  /** in milliseconds */
+  duration?: number
+  /** of something spoken; empty where its author's client drew none */
+  waveform?: number[]
 }
 
 /** One thing said, with everything that was later said about it. */
@@ -91,7 +96,7 @@ const KINDS = new Map<string | undefined, Media['kind']>([
 ])
 
 /** The file of a message, if it is one. */
-export function mediaOf(type: string, { url: uri, msgtype, filename, body, info = {} }: Content): Media | undefined {
+export function mediaOf(type: string, { url: uri, msgtype, filename, body, info = {}, ...more }: Content): Media | undefined {
   const isSticker = type === 'm.sticker'
   const kind = isSticker ? 'image' : KINDS.get(msgtype)
   if (!kind || uri === undefined) return undefined
@@ -101,6 +106,11 @@ export function mediaOf(type: string, { url: uri, msgtype, filename, body, info 
   if (info.w !== undefined && info.w > 0) media.width = info.w
   if (info.h !== undefined && info.h > 0) media.height = info.h
   if (info.mimetype !== undefined) media.type = info.mimetype
+  if (info['xyz.amorgan.blurhash'] !== undefined) media.blurhash = info['xyz.amorgan.blurhash']
+  const sound = more['org.matrix.msc1767.audio'] ?? {}
+  const duration = sound.duration ?? info.duration
+  if (duration !== undefined && duration > 0) media.duration = duration
+  if (kind === 'audio' && more['org.matrix.msc3245.voice']) media.waveform = sound.waveform ?? []
   return media
 }
 

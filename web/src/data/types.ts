@@ -96,6 +96,8 @@ export interface Item {
   error?: string
   /** the last answer was that nothing can be written now */
   cannot?: boolean
+  /** it was tried by this device of its author, which is signed out: what became of it has to be asked first */
+  formerly?: string
 }
 
 export interface Session {

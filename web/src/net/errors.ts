@@ -33,3 +33,17 @@ export function retryAfter(status: number, header: string | null, body: Record<s
   const seconds = Number(header)
   return header !== null && Number.isFinite(seconds) && seconds >= 0 ? seconds * 1_000 : RETRY_MS
 }
+
+export function parsed(text: string): Record<string, unknown> {
+  try {
+    return JSON.parse(text) as Record<string, unknown>
+  } catch {
+    return {}
+  }
+}
+
+/** header: retry-after. */
+export function refusedBy(status: number, header: string | null, body: Record<string, unknown>): Refused {
+  const code = typeof body['errcode'] === 'string' ? body['errcode'] : 'M_UNKNOWN'
+  return new Refused(status, code, String(body['error'] ?? ''), body, retryAfter(status, header, body))
+}

@@ -1,12 +1,12 @@
-import { deferred } from './deferred'
-import { Refused, retryAfter, Unreachable } from './errors'
-import { isGone, type Asking, type Site, type Sites } from './sites'
+import { parsed, Refused, refusedBy, Unreachable } from './errors'
+import type { Asking, Sites } from './sites'
+import { Cut, Upload } from './upload'
 
 const V3 = '/_matrix/client/v3'
+const BONGSU = '/_bongsu/v1'
 const MEDIA = '/_matrix/client/v1/media'
 const SYNC_MS = 25_000
 const SYNC_GRACE_MS = 10_000
-const UPLOAD_SILENCE_MS = 20_000
 const BUSY = new Set([503, 507]) // this site cannot take a file now; another may
 const TWICE: Asking = { again: 'after' } // a POST that does no harm when it is made twice
 
@@ -14,6 +14,7 @@ export type Json = Record<string, unknown>
 
 export interface RawEvent {
   event_id?: string
+  room_id?: string
   type: string
   sender: string
   content: Json
@@ -174,8 +175,37 @@ export class Matrix {
     return this.json('GET', `${this.room(room)}/messages?${query}`, undefined, { again: 'beside' })
   }
 
+  /** Messages of a room that carry a file, newest first. */
+  files(room: string, from: string | undefined): Promise<{ chunk: RawEvent[]; end?: string }> {
+    const filter = JSON.stringify({ types: ['m.room.message'], contains_url: true, lazy_load_members: true })
+    const query = new URLSearchParams({ dir: 'b', limit: '50', filter, ...(from && { from }) })
+    return this.json('GET', `${this.room(room)}/messages?${query}`, undefined, { again: 'beside' })
+  }
+
+  /** Messages of some rooms that hold the words, newest first. */
+  async find(words: string, rooms: readonly string[], from: string | undefined): Promise<{ chunk: RawEvent[]; end?: string }> {
+    const filter = { types: ['m.room.message'], rooms, limit: 50 }
+    const event_context = { before_limit: 0, after_limit: 0 }
+    const body = { search_categories: { room_events: { search_term: words, keys: ['content.body'], order_by: 'recent', filter, event_context } } }
+    const path = `${V3}/search${from ? `?next_batch=${part(from)}` : ''}`
+    const told = await this.json<{ search_categories: { room_events: { results: { result: RawEvent }[]; next_batch?: string } } }>('POST', path, body, TWICE)
+    const { results, next_batch: end } = told.search_categories.room_events
+    return { chunk: results.map((found) => found.result), ...(end !== undefined && { end }) }
+  }
+
   send(room: string, type: string, txn: string, content: Json): Promise<{ event_id: string }> {
     return this.json('PUT', `${this.room(room)}/send/${part(type)}/${part(txn)}`, content, { again: 'beside' })
+  }
+
+  /** The event that a transaction id of another device of mine became; undefined: none. */
+  async sent(room: string, type: string, device: string, txn: string): Promise<string | undefined> {
+    const path = `${BONGSU}/sent/${[room, type, device, txn].map(part).join('/')}`
+    try {
+      return (await this.json<{ event_id: string }>('GET', path, undefined, { again: 'beside' })).event_id
+    } catch (error) {
+      if (error instanceof Refused && error.code === 'M_NOT_FOUND') return undefined
+      throw error
+    }
   }
 
   redact(room: string, event: string, txn: string): Promise<{ event_id: string }> {
@@ -213,57 +243,18 @@ export class Matrix {
 
   /** Resolves when a server has it on disk. A site that cannot take it now is passed over. */
   async upload(uri: string, file: Blob, progress: (share: number) => void, signal: AbortSignal): Promise<void> {
+    const way = new Upload(`Bearer ${this.token}`, mediaPath(uri) ?? '', file, progress, signal)
     let refused: unknown = new Unreachable('there is no site')
     for (const site of this.sites.order()) {
       try {
-        return await this.uploadTo(site, uri, file, progress, signal)
+        return await way.at(site.url)
       } catch (error) {
+        if (error instanceof Cut) this.sites.failed(site)
         if (!(error instanceof Refused) || !BUSY.has(error.status)) throw error
         refused = error
       }
     }
     throw refused
-  }
-
-  /** XMLHttpRequest, because fetch tells nothing about the way up. */
-  private uploadTo(site: Site, uri: string, file: Blob, progress: (share: number) => void, signal: AbortSignal): Promise<void> {
-    const { promise, resolve, reject } = deferred<void>()
-    const request = new XMLHttpRequest()
-    const stop = () => request.abort()
-    const cut = () => {
-      this.sites.failed(site)
-      reject(new Unreachable('the upload was cut off'))
-      stop()
-    }
-    let watch = setTimeout(cut, UPLOAD_SILENCE_MS)
-    const moved = () => {
-      clearTimeout(watch)
-      watch = setTimeout(cut, UPLOAD_SILENCE_MS)
-    }
-    request.open('PUT', `${site.url}/_matrix/media/v3/upload/${mediaPath(uri)}`)
-    request.setRequestHeader('authorization', `Bearer ${this.token}`)
-    request.setRequestHeader('content-type', file.type || 'application/octet-stream')
-    request.upload.onprogress = (event) => {
-      moved()
-      progress(event.total ? event.loaded / event.total : 0)
-    }
-    request.onload = () => {
-      const { status, responseText } = request
-      const answer = parsed(responseText)
-      if (isGone(status, responseText)) cut()
-      else if (status < 300 || answer['errcode'] === 'M_CANNOT_OVERWRITE_MEDIA') resolve()
-      else reject(refusedBy(status, request.getResponseHeader('retry-after'), answer))
-    }
-    request.onerror = cut
-    request.onabort = () => reject(signal.reason)
-    request.onloadend = () => {
-      clearTimeout(watch)
-      signal.removeEventListener('abort', stop)
-    }
-    if (signal.aborted) reject(signal.reason)
-    signal.addEventListener('abort', stop)
-    request.send(file)
-    return promise
   }
 
   /** The bytes of a file; with a size, of a small picture of it. */
@@ -289,7 +280,7 @@ export class Matrix {
 
   private async ask(method: string, path: string, body?: Json, asking: Asking = {}, signal?: AbortSignal): Promise<Response> {
     const headers: Record<string, string> = {}
-    if (this.token && path.startsWith('/_matrix')) headers['authorization'] = `Bearer ${this.token}`
+    if (this.token && /^\/_(matrix|bongsu)\//.test(path)) headers['authorization'] = `Bearer ${this.token}`
     if (body) headers['content-type'] = 'application/json'
     const init: RequestInit = { method, headers, ...(body && { body: JSON.stringify(body) }), ...(signal && { signal }) }
     const again = asking.again ?? (method === 'POST' ? 'never' : 'after')
@@ -303,19 +294,6 @@ export class Matrix {
 
 /** Named here, so that a sign-in whose answer was lost is not a second device when it is made again. */
 const newDevice = (): string => Array.from(crypto.getRandomValues(new Uint8Array(10)), (byte) => String.fromCharCode(65 + (byte % 26))).join('')
-
-function parsed(text: string): Json {
-  try {
-    return JSON.parse(text) as Json
-  } catch {
-    return {}
-  }
-}
-
-function refusedBy(status: number, header: string | null, body: Json): Refused {
-  const code = typeof body['errcode'] === 'string' ? body['errcode'] : 'M_UNKNOWN'
-  return new Refused(status, code, String(body['error'] ?? ''), body, retryAfter(status, header, body))
-}
 
 const EASY = 'm.login.dummy'
 const TOKEN = 'm.login.registration_token'

@@ -1,7 +1,8 @@
-import { createEffect, createSignal, on, onCleanup, onMount, Show, type JSX } from 'solid-js'
+import { createEffect, createSignal, lazy, on, onCleanup, onMount, Show, Suspense, type JSX } from 'solid-js'
 import { memberName } from '../data/rooms'
 import type { Message } from '../data/timeline'
 import type { Room } from '../data/types'
+import type { Recording } from '../data/voice'
 import { useClient } from '../ui/client'
 import { explain, orSay } from '../ui/errors'
 import { Icon } from '../ui/Icon'
@@ -20,6 +21,7 @@ interface Props {
   onSent: () => void
 }
 
+const Recorder = lazy(() => import('./media/Recorder'))
 const DRAFT_MS = 400
 const HANGUL = 229 // Safari ends a composition before it tells of the Enter that ended it
 
@@ -27,7 +29,9 @@ export function Composer(props: Props): JSX.Element {
   const client = useClient()
   const [text, setText] = createSignal(client.draft(props.id))
   const isTouch = matchMedia('(pointer: coarse)').matches
+  const [isSpeaking, setSpeaking] = createSignal(false)
   let area!: HTMLTextAreaElement
+  let microphone: HTMLButtonElement | undefined
   let isSending = false
   let timer: ReturnType<typeof setTimeout> | undefined
 
@@ -91,6 +95,11 @@ export function Composer(props: Props): JSX.Element {
     void send()
   }
 
+  function quiet(): void {
+    setSpeaking(false)
+    microphone?.focus()
+  }
+
   function leaveAbout(): void {
     props.onAbout(undefined)
   }
@@ -128,12 +137,22 @@ export function Composer(props: Props): JSX.Element {
           </div>
         )}
       </Show>
-      <div class="inner">
+      <Show when={isSpeaking()}>
+        <Speaking onSend={(recording) => client.sendVoice(props.id, recording)} onClose={quiet} />
+      </Show>
+      <div class="inner" hidden={isSpeaking()}>
         <label class="round attach">
           <Icon name="plus" />
           <span class="unseen">{t().attach}</span>
           <input type="file" multiple onChange={(event) => picked(event.currentTarget)} />
         </label>
+        <Show when={isTouch && text() === ''}>
+          <label class="round attach">
+            <Icon name="camera" />
+            <span class="unseen">{t().takePhoto}</span>
+            <input type="file" accept="image/*" capture="environment" onChange={(event) => picked(event.currentTarget)} />
+          </label>
+        </Show>
         <textarea
           ref={area}
           rows="1"
@@ -145,10 +164,28 @@ export function Composer(props: Props): JSX.Element {
           onKeyDown={pressed}
           onPaste={pasted}
         />
-        <button class="round go" aria-label={t().send} disabled={text().trim() === ''}>
-          <Icon name="send" />
-        </button>
+        <Show
+          when={text().trim() === '' && props.about?.kind !== 'edit'}
+          fallback={
+            <button class="round go" aria-label={t().send} disabled={text().trim() === ''}>
+              <Icon name="send" />
+            </button>
+          }
+        >
+          <button ref={microphone} type="button" class="round" aria-label={t().speak} onClick={() => setSpeaking(true)}>
+            <Icon name="mic" />
+          </button>
+        </Show>
       </div>
     </form>
+  )
+}
+
+/** Fetched when somebody first speaks. */
+function Speaking(props: { onSend: (recording: Recording) => Promise<void>; onClose: () => void }): JSX.Element {
+  return (
+    <Suspense fallback={<p class="inner">{t().loading}</p>}>
+      <Recorder {...props} />
+    </Suspense>
   )
 }

@@ -1,4 +1,4 @@
-import { createEffect, createSignal, For, Match, Show, Switch, type JSX } from 'solid-js'
+import { For, lazy, Match, Show, Suspense, Switch, type JSX } from 'solid-js'
 import { contentOf } from '../data/content'
 import { LARGE } from '../data/media'
 import { pieces, type Link } from '../data/links'
@@ -8,7 +8,6 @@ import type { Room } from '../data/types'
 import { Avatar } from '../ui/Avatar'
 import { useClient } from '../ui/client'
 import { explain, orSay } from '../ui/errors'
-import { held } from '../ui/held'
 import { Icon } from '../ui/Icon'
 import { live } from '../ui/live'
 import { LocalPicture } from '../ui/LocalPicture'
@@ -18,6 +17,8 @@ import { PictureButton } from '../ui/Picture'
 import { say } from '../ui/say'
 import { bytes, clock, t } from '../ui/settings'
 import { Words } from '../ui/Words'
+
+const Player = lazy(() => import('./media/Player'))
 
 interface Props {
   message: Message
@@ -67,7 +68,8 @@ export function MessageRow(props: Props): JSX.Element {
   )
 }
 
-const isPicture = (message: Message): boolean => message.kind === 'media' && (message.media?.kind === 'image' || contentOf(message.sending?.content).msgtype === 'm.image')
+const PICTURES: readonly (string | undefined)[] = ['image', 'video', 'm.image', 'm.video']
+const isPicture = (message: Message): boolean => message.kind === 'media' && PICTURES.includes(message.media?.kind ?? contentOf(message.sending?.content).msgtype)
 const isLarge = (message: Message): boolean => message.kind === 'text' && !message.html && !message.replyTo && isHuge(message.body)
 
 function Body(props: Props): JSX.Element {
@@ -86,7 +88,9 @@ function Body(props: Props): JSX.Element {
         <Photo {...props} media={props.message.media!} />
       </Match>
       <Match when={isPlayable(props.message.media)}>
-        <Player media={props.message.media!} />
+        <Suspense fallback={<FileCard media={props.message.media!} />}>
+          <Player media={props.message.media!} />
+        </Suspense>
       </Match>
       <Match when={props.message.media}>{(media) => <FileCard media={media()} />}</Match>
     </Switch>
@@ -188,6 +192,7 @@ function Photo(props: Props & { media: Media }): JSX.Element {
       uri={props.media.uri}
       size={LARGE}
       alt={label()}
+      blurhash={props.media.blurhash}
       width={box().width}
       height={box().height}
       onOpen={() => props.onPhoto(props.message)}
@@ -196,35 +201,6 @@ function Photo(props: Props & { media: Media }): JSX.Element {
 }
 
 const isPlayable = (media: Media | undefined): boolean => media?.kind === 'video' || media?.kind === 'audio'
-
-/** Fetched when somebody wants to see or hear it. */
-function Player(props: { media: Media }): JSX.Element {
-  const client = useClient()
-  const [isWanted, setWanted] = createSignal(false)
-  const file = held(client.media, () => (isWanted() ? props.media.uri : undefined))
-  createEffect(() => file.isLost() && (setWanted(false), say(t().errors.M_UNKNOWN)))
-  const label = () => props.media.name || (props.media.kind === 'video' ? t().video : t().audio)
-  return (
-    <Show
-      when={file.address()}
-      fallback={
-        <button type="button" class="card" onClick={() => setWanted(true)}>
-          <Icon name="play" />
-          <span>
-            <strong>{label()}</strong>
-            <span class="small">{[t().play, props.media.size === undefined ? '' : bytes(props.media.size)].filter(Boolean).join(' · ')}</span>
-          </span>
-        </button>
-      }
-    >
-      {(url) => (
-        <Show when={props.media.kind === 'video'} fallback={<audio class="player" src={url()} controls autoplay aria-label={label()} />}>
-          <video class="player" src={url()} controls autoplay playsinline aria-label={label()} />
-        </Show>
-      )}
-    </Show>
-  )
-}
 
 export function FileCard(props: { media: Media }): JSX.Element {
   const client = useClient()

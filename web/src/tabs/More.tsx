@@ -13,6 +13,7 @@ import { dayAndClock, language, setLanguage, setTextSize, setTheme, t, textSize,
 export function More(): JSX.Element {
   const client = useClient()
   const [isLeaving, setLeaving] = createSignal(false)
+  const [unsent] = createResource(isLeaving, () => client.unsent())
   return (
     <>
       <header class="bar">
@@ -29,7 +30,7 @@ export function More(): JSX.Element {
         </section>
       </div>
       <Show when={isLeaving()}>
-        <Confirm title={t().signOut} text={t().signOutConfirm} action={t().signOut} onClose={() => setLeaving(false)} onYes={() => void client.signOut()} />
+        <Confirm title={t().signOut} text={unsent() ? t().signOutUnsent(unsent()!) : t().signOutConfirm} action={t().signOut} onClose={() => setLeaving(false)} onYes={() => void client.signOut()} />
       </Show>
     </>
   )

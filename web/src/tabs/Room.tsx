@@ -55,13 +55,7 @@ export function Room(props: { id: string }): JSX.Element {
   return (
     <div
       class="stage"
-      onDragOver={(event) => (event.preventDefault(), setDropping(true))}
-      onDragLeave={(event) => event.currentTarget === event.target && setDropping(false)}
-      onDrop={(event) => {
-        event.preventDefault()
-        setDropping(false)
-        sendFiles([...(event.dataTransfer?.files ?? [])])
-      }}
+      {...dropping(isOpen, setDropping, sendFiles)}
     >
       <Head id={props.id} open={open} onInfo={() => setPanel('info')} onSearch={() => setPanel('search')} />
       <div class="talk">
@@ -101,12 +95,27 @@ export function Room(props: { id: string }): JSX.Element {
         <Composer id={props.id} room={open.room()} about={about()} onAbout={setAbout} onFiles={sendFiles} onSent={() => list?.toBottom()} />
       </Show>
       <Show when={menu()}>{(message) => <MessageMenu room={props.id} known={open.room()} message={message()} onAbout={setAbout} onClose={() => setMenu(undefined)} />}</Show>
-      <Show when={photo()}>{(message) => <Viewer message={message()} onClose={() => setPhoto(undefined)} />}</Show>
+      <Show when={photo()}>{(message) => <Viewer message={message()} open={open} onClose={() => setPhoto(undefined)} />}</Show>
       <Show when={danger()}>{(link) => <Danger link={link()} onClose={() => setDanger(undefined)} />}</Show>
       <Show when={panel() === 'info' && open.room()}>{(room) => <RoomInfo room={room()} onClose={() => setPanel(undefined)} onJump={(event) => void jump(event)} />}</Show>
       <Show when={panel() === 'search' && open.room()}>{(room) => <Search room={room()} onClose={() => setPanel(undefined)} onJump={(event) => void jump(event)} />}</Show>
     </div>
   )
+}
+
+/** Files that are dragged over a room. Words that are dragged go where they are dropped. */
+function dropping(isOpen: () => boolean, show: (is: boolean) => void, send: (files: File[]) => void) {
+  const hasFiles = (event: DragEvent) => isOpen() && event.dataTransfer?.types.includes('Files') === true
+  return {
+    onDragOver: (event: DragEvent) => hasFiles(event) && (event.preventDefault(), show(true)),
+    onDragLeave: (event: DragEvent) => (event.currentTarget as Element).contains(event.relatedTarget as Node | null) || show(false),
+    onDrop: (event: DragEvent) => {
+      show(false)
+      if (!hasFiles(event)) return
+      event.preventDefault()
+      send([...(event.dataTransfer?.files ?? [])])
+    },
+  }
 }
 
 /** What is on the screen, in a window that somebody looks at, is read. */

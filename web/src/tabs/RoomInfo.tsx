@@ -1,4 +1,4 @@
-import { createSignal, For, onMount, Show, type JSX } from 'solid-js'
+import { createSignal, For, lazy, onMount, Show, Suspense, type JSX } from 'solid-js'
 import { level, localpart, mayInvite, partner, roomAvatar, roomName } from '../data/rooms'
 import type { Room } from '../data/types'
 import { Avatar } from '../ui/Avatar'
@@ -12,7 +12,8 @@ import { PeoplePicker, type Picked } from '../ui/PeoplePicker'
 import { closeRoom, joinLink } from '../ui/route'
 import { say } from '../ui/say'
 import { compareNames, t } from '../ui/settings'
-import { Drawer } from './Drawer'
+
+const Drawer = lazy(() => import('./media/Drawer'))
 
 interface Props {
   room: Room
@@ -37,7 +38,9 @@ export function RoomInfo(props: Props): JSX.Element {
           <Main {...props} onPage={setPage} />
         </Show>
         <Show when={page() === 'drawer'}>
-          <Drawer room={props.room} onJump={props.onJump} />
+          <Suspense fallback={<p class="empty">{t().loading}</p>}>
+            <Drawer room={props.room} onJump={props.onJump} />
+          </Suspense>
         </Show>
         <Show when={page() === 'invite'}>
           <Invite room={props.room} onDone={() => setPage('main')} />

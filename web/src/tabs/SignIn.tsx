@@ -4,6 +4,7 @@ import { useClient } from '../ui/client'
 import { explainSignIn } from '../ui/errors'
 import { deviceName } from '../ui/phrases'
 import { language, setLanguage, t } from '../ui/settings'
+import { LeftBehind } from './LeftBehind'
 
 /** The door: sign in, or make an account. */
 export function SignIn(): JSX.Element {
@@ -38,6 +39,7 @@ export function SignIn(): JSX.Element {
           <h1>{t().app}</h1>
           <p>{t().tagline}</p>
         </div>
+        <LeftBehind />
         <label class="field">
           <span>{t().userName}</span>
           <input name="user" required autocomplete="username" autocapitalize="none" spellcheck={false} />

@@ -1,36 +1,31 @@
-import type { JSX } from 'solid-js'
-import type { Media, Message } from '../data/timeline'
-import { useClient } from '../ui/client'
-import { modal } from '../ui/Dialog'
-import { explain } from '../ui/errors'
-import { Icon } from '../ui/Icon'
-import { Picture } from '../ui/Picture'
-import { say } from '../ui/say'
-import { t } from '../ui/settings'
+import { createMemo, lazy, Suspense, type JSX } from 'solid-js'
+import { memberName } from '../data/rooms'
+import type { Message } from '../data/timeline'
+import type { OpenRoom } from '../ui/openRoom'
+import type { Photo } from './media/Viewer'
 
-/** A photo over the whole screen. */
-export function Viewer(props: { message: { media?: Media | undefined } & Pick<Message, 'sender'>; onClose: () => void }): JSX.Element {
-  const client = useClient()
-  const media = props.message.media!
-  let dialog!: HTMLDialogElement
-  const closed = modal(() => dialog, () => props.onClose())
-  const save = () => client.media.save(media.uri, media.name).catch((error) => say(explain(error)))
+const Photos = lazy(() => import('./media/Viewer'))
+
+interface Props {
+  message: Message
+  /** where it was said: its other photos are beside it */
+  open: Pick<OpenRoom, 'keys' | 'row' | 'room' | 'older'>
+  onClose: () => void
+}
+
+/** A photo of a conversation over the whole screen; fetched with the first one that is opened. */
+export function Viewer(props: Props): JSX.Element {
+  const photoOf = ({ key, media, sender }: Message): Photo[] => (media?.kind === 'image' ? [{ id: key, media, who: memberName(props.open.room(), sender) }] : [])
+  const photos = createMemo(() => {
+    const all = props.open.keys().flatMap((key) => {
+      const row = props.open.row(key)
+      return row?.kind === 'message' ? photoOf(row.message) : []
+    })
+    return all.some((photo) => photo.id === props.message.key) ? all : photoOf(props.message)
+  })
   return (
-    <dialog ref={dialog} class="dialog viewer" aria-label={media.name || t().photo} onClose={closed}>
-      <div class="inside">
-        <header class="bar">
-          <span>{media.name}</span>
-          <button type="button" class="round" aria-label={t().download} onClick={() => void save()}>
-            <Icon name="download" />
-          </button>
-          <button type="button" class="round" aria-label={t().close} onClick={() => dialog.close()}>
-            <Icon name="close" />
-          </button>
-        </header>
-        <div class="view">
-          <Picture media={client.media} uri={media.uri} alt={media.name || t().photo} width={media.width} height={media.height} />
-        </div>
-      </div>
-    </dialog>
+    <Suspense>
+      <Photos photos={photos()} start={props.message.key} onOlder={props.open.older} onClose={props.onClose} />
+    </Suspense>
   )
 }

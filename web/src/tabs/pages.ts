@@ -1,5 +1,6 @@
-import type { Component } from 'solid-js'
+import { lazy, type Component } from 'solid-js'
 import type { IconName } from '../ui/Icon'
+import { t } from '../ui/settings'
 
 export interface PageProps {
   /** what stands in the address after the page's name */
@@ -16,4 +17,6 @@ export interface ServicePage {
 }
 
 /** Each page of a service, by its name in the address. A new one finds its place here: `view: lazy(() => import(…))`. */
-export const PAGES: Readonly<Record<string, ServicePage>> = {}
+export const PAGES: Readonly<Record<string, ServicePage>> = {
+  drawer: { icon: 'photo', title: () => t().drawer, view: lazy(() => import('./media/DrawerPage')) },
+}

@@ -1,5 +1,8 @@
 /// <reference lib="webworker" />
-/** Keeps the app itself, so that it opens without a network. Messages are in IndexedDB; this touches none of them. */
+/**
+ * Keeps the app itself, so that it opens without a network. Messages are in IndexedDB; this touches none of them.
+ * Films and recordings go through here, so that a player can ask for the part that it wants, though they need a token.
+ */
 declare const self: ServiceWorkerGlobalScope
 
 const CACHE = 'bongsu-app-__VERSION__'
@@ -35,13 +38,62 @@ async function page(request: Request): Promise<Response> {
   return (await kept(INDEX)) ?? Response.error()
 }
 
+const FILE = /^\/app\/played\/([^/]+\/[A-Za-z0-9_-]+)$/
+const PLAYERS: readonly string[] = ['video', 'audio']
+const PLAYABLE = /^(video|audio)\/[a-z0-9.+-]+$/
+const WAY_MS = 3_000
+
+/** The centres to ask, and with what: the page knows, and nothing of it is kept here. */
+interface Way {
+  sites: string[]
+  token: string
+}
+
+async function wayOf(page: Client): Promise<Way> {
+  const { port1, port2 } = new MessageChannel()
+  const told = new Promise<Way>((resolve, reject) => {
+    port1.onmessage = ({ data }: MessageEvent<Way>) => resolve(data)
+    setTimeout(() => reject(new Error('the page does not answer')), WAY_MS)
+  })
+  page.postMessage({ kind: 'way' }, [port2])
+  return told.finally(() => port1.close())
+}
+
+/** A part of a file, for a player of this app and nobody else. */
+async function played(event: FetchEvent, file: string): Promise<Response> {
+  const page = await self.clients.get(event.clientId)
+  if (!page) return Response.error()
+  const { sites, token } = await wayOf(page)
+  const headers: Record<string, string> = { authorization: `Bearer ${token}` }
+  const range = event.request.headers.get('range')
+  if (range) headers['range'] = range
+  for (const site of sites) {
+    const reply = await fetch(`${site}/_matrix/client/v1/media/download/${file}`, { headers, signal: event.request.signal }).catch(() => null)
+    if (reply && (reply.ok || reply.status === 416)) return playable(reply)
+  }
+  return Response.error()
+}
+
+function playable(reply: Response): Response {
+  const headers = new Headers({ 'x-content-type-options': 'nosniff', 'content-security-policy': 'sandbox', 'cache-control': 'no-store' })
+  for (const name of ['content-length', 'content-range', 'accept-ranges']) {
+    const value = reply.headers.get(name)
+    if (value) headers.set(name, value)
+  }
+  const type = reply.headers.get('content-type')?.split(';')[0]?.trim() ?? ''
+  headers.set('content-type', PLAYABLE.test(type) ? type : 'application/octet-stream')
+  return new Response(reply.body, { status: reply.status, headers })
+}
+
 self.addEventListener('install', (event) => event.waitUntil(install()))
 self.addEventListener('activate', (event) => event.waitUntil(activate()))
 self.addEventListener('fetch', (event) => {
   const { request } = event
   const url = new URL(request.url)
   if (request.method !== 'GET' || url.origin !== self.location.origin || !url.pathname.startsWith('/app/')) return
-  if (request.mode === 'navigate') event.respondWith(page(request))
+  const file = FILE.exec(url.pathname)?.[1]
+  if (file && PLAYERS.includes(request.destination)) event.respondWith(played(event, file).catch(() => Response.error()))
+  else if (request.mode === 'navigate') event.respondWith(page(request))
   else event.respondWith(kept(request).then((reply) => reply ?? fetch(request)))
 })
 

@@ -1,0 +1,95 @@
+import { openDB, type DBSchema, type IDBPDatabase } from 'idb'
+import { mayBeThere } from './outbox'
+import type { Item } from './types'
+
+interface Kept {
+  txn: string
+  user: string
+  item: Item
+}
+
+interface Draft {
+  user: string
+  room: string
+  text: string
+}
+
+interface Schema extends DBSchema {
+  items: { key: string; value: Kept; indexes: { user: string } }
+  drafts: { key: [string, string]; value: Draft; indexes: { user: string } }
+}
+
+/** Whose messages wait on this device, and how many. */
+export interface Waiting {
+  user: string
+  count: number
+}
+
+const NAME = 'bongsu-left'
+
+/**
+ * An item as it waits for its author, whose session the server has ended. Undefined: it is sent already. A transaction id
+ * belongs to a device, so the next one has to ask what became of it.
+ */
+export function leaving(item: Item, device: string): Item | undefined {
+  if (item.state === 'sent') return undefined
+  if (item.state === 'failed') return item
+  const { formerly, ...rest } = item
+  const asks = formerly ?? (mayBeThere(item) ? device : undefined)
+  return { ...rest, state: 'queued', notBefore: 0, cannot: false, ...(asks !== undefined && { formerly: asks }) }
+}
+
+async function inside<T>(work: (database: IDBPDatabase<Schema>) => Promise<T>): Promise<T> {
+  const database = await openDB<Schema>(NAME, 1, {
+    upgrade(created) {
+      created.createObjectStore('items', { keyPath: 'txn' }).createIndex('user', 'user')
+      created.createObjectStore('drafts', { keyPath: ['user', 'room'] }).createIndex('user', 'user')
+    },
+  })
+  try {
+    return await work(database)
+  } finally {
+    database.close()
+  }
+}
+
+/**
+ * What people had not sent when the server ended their sessions. It lies beside the database of whoever is signed in, so
+ * that nobody else sees it, and nobody's signing out takes it away.
+ */
+export const left = {
+  keep(user: string, items: readonly Item[], drafts: ReadonlyMap<string, string>): Promise<void> {
+    return inside(async (database) => {
+      const transaction = database.transaction(['items', 'drafts'], 'readwrite')
+      for (const item of items) void transaction.objectStore('items').put({ txn: item.txn, user, item })
+      for (const [room, text] of drafts) void transaction.objectStore('drafts').put({ user, room, text })
+      await transaction.done
+    })
+  },
+
+  of(user: string): Promise<{ items: Item[]; drafts: Draft[] }> {
+    return inside(async (database) => {
+      const items = (await database.getAllFromIndex('items', 'user', user)).map((kept) => kept.item)
+      return { items, drafts: await database.getAllFromIndex('drafts', 'user', user) }
+    })
+  },
+
+  drop(user: string): Promise<void> {
+    return inside(async (database) => {
+      const transaction = database.transaction(['items', 'drafts'], 'readwrite')
+      for (const name of ['items', 'drafts'] as const) {
+        const store = transaction.objectStore(name)
+        for (const key of await store.index('user').getAllKeys(user)) await store.delete(key as never)
+      }
+      await transaction.done
+    })
+  },
+
+  people(): Promise<Waiting[]> {
+    return inside(async (database) => {
+      const counts = new Map<string, number>()
+      for (const { user } of await database.getAll('items')) counts.set(user, (counts.get(user) ?? 0) + 1)
+      return [...counts].map(([user, count]) => ({ user, count }))
+    })
+  },
+}
