@@ -181,6 +181,7 @@ OPERATIONS: list[tuple[str, str, Json | None, str]] = [  # method, path, body, w
     ("PUT", "/posts/{post}", {"body": "y"}, "owner editor"),
     ("DELETE", "/posts/{post}", None, "owner editor"),
     ("GET", "/followers", None, "owner editor"),
+    ("GET", "/followers/{other}/consents", None, "owner editor"),
     ("GET", "/audience", None, "owner editor"),
     ("POST", "/broadcasts", {"body": "x", "advertising": False}, "owner editor"),
     ("GET", "/broadcasts", None, "owner editor"),
@@ -316,6 +317,12 @@ async def test_what_one_agrees_to_stands_in_a_ledger(http: aiohttp.ClientSession
         lines = (await response.text()).strip().splitlines()
     assert (len(lines), '"agreed","follow"' in lines[1]) == (7, True)
     assert (await alice.get(f"{BASE}/consents"))["entries"] == [], "everybody reads their own"
+    other = await make(bob)
+    await follow(bob, other)
+    proof = f"followers/{bob.user_id}/consents"
+    assert (await alice.get(f"{channel}/{proof}"))["entries"] == ledger["entries"]
+    assert len((await bob.get(f"{other}/{proof}"))["entries"]) == 1
+    assert await bob.refused("GET", f"{channel}/{proof}") == (403, "M_FORBIDDEN")
 
 
 async def test_who_follows_is_for_those_who_run_the_channel(
@@ -473,6 +480,10 @@ async def test_advertising_goes_to_those_who_agreed_and_is_refused_with_one_tap(
         await asyncio.sleep(0.1)
     assert (await bob.get(f"{BASE}/consents"))["entries"][-1]["deed"]["details"]["how"] == "left"
     assert (await got(others[1])) == []
+    await follow(bob, channel)
+    back = await send(alice, channel, body="돌아오셨군요")
+    await done(alice, back, sent=3)
+    assert (await told(bob, 1))[-1]["content"]["body"] == "돌아오셨군요"
 
 
 async def test_who_is_held_gets_it_when_their_time_has_come(

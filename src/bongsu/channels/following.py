@@ -6,6 +6,7 @@ PUT, DELETE /{channel_id}/block · POST /{channel_id}/report
 GET         /following · /blocked        what one follows, and blocks
 GET         /consents · /consents.csv · /consents/texts    one's own ledger, and what is agreed to
 GET         /{channel_id}/followers · /{channel_id}/followers.csv    for those who run the channel
+GET         /{channel_id}/followers/{user_id}/consents    what one of them agreed to, to be shown when it is doubted
 GET         /reports                     for administrators
 """
 
@@ -30,7 +31,7 @@ from bongsu.channels.forms import (
     text_of,
 )
 from bongsu.core import channels as rules
-from bongsu.core import limits
+from bongsu.core import ids, limits
 from bongsu.core.channels import TEXT_VERSION, TEXTS, Agreed, Consent, Deed
 from bongsu.core.errors import Refusal, forbidden
 from bongsu.core.exports import Cell
@@ -109,6 +110,7 @@ class Following:
         reports = Described("What people reported", {200: ReportsSaid}, query=_PAGED)
         csv = Described("What one agreed to and withdrew", {200: None})
         followers_csv = Described("Who follows it", {200: None})
+        proof = Described("What somebody agreed to for it", {200: AuditSaid})
         return [
             Route("GET", f"{BASE}/following", self.following, **read, described=following),
             Route("GET", f"{BASE}/blocked", self.blocked, **read, described=blocked),
@@ -117,6 +119,7 @@ class Following:
             Route("GET", f"{BASE}/consents/texts", self.texts, Auth.NONE, **read, described=texts),
             Route("GET", f"{ONE}/followers", self.followers, **read, described=followers),
             Route("GET", f"{ONE}/followers.csv", self.followers_csv, **read, described=followers_csv),
+            Route("GET", f"{ONE}/followers/{{user_id}}/consents", self.proof, **read, described=proof),
             Route("GET", f"{BASE}/reports", self.reports, **read, described=reports),
         ]
 
@@ -243,6 +246,14 @@ class Following:
         head = ("user_id", "since_ts", "advertising", "advertising_at_night")
         rows = [(each.user_id, each.since_ts, int(each.advertising), int(each.advertising_at_night)) for each in found]
         return csv_answer(f"{channel.channel_id}-followers", head, rows)
+
+    async def proof(self, request: Request) -> Response:
+        """Of what the person agreed to elsewhere nothing is told."""
+        channel = await channel_for(self._database, request, Deed.SEE_FOLLOWERS)
+        named = table.ledger_of(ids.check_user_id(request.params["user_id"]))
+        found = await audit.entries(self._database, named, 0, limits.EXPORT_ROWS_MAX)
+        own = [each for each in found if each.deed.details.get("channel_id") == channel.channel_id]
+        return reply({"entries": msgspec.to_builtins(own)})
 
     async def reports(self, request: Request) -> Response:
         if not request.requester.is_admin:

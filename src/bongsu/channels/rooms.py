@@ -6,7 +6,7 @@ import msgspec
 
 from bongsu.channels.texts import FIELD
 from bongsu.core import creation
-from bongsu.core.errors import Refusal, not_found
+from bongsu.core.errors import Refusal
 from bongsu.core.events import MEMBER, MESSAGE, Draft
 from bongsu.core.json import JsonObject
 from bongsu.core.versions import RoomVersion
@@ -24,7 +24,8 @@ def left() -> Refusal:
 class FirstWord(msgspec.Struct, frozen=True, kw_only=True):
     """What a channel says to a follower with whom it has no room, or one that was not joined. The result: an event id.
 
-    txn_id: whoever says the same again says nothing. new_room_id: for room versions whose ids are not hashes.
+    txn_id: whoever says the same again says nothing. is_back: they had left the room, and follow anew since then.
+    new_room_id: for room versions whose ids are not hashes.
     """
 
     channel_id: str
@@ -34,13 +35,12 @@ class FirstWord(msgspec.Struct, frozen=True, kw_only=True):
     txn_id: str
     version: RoomVersion
     new_room_id: str | None
+    is_back: bool = False
 
     def wanted(self) -> Wanted:
         return Wanted()
 
     async def run(self, batch: RoomBatch) -> str:
-        if not await people.exists(batch.connection, self.user_id):
-            raise not_found(f"there is no {self.user_id} here, or the account is deactivated")
         room = await room_with(batch, self)
         transaction = Transaction(self.account, "", self.txn_id)
         known = batch.sent(transaction.key(room.room_id, MESSAGE)) or await _sent(batch, transaction, room)
@@ -65,8 +65,8 @@ async def room_with(batch: RoomBatch, wanted: FirstWord) -> WorkingRoom:
     room = await batch.room(room_id)
     await batch.know_members(room, [user_id])
     membership = room.membership(user_id)
-    if membership == "invite":
-        await _join(batch, room, user_id)
+    if membership == "invite" or (membership == "leave" and wanted.is_back):
+        await _bring(batch, room, wanted, is_invited=membership == "invite")
     elif membership != "join":
         raise left()
     return room
@@ -82,16 +82,19 @@ async def _make(batch: RoomBatch, wanted: FirstWord) -> WorkingRoom:
     room_id = await CreateRoom(wanted.account, wanted.version, options, wanted.new_room_id).run(batch)
     batch.rows.statements.append((outbox.SET_ROOM, (wanted.account, wanted.user_id, room_id)))
     room = await batch.room(room_id)
-    profile = await people.member_profile(batch.connection, wanted.user_id)
-    invited = {"membership": "invite", "is_direct": True, **profile}
-    await batch.append(room, Draft(type=MEMBER, sender=wanted.account, state_key=wanted.user_id, content=invited))
-    await _join(batch, room, wanted.user_id)
+    await _bring(batch, room, wanted)
     return room
 
 
-async def _join(batch: RoomBatch, room: WorkingRoom, user_id: str) -> None:
-    content = {"membership": "join", **await people.member_profile(batch.connection, user_id)}
-    await batch.append(room, Draft(type=MEMBER, sender=user_id, state_key=user_id, content=content))
+async def _bring(batch: RoomBatch, room: WorkingRoom, wanted: FirstWord, *, is_invited: bool = False) -> None:
+    """Into the room: whoever wants no invitations has asked for this one by following."""
+    account, user_id = wanted.account, wanted.user_id
+    profile = await people.member_profile(batch.connection, user_id)
+    if not is_invited:
+        invited = {"membership": "invite", "is_direct": True, **profile}
+        await batch.append(room, Draft(type=MEMBER, sender=account, state_key=user_id, content=invited))
+    joined = {"membership": "join", **profile}
+    await batch.append(room, Draft(type=MEMBER, sender=user_id, state_key=user_id, content=joined))
 
 
 def _made_now(batch: RoomBatch, account: str, user_id: str) -> str | None:

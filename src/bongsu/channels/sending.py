@@ -53,7 +53,8 @@ def planned(piece: Slice, quiet: Mapping[str, int], now_ms: int) -> Plan:
     for person in piece.recipients:
         until = quiet.get(person.user_id)
         due = rules.due_at(now_ms, person.agreed, is_advertising=piece.broadcast.advertising, quiet_until=until)
-        if due is None or not person.is_there or person.membership in ("leave", "ban"):
+        is_gone = person.membership in ("leave", "ban") and not person.is_back
+        if due is None or not person.is_there or is_gone:
             plan.refused.append(person.user_id)
         elif due > now_ms:
             plan.held[person.user_id] = due
@@ -150,6 +151,7 @@ class Sending:
             txn_id=txn_id,
             version=version,
             new_room_id=None if version.room_id_is_hash else self._new_room_id(),
+            is_back=person.is_back,
         )
 
     def _note(self, piece: Slice, plan: Plan, sent: dict[str, str], user_id: str, said: object) -> None:

@@ -37,13 +37,17 @@ class Broadcast(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Recipient(msgspec.Struct, frozen=True):
-    """room_id, membership: of the room of the two, if there is one. is_there: the account has not ended."""
+    """room_id, membership: of the room of the two, if there is one. is_there: the account has not ended.
+
+    is_back: they had left that room, and follow anew since then.
+    """
 
     user_id: str
     agreed: Agreed
     room_id: str | None
     membership: str | None
     is_there: bool
+    is_back: bool = False
 
 
 class Slice(msgspec.Struct, frozen=True, kw_only=True):
@@ -205,7 +209,8 @@ ORDER BY b.next_at LIMIT 1 FOR UPDATE OF b SKIP LOCKED
 _PERSON: Final = """
 f.user_id IS NOT NULL AS follows, coalesce(f.advertising, false) AS advertising,
 coalesce(f.advertising_at_night, false) AS advertising_at_night, r.room_id, m.membership,
-EXISTS (SELECT 1 FROM users u WHERE u.user_id = who.user_id AND u.deactivated_at IS NULL) AS is_there
+EXISTS (SELECT 1 FROM users u WHERE u.user_id = who.user_id AND u.deactivated_at IS NULL) AS is_there,
+coalesce(m.membership = 'leave' AND f.since_ts > (SELECT ts_ms FROM events e WHERE e.pos = m.pos), false) AS is_back
 """
 _ROOM: Final = """
 LEFT JOIN service_rooms r ON r.sender = $2 AND r.user_id = who.user_id
@@ -293,6 +298,7 @@ def _recipients(rows: Sequence[Record]) -> list[Recipient]:
             row["room_id"],
             row["membership"],
             row["is_there"],
+            row["is_back"],
         )
         for row in rows
     ]
