@@ -9,10 +9,14 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from bongsu.boards import changes as board_changes
+from bongsu.boards.acting import Acting
+from bongsu.boards.hearing import BoardHearing
 from bongsu.boards.looks import Looks
 from bongsu.boards.routes import Boards
 from bongsu.boards.waiting import Waiting
 from bongsu.bookings import later
+from bongsu.bookings.announcers import Announcers
+from bongsu.bookings.hearing import BookingHearing
 from bongsu.bookings.ledger import Ledger
 from bongsu.bookings.lines import Lines
 from bongsu.bookings.offers import Offers
@@ -155,6 +159,7 @@ from bongsu.sync.sliding import Sliding
 from bongsu.sync.waiting import Waits
 from bongsu.web.routes import WebClient
 from bongsu.workflow.clock import Clock
+from bongsu.workflow.commanding import Commanding
 from bongsu.workflow.openapi import OpenApi
 from bongsu.workflow.poster import Poster
 from bongsu.workflow.writes import Writes
@@ -260,7 +265,8 @@ class Worker:
         sliding = Sliding(database, feed, rooms, readers, self.mailbox, admission, self.sync, self.connections, now_ms)
         self.sliding = SlidingSyncEndpoint(sliding, self.waits, saw)
         self.event_stream = EventStream(database, feed, rooms, self.sync, self.waits, self.peeks)
-        self.waiting = Waiting(database, self.committer, now_ms)
+        self.acting = Acting(self.committer)
+        self.waiting = Waiting(database, self.acting, now_ms)
         self.looks = Looks(database, now_ms)
         self.indexing = Indexing(database, feed, self._is_shed(Tier.SEARCH))
 
@@ -305,6 +311,12 @@ class Worker:
         self._serve_channels()
         handlers: dict[str, Handler] = {**later.handlers(self.booking), broadcasts.BEGIN: self.broadcasts.begin}
         self.clock = Clock(database, handlers, now_ms, self.poster.hurry)
+        listeners = (
+            BoardHearing(database, self.acting, self.looks, name, now_ms),
+            BookingHearing(database, self.booking, bookings, self.poster.hurry),
+        )
+        boards, is_pressed = board_changes.speaker(name), self._is_shed(Tier.SERVICE)
+        self.commanding = Commanding(database, self.feed, self.limiter, listeners, boards, is_pressed)
 
     def _serve_channels(self) -> None:
         """Their broadcasts, marks, and what people say to them."""
@@ -466,6 +478,7 @@ class Worker:
     def _service_routes(self) -> list[Route]:
         database, writes, tickets = self.database, self.writes, Tickets(self.database)
         families = (
+            Announcers(database, writes, now_ms),
             Offers(database, self.booking, writes, tickets),
             Places(database, self.booking, writes, tickets, self.lines, self.poster.hurry, self.settings.server_name),
             Homes(database, writes, now_ms, self.settings.server_name),
@@ -486,7 +499,7 @@ class Worker:
             Support(self._contacts(), settings.policy_server_key),
             Voip(Relay(settings.turn_uris, settings.turn_secret, settings.turn_seconds), now_ms),
             self.media,
-            Boards(database, self.committer, self.looks, now_ms),
+            Boards(database, self.acting, self.looks, now_ms),
             *((self.previews,) if self.previews is not None else ()),
         )
         return [route for family in families for route in family.routes()]
@@ -531,6 +544,7 @@ class Worker:
         self.feed.follow(self.waits.apply)
         self.feed.follow(self.service_tellings.apply)
         self.feed.follow(self.pushing.apply)
+        self.feed.follow(self.commanding.apply)
         await self.blobs.open()
         await self.feed.start(on_failure)
         await self.vapid.start(self.database)
@@ -554,6 +568,7 @@ class Worker:
             self.clock.run(),
             self.broadcasting.run(),
             self.hearing.run(),
+            self.commanding.run(),
             *((self.pressure.run(),) if self.settings.shedding else ()),
             *self.media.sweeps(),
         )

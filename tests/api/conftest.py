@@ -7,6 +7,7 @@ import aiohttp
 import asyncpg
 import pytest
 from tests.api import signing_in
+from tests.api.boards import Board, make_board
 from tests.api.browser import Browser
 from tests.api.talking import Talker, sign_up
 from tests.server import Server, data_folder
@@ -51,6 +52,11 @@ async def alice(http: aiohttp.ClientSession) -> Talker:
 @pytest.fixture
 async def bob(http: aiohttp.ClientSession) -> Talker:
     return await sign_up(http, "bob")
+
+
+@pytest.fixture
+async def board(http: aiohttp.ClientSession) -> Board:
+    return await make_board(http)
 
 
 @pytest.fixture

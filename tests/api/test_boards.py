@@ -2,100 +2,17 @@
 
 import asyncio
 import time
-from typing import Any
-from xml.etree import ElementTree
 
 import aiohttp
 import asyncpg
 import pytest
-from tests.api.talking import Json, Talker, segment, sign_up
+from tests.api.boards import Board, told
+from tests.api.talking import Json, Talker, segment
 from tests.api.talking import room as room_path
 from yarl import URL
 
-
-class Board:
-    """A room with a board, and one of each role."""
-
-    def __init__(self, room_id: str, people: dict[str, Talker]) -> None:
-        self.room_id = room_id
-        self.path = f"/_bongsu/v1/boards/{segment(room_id)}"
-        self.people = people
-
-    async def ask(self, role: str, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        return await self.people[role].ask(method, self.path + path, body)
-
-    async def done(self, role: str, method: str, path: str, body: Any = None) -> Any:
-        status, answer = await self.ask(role, method, path, body)
-        assert status in (200, 201), (status, answer)
-        return answer
-
-    async def bed(self, **more: Any) -> str:
-        body = {"kinds": ["icu"], "place": {"lat": 37.5, "lon": 127.0, "area": "서울"}, **more}
-        return str((await self.done("provider", "POST", "/beds", body))["bed_id"])
-
-    async def wish(self, **more: Any) -> str:
-        body = {"severity": "critical", "needs": ["icu"], **more}
-        return str((await self.done("requester", "POST", "/requests", body))["request_id"])
-
-    async def state(self, request_id: str) -> Json:
-        answer: Json = await self.done("observer", "GET", f"/requests/{request_id}")
-        return answer
-
-    async def texts(self) -> list[Json]:
-        """What the board said in the room, newest first."""
-        chunk = (await self.people["observer"].messages(self.room_id, limit=100))["chunk"]
-        return [each["content"] for each in chunk if "io.bongsu.board" in each["content"]]
-
-    async def said(self, what: str) -> list[Json]:
-        return [each for each in await self.texts() if each["io.bongsu.board"]["what"] == what]
-
-    async def join_as(self, role: str, http: aiohttp.ClientSession, **appointment: Any) -> Talker:
-        """Somebody more of this role."""
-        person = await sign_up(http, role)
-        await self.people["coordinator"].bring(self.room_id, person)
-        await self.done("coordinator", "PUT", f"/roles/{person.user_id}", {"role": role, **appointment})
-        return person
-
-    async def let_wait(self, database: asyncpg.Connection, request_id: str) -> Json:
-        """Until it has gone a tier further."""
-        now_ms = int(time.time() * 1_000)
-        await database.execute("UPDATE board_requests SET due_ms = $1 WHERE request_id = $2", now_ms, request_id)
-        async with asyncio.timeout(20):
-            while (row := await self.state(request_id))["due"] <= now_ms:
-                await asyncio.sleep(0.1)
-        return row
-
-
-async def told(person: Talker) -> list[Json]:
-    """What the board told this person directly, newest first; waits until there is something."""
-    async with asyncio.timeout(20):
-        while True:
-            rooms = (await person.sync())["rooms"]
-            for room_id, invited in rooms.get("invite", {}).items():
-                if any(each["sender"].startswith("@bed-board:") for each in invited["invite_state"]["events"]):
-                    await person.join(room_id)
-            for room_id in rooms.get("join", {}):
-                chunk = (await person.messages(room_id, limit=50))["chunk"]
-                found = [each["content"] for each in chunk if "room_id" in each["content"].get("io.bongsu.board", {})]
-                if found:
-                    return found
-            await asyncio.sleep(0.1)
-
-
-@pytest.fixture
-async def board(http: aiohttp.ClientSession) -> Board:
-    roles = ("coordinator", "provider", "requester", "observer")
-    people = {role: await sign_up(http, role) for role in roles}
-    room_id = await people["coordinator"].make_room()
-    await people["coordinator"].bring(room_id, *(people[role] for role in roles[1:]))
-    made = Board(room_id, people)
-    assert (await made.ask("observer", "POST", ""))[0] == 403  # may not change the room
-    assert (await made.ask("coordinator", "POST", "", {"title": "수도권"}))[0] == 201
-    assert (await made.ask("coordinator", "POST", "", {}))[1]["errcode"] == "BONGSU_BOARD_EXISTS"
-    for role in roles[1:3]:
-        body = {"role": role, "hospital": "한빛병원" if role == "provider" else "", "phone": "02-123-4567"}
-        await made.done("coordinator", "PUT", f"/roles/{people[role].user_id}", body)
-    return made
+from bongsu.core import limits
+from bongsu.store import boards as table
 
 
 async def test_from_wish_to_closing(board: Board) -> None:
@@ -143,45 +60,10 @@ async def test_a_withdrawn_bed_sends_its_patients_back_in_line(board: Board) -> 
     assert (status, answer["errcode"]) == (409, "BONGSU_BED_GONE")
 
 
-OPERATIONS = [
-    ("GET", "", "crpo"),
-    ("GET", "/beds", "crpo"),
-    ("GET", "/requests", "crpo"),
-    ("GET", "/stats", "crpo"),
-    ("GET", "/audit", "c"),
-    ("POST", "/beds", "cp"),
-    ("POST", "/beds/0000000000000000/withdraw", "cp"),
-    ("POST", "/requests", "cr"),
-    ("POST", "/requests/0000000000000000/assignment", "c"),
-    ("POST", "/requests/0000000000000000/accept", "cp"),
-    ("POST", "/requests/0000000000000000/decline", "cp"),
-    ("POST", "/requests/0000000000000000/arrive", "crp"),
-    ("POST", "/requests/0000000000000000/transfer", "cp"),
-    ("POST", "/requests/0000000000000000/close", "cr"),
-    ("PUT", "/roles/@nobody:test.example", "c"),
-]
-
-
-async def test_every_role_and_every_operation(board: Board, alice: Talker) -> None:
-    body = {"reason": "r", "role": "observer", "free": 0}
-    for role in board.people:
-        for method, path, allowed in OPERATIONS:
-            sent = (
-                None
-                if method == "GET"
-                else ({**body, "bed_id": "0000000000000000"} if path.endswith("assignment") else body)
-            )
-            status, answer = await board.ask(role, method, path, sent)
-            assert (status != 403) == (role[0] in allowed), (role, method, path, answer)
-    for method, path, _ in OPERATIONS:
-        sent = None if method == "GET" else {**body, "bed_id": "0000000000000000"}
-        assert await alice.refused(method, board.path + path, sent) == (403, "M_FORBIDDEN")
-
-
 async def test_who_leaves_the_room_sees_nothing_more(board: Board) -> None:
     await board.people["provider"].leave(board.room_id)
     assert (await board.ask("provider", "GET", "/requests"))[0] == 403
-    assert (await board.ask("provider", "POST", "/beds", {}))[0] == 403
+    assert (await board.ask("provider", "POST", "/beds", {"kinds": ["icu"]}))[0] == 403
 
 
 async def test_a_role_ends_with_the_stay_in_the_room(board: Board) -> None:
@@ -189,7 +71,7 @@ async def test_a_role_ends_with_the_stay_in_the_room(board: Board) -> None:
     await board.people["coordinator"].post(f"{room_path(board.room_id)}/kick", {"user_id": person.user_id})
     await board.people["coordinator"].bring(board.room_id, person)
     assert (await board.done("provider", "GET", ""))["role"] == "observer"
-    assert (await board.ask("provider", "POST", "/beds", {}))[0] == 403
+    assert (await board.ask("provider", "POST", "/beds", {"kinds": ["icu"]}))[0] == 403
     listed = (await board.done("coordinator", "GET", ""))["people"]
     assert person.user_id not in [each["user_id"] for each in listed]
 
@@ -197,9 +79,9 @@ async def test_a_role_ends_with_the_stay_in_the_room(board: Board) -> None:
 async def test_a_provider_publishes_for_their_own_hospital_alone(board: Board, http: aiohttp.ClientSession) -> None:
     person = await board.join_as("provider", http)  # of no hospital
     board.people["independent"] = person
-    status, answer = await board.ask("independent", "POST", "/beds", {"hospital": "한빛병원"})
+    status, answer = await board.ask("independent", "POST", "/beds", {"kinds": ["icu"], "hospital": "한빛병원"})
     assert (status, answer["errcode"]) == (403, "M_FORBIDDEN")
-    bed_id = (await board.done("independent", "POST", "/beds", {}))["bed_id"]
+    bed_id = (await board.done("independent", "POST", "/beds", {"kinds": ["icu"]}))["bed_id"]
     assert (await board.ask("provider", "POST", "/beds", {"bed_id": bed_id}))[0] == 403
     beds = (await board.done("observer", "GET", "/beds"))["beds"]
     assert [each["hospital"] for each in beds] == [person.user_id]
@@ -325,8 +207,8 @@ async def test_a_board_goes_with_its_room(board: Board, database: asyncpg.Connec
     upgraded = await board.people["coordinator"].post(f"{room_path(old_room)}/upgrade", {"new_version": "11"})
     board.room_id = upgraded["replacement_room"]
     board.path = f"/_bongsu/v1/boards/{segment(board.room_id)}"
-    for method in ("GET", "POST"):
-        status, answer = await board.people["provider"].ask(method, f"{old_path}/requests", None)
+    for method, body in (("GET", None), ("POST", {"severity": "urgent"})):
+        status, answer = await board.people["provider"].ask(method, f"{old_path}/requests", body)
         assert (status, answer["errcode"]) == (404, "BONGSU_BOARD_MOVED")
         assert answer["replacement_room"] == board.room_id
     assert (await board.ask("provider", "GET", "/requests"))[0] == 403  # has not followed yet
@@ -384,7 +266,7 @@ async def test_a_bed_that_was_given_meanwhile_is_not_published_again(board: Boar
 async def test_a_patient_waits_once(board: Board, elsewhere: aiohttp.ClientSession) -> None:
     here = board.people["requester"]
     asked = [
-        who.ask("POST", f"{board.path}/requests", {"patient": "P-17"})
+        who.ask("POST", f"{board.path}/requests", {"severity": "urgent", "patient": "P-17"})
         for who in (here, here.through(elsewhere), here, here.through(elsewhere))
     ]
     answers = await asyncio.gather(*asked)
@@ -404,8 +286,13 @@ async def test_a_late_answer_does_not_hit_another_offer(board: Board) -> None:
     await board.done("provider", "POST", f"{at}/decline", late)
     assert (await board.ask("provider", "POST", f"{at}/decline", late))[0] == 409
     await board.done("coordinator", "POST", f"{at}/assignment", {"bed_id": second})
-    for act in ("decline", "accept", "transfer", "arrive"):
-        status, answer = await board.ask("provider", "POST", f"{at}/{act}", late)
+    for act, body in (
+        ("decline", late),
+        ("accept", {"bed_id": first}),
+        ("transfer", late),
+        ("arrive", {"bed_id": first}),
+    ):
+        status, answer = await board.ask("provider", "POST", f"{at}/{act}", body)
         assert (status, answer["errcode"]) == (409, "BONGSU_WRONG_STATE"), act
     assert (await board.state(request_id))["bed_id"] == second
     await board.done("coordinator", "POST", f"{at}/decline", {"reason": "r", "bed_id": second})
@@ -506,7 +393,8 @@ async def test_a_retry_gets_the_first_answer(board: Board, http: aiohttp.ClientS
     headers = {"Authorization": f"Bearer {board.people['requester'].access_token}", "Idempotency-Key": "k1"}
     url = f"{board.path}/requests"
     answers = []
-    for body in ({"note": "a"}, {"note": "a"}, {"note": "b"}):
+    for note in ("a", "a", "b"):
+        body = {"severity": "urgent", "note": note}
         async with http.post(http._base_url.join(_encoded(url)), json=body, headers=headers) as response:  # type: ignore[union-attr]
             answers.append((response.status, await response.json()))
     assert answers[0] == answers[1]
@@ -520,20 +408,26 @@ def _encoded(path: str) -> URL:
 @pytest.mark.parametrize(
     ("path", "body"),
     [
-        ("/requests", {"patient": "900101-1234567"}),
-        ("/requests", {"note": "call 010-1234-5678"}),
+        ("/requests", {"severity": "urgent", "patient": "900101-1234567"}),
+        ("/requests", {"severity": "urgent", "note": "call 010-1234-5678"}),
         ("/requests", {"severity": "very"}),
-        ("/requests", {"needs": "icu"}),
-        ("/requests", {"needs": ["x"] * 100}),
-        ("/requests", {"place": {"lat": 1e9, "lon": 0}}),
-        ("/requests", {"deadline": 1}),
-        ("/requests", {"deadline": 2**53 - 1}),
-        ("/beds", {"free": -1}),
-        ("/beds", {"free": 10**6}),
-        ("/beds", {"free": "2"}),
+        ("/requests", {}),
+        ("/requests", {"severity": "urgent", "sevirity": "critical"}),
+        ("/requests", {"severity": "urgent", "patient": "홍길동-1"}),
+        ("/requests", {"severity": "urgent", "note": "０１０–１２３４–５６７８"}),
+        ("/beds", {}),
+        ("/beds", {"kinds": ["icu"], "fere": 2}),
+        ("/requests", {"severity": "urgent", "needs": "icu"}),
+        ("/requests", {"severity": "urgent", "needs": ["x"] * 100}),
+        ("/requests", {"severity": "urgent", "place": {"lat": 1e9, "lon": 0}}),
+        ("/requests", {"severity": "urgent", "deadline": 1}),
+        ("/requests", {"severity": "urgent", "deadline": 2**53 - 1}),
+        ("/beds", {"kinds": ["icu"], "free": -1}),
+        ("/beds", {"kinds": ["icu"], "free": 10**6}),
+        ("/beds", {"kinds": ["icu"], "free": "2"}),
         ("/beds", {"kinds": ["\u0000"]}),
-        ("/beds", {"hospital": "a\u0000b"}),
-        ("/beds", {"valid_until": 1}),
+        ("/beds", {"kinds": ["icu"], "hospital": "a\u0000b"}),
+        ("/beds", {"kinds": ["icu"], "valid_until": 1}),
     ],
 )
 async def test_bad_input_changes_nothing(board: Board, path: str, body: Json) -> None:
@@ -546,41 +440,89 @@ async def test_ids_from_elsewhere(board: Board, alice: Talker) -> None:
     for path in ("/requests/%00/accept", f"/requests/{'x' * 300}/accept", "/beds/%00/withdraw"):
         assert (await board.ask("coordinator", "POST", path, {}))[0] in (400, 404)
     assert (await board.ask("coordinator", "POST", "/beds", {"bed_id": "mine"}))[0] == 404
-    assert (await board.ask("coordinator", "GET", "/beds?from=%00"))[0] == 404
+    for path in ("/beds?from=%00", "/beds?from=x", "/requests?from=x", "/audit?from=x"):
+        assert (await board.ask("coordinator", "GET", path))[1]["errcode"] == "M_INVALID_PARAM", path
     for room_id in ("!none:test.example", "%00"):
         for method in ("GET", "POST"):
             assert await alice.refused(method, f"/_bongsu/v1/boards/{room_id}", None) == (403, "M_FORBIDDEN")
 
 
-async def test_exports(board: Board, http: aiohttp.ClientSession) -> None:
-    await board.bed()
-    await board.wish(patient="P-17")
-    shown = {}
-    for name in ("export.csv", "export.xml", "sheet?lang=ko"):
-        url = http._base_url.join(_encoded(f"{board.path}/{name}"))  # type: ignore[union-attr]
-        headers = {"Authorization": f"Bearer {board.people['coordinator'].access_token}"}
-        async with http.get(url, headers=headers) as response:
-            assert response.status == 200
-            shown[name] = await response.text()
-    assert "P-17" in shown["export.csv"]
-    assert "한빛병원" in shown["export.xml"]
-    assert ElementTree.fromstring(shown["export.xml"]).tag == "{urn:oasis:names:tc:emergency:edxl:have:2.0}HAVE"
-    assert "02-123-4567" in shown["sheet?lang=ko"]
+async def test_what_is_repeated_is_answered_as_before_and_said_once(board: Board) -> None:
+    bed_id, request_id = await board.bed(), await board.wish()
+    at = f"/requests/{request_id}"
+    for role, act, body in (
+        ("coordinator", "assignment", {"bed_id": bed_id}),
+        ("provider", "accept", {}),
+        ("requester", "arrive", {}),
+        ("requester", "close", {}),
+    ):
+        first = await board.done(role, "POST", f"{at}/{act}", body)
+        assert await board.done(role, "POST", f"{at}/{act}", body) == first
+    said = [each["io.bongsu.board"]["what"] for each in await board.texts()]
+    assert said[:5] == ["close", "arrive", "accept", "assign", "request"]
+    await board.done("provider", "POST", f"/beds/{bed_id}/withdraw", {})
+    await board.done("provider", "POST", f"/beds/{bed_id}/withdraw", {})
+    assert len(await board.said("withdraw")) == 1
 
 
-async def test_beds_that_nobody_confirmed_are_on_no_list_for_others(
-    board: Board, http: aiohttp.ClientSession, database: asyncpg.Connection
-) -> None:
-    bed_id = await board.bed(kinds=["dialysis"])
-    await board.bed(kinds=["icu"])
-    await database.execute("UPDATE board_beds SET valid_until_ms = 1 WHERE bed_id = $1", bed_id)
-    for name in ("export.xml", "sheet?lang=ko"):
-        url = http._base_url.join(_encoded(f"{board.path}/{name}"))  # type: ignore[union-attr]
-        headers = {"Authorization": f"Bearer {board.people['coordinator'].access_token}"}
-        async with http.get(url, headers=headers) as response:
-            text = await response.text()
-        assert "icu" in text
-        assert "dialysis" not in text
+async def test_beds_that_are_as_they_were_are_no_news(board: Board) -> None:
+    bed_id = await board.bed()
+    assert (await board.ask("provider", "POST", "/beds", {"bed_id": bed_id}))[0] == 200
+    assert len(await board.said("publish")) == 1
+    await board.done("provider", "POST", "/beds", {"bed_id": bed_id, "kinds": ["투석"]})
+    [bed] = (await board.done("observer", "GET", "/beds"))["beds"]
+    assert (bed["kinds"], bed["number"]) == (["dialysis"], 1)
+    assert "병상 1" in (await board.said("publish"))[0]["body"]
+
+
+async def test_who_got_no_bed_is_in_the_figures(board: Board) -> None:
+    first, second = await board.wish(), await board.wish()
+    await board.done("requester", "POST", f"/requests/{first}/close", {"reason": "보호자 요청"})
+    stats = await board.done("observer", "GET", "/stats")
+    assert stats["without_bed_ms"]["count"] == 1
+    assert stats["without_bed_ms"]["longest"] is not None
+    assert (stats["time_to_assign_ms"]["count"], stats["waiting_now"]) == (0, 1)
+    assert "보호자" not in str(await board.done("coordinator", "GET", "/audit"))
+    assert [(await board.state(each))["number"] for each in (first, second)] == [1, 2]
+
+
+async def test_nobody_is_called_for_ever(board: Board, database: asyncpg.Connection) -> None:
+    request_id = await board.wish()
+    await database.execute("UPDATE board_requests SET deadline_ms = 1, due_ms = 1 WHERE request_id = $1", request_id)
+    async with asyncio.timeout(30):
+        while (await board.state(request_id))["state"] != "closed":
+            await asyncio.sleep(0.1)
+    assert "30 days" in (await board.said("close"))[0]["body"]
+    entries = (await board.done("coordinator", "GET", "/audit"))["entries"]
+    assert entries[-1]["deed"]["action"] == "give_up"
+
+
+async def test_a_full_board_is_no_matter_of_rights(board: Board, database: asyncpg.Connection) -> None:
+    fill = "INSERT INTO board_people (room_id, user_id, role) SELECT $1, '@p' || n || ':x', 'observer'"
+    fill += " FROM generate_series(1, $2::integer) n"
+    await database.execute(fill, board.room_id, limits.BOARD_PEOPLE_MAX - 3)
+    person = board.people["observer"]
+    body = {"role": "requester"}
+    status, answer = await board.ask("coordinator", "PUT", f"/roles/{person.user_id}", body)
+    assert (status, answer["errcode"]) == (409, "BONGSU_BOARD_FULL")
+    await board.done("coordinator", "PUT", f"/roles/{board.people['provider'].user_id}", body)  # is listed already
+
+
+async def test_old_reasons_and_looks_are_forgotten(board: Board, database: asyncpg.Connection) -> None:
+    bed_id, request_id = await board.bed(), await board.wish()
+    await board.done("coordinator", "POST", f"/requests/{request_id}/assignment", {"bed_id": bed_id})
+    await board.done("provider", "POST", f"/requests/{request_id}/decline", {"reason": "보호자"})
+    await database.execute("UPDATE board_assignments SET ended_ms = 1 WHERE request_id = $1", request_id)
+    await database.execute("INSERT INTO board_access VALUES ($1, '@old:x', 'see', 1, 1)", board.room_id)
+    await table.sweep(database, int(time.time() * 1_000))
+    assert await database.fetchval("SELECT reason FROM board_assignments WHERE request_id = $1", request_id) == ""
+    assert not await database.fetchval("SELECT count(*) FROM board_access WHERE user_id = '@old:x'")
+
+
+async def test_the_chain_is_read_as_a_whole_once(board: Board) -> None:
+    first = await board.done("coordinator", "GET", "/audit?limit=1")
+    assert first["faults"] == []
+    assert "faults" not in await board.done("coordinator", "GET", f"/audit?limit=1&from={first['next_batch']}")
 
 
 async def test_an_encrypted_room_has_no_board(alice: Talker) -> None:

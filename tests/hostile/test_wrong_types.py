@@ -301,6 +301,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
     f"POST {BOOKINGS}/offers/{{offer_id}}/book": {"waitlist": "boolean"},
     f"POST {BOOKINGS}/offers/{{offer_id}}/check_in": {"ticket": "string?", "booking_id": "string?"},
     f"POST {BOOKINGS}/subscriptions": {"area": "string"},
+    f"PUT {BOOKINGS}/announcers/{{user_id}}": {},
     f"POST {BOARD}": {"title": "string"},
     f"PUT {BOARD}/roles/{{user_id}}": {"hospital": "string", "on_call": "boolean", "phone": "string"},
     f"POST {BOARD}/beds": {
@@ -372,6 +373,7 @@ BESIDES: Mapping[str, Any] = {
     f"PUT {CHANNEL}/posts/{{post_id}}": {"body": "b"},
     f"PUT {CHANNEL}/follow": {"text_version": "v"},
     f"POST {CHANNEL}/broadcasts": {"body": "b", "advertising": False},
+    f"POST {BOARD}/requests": {"severity": "urgent"},
     f"POST {BOOKINGS}/offers": {"title": "t", "place": "p", "starts_at": "2999-01-01T00:00:00Z", "capacity": 1},
     f"POST {V3}/login": {
         "type": "m.login.password",

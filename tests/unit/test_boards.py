@@ -34,6 +34,11 @@ def test_every_role_and_every_act() -> None:
         "01012345678",
         "02-123-4567",
         "+82-10-1234-5678",
+        "０１０-1234-5678",
+        "900101 - 1234567",
+        "(02) 123-4567",
+        "홍길동-1",
+        "HongGildong1",
         "A B",
         "",
         "-x",
@@ -44,7 +49,7 @@ def test_what_names_somebody_is_no_pseudonym(text: str) -> None:
         boards.check_pseudonym(text)
 
 
-@pytest.mark.parametrize("text", ["P-1f03ab", "강남-17", "case.20221015"])
+@pytest.mark.parametrize("text", ["P-1f03ab", "강남-17", "case.20221015", "P-00000001"])
 def test_pseudonyms(text: str) -> None:
     assert boards.check_pseudonym(text) == text
 

@@ -1,5 +1,6 @@
 """Everything that changes a board, each in one commit with what it says in the room and its entry in the audit."""
 
+import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Literal
 from urllib.parse import quote
@@ -7,9 +8,9 @@ from urllib.parse import quote
 import msgspec
 import structlog
 
-from bongsu.boards import texts
+from bongsu.boards import texts, words
 from bongsu.core import boards, limits
-from bongsu.core.boards import Act, Staff
+from bongsu.core.boards import Act, Place, Severity, Staff, State
 from bongsu.core.errors import Refusal, forbidden, invalid_param, not_found
 from bongsu.core.events import ENCRYPTION, HISTORY_VISIBILITY, JOIN_RULES, MEMBER, MESSAGE, POWER_LEVELS, Draft
 from bongsu.core.json import JsonObject
@@ -17,11 +18,12 @@ from bongsu.core.usernames import BOARDS
 from bongsu.rooms.batch import RoomBatch
 from bongsu.rooms.room import WorkingRoom
 from bongsu.rooms.sending import visible_room
-from bongsu.store import audit, idempotency, outbox
+from bongsu.store import audit, commands, idempotency, outbox
 from bongsu.store import boards as table
 from bongsu.store.audit import Deed
 from bongsu.store.batch import Wanted, undoable
 from bongsu.store.boards import BedRow, Board, Entry, Person, RequestRow
+from bongsu.store.commands import Heard
 from bongsu.store.database import Connection
 from bongsu.store.idempotency import Answer, Key
 from bongsu.store.notices import put_speaker
@@ -33,12 +35,13 @@ NAME: Final = "Bed board · 병상 배정판"
 
 
 class Desk(msgspec.Struct):
-    """Where one person works on one board inside a batch."""
+    """Where one person works on one board inside a batch. told: what they wrote in the room, if it was that way."""
 
     batch: RoomBatch
     room: WorkingRoom
     who: Person
     board: Board
+    told: Heard | None = None
 
     @property
     def connection(self) -> Any:
@@ -84,6 +87,9 @@ class Desk(msgspec.Struct):
         found = boards.spread(await table.staff(self.connection, self.room_id), count)
         return found or [next(iter(await stewards(self.batch, self.room)), self.who.user_id)] * count
 
+    async def name(self, user_id: str) -> str:
+        return await name_of(self.batch, self.room, user_id)
+
     async def note(self, what: str, **more: object) -> None:
         await self.notes([Deed(self.who.user_id, what, more)])
 
@@ -92,12 +98,21 @@ class Desk(msgspec.Struct):
 
     async def say(self, what: str, values: JsonObject, fields: JsonObject, called: list[str] | None = None) -> None:
         said = texts.said(what, **values)
-        await speak(self.batch, self.room, self.board, said, {"what": what, **fields}, called or [])
+        told = self.told.event_id if self.told else None
+        await speak(self.batch, self.room, self.board, said, {"what": what, **fields}, called or [], answers=told)
 
 
 def hospital_of(provider: Person) -> str:
     """Who has been given no hospital is one by themselves."""
     return provider.hospital or provider.user_id
+
+
+async def name_of(batch: RoomBatch, room: WorkingRoom, user_id: str) -> str:
+    """As the room knows them. Who has no name there is called by their id."""
+    await batch.know_members(room, [user_id])
+    member = room.get(MEMBER, user_id)
+    name = member.content.get("displayname") if member is not None else None
+    return name if isinstance(name, str) and name and name.isprintable() else user_id
 
 
 async def stewards(batch: RoomBatch, room: WorkingRoom) -> list[str]:
@@ -122,11 +137,13 @@ async def speak(
     fields: JsonObject,
     called: list[str],
     directly: Sequence[str] = (),
+    answers: str | None = None,
 ) -> bool:
     """Says it in the room, and directly to those of the called who cannot hear it there: to all of them where the room
-    is encrypted or lets the board not speak. directly: who is told so in any case. True: the room heard it.
+    is encrypted or lets the board not speak. directly: who is told so in any case. answers: an event of the room.
+    True: the room heard it.
     """
-    is_heard = await _speak(batch, room, text, fields, called[: limits.BOARD_MENTIONS_MAX])
+    is_heard = await say_there(batch, room, text, fields, called[: limits.BOARD_MENTIONS_MAX], answers)
     await batch.know_members(room, called)
     away = [
         each
@@ -139,11 +156,17 @@ async def speak(
     return is_heard
 
 
-async def _speak(batch: RoomBatch, room: WorkingRoom, text: str, fields: JsonObject, mentions: list[str]) -> bool:
+async def say_there(
+    batch: RoomBatch, room: WorkingRoom, text: str, fields: JsonObject, mentions: list[str], answers: str | None = None
+) -> bool:
+    """In the room alone. False: it lets the board not speak."""
     if room.get(ENCRYPTION) is not None:
         return False
+    draft = _message(batch, text, fields, mentions)
+    if answers is not None:
+        draft.content["m.relates_to"] = {"m.in_reply_to": {"event_id": answers}}
     try:
-        await batch.append(room, _message(batch, text, fields, mentions))
+        await batch.append(room, draft)
     except Refusal as refusal:
         log.warning("board_is_mute", room_id=room.room_id, why=refusal.message)
         return False
@@ -182,7 +205,10 @@ Work = Callable[[Desk], Awaitable[JsonObject]]
 
 
 class Do(msgspec.Struct, frozen=True, kw_only=True):
-    """One act of one person on a board. The result is the answer; a retry gets that of the first try."""
+    """One act of one person on a board. The result is the answer; a retry gets that of the first try.
+
+    told: what they wrote or how they reacted in the room. It is obeyed once, as its row goes in the same commit.
+    """
 
     room_id: str
     user_id: str
@@ -190,6 +216,7 @@ class Do(msgspec.Struct, frozen=True, kw_only=True):
     work: Work
     key: Key | None = None
     status: int = 200
+    told: Heard | None = None
 
     def wanted(self) -> Wanted:
         return Wanted([self.room_id], [(self.room_id, self.user_id)])
@@ -199,6 +226,8 @@ class Do(msgspec.Struct, frozen=True, kw_only=True):
 
     async def _run(self, batch: RoomBatch) -> Answer:
         room = await visible_room(batch, self.room_id, self.user_id)
+        if self.told is not None and not await commands.take(batch.connection, self.told.pos):
+            return Answer(self.status, {})
 
         async def do(_: Connection) -> Answer:
             return Answer(self.status, await self.work(await self._desk(batch, room)))
@@ -207,7 +236,7 @@ class Do(msgspec.Struct, frozen=True, kw_only=True):
 
     async def _desk(self, batch: RoomBatch, room: WorkingRoom) -> Desk:
         entry = await table.entry(batch.connection, self.room_id, self.user_id)
-        desk = Desk(batch, room, entry.who or Person(self.user_id, "observer"), the_board(entry))
+        desk = Desk(batch, room, entry.who or Person(self.user_id, "observer"), the_board(entry), self.told)
         if not boards.may(desk.who.role, self.act) and not (self.act == "appoint" and desk.is_admin):
             raise forbidden(f"who is {desk.who.role} on this board may not {self.act}")
         return desk
@@ -272,6 +301,11 @@ async def _come_in(desk: Desk) -> None:
         raise forbidden(f"{own} could not write here: let it, or everybody, send messages")
 
 
+def full(message: str) -> Refusal:
+    """Nobody is forbidden anything: there is no room for more."""
+    return Refusal(409, "BONGSU_BOARD_FULL", message)
+
+
 # --- people ---
 
 
@@ -280,12 +314,13 @@ def appoint(target: Person) -> Work:
         await desk.batch.know_members(desk.room, [target.user_id])
         if desk.room.membership(target.user_id) != "join":
             raise not_found("that person is not in this room")
-        if await table.people_count(desk.connection, desk.room_id) >= limits.BOARD_PEOPLE_MAX:
-            raise forbidden(f"a board lists {limits.BOARD_PEOPLE_MAX} people")
+        if await table.people_count(desk.connection, desk.room_id, target.user_id) >= limits.BOARD_PEOPLE_MAX:
+            raise full(f"a board lists {limits.BOARD_PEOPLE_MAX} people")
         await table.put_person(desk.connection, desk.room_id, target)
         await _check_coordinated(desk)
         await desk.note("appoint", target=target.user_id, role=target.role, hospital=target.hospital)
-        await desk.say("appoint", {"who": target.user_id, "role": target.role}, {"user_id": target.user_id})
+        values = {"who": await desk.name(target.user_id), "role": target.role}
+        await desk.say("appoint", values, {"user_id": target.user_id})
         return {}
 
     return work
@@ -299,15 +334,15 @@ async def _check_coordinated(desk: Desk) -> None:
 # --- beds ---
 
 
-def publish(row: BedRow, free: int | None, version: int | None, *, is_new: bool) -> Work:
+def publish(row: BedRow, free: int | None, version: int | None, kept: Sequence[str] | None) -> Work:
     """row: as wanted, completed here. free: None leaves the places of an entry as they are, and opens one of a new one.
 
-    version: of the entry whose numbers its sender saw.
+    version: of the entry whose numbers its sender saw. kept: fields that stay as they are; None: the entry is new.
     """
 
     async def work(desk: Desk) -> JsonObject:
         present = await table.bed(desk.connection, desk.room_id, row.bed_id)
-        if present is None and not is_new:
+        if present is None and kept is not None:
             raise not_found("the board has no such bed")
         hospital = _hospital(desk.who, row.hospital, present)
         if present is None:
@@ -315,8 +350,10 @@ def publish(row: BedRow, free: int | None, version: int | None, *, is_new: bool)
         else:
             desk.check_hospital(present)
             _check_version(present, free, version)
-        whole = msgspec.structs.replace(row, hospital=hospital, published_by=desk.who.user_id, published_ms=desk.now_ms)
-        return await _publish(desk, whole, 1 if free is None and present is None else free)
+        said = {"hospital": hospital, "published_by": desk.who.user_id, "published_ms": desk.now_ms}
+        stays = {name: getattr(present, name) for name in kept or ()}
+        whole = msgspec.structs.replace(row, **stays, **said)
+        return await _publish(desk, whole, 1 if free is None and present is None else free, present)
 
     return work
 
@@ -330,7 +367,7 @@ def _hospital(who: Person, wanted: str, present: BedRow | None) -> str:
 
 async def _check_room_for_beds(desk: Desk) -> None:
     if await table.beds_count(desk.connection, desk.room_id) >= limits.BOARD_BEDS_MAX:
-        raise forbidden(f"a board holds {limits.BOARD_BEDS_MAX} entries of beds")
+        raise full(f"a board holds {limits.BOARD_BEDS_MAX} entries of beds")
 
 
 def _check_version(present: BedRow, free: int | None, version: int | None) -> None:
@@ -346,7 +383,7 @@ def _check_version(present: BedRow, free: int | None, version: int | None) -> No
     )
 
 
-async def _publish(desk: Desk, row: BedRow, free: int | None) -> JsonObject:
+async def _publish(desk: Desk, row: BedRow, free: int | None, present: BedRow | None) -> JsonObject:
     latest = desk.now_ms + limits.BOARD_HORIZON_SECONDS * 1_000
     if not desk.now_ms < row.valid_until_ms <= latest:
         raise invalid_param("valid_until must be in the future, at most 30 days ahead")
@@ -355,21 +392,30 @@ async def _publish(desk: Desk, row: BedRow, free: int | None) -> JsonObject:
         await table.set_free(desk.connection, row.bed_id, free)
     now = await desk.bed(row.bed_id)
     await desk.note("publish", bed_id=row.bed_id, free=now.free, kinds=row.kinds)
-    values = {"hospital": row.hospital, "kinds": texts.listed(row.kinds), "free": now.free}
-    await desk.say("publish", values, {"bed_id": row.bed_id, "free": now.free})
-    return {"bed_id": row.bed_id, "version": version}
+    if present is None or _shown(present) != _shown(now):
+        values = {"bed": now.number, "hospital": row.hospital, "kinds": row.kinds, "free": now.free}
+        await desk.say("publish", values, {"bed_id": row.bed_id, "number": now.number, "free": now.free})
+    return {"bed_id": row.bed_id, "number": now.number, "version": version}
+
+
+def _shown(bed: BedRow) -> tuple[object, ...]:
+    """What people need to hear of when it changes: not that it still holds."""
+    return (bed.is_withdrawn, bed.hospital, bed.kinds, bed.place, bed.note, bed.free, bed.places)
 
 
 def withdraw(bed_id: str, reason: str) -> Work:
     async def work(desk: Desk) -> JsonObject:
         bed = await desk.bed(bed_id)
         desk.check_hospital(bed)
+        if bed.is_withdrawn:
+            return {"waiting_again": []}
         await table.withdraw_bed(desk.connection, bed_id)
-        await desk.say("withdraw", {"hospital": bed.hospital, "kinds": texts.listed(bed.kinds)}, {"bed_id": bed_id})
+        values = {"bed": bed.number, "hospital": bed.hospital, "kinds": bed.kinds}
+        await desk.say("withdraw", values, {"bed_id": bed_id, "number": bed.number})
         lost = await table.on_their_way(desk.connection, bed_id)
         again = [each.request_id for each in await _wait_again(desk, bed_id, lost, reason)]
         deeds = [Deed(desk.who.user_id, "lost", {"request_id": each}) for each in again]
-        await desk.notes([Deed(desk.who.user_id, "withdraw", {"bed_id": bed_id, "reason": reason}), *deeds])
+        await desk.notes([Deed(desk.who.user_id, "withdraw", {"bed_id": bed_id}), *deeds])
         return {"waiting_again": again}
 
     return work
@@ -385,13 +431,38 @@ async def _wait_again(desk: Desk, bed_id: str, lost: list[RequestRow], reason: s
     again = [_waiting(desk, each, "withdraw", owner) for each, owner in zip(lost, owners, strict=True)]
     await _put_in_line(desk, again)
     called = list(dict.fromkeys(owners))
-    numbers = ", ".join(f"#{texts.number(each)}" for each in request_ids)
-    values = {"numbers": numbers, "owners": ", ".join(called[: limits.BOARD_MENTIONS_MAX])}
+    numbers = ", ".join(f"#{each.number}" for each in lost)
+    names = [await desk.name(each) for each in called[: limits.BOARD_MENTIONS_MAX]]
+    values = {"numbers": numbers, "owners": ", ".join(names)}
     await desk.say("lost", values, {"bed_id": bed_id, "request_ids": request_ids}, called)
     return again
 
 
 # --- requests ---
+
+
+def new_request(
+    *, severity: Severity, needs: list[str], place: Place, note: str, patient: str, deadline_ms: int
+) -> RequestRow:
+    """As it is asked for; whose it is and when it is due follows from who asks and when. patient "": one is made up."""
+    return RequestRow(
+        request_id=secrets.token_hex(8),
+        patient=boards.check_pseudonym(patient or f"P-{secrets.randbelow(10**8):08}"),
+        severity=severity,
+        needs=needs,
+        place=place,
+        note=note,
+        requested_by="",
+        created_ms=0,
+        deadline_ms=deadline_ms,
+        state="waiting",
+        owner="",
+        waiting_since_ms=0,
+        tier=boards.OWNER,
+        due_ms=0,
+        closed_ms=None,
+        bed_id=None,
+    )
 
 
 def ask(row: RequestRow) -> Work:
@@ -412,10 +483,12 @@ def ask(row: RequestRow) -> Work:
             deadline_ms=deadline_ms,
             due_ms=boards.first_due(row.severity, deadline_ms, now_ms),
         )
-        await table.put_request(desk.connection, desk.room_id, whole)
+        number = await table.put_request(desk.connection, desk.room_id, whole)
+        whole = msgspec.structs.replace(whole, number=number)
         await desk.note("request", request_id=row.request_id, severity=row.severity, needs=row.needs)
         await _say_of(desk, "request", whole, called=[whole.owner])
-        return {"request_id": row.request_id, "owner": whole.owner, "deadline": deadline_ms, "due": whole.due_ms}
+        answer = {"request_id": row.request_id, "number": number, "owner": whole.owner}
+        return {**answer, "deadline": deadline_ms, "due": whole.due_ms}
 
     return work
 
@@ -426,12 +499,14 @@ async def _check_waits_once(desk: Desk, patient: str) -> None:
     if known is not None:
         raise Refusal(409, "BONGSU_PATIENT_WAITS", "this patient has an open request", fields={"request_id": known})
     if count >= limits.BOARD_WAITING_MAX:
-        raise forbidden(f"a board holds {limits.BOARD_WAITING_MAX} open requests")
+        raise full(f"a board holds {limits.BOARD_WAITING_MAX} open requests")
 
 
 def assign(request_id: str, bed_id: str) -> Work:
     async def work(desk: Desk) -> JsonObject:
         request = await desk.request(request_id)
+        if (request.state, request.bed_id) == ("offered", bed_id):
+            return _state_of(request)  # somebody asks again who did not hear the answer
         state = boards.next_state(request.state, "assign")
         bed = await desk.bed(bed_id)
         if bed.is_withdrawn or bed.valid_until_ms <= desk.now_ms:
@@ -467,6 +542,8 @@ class Meant(msgspec.Struct, frozen=True):
 def accept(request_id: str, meant: Meant) -> Work:
     async def work(desk: Desk) -> JsonObject:
         request, bed = await _held(desk, request_id, meant)
+        if request.state == "accepted":
+            return _state_of(request)
         accepted = msgspec.structs.replace(request, state=boards.next_state(request.state, "accept"), due_ms=None)
         await table.set_requests(desk.connection, [accepted])
         await table.end_wait(desk.connection, request_id, request.waiting_since_ms, desk.now_ms)
@@ -492,11 +569,10 @@ def give_back(act: Literal["decline", "transfer"], request_id: str, meant: Meant
 
 def arrive(request_id: str, meant: Meant) -> Work:
     async def work(desk: Desk) -> JsonObject:
-        request = await desk.request(request_id)
-        desk.check_asker(request)
-        state = boards.next_state(request.state, "arrive")
         request, bed = await _held(desk, request_id, meant)
-        arrived = msgspec.structs.replace(request, state=state)
+        if request.state == "arrived":
+            return _state_of(request)
+        arrived = msgspec.structs.replace(request, state=boards.next_state(request.state, "arrive"))
         await table.set_requests(desk.connection, [arrived])
         return await _done(desk, "arrive", arrived, bed)
 
@@ -507,26 +583,40 @@ def close(request_id: str, reason: str) -> Work:
     async def work(desk: Desk) -> JsonObject:
         request = await desk.request(request_id)
         desk.check_asker(request)
+        if request.state == "closed":
+            return _state_of(request)
         state = boards.next_state(request.state, "close")
         is_used = request.state == "arrived"
         await table.release(desk.connection, [request_id], "close", reason, desk.now_ms, is_used=is_used)
-        closed = msgspec.structs.replace(
-            request, state=state, due_ms=None, closed_ms=desk.now_ms, bed_id=None, offer_id=None, hospital=None
-        )
+        closed = _closed(request, state, desk.now_ms)
         await table.set_requests(desk.connection, [closed])
+        if request.state in boards.UNANSWERED:
+            await table.give_up(desk.connection, request_id, request.waiting_since_ms, desk.now_ms)
         return await _done(desk, "close", closed, None, reason)
 
     return work
 
 
+def _closed(request: RequestRow, state: State, now_ms: int) -> RequestRow:
+    return msgspec.structs.replace(
+        request, state=state, due_ms=None, closed_ms=now_ms, bed_id=None, offer_id=None, hospital=None
+    )
+
+
+def _state_of(request: RequestRow) -> JsonObject:
+    offer = {} if request.offer_id is None or request.state != "offered" else {"offer_id": request.offer_id}
+    return {"request_id": request.request_id, "state": request.state, "owner": request.owner, **offer}
+
+
 async def _held(desk: Desk, request_id: str, meant: Meant) -> tuple[RequestRow, BedRow]:
-    """A request and the bed it holds, for whoever may speak for that."""
+    """A request and the bed it holds, for whoever may speak for that. Others learn nothing of it."""
     request = await desk.request(request_id)
-    meant.check(request)
+    desk.check_asker(request)
     if request.bed_id is None:
         raise Refusal(409, "BONGSU_WRONG_STATE", f"the request is {request.state}; it has no bed")
     bed = await desk.bed(request.bed_id)
     desk.check_hospital(bed)
+    meant.check(request)
     return request, bed
 
 
@@ -566,10 +656,9 @@ async def _done(
     called: list[str] | None = None,
 ) -> JsonObject:
     bed_id = bed.bed_id if bed else ""
-    await desk.note(act, request_id=request.request_id, bed_id=bed_id, reason=reason)
+    await desk.note(act, request_id=request.request_id, bed_id=bed_id)
     await _say_of(desk, act, request, bed, reason, called)
-    offer = {"offer_id": request.offer_id} if act == "assign" else {}
-    return {"request_id": request.request_id, "state": request.state, "owner": request.owner, **offer}
+    return _state_of(request)
 
 
 async def _say_of(
@@ -581,15 +670,18 @@ async def _say_of(
     called: list[str] | None = None,
 ) -> None:
     values = {
-        "number": texts.number(request.request_id),
-        "needs": texts.listed(request.needs),
+        "number": request.number,
+        "needs": request.needs,
         "severity": request.severity,
-        "owner": request.owner,
+        "owner": await desk.name(request.owner),
         "hospital": bed.hospital if bed else "",
+        "bed": bed.number if bed else "",
         "reason": reason,
+        "why": f": {reason}" if reason else "",
     }
-    fields = {"request_id": request.request_id, "state": request.state, "owner": request.owner}
-    await desk.say(what, values, {**fields, **({"bed_id": bed.bed_id} if bed else {})}, called)
+    whose = {"number": request.number, "owner": request.owner}
+    held = {"bed_id": bed.bed_id, "offer_id": request.offer_id} if bed else {}
+    await desk.say(what, values, {"request_id": request.request_id, "state": request.state, **whose, **held}, called)
 
 
 # --- waiting ---
@@ -611,8 +703,25 @@ class Escalate(msgspec.Struct, frozen=True):
         found = await table.request_and_board(batch.connection, self.room_id, self.request_id)
         if found is None or found[0].due_ms is None or found[0].due_ms > batch.now_ms:
             return False
-        await self._escalate(batch, await batch.room(self.room_id), *found)
+        request, board = found
+        room = await batch.room(self.room_id)
+        if batch.now_ms > request.deadline_ms + limits.BOARD_HORIZON_SECONDS * 1_000:
+            await self._give_up(batch, room, request, board)
+        else:
+            await self._escalate(batch, room, request, board)
         return True
+
+    async def _give_up(self, batch: RoomBatch, room: WorkingRoom, request: RequestRow, board: Board) -> None:
+        """A board that everybody has forgotten does not call for ever."""
+        connection, now_ms = batch.connection, batch.now_ms
+        await table.release(connection, [self.request_id], "close", "", now_ms, is_used=False)
+        await table.set_requests(connection, [_closed(request, "closed", now_ms)])
+        await table.give_up(connection, self.request_id, request.waiting_since_ms, now_ms)
+        text = texts.in_both(texts.GIVEN_UP, number=request.number)
+        fields = {"what": "close", "request_id": self.request_id, "number": request.number, "state": "closed"}
+        await speak(batch, room, board, text, fields, [])
+        deed = Deed(speaker(batch.server_name), "give_up", {"request_id": self.request_id})
+        await audit.add(connection, board.subject, [deed], now_ms)
 
     async def _escalate(self, batch: RoomBatch, room: WorkingRoom, request: RequestRow, board: Board) -> None:
         tier = boards.next_tier(request.tier)
@@ -637,7 +746,9 @@ class Escalate(msgspec.Struct, frozen=True):
             called += [each for each in await stewards(batch, room) if each not in called]
         directly = (boards.on_call(staff, tier) or called) if tier >= boards.ON_CALL else []
         sheet = f"/_bongsu/v1/boards/{quote(self.room_id, safe='')}/sheet"
-        text = texts.escalated(tier, number=texts.number(self.request_id), sheet=sheet)
+        waited = batch.now_ms - moved.waiting_since_ms
+        values = {"number": moved.number, "needs": moved.needs, "severity": moved.severity, "sheet": sheet}
+        text = texts.escalated(tier, **values, waited=words.Waited(waited))
         fields = {"request_id": self.request_id, "tier": boards.TIERS[tier], "owner": moved.owner}
         is_heard = await speak(batch, room, board, text, {"what": "escalate", **fields}, called, directly)
         return "room" if is_heard else "direct"

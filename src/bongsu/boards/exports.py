@@ -1,78 +1,131 @@
-"""A board on paper and in other systems: CSV, OASIS EDXL-HAVE 2.0, and a sheet for the hour when nothing works."""
+"""A board on paper and in spreadsheets: CSV, and a sheet for the hour when nothing works."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from html import escape
 from typing import Final
-from xml.etree import ElementTree
 
-from bongsu.boards import texts
+import msgspec
+
+from bongsu.boards.have import when
+from bongsu.boards.words import Language, listed, minutes, word
+from bongsu.core import boards
 from bongsu.core.exports import html_table
 from bongsu.store.boards import BedRow, Person, RequestRow
 
 COLUMNS: Final = (
     *("request_id", "patient", "severity", "needs", "area", "state", "owner", "requested_by", "created", "deadline"),
-    *("waiting_since", "tier", "bed_id"),
+    *("waiting_since", "tier", "bed_id", "number"),
 )
-_HAVE: Final = "urn:oasis:names:tc:emergency:edxl:have:2.0"
-_WORDS: Final = {
-    "ko": ("병상 배정판", "기다리는 환자", "병상", "비상 연락망", "번호",
-           "환자", "필요", "상태", "담당", "병원", "빈자리", "전화"),
-    "en": ("Bed board", "Requests", "Beds", "Phone tree", "No.", "Patient", "Needs", "State", "Owner", "Hospital",
-           "Free", "Telephone"),
-}  # fmt: skip
+_ZONE: Final = timedelta(hours=9)  # Korean time, which is said with it
 
 
-def when(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1_000, UTC).isoformat(timespec="seconds")
+class _Words(msgspec.Struct, frozen=True):
+    """What stands on the sheet: captions, and heads of columns."""
+
+    title: str
+    printed: str
+    waiting: str
+    on_their_way: str
+    beds: str
+    tree: str
+    number: str
+    severity: str
+    needs: str
+    area: str
+    waited: str
+    deadline: str
+    owner: str
+    patient: str
+    bed: str
+    hospital: str
+    kinds: str
+    free: str
+    valid: str
+    phone: str
+    role: str
+    person: str
+    on_call: str
+
+
+_WORDS: Final[Mapping[Language, _Words]] = {
+    "ko": _Words(
+        *("병상 배정판", "출력", "기다리는 환자", "병상이 정해진 환자", "가용 병상", "비상 연락망"),
+        *("번호", "중증도", "필요", "지역", "대기", "기한", "담당", "환자", "병상", "병원", "종류", "가용", "유효"),
+        *("전화", "역할", "이름", "당직"),
+    ),
+    "en": _Words(
+        *("Bed board", "Printed", "Who waits", "Who has a bed", "Free beds", "Phone tree"),
+        *("No.", "Severity", "Needs", "Area", "Waiting", "Deadline", "Owner", "Patient", "Bed", "Hospital", "Kinds"),
+        *("Free", "Valid until", "Telephone", "Role", "Person", "On call"),
+    ),
+}
 
 
 def cells(each: RequestRow) -> Sequence[str]:
     """A request's line in a CSV file, under COLUMNS."""
     times = (when(each.created_ms), when(each.deadline_ms), when(each.waiting_since_ms))
     whose = (each.request_id, each.patient, each.severity, " ".join(each.needs), each.place.area, each.state)
-    return (*whose, each.owner, each.requested_by, *times, str(each.tier), each.bed_id or "")
-
-
-def as_have(title: str, beds: Sequence[BedRow], now_ms: int) -> bytes:
-    """Each entry of beds that is still valid as a facility's capacity, by the kinds that it has."""
-    beds = [bed for bed in beds if bed.valid_until_ms > now_ms]
-    ElementTree.register_namespace("have", _HAVE)
-    root = ElementTree.Element(f"{{{_HAVE}}}HAVE")
-    _add(root, "organizationInformation", title)
-    _add(root, "reportingPeriod", when(now_ms))
-    for hospital in sorted({bed.hospital for bed in beds}):
-        facility = ElementTree.SubElement(root, f"{{{_HAVE}}}facility")
-        _add(facility, "name", hospital)
-        for bed in beds:
-            if bed.hospital == hospital:
-                capacity = ElementTree.SubElement(facility, f"{{{_HAVE}}}bedCapacity")
-                _add(capacity, "bedType", " ".join(bed.kinds))
-                _add(capacity, "capacity", str(bed.places))
-                _add(capacity, "availableCount", str(bed.free))
-                _add(capacity, "lastUpdate", when(bed.published_ms))
-    return bytes(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True))
-
-
-def _add(parent: ElementTree.Element, name: str, text: str) -> None:
-    ElementTree.SubElement(parent, f"{{{_HAVE}}}{name}").text = text
+    return (*whose, each.owner, each.requested_by, *times, str(each.tier), each.bed_id or "", str(each.number))
 
 
 def as_sheet(
-    language: str, title: str, requests: Sequence[RequestRow], beds: Sequence[BedRow], people: Sequence[Person]
+    language: Language,
+    title: str,
+    requests: Sequence[RequestRow],
+    beds: Sequence[BedRow],
+    people: Sequence[Person],
+    now_ms: int,
 ) -> bytes:
-    """One page for a printer: who waits, which beds there are, whom to telephone, those on call first."""
-    head, waiting, free, tree, number, patient, needs, state, owner, hospital, count, phone = _WORDS[language]
-    ordered = sorted(people, key=lambda each: (not each.on_call, each.role, each.hospital, each.user_id))
+    """One page for a printer: who waits, who goes where, which beds are free, whom to telephone."""
+    w = _WORDS[language]
     tables = (
-        html_table(waiting, (number, patient, needs, state, owner), [_request_cells(each) for each in requests]),
-        html_table(free, (hospital, needs, count), [(b.hospital, texts.listed(b.kinds), str(b.free)) for b in beds]),
-        html_table(tree, (phone, hospital, state, owner), [(p.phone, p.hospital, p.role, p.user_id) for p in ordered]),
+        _waiting(w, language, [each for each in requests if each.state in boards.UNANSWERED], now_ms),
+        _on_their_way(w, language, [each for each in requests if each.state not in boards.UNANSWERED], beds),
+        _free(w, language, [bed for bed in beds if bed.free and bed.valid_until_ms > now_ms]),
+        _tree(w, language, people),
     )
-    body = f"<h1>{escape(head)}: {escape(title)}</h1>{''.join(tables)}"
-    page = f'<!doctype html><html lang="{language}"><meta charset="utf-8"><title>{escape(head)}</title>{body}</html>'
-    return page.encode()
+    head = f"{escape(w.title)}: {escape(title)}"
+    body = f"<h1>{head}</h1><p>{escape(w.printed)}: {_local(now_ms)}</p>{''.join(tables)}"
+    return f'<!doctype html><html lang="{language}"><meta charset="utf-8"><title>{head}</title>{body}</html>'.encode()
 
 
-def _request_cells(each: RequestRow) -> tuple[str, ...]:
-    return (texts.number(each.request_id), each.patient, texts.listed(each.needs), each.state, each.owner)
+def _waiting(w: _Words, language: Language, rows: Sequence[RequestRow], now_ms: int) -> str:
+    head = (w.number, w.severity, w.needs, w.area, w.waited, w.deadline, w.owner, w.patient)
+    return html_table(w.waiting, head, [
+        (
+            *(f"#{each.number}", word(each.severity, language), listed(each.needs, language), each.place.area),
+            *(minutes(now_ms - each.waiting_since_ms, language), _local(each.deadline_ms), each.owner, each.patient),
+        )
+        for each in rows
+    ])  # fmt: skip
+
+
+def _on_their_way(w: _Words, language: Language, rows: Sequence[RequestRow], beds: Sequence[BedRow]) -> str:
+    numbers = {bed.bed_id: str(bed.number) for bed in beds}
+    head = (w.number, w.severity, w.needs, w.hospital, w.bed, w.patient)
+    return html_table(w.on_their_way, head, [
+        (
+            *(f"#{each.number}", word(each.severity, language), listed(each.needs, language), each.hospital or ""),
+            *(numbers.get(each.bed_id or "", ""), each.patient),
+        )
+        for each in rows
+    ])  # fmt: skip
+
+
+def _free(w: _Words, language: Language, beds: Sequence[BedRow]) -> str:
+    rows = [
+        (str(b.number), b.hospital, listed(b.kinds, language), b.place.area, str(b.free), _local(b.valid_until_ms))
+        for b in sorted(beds, key=lambda bed: (bed.hospital, bed.number))
+    ]
+    return html_table(w.beds, (w.bed, w.hospital, w.kinds, w.area, w.free, w.valid), rows)
+
+
+def _tree(w: _Words, language: Language, people: Sequence[Person]) -> str:
+    ordered = sorted(people, key=lambda each: (not each.on_call, each.role, each.hospital, each.user_id))
+    rows = [(p.phone, w.on_call if p.on_call else "", p.hospital, word(p.role, language), p.user_id) for p in ordered]
+    return html_table(w.tree, (w.phone, w.on_call, w.hospital, w.role, w.person), rows)
+
+
+def _local(ms: int) -> str:
+    return (datetime.fromtimestamp(ms / 1_000, UTC) + _ZONE).strftime("%Y-%m-%d %H:%M KST")

@@ -16,13 +16,15 @@ from collections.abc import Callable
 from typing import Any, Final, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-from bongsu.boards import changes, exports, showing
+from bongsu.boards import changes, exports, have, showing, words
+from bongsu.boards.acting import Acting
 from bongsu.boards.changes import Create, Do, Meant, Work
 from bongsu.boards.looks import Looks
 from bongsu.core import boards, ids, limits
 from bongsu.core.boards import Act, Place, Role, Severity
-from bongsu.core.errors import Refusal, forbidden, invalid_param, not_found
+from bongsu.core.errors import Refusal, forbidden, invalid_param, missing_param, not_found
 from bongsu.core.json import JsonObject
 from bongsu.core.moderation import suspended
 from bongsu.core.tiers import Tier
@@ -34,7 +36,6 @@ from bongsu.http.router import Handler, Route
 from bongsu.store import audit
 from bongsu.store import boards as table
 from bongsu.store.boards import BedRow, Board, Person, RequestRow
-from bongsu.store.committer import Committer
 from bongsu.store.database import Database
 from bongsu.workflow.lists import csv_answer
 from bongsu.workflow.times import time_of
@@ -49,25 +50,26 @@ _PLACE: Final = re.compile(r"([01])_([0-9]{1,15})_([0-9a-f]{16})", re.ASCII)
 _BEFORE_ALL: Final = (False, -1, "")
 _CONFLICTS: Final = (
     *("BONGSU_WRONG_STATE", "BONGSU_BED_TAKEN", "BONGSU_BED_GONE", "BONGSU_BED_CHANGED", "BONGSU_PATIENT_WAITS"),
-    *("BONGSU_BOARD_EXISTS", "BONGSU_LAST_COORDINATOR", "BONGSU_IDEMPOTENCY_KEY_REUSED"),
+    *("BONGSU_BOARD_FULL", "BONGSU_BOARD_EXISTS", "BONGSU_LAST_COORDINATOR", "BONGSU_IDEMPOTENCY_KEY_REUSED"),
 )
 _PRIVATE: Final = {"cache-control": "no-store"}
 
 
-class NewBoard(msgspec.Struct):
+class NewBoard(msgspec.Struct, forbid_unknown_fields=True):
     title: str = ""
 
 
-class Appointment(msgspec.Struct):
+class Appointment(msgspec.Struct, forbid_unknown_fields=True):
     role: Role
     hospital: str = ""
     on_call: bool = False
     phone: str = ""
 
 
-class NewBeds(msgspec.Struct):
+class NewBeds(msgspec.Struct, forbid_unknown_fields=True):
     """place: a text is the name of an area. valid_until: see workflow/times.py; without it, one shift from now.
 
+    kinds, kind: one at least for new beds. An entry that is updated without them, place or note keeps its own.
     free: places that nobody holds; an entry that is updated without it keeps them. version: of the entry whose numbers
     were seen; without it, free is taken only if nothing was given or came back since the entry was published.
     """
@@ -78,15 +80,15 @@ class NewBeds(msgspec.Struct):
     hospital: str = ""
     free: int | None = None
     version: int | None = None
-    place: Place | str = Place()
-    note: str = ""
+    place: Place | str | UnsetType = UNSET
+    note: str | UnsetType = UNSET
     valid_until: int | str | None = None
 
 
-class NewRequest(msgspec.Struct):
+class NewRequest(msgspec.Struct, forbid_unknown_fields=True):
     """deadline: see workflow/times.py; without it, what the severity asks for."""
 
-    severity: Severity = "urgent"
+    severity: Severity
     needs: list[str] = []
     place: Place | str = Place()
     deadline: int | str | None = None
@@ -94,15 +96,15 @@ class NewRequest(msgspec.Struct):
     note: str = ""
 
 
-class BedOffer(msgspec.Struct):
+class BedOffer(msgspec.Struct, forbid_unknown_fields=True):
     bed_id: str
 
 
-class Reason(msgspec.Struct):
+class Reason(msgspec.Struct, forbid_unknown_fields=True):
     reason: str = ""
 
 
-class Answer(msgspec.Struct):
+class Answer(msgspec.Struct, forbid_unknown_fields=True):
     """Which offer is meant. Of any other nothing is changed; without both, it is the one that is there."""
 
     bed_id: str | None = None
@@ -112,16 +114,16 @@ class Answer(msgspec.Struct):
         return Meant(None if self.bed_id is None else _own_id(self.bed_id), self.offer_id)
 
 
-class ReasonedAnswer(Answer):
+class ReasonedAnswer(Answer, forbid_unknown_fields=True):
     reason: str = ""
 
 
 class Boards:
     """Writes go through the committer; reads are answered from whatever copy of the database there is."""
 
-    def __init__(self, database: Database, committer: Committer, looks: Looks, now_ms: Callable[[], int]) -> None:
+    def __init__(self, database: Database, acting: Acting, looks: Looks, now_ms: Callable[[], int]) -> None:
         self._database = database
-        self._committer = committer
+        self._acting = acting
         self._looks = looks
         self._now_ms = now_ms
 
@@ -172,7 +174,7 @@ class Boards:
             (f"{_PREFIX}/stats", self.stats, JsonObject, ("since",), "Times to assign, with their tail"),
             (f"{_PREFIX}/audit", self.audit, JsonObject, paged, "What was done, and who looked"),
             (f"{_PREFIX}/export.csv", self.export_csv, None, (), "All requests as CSV"),
-            (f"{_PREFIX}/export.xml", self.export_have, None, (), "The beds as EDXL-HAVE"),
+            (f"{_PREFIX}/export.xml", self.export_have, None, (), "The beds, in the terms of EDXL-HAVE 2.0"),
             (f"{_PREFIX}/sheet", self.sheet, None, ("lang",), "A sheet for the printer, with the phone tree"),
         )
         routes = []
@@ -194,7 +196,7 @@ class Boards:
             status=201,
             title=title,
         )
-        return answered(await self._committer.submit(doing))
+        return answered(await self._acting.submit(doing))
 
     async def appoint(self, request: Request) -> Response:
         asked = await request.read(Appointment)
@@ -216,8 +218,8 @@ class Boards:
             bed_id=_own_id(asked.bed_id or secrets.token_hex(8)),
             hospital=boards.check_impersonal(asked.hospital, "hospital"),
             kinds=boards.check_kinds([*asked.kinds, *([asked.kind] if asked.kind else [])], "kinds"),
-            place=_place(asked.place),
-            note=boards.check_impersonal(asked.note, "note"),
+            place=_place(asked.place or Place()),
+            note=boards.check_impersonal(asked.note or "", "note"),
             published_by="",
             published_ms=0,
             valid_until_ms=default_ms if asked.valid_until is None else time_of(asked.valid_until, "valid_until"),
@@ -225,8 +227,12 @@ class Boards:
             places=0,
             free=0,
         )
-        work = changes.publish(row, asked.free, asked.version, is_new=not asked.bed_id)
-        return await self._do(request, "publish", work, 201)
+        if not row.kinds and not asked.bed_id:
+            raise missing_param("kinds: what these beds are for")
+        given = {"kinds": row.kinds, "place": asked.place is not UNSET, "note": asked.note is not UNSET}
+        kept = tuple(name for name, is_given in given.items() if not is_given)
+        work = changes.publish(row, asked.free, asked.version, kept if asked.bed_id else None)
+        return await self._do(request, "publish", work, 200 if asked.bed_id else 201)
 
     async def withdraw(self, request: Request) -> Response:
         reason = _reason((await request.read(Reason)).reason, needed=False)
@@ -234,24 +240,13 @@ class Boards:
 
     async def ask(self, request: Request) -> Response:
         asked = await request.read(NewRequest)
-        request_id = secrets.token_hex(8)
-        row = RequestRow(
-            request_id=request_id,
-            patient=boards.check_pseudonym(asked.patient or f"P-{request_id[:8]}"),
+        row = changes.new_request(
             severity=asked.severity,
             needs=boards.check_kinds(asked.needs, "needs"),
             place=_place(asked.place),
             note=boards.check_impersonal(asked.note, "note"),
-            requested_by="",
-            created_ms=0,
+            patient=asked.patient,
             deadline_ms=0 if asked.deadline is None else time_of(asked.deadline, "deadline"),
-            state="waiting",
-            owner="",
-            waiting_since_ms=0,
-            tier=boards.OWNER,
-            due_ms=0,
-            closed_ms=None,
-            bed_id=None,
         )
         return await self._do(request, "request", changes.ask(row), 201)
 
@@ -285,7 +280,7 @@ class Boards:
     async def _do(self, request: Request, act: Act, work: Work, status: int = 200) -> Response:
         user_id, key = _writer(request), await key_of(request)
         doing = Do(room_id=_room(request), user_id=user_id, act=act, work=work, key=key, status=status)
-        return answered(await self._committer.submit(doing))
+        return answered(await self._acting.submit(doing))
 
     # --- reading ---
 
@@ -300,7 +295,7 @@ class Boards:
     async def beds(self, request: Request) -> Response:
         room_id, _, _ = await self._enter(request, "see")
         count = request.query.integer("limit", 100, low=1, high=limits.BOARD_PAGE_MAX)
-        rows = await table.beds(self._database, room_id, _own_id(request.query.get("from") or _FIRST), count)
+        rows = await table.beds(self._database, room_id, _bed_before(request.query.get("from")), count)
         more = {"next_batch": rows[-1].bed_id} if len(rows) == count else {}
         return reply({"beds": [showing.bed(row, self._now_ms()) for row in rows], **more})
 
@@ -339,8 +334,10 @@ class Boards:
         since_ms = request.query.integer("since", 0)
         waiting = [now_ms - each for each in await table.waiting_since(self._database, room_id)]
         ended = boards.distribution(await table.waits(self._database, room_id, since_ms))
+        without = await table.waits_without_bed(self._database, room_id, since_ms)
         return reply({
             "time_to_assign_ms": msgspec.to_builtins(ended),
+            "without_bed_ms": msgspec.to_builtins(boards.distribution(without)),
             "waiting_now": len(waiting),
             "waiting_now_ms": msgspec.to_builtins(boards.distribution(waiting)),
         })  # fmt: skip
@@ -350,12 +347,12 @@ class Boards:
         after = request.query.integer("from", 0)
         count = request.query.integer("limit", 100, low=1, high=limits.BOARD_PAGE_MAX)
         entries = await audit.entries(self._database, board.subject, after, count)
-        faults = await audit.faults(self._database, board.subject)
         access = await table.access(self._database, room_id, limits.BOARD_PAGE_MAX)
         more = {"next_batch": str(entries[-1].number)} if len(entries) == count else {}
-        return reply(
-            {"entries": [msgspec.to_builtins(each) for each in entries], "faults": faults, "access": access, **more}
-        )
+        whole: JsonObject = {}
+        if request.query.get("from") is None:
+            whole["faults"] = await audit.faults(self._database, board.subject)  # reads all that there is
+        return reply({"entries": [msgspec.to_builtins(each) for each in entries], "access": access, **more, **whole})
 
     async def export_csv(self, request: Request) -> Response:
         room_id, _, _ = await self._enter(request, "examine")
@@ -365,18 +362,17 @@ class Boards:
     async def export_have(self, request: Request) -> Response:
         room_id, board, _ = await self._enter(request, "see")
         beds = await table.beds(self._database, room_id, "", limits.BOARD_BEDS_MAX)
-        page = exports.as_have(board.title, beds, self._now_ms())
+        page = have.as_have(board.title, beds, self._now_ms())
         return Response(page, content_type="application/xml", headers=_PRIVATE)
 
     async def sheet(self, request: Request) -> Response:
         room_id, board, who = await self._enter(request, "print")
         found = await table.open_requests(self._database, room_id, _OPEN, _BEFORE_ALL, limits.BOARD_STATS_MAX)
         rows = [showing.for_eyes_of(row, who) for row in found]
-        now_ms = self._now_ms()
+        now_ms, language = self._now_ms(), words.LANGUAGES[language_of(request) != "ko"]
         beds = await table.beds(self._database, room_id, "", limits.BOARD_BEDS_MAX)
-        valid = [bed for bed in beds if bed.valid_until_ms > now_ms]
         people = await table.people(self._database, room_id)
-        page = exports.as_sheet(language_of(request), board.title, rows, valid, people)
+        page = exports.as_sheet(language, board.title, rows, beds, people, now_ms)
         return Response(page, content_type=HTML, headers={**HEADERS, **_PRIVATE})
 
     async def _find(self, room_id: str, request: Request) -> RequestRow:
@@ -425,6 +421,12 @@ def _own_id(given: str) -> str:
 
 def _id(request: Request, name: str) -> str:
     return _own_id(request.params[name])
+
+
+def _bed_before(text: str | None) -> str:
+    if text is not None and not _ID.fullmatch(text):
+        raise invalid_param("from must be a next_batch of this list")
+    return text or _FIRST
 
 
 def _room(request: Request) -> str:

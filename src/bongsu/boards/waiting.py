@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 import structlog
 
+from bongsu.boards.acting import Acting
 from bongsu.boards.changes import Escalate
 from bongsu.core import limits
 from bongsu.core.errors import Refusal
 from bongsu.store import boards as table
-from bongsu.store.committer import Committer
 from bongsu.store.database import Database
 
 log = structlog.get_logger(__name__)
@@ -18,9 +18,9 @@ log = structlog.get_logger(__name__)
 class Waiting:
     """run() escalates, sweep() forgets. A wait's due time is a row, so neither a crash nor a lost site ends it."""
 
-    def __init__(self, database: Database, committer: Committer, now_ms: Callable[[], int]) -> None:
+    def __init__(self, database: Database, acting: Acting, now_ms: Callable[[], int]) -> None:
         self._database = database
-        self._committer = committer
+        self._acting = acting
         self._now_ms = now_ms
 
     async def run(self) -> None:
@@ -41,7 +41,7 @@ class Waiting:
         """A few, each by itself. True: there may be more, and nothing stands in the way."""
         now_ms = self._now_ms()
         due = await table.due(self._database, now_ms, limits.BOARD_DUE_AT_ONCE_MAX)
-        ended = await asyncio.gather(*(self._committer.submit(Escalate(*each)) for each in due), return_exceptions=True)
+        ended = await asyncio.gather(*(self._acting.submit(Escalate(*each)) for each in due), return_exceptions=True)
         errors = [(each[1], error) for each, error in zip(due, ended, strict=True) if isinstance(error, BaseException)]
         for request_id, error in errors:
             log.warning("escalation_waits", request_id=request_id, error=repr(error))

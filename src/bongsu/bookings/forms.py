@@ -55,7 +55,10 @@ class NewSubscription(msgspec.Struct):
 
 
 class Made(msgspec.Struct):
+    """announces: those who subscribed are told when it opens."""
+
     offer_id: str
+    announces: bool
 
 
 class Placed(msgspec.Struct):

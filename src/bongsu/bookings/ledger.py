@@ -18,8 +18,9 @@ from bongsu.store.bookings import Booking, Offer
 from bongsu.store.database import Connection
 from bongsu.store.timers import Timer
 
-_KINDS = ("open", "hold", "remind", "over", "promote", "close")
-OPEN, HOLD, REMIND, OVER, PROMOTE, CLOSE = (f"booking.{what}" for what in _KINDS)
+_KINDS = ("open", "hold", "remind", "over", "promote", "close", "announce", "forget")
+OPEN, HOLD, REMIND, OVER, PROMOTE, CLOSE, ANNOUNCE, FORGET = (f"booking.{what}" for what in _KINDS)
+BY_PERSON = "person"  # as the actor in an audit: whoever the booking is of, who can be forgotten with it
 _PIECE = limits.BOOKING_PROMOTED_AT_ONCE_MAX
 
 
@@ -55,9 +56,7 @@ class Ledger:
         if round_.willing:
             await table.set_willing(connection, round_.willing)
         await self._tell(connection, offer, [each for each in round_.made if each.state is not State.WAITING])
-        await audit.add(
-            connection, subject(offer_id), [_deed(each.user_id, each) for each in round_.made], round_.now_ms
-        )
+        await audit.add(connection, subject(offer_id), [_deed(BY_PERSON, each) for each in round_.made], round_.now_ms)
         return outcomes
 
     async def _known(self, connection: Connection, offer: Offer, attempts: Sequence[Attempt]) -> Known:
@@ -70,6 +69,7 @@ class Ledger:
             await table.positions_of(connection, offer.offer_id, waiting) if waiting else {},
             await idempotency.find(connection, keys, self.now_ms()) if keys else {},
             None if offer.room_id is None else await table.members_of(connection, offer.room_id, users),
+            await table.given_back(connection, offer.offer_id, users),
         )
 
     # --- one at a time ---
@@ -80,7 +80,7 @@ class Ledger:
         if booking.state is State.BOOKED:
             return booking
         is_late = booking.state is State.HELD and booking.until is not None and booking.until <= self.now_ms()
-        moved = await self._move(connection, offer, booking, Action.EXPIRE if is_late else Action.CONFIRM, user_id)
+        moved = await self._move(connection, offer, booking, Action.EXPIRE if is_late else Action.CONFIRM, BY_PERSON)
         await self.promote(connection, offer)
         return moved
 
@@ -89,7 +89,11 @@ class Ledger:
         offer, booking = await self._locked(connection, booking_id, user_id)
         if booking.state in rules.OVER:
             return booking
-        moved = await self._move(connection, offer, booking, Action.CANCEL, user_id)
+        if self.now_ms() >= offer.ends_at:
+            raise Refusal(409, "BONGSU_OVER", "it is over: whether you came is known by now")
+        moved = _moved(booking, Action.CANCEL)
+        what = texts.UNWAITED if booking.state is State.WAITING else None
+        await self._keep(connection, offer, [moved], BY_PERSON, what)
         await self.promote(connection, offer)
         return moved
 
@@ -107,6 +111,7 @@ class Ledger:
         await table.set_offer_state(connection, offer.offer_id, "closed")
         await timers.drop(connection, [f"{kind}/{offer.offer_id}" for kind in (OPEN, OVER)])
         await audit.add(connection, subject(offer.offer_id), [Deed(actor, "closed")], self.now_ms())
+        await self._forget_later(connection, offer)
         await self.call_off(connection, offer, actor)
 
     async def call_off(self, connection: Connection, offer: Offer, actor: str = "") -> None:
@@ -135,15 +140,40 @@ class Ledger:
         await table.set_offer_state(connection, offer.offer_id, "open")
         await audit.add(connection, subject(offer.offer_id), [Deed("", "opened")], self.now_ms())
         await self.promote(connection, msgspec.structs.replace(offer, state="open"))
-        people = await table.who_waits_for(connection, offer)
+        if await table.announces(connection, offer):
+            await self._later(connection, ANNOUNCE, offer, after="")
+
+    async def announce(self, connection: Connection, offer: Offer, after: str) -> None:
+        """Tells subscribers behind this one, some of them. Nothing is changed: nobody who books waits for it."""
+        people = await table.who_waits_for(connection, offer, after, limits.BOOKING_TOLD_AT_ONCE_MAX)
         await outbox.put(connection, [texts.post(self._sender, user, texts.RELEASED, offer) for user in people])
+        if len(people) == limits.BOOKING_TOLD_AT_ONCE_MAX:
+            await self._later(connection, ANNOUNCE, offer, after=people[-1])
+
+    async def forget(self, connection: Connection, offer: Offer) -> None:
+        """An offer that was over long ago, in pieces: its audit, which names nobody who booked, stays."""
+        if not await table.forget(connection, offer.offer_id, _PIECE):
+            await self._later(connection, FORGET, offer)
+
+    async def leave(self, connection: Connection, user_id: str) -> bool:
+        """Places of an account that is no more go to others, an offer's at a time. False: there was none."""
+        held = await table.first_live_of(connection, user_id)
+        found = None if held is None else await self._found(connection, held)
+        if found is None:
+            return False
+        offer, booking = found
+        if booking.state in (State.WAITING, State.HELD, State.BOOKED):
+            await self._store(connection, offer, [_moved(booking, Action.CANCEL)], "")
+            await timers.drop(connection, [f"{kind}/{booking.booking_id}" for kind in (HOLD, REMIND)])
+            await self.promote(connection, offer)
+        return True
 
     async def promote(self, connection: Connection, offer: Offer) -> None:
         """Who waits gets what is free, in the order in which they came. Very many: the rest by a timer.
 
         Who is gone does not get it. When nothing is left, those who did not choose to wait are told so.
         """
-        if self.now_ms() >= offer.ends_at:
+        if self.now_ms() >= rules.promoted_until(offer.starts_at, offer.ends_at):
             return
         stock = await table.stock_of(connection, offer)
         count = rules.promotable(stock)
@@ -179,6 +209,7 @@ class Ledger:
             await self._later(connection, OVER, offer)
         else:
             await table.set_offer_state(connection, offer.offer_id, "closed")
+            await self._forget_later(connection, offer)
         missed = [_moved(each, Action.MISS) for each in live if each.state is State.BOOKED]
         if await table.has_arrived(connection, offer.offer_id):
             await self._keep(connection, offer, missed, "")
@@ -196,11 +227,14 @@ class Ledger:
         if booking is not None and offer is not None and booking.state is State.BOOKED:
             await outbox.put(connection, [texts.post(self._sender, booking.user_id, texts.REMINDER, offer, booking)])
 
-    async def _later(self, connection: Connection, kind: str, offer: Offer) -> None:
+    async def _later(self, connection: Connection, kind: str, offer: Offer, **more: str) -> None:
         """Goes on at once, in another transaction. Its id is new, as a timer that goes off just now is locked."""
-        timer = Timer(
-            f"{kind}/{offer.offer_id}/{secrets.token_hex(4)}", kind, self.now_ms(), {"offer_id": offer.offer_id}
-        )
+        timer_id = f"{kind}/{offer.offer_id}/{secrets.token_hex(4)}"
+        await timers.put(connection, [Timer(timer_id, kind, self.now_ms(), {"offer_id": offer.offer_id, **more})])
+
+    async def _forget_later(self, connection: Connection, offer: Offer) -> None:
+        due_at = offer.ends_at + limits.BOOKING_KEPT_DAYS * 86_400_000
+        timer = Timer(f"{FORGET}/{offer.offer_id}", FORGET, due_at, {"offer_id": offer.offer_id})
         await timers.put(connection, [timer])
 
     async def _found(self, connection: Connection, booking_id: str) -> tuple[Offer, Booking] | None:

@@ -99,7 +99,7 @@ class Offers:
                 **write,
                 described=Described("Calls it off", {200: OfferSaid}, is_write=True),
             ),
-            Route("POST", f"{_OFFER}/check_in", self.check_in, **write, described=check_in),
+            Route("POST", f"{_OFFER}/check_in", self.check_in, bucket="door", tier=Tier.SERVICE, described=check_in),
             Route(
                 "GET",
                 f"{_OFFER}/bookings",
@@ -123,7 +123,8 @@ class Offers:
             if offer.room_id is not None and not await table.members_of(connection, offer.room_id, [offer.provider]):
                 raise forbidden("you are not in that room")
             await self._ledger.publish(connection, offer)
-            return Answer(201, {"offer_id": offer.offer_id})
+            announces = await table.announces(connection, offer)
+            return Answer(201, {"offer_id": offer.offer_id, "announces": announces})
 
         return await self._writes.once(request, work)
 

@@ -105,12 +105,12 @@ class Places:
     def routes(self) -> list[Route]:
         write: dict[str, Any] = {"bucket": "book", "tier": Tier.SERVICE}
         read: dict[str, Any] = {"bucket": "read", "tier": Tier.SERVICE}
-        codes = {409: ("BONGSU_SOLD_OUT", "BONGSU_ALREADY_BOOKED", "BONGSU_OFFER_CLOSED")}
-        wrong = {409: ("BONGSU_WRONG_STATE",)}
+        codes = {409: ("BONGSU_SOLD_OUT", "BONGSU_ALREADY_BOOKED", "BONGSU_OFFER_CLOSED", "BONGSU_TOO_OFTEN")}
         late = {409: ("BONGSU_WRONG_STATE", "BONGSU_EXPIRED")}
         book = Described("Takes a place", {201: Placed, 202: InLine}, Wish, errors=codes, is_write=True)
         confirm = Described("Confirms a held place", {200: Placed}, errors=late, is_write=True)
-        cancel = Described("Gives a place back", {200: Placed}, errors=wrong, is_write=True)
+        over = {409: ("BONGSU_WRONG_STATE", "BONGSU_OVER")}
+        cancel = Described("Gives a place back", {200: Placed}, errors=over, is_write=True)
         key = Described("What tickets are checked with", {200: KeySaid})
         subscribe = Described("Wants to hear of what is released", {201: Subscribed}, NewSubscription, is_write=True)
         subscribed = Described("One's subscriptions", {200: Subscriptions})
@@ -221,6 +221,8 @@ class Places:
     # --- who wants to hear ---
 
     async def subscribe(self, request: Request) -> Response:
+        if request.requester.is_suspended:
+            raise suspended()
         form = await request.read(NewSubscription)
         not_before = 0 if form.not_before is None else time_of(form.not_before, "not_before")
         not_after = limits.INTEGER_MAX if form.not_after is None else time_of(form.not_after, "not_after")

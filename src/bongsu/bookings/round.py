@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import msgspec
 
 from bongsu.core import bookings as rules
+from bongsu.core import limits
 from bongsu.core.bookings import State, Stock
 from bongsu.core.errors import Refusal, forbidden, not_found
 from bongsu.store import idempotency
@@ -36,13 +37,14 @@ class Known(msgspec.Struct, frozen=True):
     """What the tables hold of those who come, behind the offer's lock.
 
     live: bookings by person; positions: of those who wait, by person; answered: (hash of the request, answer) by
-    (person, key); members: who may book, None: everybody.
+    (person, key); members: who may book, None: everybody; given_back: how many places, by person.
     """
 
     live: dict[str, Booking]
     positions: dict[str, int]
     answered: dict[tuple[str, str], tuple[bytes, Answer]]
     members: set[str] | None
+    given_back: dict[str, int]
 
 
 class Round:
@@ -76,6 +78,8 @@ class Round:
             raise no_offer()
         if self.offer.state == "closed" or self.now_ms >= self.offer.ends_at:
             raise Refusal(409, "BONGSU_OFFER_CLOSED", "this offer is over, or was called off")
+        if known.given_back.get(attempt.user_id, 0) >= limits.BOOKING_GIVEN_BACK_MAX:
+            raise Refusal(409, "BONGSU_TOO_OFTEN", "you have given back places of this offer too often")
         return None
 
     def _again(self, attempt: Attempt, booking: Booking) -> Answer:

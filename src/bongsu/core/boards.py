@@ -6,6 +6,7 @@ then, it goes one tier further (TIERS) and is due again, without an end, until s
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal
 
@@ -17,6 +18,7 @@ from bongsu.core.errors import Refusal, invalid_param
 Role = Literal["requester", "coordinator", "provider", "observer"]
 ROLES: Final[tuple[Role, ...]] = ("requester", "coordinator", "provider", "observer")
 Severity = Literal["critical", "urgent", "ordinary"]
+SEVERITIES: Final[tuple[Severity, ...]] = ("critical", "urgent", "ordinary")
 State = Literal["waiting", "offered", "accepted", "arrived", "closed"]
 Act = Literal[
     "see", "publish", "withdraw", "request", "assign", "accept", "decline", "arrive", "transfer", "close", "appoint",
@@ -62,9 +64,26 @@ _MINUTE: Final = 60_000
 STEP_MS: Final[dict[Severity, int]] = {"critical": 5 * _MINUTE, "urgent": 10 * _MINUTE, "ordinary": 20 * _MINUTE}
 DEADLINE_MS: Final[dict[Severity, int]] = {"critical": 15 * _MINUTE, "urgent": 60 * _MINUTE, "ordinary": 240 * _MINUTE}
 
-_RESIDENT: Final = re.compile(r"(?<![0-9])[0-9]{6}[-\s.]?[0-9]{7}(?![0-9])")
-_PHONE: Final = re.compile(r"(?<![0-9])(?:\+?82[-\s.]?|0)[1-9][0-9]?[-\s.)]?[0-9]{3,4}[-\s.]?[0-9]{4}(?![0-9])")
+_BETWEEN: Final = r"[-\s.()\u2010-\u2015\u2212~]*"  # what people put between the digits of a number
+_RESIDENT: Final = re.compile(rf"(?<![0-9])[0-9]{{6}}{_BETWEEN}[0-9]{{7}}(?![0-9])")
+_PHONE: Final = re.compile(
+    rf"(?<![0-9])(?:\+?82{_BETWEEN}0?|0){_BETWEEN}[1-9][0-9]?{_BETWEEN}[0-9]{{3,4}}{_BETWEEN}[0-9]{{4}}(?![0-9])"
+)
+_NAME: Final = re.compile("[가-힣]{3}|[A-Za-z]{7}")  # a Korean name has three syllables mostly, a place's name two
 _PSEUDONYM: Final = re.compile(r"[0-9A-Za-z가-힣][0-9A-Za-z가-힣._-]{0,39}")
+KINDS: Final = {  # what hospitals call their beds; any other short word is a kind as well
+    "icu": "중환자",
+    "isolation": "격리",
+    "dialysis": "투석",
+    "birth": "분만",
+    "children": "소아",
+    "newborn": "신생아",
+    "burns": "화상",
+    "psychiatric": "정신",
+    "emergency": "응급",
+    "ward": "일반병실",
+}
+_KINDS_IN_ENGLISH: Final = {korean: name for name, korean in KINDS.items()}
 _KIND: Final = re.compile(r"[0-9a-z가-힣][0-9a-z가-힣_-]{0,31}")
 
 
@@ -123,9 +142,11 @@ def next_state(state: str, act: Act) -> State:
 
 
 def check_pseudonym(text: str) -> str:
-    """A patient's pseudonym. What looks like a resident registration or telephone number is refused."""
+    """A patient's pseudonym. What looks like a name, or a resident registration or telephone number, is refused."""
     if not _PSEUDONYM.fullmatch(text):
         raise invalid_param("patient must be a pseudonym of at most 40 letters, digits and . _ -")
+    if not any(letter.isdigit() for letter in text) or _NAME.search(text):
+        raise invalid_param("patient must be a pseudonym such as P-17: with a number, and no name in it")
     return check_impersonal(text, "patient")
 
 
@@ -133,7 +154,8 @@ def check_impersonal(text: str, name: str, characters_max: int = limits.BOARD_TE
     """A short text that names nobody by number."""
     if len(text) > characters_max or not text.isprintable():
         raise invalid_param(f"{name} must be one line of at most {characters_max} characters")
-    if _RESIDENT.search(text) or _PHONE.search(text):
+    plain = unicodedata.normalize("NFKC", text)  # full-width digits are digits
+    if _RESIDENT.search(plain) or _PHONE.search(plain):
         raise invalid_param(f"{name} holds what looks like a resident registration or telephone number")
     return text
 
@@ -146,10 +168,10 @@ def check_line(text: str, name: str) -> str:
 
 
 def check_kinds(kinds: Sequence[str], name: str) -> list[str]:
-    """Kinds of beds, each once, in order: icu, isolation, dialysis, birth, children, 중환자 …"""
+    """Kinds of beds, each once, in order. What KINDS names in Korean is the same kind, and fits the same needs."""
     if len(kinds) > limits.BOARD_KINDS_MAX or not all(_KIND.fullmatch(kind) for kind in kinds):
         raise invalid_param(f"{name} must be at most {limits.BOARD_KINDS_MAX} short words in small letters")
-    return sorted(set(kinds))
+    return sorted({_KINDS_IN_ENGLISH.get(kind, kind) for kind in kinds})
 
 
 def check_place(place: Place) -> Place:

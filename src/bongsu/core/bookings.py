@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from bongsu.core import limits
 from bongsu.core.errors import Refusal
 
 
@@ -99,6 +100,11 @@ def given(stock: Stock, count: int) -> Stock:
 def is_sold_out(stock: Stock) -> bool:
     """Nothing is left, and nothing comes free unless somebody gives it back: whoever did not choose to wait may go."""
     return stock.is_open and not stock.free and not stock.has_held
+
+
+def promoted_until(starts_at: int, ends_at: int) -> int:
+    """Until when (ms) somebody who waits can still be given a place and come."""
+    return max(starts_at, ends_at - limits.BOOKING_PROMOTED_UNTIL_MS)
 
 
 def promotable(stock: Stock) -> int:

@@ -399,6 +399,15 @@ OUTBOX_CLAIM_SECONDS = 20.0  # then another worker may post it: longer than a ch
 OUTBOX_TRIES_IN_ORDER_MAX = 10  # some minutes: then what comes after it is said all the same
 OUTBOX_RETRY_SECONDS_MIN = 1.0  # after the first failure, doubled with each
 OUTBOX_RETRY_SECONDS_MAX = 60.0
+COMMAND_CHARACTERS_MAX = 500  # of one line to a service: a request with its note
+COMMAND_SEARCHED_CHARACTERS_MAX = 4_000  # of a message that quotes what it answers before its command
+COMMAND_LOOK_SECONDS = 1.0  # how often a worker looks for commands that another one has left
+COMMAND_CLAIM_SECONDS = 20.0  # then another worker obeys it: longer than a change of primary
+COMMAND_RETRY_SECONDS = 2.0  # after a failure: a fault of the moment is over in seconds
+COMMAND_TRIES_MAX = 30  # a minute of tries, then it is given up: what always fails keeps the person's next one waiting
+COMMANDS_AT_ONCE_MAX = 3  # under way together on a worker: each may hold a connection, and wait for a row
+COMMANDS_STRETCH_MAX = 20_000  # positions of the stream listened to in one transaction: some 20 ms
+COMMANDS_TAKEN_MAX = 200  # messages of rooms with a service, read in one transaction
 IDEMPOTENCY_KEY_BYTES_MAX = 255  # a UUID has 36
 IDEMPOTENCY_KEPT_MS = 86_400_000  # a telephone that was off for the night may still ask again
 IDEMPOTENCY_SWEPT_MAX = 100  # old ones that a write clears away
@@ -418,7 +427,11 @@ BOOKING_REMINDER_MS = 3_600_000  # before the beginning
 BOOKING_ATTEMPTS_AT_ONCE_MAX = 5_000  # in one transaction, a whole line mostly: arrival order holds between workers
 BOOKING_ATTEMPTS_WAITING_MAX = 20_000  # of one worker, about 1 kB each; some seconds of work
 BOOKING_PROMOTED_AT_ONCE_MAX = 500  # those who wait and get a place in one transaction; a timer does the others
-BOOKING_TOLD_MAX = 10_000  # who is told of one release
+BOOKING_TOLD_AT_ONCE_MAX = 500  # who is told of a release in one transaction; a timer does the others
+BOOKING_ANNOUNCED_MAX = 60  # releases of one provider in an hour that subscribers are told of: a slot each minute
+BOOKING_GIVEN_BACK_MAX = 5  # places of one offer that somebody may give back: who goes on is playing
+BOOKING_PROMOTED_UNTIL_MS = 1_800_000  # before the end: whoever gets a place later could not come in time
+BOOKING_KEPT_DAYS = 180  # who booked what, after its end: for questions and bills of half a year
 
 # --- the bed board ---
 BOARD_TEXT_CHARACTERS_MAX = 200  # of a place, note, reason, hospital or title: a line on a telephone's screen
@@ -432,12 +445,14 @@ BOARD_VALID_SECONDS = 12 * 3_600  # a bed that nobody confirmed for a shift is n
 BOARD_HORIZON_SECONDS = 30 * 86_400  # nobody plans beds beyond it
 BOARD_REPEAT_SECONDS = 1_800  # between two calls for the printed contact tree
 BOARD_LOOK_SECONDS = 1.0  # how often a worker looks for waits that are due
+BOARD_ACTS_AT_ONCE_MAX = 5  # of one worker in one commit: some 12 statements each, for which messages wait
 BOARD_DUE_AT_ONCE_MAX = 5  # escalated together: some 10 ms of a commit that messages wait for; more in the next round
 BOARD_RETRY_SECONDS = 60  # until an escalation is tried again that failed, and kept no other waiting
 BOARD_MENTIONS_MAX = 50  # in one event; whoever is called beyond is told directly
 BOARD_CALLED_MAX = 200  # told directly of one thing: each may be a new room, and whoever reads is one of many
 BOARD_STATS_MAX = 100_000  # newest waits that a distribution is made of
-BOARD_KEPT_DAYS = 30  # pseudonym, place and note of a closed request; times stay, for figures
+BOARD_KEPT_DAYS = 30  # pseudonym, place, note and reasons of a closed request; times stay, for figures
+BOARD_ACCESS_KEPT_DAYS = 3 * 365  # who looked at patients' data: as long as Korean law asks of such logs, and a year
 BOARD_SWEEP_SECONDS = 600.0  # how often what is too old is cleared away
 BOARD_ACCESS_SECONDS = 300  # one person's looks within it count as one in the access log
 BOARD_ACCESS_CACHED_MAX = 20_000  # looks that are remembered, or not written down yet
@@ -534,8 +549,11 @@ RATES = {
     "preview": (2.0, 40),  # a person: a screen of links at once; each may cost a question to a stranger
     "notifications": (2.0, 30),  # a person: pages of what they were told of
     "book": (2.0, 30),  # a person: offers, bookings and their like; nobody types faster, programs try
+    "door": (10.0, 100),  # a person: checks in at several doors at once with one account
     "board": (5.0, 100),  # a person: a coordinator on a bad night assigns a bed every few seconds
     "channel": (2.0, 60),  # a person: follows, posts and broadcasts; nobody types faster
+    "command": (1.0, 30),  # a person: what they write to services in rooms; nobody types faster for long
+    "command_refused": (0.02, 1),  # a person: how often they are told that this is too fast
     "report": (0.05, 20),  # a person: a bad evening has many messages, and a flood of reports helps nobody
 }
 RATE_LEASE_SHARE = 10  # a worker takes a tenth of "at once" from the table and spends it in memory

@@ -12,10 +12,12 @@ import msgspec
 
 from bongsu.core import limits, moderation, uia
 from bongsu.core.errors import Refusal, forbidden, not_found
+from bongsu.store import timers
 from bongsu.store.browsers import hold_browser
 from bongsu.store.database import Connection, Database
 from bongsu.store.oauth import use_grant
 from bongsu.store.third_party_ids import bind, hold_owner, not_proven, use_proof
+from bongsu.store.timers import Timer
 
 # Tables whose rows go with their device. (Its device_keys go when others are told of that: keys.forget_gone.)
 _OF_DEVICE: Final = (
@@ -27,6 +29,7 @@ _OF_PERSON: Final = (
     *("cross_signing_keys", "key_signatures", "third_party_ids"),
     *("key_backup_owners", "key_backups", "backed_up_keys"),
     *("passkeys", "one_time_codes", "recovery_codes", "pushers", "booking_subscriptions"),
+    "booking_announcers",
 )
 
 
@@ -247,6 +250,7 @@ class Accounts:
                 *(("profiles", "account_data", "filters") if erase else ()),
             ):
                 await connection.execute(f"DELETE FROM {table} WHERE user_id = $1", user_id)
+            await timers.put(connection, [Timer(f"{timers.GONE}/{user_id}", timers.GONE, 0, {"user_id": user_id})])
 
         await self._database.write(work)
 

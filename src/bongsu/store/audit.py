@@ -3,7 +3,9 @@
 The rule of the chain is that of the incident record, core/chain.py; the database refuses to change or remove rows.
 """
 
+import asyncio
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
@@ -61,8 +63,17 @@ async def entries(reads: Reads, subject: str, after: int, count: int) -> list[Au
 
 async def faults(reads: Reads, subject: str) -> list[str]:
     """What is wrong with the subject's chain, read as a whole. Empty: nothing is."""
-    rows = await reads.fetch("SELECT * FROM audit_entries WHERE subject = $1 ORDER BY number", subject)
-    links = [chain.Link(row["number"], row["content"], row["hash"]) for row in rows]
+    links: list[chain.Link] = []
+    while rows := await reads.fetch(_LINKS, subject, links[-1].number if links else 0, _LINKS_AT_ONCE):
+        links += [chain.Link(row["number"], row["content"], row["hash"]) for row in rows]
+    return await asyncio.to_thread(_faults, subject, links)
+
+
+_LINKS: Final = "SELECT * FROM audit_entries WHERE subject = $1 AND number > $2 ORDER BY number LIMIT $3"
+_LINKS_AT_ONCE: Final = 2_000  # some 10 ms of reading, for which others wait
+
+
+def _faults(subject: str, links: Sequence[chain.Link]) -> list[str]:
     odd = [link.number for link in links if _place(link.content) != (subject, link.number)]
     return [*chain.faults(links), *(f"entry {number} stands in another's place" for number in odd)]
 

@@ -10,6 +10,8 @@ from bongsu.core.boards import Place, Staff
 from bongsu.store.database import Connection, Record, UniqueViolation
 from bongsu.store.rooms import Reads
 
+_DAY_MS: Final = 86_400_000
+
 
 class Person(msgspec.Struct, frozen=True):
     """Somebody on a board. phone: at work."""
@@ -40,7 +42,8 @@ class Entry(msgspec.Struct, frozen=True):
 class BedRow(msgspec.Struct, frozen=True):
     """places: that are there and open; free: those of them that nobody holds.
 
-    version: grows with what changes free; published_version: what it was when the hospital last spoke.
+    version: grows with what changes free; published_version: what it was when the hospital last spoke; number: what
+    people call it.
     """
 
     bed_id: str
@@ -56,10 +59,11 @@ class BedRow(msgspec.Struct, frozen=True):
     free: int
     version: int = 0
     published_version: int = 0
+    number: int = 0
 
 
 class RequestRow(msgspec.Struct, frozen=True):
-    """bed_id, offer_id, hospital: of the bed it holds now, if any."""
+    """bed_id, offer_id, hospital: of the bed it holds now, if any. number: what people call it."""
 
     request_id: str
     patient: str
@@ -79,6 +83,7 @@ class RequestRow(msgspec.Struct, frozen=True):
     bed_id: str | None
     offer_id: int | None = None
     hospital: str | None = None
+    number: int = 0
 
 
 # --- boards and people ---
@@ -143,8 +148,10 @@ async def put_person(connection: Connection, room_id: str, who: Person) -> None:
     )
 
 
-async def people_count(reads: Reads, room_id: str) -> int:
-    return int((await reads.fetch("SELECT count(*) AS n FROM board_people WHERE room_id = $1", room_id))[0]["n"])
+async def people_count(reads: Reads, room_id: str, but: str) -> int:
+    """How many others are listed."""
+    sql = "SELECT count(*) AS n FROM board_people WHERE room_id = $1 AND user_id <> $2"
+    return int((await reads.fetch(sql, room_id, but))[0]["n"])
 
 
 async def staff(reads: Reads, room_id: str) -> list[Staff]:
@@ -188,7 +195,8 @@ async def listed(reads: Reads, room_id: str, user_ids: Sequence[str]) -> set[str
 _BED: Final = """
 SELECT b.bed_id, b.hospital, b.kinds, b.lat, b.lon, b.area, b.note, b.published_by, b.published_ms, b.valid_until_ms,
        b.is_withdrawn, count(p.place) FILTER (WHERE p.is_open) AS places,
-       count(p.place) FILTER (WHERE p.is_open AND a.place IS NULL) AS free, b.version, b.published_version
+       count(p.place) FILTER (WHERE p.is_open AND a.place IS NULL) AS free, b.version, b.published_version,
+       b.number
 FROM board_beds b
 LEFT JOIN board_places p ON p.bed_id = b.bed_id
 LEFT JOIN board_assignments a ON a.bed_id = p.bed_id AND a.place = p.place AND a.ended_ms IS NULL
@@ -212,6 +220,18 @@ async def beds(reads: Reads, room_id: str, after: str, count: int) -> list[BedRo
         *(room_id, after, count),
     )
     return [_bed(row) for row in rows]
+
+
+async def bed_called(reads: Reads, room_id: str, number: int) -> str | None:
+    """The id of what people call so."""
+    rows = await reads.fetch("SELECT bed_id FROM board_beds WHERE room_id = $1 AND number = $2", room_id, number)
+    return rows[0]["bed_id"] if rows else None
+
+
+async def request_called(reads: Reads, room_id: str, number: int) -> str | None:
+    sql = "SELECT request_id FROM board_requests WHERE room_id = $1 AND number = $2"
+    rows = await reads.fetch(sql, room_id, number)
+    return rows[0]["request_id"] if rows else None
 
 
 async def beds_count(reads: Reads, room_id: str) -> int:
@@ -267,7 +287,7 @@ async def withdraw_bed(connection: Connection, bed_id: str) -> None:
 _REQUEST: Final = """
 SELECT r.request_id, r.patient, r.severity, r.needs, r.lat, r.lon, r.area, r.note, r.requested_by, r.created_ms,
        r.deadline_ms, r.state, r.owner, r.waiting_since_ms, r.tier, r.due_ms, r.closed_ms, a.bed_id,
-       a.assignment_id, b.hospital
+       a.assignment_id, b.hospital, r.number
 FROM board_requests r
 LEFT JOIN board_assignments a ON a.request_id = r.request_id AND a.ended_ms IS NULL
 LEFT JOIN board_beds b ON b.bed_id = a.bed_id
@@ -331,16 +351,18 @@ async def open_of(reads: Reads, room_id: str, patient: str) -> tuple[int, str | 
     return rows[0][0], rows[0][1]
 
 
-async def put_request(connection: Connection, room_id: str, row: RequestRow) -> None:
-    await connection.execute(
+async def put_request(connection: Connection, room_id: str, row: RequestRow) -> int:
+    """Its number."""
+    number: int = await connection.fetchval(
         "INSERT INTO board_requests (request_id, room_id, patient, severity, needs, lat, lon, area, note,"
         " requested_by, created_ms, deadline_ms, state, owner, waiting_since_ms, tier, due_ms)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) RETURNING number",
         *(row.request_id, room_id, row.patient, row.severity, row.needs, row.place.lat, row.place.lon, row.place.area),
         *(row.note, row.requested_by, row.created_ms, row.deadline_ms, row.state, row.owner, row.waiting_since_ms),
         *(row.tier, row.due_ms),
     )
     await begin_waits(connection, room_id, [row])
+    return number
 
 
 async def set_requests(connection: Connection, rows: Sequence[RequestRow]) -> None:
@@ -428,7 +450,7 @@ async def begin_waits(connection: Connection, room_id: str, rows: Sequence[Reque
     await connection.execute(
         "INSERT INTO board_waits (request_id, began_ms, room_id) SELECT n.*, $3"
         " FROM unnest($1::text[], $2::bigint[]) AS n (request_id, began_ms)"
-        " ON CONFLICT (request_id, began_ms) DO UPDATE SET took_ms = NULL",
+        " ON CONFLICT (request_id, began_ms) DO UPDATE SET took_ms = NULL, gave_up_ms = NULL",
         [row.request_id for row in rows],
         [row.waiting_since_ms for row in rows],
         room_id,
@@ -442,14 +464,32 @@ async def end_wait(connection: Connection, request_id: str, began_ms: int, now_m
     )
 
 
+async def give_up(connection: Connection, request_id: str, began_ms: int, now_ms: int) -> None:
+    """The wait ended without a bed."""
+    await connection.execute(
+        "UPDATE board_waits SET gave_up_ms = $3 WHERE request_id = $1 AND began_ms = $2",
+        *(request_id, began_ms, max(0, now_ms - began_ms)),
+    )
+
+
 async def waits(reads: Reads, room_id: str, since_ms: int) -> list[int]:
-    """How long the newest waits that ended took."""
+    """How long the newest waits took that ended with a bed."""
     rows = await reads.fetch(
         "SELECT took_ms FROM board_waits WHERE room_id = $1 AND began_ms >= $2 AND took_ms IS NOT NULL"
         " ORDER BY began_ms DESC LIMIT $3",
         *(room_id, since_ms, limits.BOARD_STATS_MAX),
     )
     return [row["took_ms"] for row in rows]
+
+
+async def waits_without_bed(reads: Reads, room_id: str, since_ms: int) -> list[int]:
+    """How long those waited lately who never got one."""
+    rows = await reads.fetch(
+        "SELECT gave_up_ms FROM board_waits WHERE room_id = $1 AND began_ms >= $2 AND gave_up_ms IS NOT NULL"
+        " ORDER BY began_ms DESC LIMIT $3",
+        *(room_id, since_ms, limits.BOARD_STATS_MAX),
+    )
+    return [row["gave_up_ms"] for row in rows]
 
 
 async def waiting_since(reads: Reads, room_id: str) -> list[int]:
@@ -496,9 +536,13 @@ async def access(reads: Reads, room_id: str, count: int) -> list[dict[str, Any]]
 
 
 async def sweep(connection: Connection, now_ms: int) -> None:
-    """Forgets what says anything about a patient."""
+    """Forgets what says anything about a patient, reasons included, and after its own time who looked."""
+    kept_ms = now_ms - limits.BOARD_KEPT_DAYS * _DAY_MS
     await connection.execute(
         "UPDATE board_requests SET patient = '', area = '', note = '', lat = NULL, lon = NULL"
         " WHERE closed_ms < $1 AND patient <> ''",
-        now_ms - limits.BOARD_KEPT_DAYS * 86_400_000,
+        kept_ms,
     )
+    await connection.execute("UPDATE board_assignments SET reason = '' WHERE ended_ms < $1 AND reason <> ''", kept_ms)
+    first_day = now_ms // _DAY_MS - limits.BOARD_ACCESS_KEPT_DAYS
+    await connection.execute("DELETE FROM board_access WHERE day < $1", first_day)

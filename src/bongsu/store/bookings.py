@@ -209,6 +209,59 @@ async def booking_in(reads: Reads, offer_id: str, user_id: str) -> Booking | Non
     return _bookings(rows)[0] if rows else None
 
 
+async def offers_called(reads: Reads, user_id: str, code: str) -> list[str]:
+    """Ids of offers that people call so, of those that this person may see. Two such codes are one in millions."""
+    rows = await reads.fetch(
+        f"SELECT offer_id FROM booking_offers o WHERE substr(offer_id, 2, 6) = $2 AND {_VISIBLE} LIMIT 2", user_id, code
+    )
+    return [row["offer_id"] for row in rows]
+
+
+async def live_of_person(reads: Reads, user_id: str, count: int) -> list[tuple[Booking, Offer]]:
+    """What somebody has of offers that are not over, or waits for, the last one that they made first."""
+    columns = ", ".join(f"b.{name}" for name in Booking.__struct_fields__)
+    rows = await reads.fetch(
+        f"SELECT {columns} FROM bookings b JOIN booking_offers o USING (offer_id) WHERE b.user_id = $1"
+        " AND b.state IN ('waiting', 'held', 'booked') AND o.state <> 'closed'"
+        " ORDER BY b.made_at DESC, b.booking_id DESC LIMIT $2",
+        *(user_id, count),
+    )
+    found = _bookings(rows)
+    named = [booking.offer_id for booking in found]
+    rows = await reads.fetch(f"SELECT {_OFFER} FROM booking_offers WHERE offer_id = ANY($1)", named)
+    offers = {offer.offer_id: offer for offer in _offers(rows)}
+    return [(booking, offers[booking.offer_id]) for booking in found]
+
+
+async def given_back(connection: Connection, offer_id: str, user_ids: Sequence[str]) -> dict[str, int]:
+    """How many places of the offer these people gave back or let go."""
+    rows = await connection.fetch(
+        "SELECT user_id, count(*) AS times FROM bookings WHERE offer_id = $1 AND user_id = ANY($2)"
+        " AND state IN ('cancelled', 'expired') GROUP BY user_id",
+        *(offer_id, list(user_ids)),
+    )
+    return {row["user_id"]: row["times"] for row in rows}
+
+
+async def first_live_of(connection: Connection, user_id: str) -> str | None:
+    """The id of something that somebody has or waits for."""
+    sql = "SELECT booking_id FROM bookings WHERE user_id = $1 AND state IN ('waiting', 'held', 'booked') LIMIT 1"
+    found: str | None = await connection.fetchval(sql, user_id)
+    return found
+
+
+async def forget(connection: Connection, offer_id: str, count: int) -> bool:
+    """Some of its bookings. True: there were no more, and the offer is gone with them."""
+    done = await connection.execute(
+        "DELETE FROM bookings WHERE booking_id IN (SELECT booking_id FROM bookings WHERE offer_id = $1 LIMIT $2)",
+        *(offer_id, count),
+    )
+    if done == f"DELETE {count}":
+        return False
+    await connection.execute("DELETE FROM booking_offers WHERE offer_id = $1", offer_id)
+    return True
+
+
 async def first_waiting(connection: Connection, offer_id: str, count: int) -> list[Booking]:
     rows = await connection.fetch(
         f"SELECT {_BOOKING} FROM bookings WHERE offer_id = $1 AND state = 'waiting' ORDER BY arrival LIMIT $2",
@@ -312,20 +365,63 @@ async def unsubscribe(connection: Connection, user_id: str, subscription_id: str
     return done == "DELETE 1"
 
 
+async def unsubscribe_from(connection: Connection, user_id: str, area: str) -> int:
+    """All of somebody's subscriptions, or those for an area. How many there were."""
+    done = await connection.execute(
+        "DELETE FROM booking_subscriptions WHERE user_id = $1 AND $2 IN ('', area)", user_id, area
+    )
+    return int(done.rpartition(" ")[2])
+
+
 async def subscriptions(reads: Reads, user_id: str) -> list[Subscription]:
     rows = await reads.fetch("SELECT * FROM booking_subscriptions WHERE user_id = $1 ORDER BY subscription_id", user_id)
     return [Subscription(*row.values()) for row in rows]
 
 
-async def who_waits_for(connection: Connection, offer: Offer) -> list[str]:
-    """People to be told of what is released; of what is for a room's members, those alone."""
+async def who_waits_for(connection: Connection, offer: Offer, after: str, count: int) -> list[str]:
+    """People behind `after` to be told of what is released; of what is for a room's members, those alone."""
     rows = await connection.fetch(
-        "SELECT DISTINCT s.user_id FROM booking_subscriptions s WHERE s.area IN ('', $1)"
+        "SELECT DISTINCT s.user_id FROM booking_subscriptions s WHERE s.area IN ('', $1) AND s.user_id > $4"
         " AND $2 BETWEEN not_before AND not_after AND ($3::text IS NULL OR EXISTS (SELECT 1 FROM members m"
-        " WHERE m.room_id = $3 AND m.user_id = s.user_id AND m.membership = 'join')) LIMIT $4",
-        *(offer.area, offer.starts_at, offer.room_id, limits.BOOKING_TOLD_MAX),
+        " WHERE m.room_id = $3 AND m.user_id = s.user_id AND m.membership = 'join')) ORDER BY s.user_id LIMIT $5",
+        *(offer.area, offer.starts_at, offer.room_id, after, count),
     )
     return [row["user_id"] for row in rows]
+
+
+# --- who may tell everybody ---
+
+
+_ANNOUNCES: Final = """
+SELECT (SELECT count(*) FROM booking_offers WHERE provider = $1 AND made_at BETWEEN $3 AND $4) <= $5
+    AND ($2::text IS NOT NULL
+    OR EXISTS (SELECT 1 FROM booking_announcers WHERE user_id = $1)
+    OR EXISTS (SELECT 1 FROM users WHERE user_id = $1 AND is_admin))
+"""
+
+
+async def announces(connection: Connection, offer: Offer) -> bool:
+    """Are those told who subscribed? Of what is for a room's members: yes, as they chose the room.
+
+    Else somebody who runs this server must have named its provider. Who releases very much is told of no more.
+    """
+    since = offer.made_at - 3_600_000
+    values = (offer.provider, offer.room_id, since, offer.made_at, limits.BOOKING_ANNOUNCED_MAX)
+    return bool(await connection.fetchval(_ANNOUNCES, *values))
+
+
+async def announcers(reads: Reads) -> list[str]:
+    rows = await reads.fetch("SELECT user_id FROM booking_announcers ORDER BY user_id")
+    return [row["user_id"] for row in rows]
+
+
+async def name_announcer(connection: Connection, user_id: str, named_by: str, now_ms: int) -> None:
+    sql = "INSERT INTO booking_announcers (user_id, named_by, named_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
+    await connection.execute(sql, user_id, named_by, now_ms)
+
+
+async def unname_announcer(connection: Connection, user_id: str) -> bool:
+    return await connection.execute("DELETE FROM booking_announcers WHERE user_id = $1", user_id) == "DELETE 1"
 
 
 # --- the key that signs tickets ---

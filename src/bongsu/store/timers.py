@@ -4,6 +4,7 @@ A service puts its timers in its own transaction, with an id it can name again (
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
 import msgspec
 
@@ -20,6 +21,9 @@ class Timer(msgspec.Struct, frozen=True):
     kind: str
     due_at: int
     payload: JsonObject = {}
+
+
+GONE: Final = "gone"  # of an account that was deactivated; payload: user_id. Services give back what it had of them
 
 
 Handler = Callable[[Connection, Timer], Awaitable[None]]

@@ -16,6 +16,12 @@ from bongsu.http.router import Auth, Route
 
 PREFIX: Final = "/_bongsu/v1/"
 _REF: Final = "#/components/schemas/{name}"
+_QUERY: Final[dict[str, JsonObject]] = {  # parameters that mean the same wherever they are
+    "limit": {"type": "integer", "minimum": 1, "maximum": limits.PAGE_MAX},
+    "since": {"type": "integer", "minimum": 0, "maximum": limits.INTEGER_MAX},
+    "lang": {"type": "string", "enum": ["ko", "en"]},
+    "from": {"type": "string", "description": "The next_batch of the page before"},
+}
 _COMMON: Final = (400, 429, 503)  # what every described route may answer
 
 
@@ -79,10 +85,10 @@ def _operation(route: Route, described: Described, named: dict[Any, Any]) -> Jso
 def _parameters(route: Route, described: Described) -> list[JsonObject]:
     text = {"type": "string"}
     found: list[JsonObject] = [
-        {"name": name, "in": "path", "required": True, "schema": text}
+        {"name": name, "in": "path", "required": True, "schema": {**text, "minLength": 1}}
         for name in re.findall(r"{([a-z_]+)}", route.template)
     ]
-    found += [{"name": name, "in": "query", "schema": text} for name in described.query]
+    found += [{"name": name, "in": "query", "schema": _QUERY.get(name, text)} for name in described.query]
     if described.is_write:
         bounded = {**text, "minLength": 1, "maxLength": limits.IDEMPOTENCY_KEY_BYTES_MAX}
         told = "The same key and request get the same answer for a day. Without it, a repeated write is done again."

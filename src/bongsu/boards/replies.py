@@ -1,0 +1,148 @@
+"""What the board answers to whom wrote a command, in the language of the command."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from bongsu.boards.grammar import HEADS, Unclear
+from bongsu.boards.words import Language, listed, minutes, word
+from bongsu.core import boards
+from bongsu.core.boards import Suggestion
+from bongsu.core.errors import Refusal
+from bongsu.store.boards import BedRow, RequestRow
+
+_USES: Final = {
+    "list": ("목록", "list"),
+    "beds": ("빈자리", "beds"),
+    "show": ("보기 17", "show 17"),
+    "stats": ("통계", "stats"),
+    "request": (
+        "요청 위급 중환자,격리 지역=서울 환자=P-17 기한=30분 메모=…",
+        "request critical icu,isolation area=Seoul patient=P-17 in=30m note=…",
+    ),
+    "publish": (
+        "공개 중환자 빈자리=2 지역=서울 유효=12시간 (고치기: 공개 3 빈자리=1)",
+        "publish icu free=2 area=Seoul for=12h (to change: publish 3 free=1)",
+    ),
+    "withdraw": ("철회 3 사유", "withdraw 3 reason"),
+    "assign": ("배정 17 3 (요청 17에 병상 3)", "assign 17 3 (request 17, bed 3)"),
+    "accept": ("수락 17", "accept 17"),
+    "decline": ("거절 17 사유", "decline 17 reason"),
+    "arrive": ("도착 17", "arrive 17"),
+    "transfer": ("전원 17 사유", "transfer 17 reason"),
+    "close": ("종료 17", "close 17"),
+    "role": ("역할 @kim:server 병원 병원=한빛병원 당직", "role @kim:server provider hospital=Hanbit oncall"),
+}
+_REACTIONS: Final = (
+    "배정 제안에 ✅ 수락, ❌ 거절, 수락에 🏥 도착. 배정판의 말에 답글로 쓰면 번호는 빼도 됩니다.",
+    "✅ on an offer accepts, ❌ declines, 🏥 on an acceptance: arrived. A reply to the board needs no number.",
+)
+_REFUSED: Final = {
+    "M_FORBIDDEN": "이 배정판에서 그 일을 할 권한이 없습니다",
+    "M_NOT_FOUND": "그런 번호나 사람이 없습니다",
+    "M_LIMIT_EXCEEDED": "명령이 너무 잦습니다. 잠시 후 다시 하십시오",
+    "M_MISSING_PARAM": "빠진 것이 있습니다. 거절과 전원에는 사유가 필요합니다",
+    "BONGSU_WRONG_STATE": "요청의 상태가 그 사이 바뀌었습니다",
+    "BONGSU_BED_TAKEN": "그 병상은 이미 배정되었습니다",
+    "BONGSU_BED_GONE": "그 병상은 더 이상 제공되지 않습니다",
+    "BONGSU_BED_CHANGED": "그 사이 병상이 배정되거나 돌아왔습니다. 다시 확인하고 쓰십시오",
+    "BONGSU_PATIENT_WAITS": "이 환자의 요청이 이미 있습니다",
+    "BONGSU_BOARD_FULL": "배정판에 더 둘 수 없습니다",
+    "BONGSU_LAST_COORDINATOR": "조정자가 한 사람은 있어야 합니다. 먼저 다른 조정자를 정하십시오",
+}
+SHOWN_MAX: Final = 15  # lines of a list: a telephone's screen
+
+
+def refused(refusal: Refusal, language: Language) -> str:
+    """English messages are the API's own."""
+    known = refusal.fields
+    if language == "en":
+        now = f" Now {known['free']} are free; add version={known['version']}" if "version" in known else ""
+        return f"Not done: {refusal.message}{now}"
+    now = f" (지금 가용 {known['free']}, 판={known['version']} 을 덧붙이십시오)" if "version" in known else ""
+    return f"하지 못했습니다: {_REFUSED.get(refusal.errcode, '쓴 내용을 확인하십시오')}{now}"
+
+
+def _head(language: Language) -> str:
+    return next(head for head, spoken in HEADS.items() if spoken == language)
+
+
+def usage(language: Language) -> str:
+    place, head = (0 if language == "ko" else 1), _head(language)
+    title = "병상 배정판에 이렇게 쓰십시오" if language == "ko" else "Write to the bed board like this"
+    return "\n".join([title, *(f"{head} {use[place]}" for use in _USES.values()), _REACTIONS[place]])
+
+
+def unclear(problem: Unclear, language: Language) -> str:
+    head = _head(language)
+    if problem.verb is not None:
+        use = _USES[problem.verb][0 if language == "ko" else 1]
+        return f"이렇게 쓰십시오: {head} {use}" if language == "ko" else f"Write it like this: {head} {use}"
+    if problem.near is not None:
+        return f"혹시 {head} {problem.near}? 명령 보기: {head}" if language == "ko" else (
+            f"Did you mean {head} {problem.near}? Commands: {head} help"
+        )  # fmt: skip
+    return usage(language)
+
+
+def requests(rows: Sequence[RequestRow], count: int, now_ms: int, language: Language) -> str:
+    """rows: those that are shown, of so many that are unanswered."""
+    if not rows:
+        return "기다리는 요청이 없습니다" if language == "ko" else "Nobody waits"
+    lines = [request(row, now_ms, language) for row in rows]
+    more = count - len(rows)
+    if more > 0:
+        lines.append(f"… 그 밖에 {more}건" if language == "ko" else f"… and {more} more")
+    return "\n".join(lines)
+
+
+def request(row: RequestRow, now_ms: int, language: Language) -> str:
+    """Nothing of the patient: everybody in the room reads it."""
+    parts = [f"#{row.number}", word(row.severity, language), f"[{listed(row.needs, language)}]", row.place.area]
+    parts.append(word(row.state, language))
+    if row.state in boards.UNANSWERED:
+        waited = minutes(now_ms - row.waiting_since_ms, language)
+        parts.append(f"{waited} 대기" if language == "ko" else f"waiting {waited}")
+    if row.hospital is not None:
+        parts.append(f"→ {row.hospital}")
+    return " ".join(part for part in parts if part)
+
+
+def beds(rows: Sequence[BedRow], count: int, language: Language) -> str:
+    if not rows:
+        return "가용 병상이 없습니다" if language == "ko" else "No bed is free"
+    lines = [bed(row, language) for row in rows]
+    if count > len(rows):
+        lines.append(f"… 그 밖에 {count - len(rows)}건" if language == "ko" else f"… and {count - len(rows)} more")
+    return "\n".join(lines)
+
+
+def bed(row: BedRow, language: Language) -> str:
+    free = f"가용 {row.free}" if language == "ko" else f"free: {row.free}"
+    named = f"병상 {row.number}" if language == "ko" else f"bed {row.number}"
+    return " ".join(
+        part for part in (named, row.hospital, f"[{listed(row.kinds, language)}]", row.place.area, free) if part
+    )
+
+
+def fitting(found: Sequence[tuple[Suggestion, BedRow]], language: Language) -> str:
+    if not found:
+        return "맞는 가용 병상이 없습니다" if language == "ko" else "No free bed fits"
+    title = "맞는 병상" if language == "ko" else "Beds that fit"
+    return "\n".join([f"{title}:", *(_fit(each, row, language) for each, row in found)])
+
+
+def _fit(found: Suggestion, row: BedRow, language: Language) -> str:
+    distance = "" if found.distance_km is None else f" · {found.distance_km:g} km"
+    return bed(row, language) + distance
+
+
+def stats(assigned: boards.Distribution, waiting: boards.Distribution, language: Language) -> str:
+    def figures(times: boards.Distribution) -> str:
+        known = [minutes(ms, language) for ms in (times.median, times.p90, times.p99, times.longest) if ms is not None]
+        return " / ".join(known) or "-"
+
+    if language == "ko":
+        first = f"배정까지 (중앙 / 90% / 99% / 최장): {figures(assigned)} · {assigned.count}건"
+        return f"{first}\n지금 대기 {waiting.count}건: {figures(waiting)}"
+    first = f"Time to assign (median / 90 % / 99 % / longest): {figures(assigned)}, {assigned.count} of them"
+    return f"{first}\nWaiting now, {waiting.count}: {figures(waiting)}"

@@ -1,0 +1,149 @@
+"""What people write to the booking service, or how they react to what it said, is done as if they had asked over HTTP.
+
+The effect, the answer in the outbox and the end of the command are one transaction, which takes the offer's lock as
+every other does, and not the right to write.
+"""
+
+import secrets
+from collections.abc import Callable
+
+from bongsu.bookings import grammar, replies
+from bongsu.bookings.forms import area_of
+from bongsu.bookings.grammar import Asked, Language, Unclear
+from bongsu.bookings.ledger import Ledger, no_booking
+from bongsu.bookings.round import Attempt, no_offer
+from bongsu.bookings.texts import FIELD
+from bongsu.core import limits
+from bongsu.core.bookings import State
+from bongsu.core.errors import Refusal
+from bongsu.core.paging import Page
+from bongsu.store import bookings as table
+from bongsu.store import commands, outbox
+from bongsu.store.bookings import Booking, Subscription
+from bongsu.store.commands import Ear, Heard
+from bongsu.store.database import Connection, Database, end_when_silent
+from bongsu.store.outbox import Post
+
+
+class BookingHearing:
+    """hurry: there is something in the outbox."""
+
+    def __init__(self, database: Database, ledger: Ledger, sender: str, hurry: Callable[[], None]) -> None:
+        self._database = database
+        self._ledger = ledger
+        self._hurry = hurry
+        self.ear = Ear(sender, FIELD, frozenset(grammar.HEADS), grammar.SIGNS)
+
+    async def act(self, heard: Heard) -> None:
+        language = grammar.language_of(heard.said)
+
+        async def work(connection: Connection) -> None:
+            await end_when_silent(connection)
+            if await commands.take(connection, heard.pos):
+                await self._answer(connection, heard, await self._done(connection, heard, language))
+
+        await self._database.write_until_known(work)
+        self._hurry()
+
+    async def refuse(self, heard: Heard, refusal: Refusal) -> None:
+        languages: tuple[Language, ...] = ("ko", "en") if heard.is_reaction else (grammar.language_of(heard.said),)
+        text = "\n".join(replies.refused(refusal, language) for language in languages)
+
+        async def work(connection: Connection) -> None:
+            if await commands.take(connection, heard.pos):
+                await self._answer(connection, heard, text)
+
+        await self._database.write_until_known(work)
+        self._hurry()
+
+    async def _answer(self, connection: Connection, heard: Heard, text: str | None) -> None:
+        if text is None:
+            return
+        content = {
+            "msgtype": "m.notice",
+            "body": text,
+            "m.mentions": {},
+            "m.relates_to": {"m.in_reply_to": {"event_id": heard.event_id}},
+        }
+        await outbox.put(connection, [Post(sender=self.ear.speaker, user_id=heard.user_id, content=content)])
+
+    async def _done(self, connection: Connection, heard: Heard, language: Language) -> str | None:
+        """What is to be answered. None: the ledger has told them already."""
+        if heard.is_reaction:
+            asked = grammar.reaction(heard.said, heard.about)
+            return None if asked is None else await self._do(connection, heard.user_id, asked, language)
+        try:
+            asked = grammar.read(heard.said, heard.about)
+            return await self._do(connection, heard.user_id, asked, language)
+        except Unclear as problem:
+            return replies.unclear(problem, language)
+
+    async def _do(self, connection: Connection, user_id: str, asked: Asked, language: Language) -> str | None:
+        match asked.verb:
+            case "list":
+                return await self._list(connection, user_id, asked, language)
+            case "mine":
+                found = await table.live_of_person(connection, user_id, replies.LISTED_MAX)
+                return replies.mine(found, language)
+            case "book":
+                return await self._book(connection, user_id, asked, language)
+            case "confirm" | "cancel":
+                return await self._change(connection, user_id, asked, language)
+            case "subscribe":
+                return await self._subscribe(connection, user_id, asked, language)
+            case "unsubscribe":
+                count = await table.unsubscribe_from(connection, user_id, area_of(asked.area))
+                return replies.unsubscribed(count, language)
+        return replies.usage(language)
+
+    async def _list(self, connection: Connection, user_id: str, asked: Asked, language: Language) -> str:
+        area = area_of(asked.area) or None
+        page = Page(replies.LISTED_MAX, None)
+        found = await table.offers_for(connection, user_id, self._ledger.now_ms(), area, page)
+        return replies.offers(found, language)
+
+    async def _book(self, connection: Connection, user_id: str, asked: Asked, language: Language) -> str | None:
+        offer_id = await self._offer_id(connection, user_id, asked)
+        [outcome] = await self._ledger.attempts(connection, offer_id, [Attempt(user_id, asked.waits)])
+        if isinstance(outcome, Refusal):
+            raise outcome
+        return replies.waiting(outcome.body["position"], language) if outcome.status == 202 else None
+
+    async def _change(self, connection: Connection, user_id: str, asked: Asked, language: Language) -> str | None:
+        booking = await self._booking(connection, user_id, asked)
+        if booking is None:
+            return replies.which(language)
+        if asked.verb == "cancel":
+            await self._ledger.cancel(connection, booking.booking_id, user_id)
+            return None
+        await self._ledger.confirm(connection, booking.booking_id, user_id)
+        return replies.booked_already(language) if booking.state is State.BOOKED else None
+
+    async def _booking(self, connection: Connection, user_id: str, asked: Asked) -> Booking | None:
+        """The person's booking of the offer; without an offer their only one. None: they have several."""
+        if asked.code is None and asked.offer_id is None:
+            found = await table.live_of_person(connection, user_id, 2)
+            if not found:
+                raise no_booking()
+            return found[0][0] if len(found) == 1 else None
+        offer_id = await self._offer_id(connection, user_id, asked)
+        booking = await table.booking_in(connection, offer_id, user_id)
+        if booking is None:
+            raise no_booking()
+        return booking
+
+    async def _offer_id(self, connection: Connection, user_id: str, asked: Asked) -> str:
+        if asked.offer_id is not None:
+            return asked.offer_id
+        found = await table.offers_called(connection, user_id, asked.code or "")
+        if len(found) != 1:
+            raise no_offer()
+        return found[0]
+
+    async def _subscribe(self, connection: Connection, user_id: str, asked: Asked, language: Language) -> str:
+        area = area_of(asked.area)
+        wanted = Subscription(f"s{secrets.token_hex(12)}", user_id, area, 0, limits.INTEGER_MAX)
+        if not await table.subscribe(connection, wanted):
+            most = limits.BOOKING_SUBSCRIPTIONS_MAX
+            raise Refusal(403, "M_RESOURCE_LIMIT_EXCEEDED", f"one person has at most {most} subscriptions")
+        return replies.subscribed(area, language)

@@ -1,0 +1,150 @@
+"""Services hear what is said to them in rooms, so that they work from any Matrix client.
+
+Each worker sees every commit, and looks into the table only when one may hold something for a service. What is found
+is obeyed by whichever worker takes it (store/commands.py).
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Protocol
+
+import structlog
+from prometheus_client import Counter
+
+from bongsu.core import limits
+from bongsu.core.errors import Refusal
+from bongsu.http.ratelimit import RateLimiter
+from bongsu.store.commands import Commands, Ear, Heard, is_worth_looking, take_in
+from bongsu.store.database import REFUSED, Database
+from bongsu.store.feed import Feed
+from bongsu.store.rows import Segment
+
+log = structlog.get_logger(__name__)
+
+HEARD = Counter("bongsu_commands_total", "What people told services in rooms", ["outcome"])
+
+
+class Listener(Protocol):
+    """A service. Both answer the person, and take the row (store.commands.take) with what they write.
+
+    act: raises the Refusal that a request would get, and has changed nothing then. refuse: tells the person so.
+    """
+
+    @property
+    def ear(self) -> Ear: ...
+
+    async def act(self, heard: Heard) -> None: ...
+
+    async def refuse(self, heard: Heard, refusal: Refusal) -> None: ...
+
+
+class Commanding:
+    """apply() is the feed's, run() for ever. boards: the speaker of rooms that carry a board.
+
+    is_pressed: then messages come first, and services wait as they do elsewhere.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        feed: Feed,
+        limiter: RateLimiter,
+        listeners: Sequence[Listener],
+        boards: str,
+        is_pressed: Callable[[], bool],
+    ) -> None:
+        self._database = database
+        self._feed = feed
+        self._limiter = limiter
+        self._listeners = {listener.ear.speaker: listener for listener in listeners}
+        self._ears = {listener.ear.speaker: listener.ear for listener in listeners}
+        self._boards = boards
+        self._is_pressed = is_pressed
+        self._commands = Commands(database)
+        self._news = asyncio.Event()
+        self._wanted_to = 0
+        self._heard_to = -1
+
+    def apply(self, segment: Segment) -> None:
+        if any(map(is_worth_looking, segment.events)):
+            self._wanted_to = segment.to
+            self._news.set()
+
+    async def run(self) -> None:
+        """Whatever goes wrong, it goes on."""
+        self._wanted_to = max(self._wanted_to, self._feed.pos)
+        while True:
+            self._news.clear()
+            try:
+                while await self._some():
+                    pass
+            except (Refusal, *REFUSED) as error:
+                log.warning("not_heard", error=repr(error))
+            except Exception:
+                log.exception("not_heard")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(limits.COMMAND_LOOK_SECONDS):
+                    await self._news.wait()
+
+    async def _some(self) -> bool:
+        """True: there may be more to do at once."""
+        if self._is_pressed() or not self._database.has_primary:
+            return False
+        more = await self._listen()
+        if not await self._commands.any_due():
+            return more
+        claimed = await self._commands.claim(limits.COMMANDS_AT_ONCE_MAX)
+        await asyncio.gather(*(self._obey(heard, tries) for heard, tries in claimed))
+        return more or bool(claimed)
+
+    async def _listen(self) -> bool:
+        """Nothing is read while nobody said anything that may be for a service."""
+        if self._heard_to >= self._wanted_to:
+            return False
+        reached = await self._database.write(lambda connection: take_in(connection, self._ears, self._boards))
+        if reached is not None:
+            self._heard_to = reached
+        return reached is not None
+
+    async def _obey(self, heard: Heard, tries: int) -> None:
+        try:
+            outcome = await self._try(self._listeners[heard.service], heard)
+        except Exception as error:
+            outcome = await self._failed(heard, tries, error)
+        HEARD.labels(outcome).inc()
+
+    async def _try(self, listener: Listener, heard: Heard) -> str:
+        try:
+            await self._limiter.spend_for("command", heard.user_id)
+        except Refusal as refusal:
+            return await self._too_many(listener, heard, refusal)
+        try:
+            await listener.act(heard)
+        except Refusal as refusal:
+            if refusal.status >= 500 or refusal.status == 429:
+                raise
+            await listener.refuse(heard, refusal)
+            return "refused"
+        return "done"
+
+    async def _too_many(self, listener: Listener, heard: Heard, refusal: Refusal) -> str:
+        """It is said now and then: an answer to each would be as much work as the commands."""
+        try:
+            await self._limiter.spend_for("command_refused", heard.user_id)
+        except Refusal:
+            await self._commands.remove(heard.pos)
+        else:
+            await listener.refuse(heard, refusal)
+        return "too_many"
+
+    async def _failed(self, heard: Heard, tries: int, error: Exception) -> str:
+        """It is tried again; what always fails, or cannot be answered, is given up."""
+        is_of_the_moment = isinstance(error, Refusal) and (error.status >= 500 or error.status == 429)
+        if not is_of_the_moment:
+            log.error("command_failed", pos=heard.pos, tries=tries, exc_info=error)
+        if (isinstance(error, Refusal) and not is_of_the_moment) or tries >= limits.COMMAND_TRIES_MAX:
+            await self._commands.remove(heard.pos)
+            return "given_up"
+        await self._commands.postpone(heard.pos, limits.COMMAND_RETRY_SECONDS)
+        return "postponed"
