@@ -135,6 +135,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     push_private_addresses: Annotated[
         bool, Meta(description="Push gateways may stand in private networks, and speak plain http there")
     ] = False
+    webhook_private_addresses: Annotated[
+        bool, Meta(description="Webhooks of channels may go to private networks, and over plain http there")
+    ] = False
     policy_server_key: Annotated[
         str | None, Meta(description="ed25519 key of the policy server under this name, in unpadded base64")
     ] = None

@@ -24,11 +24,20 @@ from bongsu.bookings.places import Places
 from bongsu.bookings.tickets import Tickets
 from bongsu.channels import broadcasts
 from bongsu.channels.broadcasts import Broadcasts
+from bongsu.channels.conversations import Conversations
+from bongsu.channels.delivering import Delivering
+from bongsu.channels.desk import Desk as ChannelDesk
+from bongsu.channels.doors import Doors
 from bongsu.channels.following import Following
 from bongsu.channels.hearing import Hearing, Refusals
 from bongsu.channels.homes import Homes
+from bongsu.channels.keys import Keys as ChannelKeys
 from bongsu.channels.marks import Marks
+from bongsu.channels.opening import Beginnings
 from bongsu.channels.sending import Sending as BroadcastSending
+from bongsu.channels.templates import Templates
+from bongsu.channels.transcripts import Transcripts
+from bongsu.channels.webhooks import Webhooks
 from bongsu.config import Settings
 from bongsu.core import ids, limits, usernames
 from bongsu.core.addresses import networks
@@ -289,6 +298,9 @@ class Worker:
         """Pushes, to gateways and browsers."""
         database, settings = self.database, self.settings
         self.outside = Outside(allows_private=settings.push_private_addresses)
+        self.programs = Outside(
+            allows_private=settings.webhook_private_addresses, seconds_max=limits.WEBHOOK_ANSWER_SECONDS_MAX
+        )
         self.vapid = Vapid(_contact_of(settings), now_ms)
         self.pushing = Pushing(
             database,
@@ -303,20 +315,29 @@ class Worker:
         """The services, and what they share. Their accounts and their timers' handlers are named here."""
         database, name = self.database, self.settings.server_name
         bookings = ids.user_id(usernames.BOOKINGS, name)
-        speakers = {bookings: "Bookings · 예약", board_changes.speaker(name): board_changes.NAME}
+        self.channels_speaker = ids.user_id(usernames.CHANNELS, name)
+        speakers = {
+            bookings: "Bookings · 예약",
+            board_changes.speaker(name): board_changes.NAME,
+            self.channels_speaker: "Channels · 채널",
+        }
         self.poster = Poster(database, self.committer, self._new_room_id, speakers, self._is_shed(Tier.SERVICE))
-        self.writes = Writes(database, now_ms, self.poster.hurry)
+        self.writes = Writes(database, now_ms, self._owe)
         self.booking = Ledger(bookings, now_ms)
         self.lines = Lines(database, self.booking)
         self._serve_channels()
-        handlers: dict[str, Handler] = {**later.handlers(self.booking), broadcasts.BEGIN: self.broadcasts.begin}
-        self.clock = Clock(database, handlers, now_ms, self.poster.hurry)
         listeners = (
             BoardHearing(database, self.acting, self.looks, name, now_ms),
             BookingHearing(database, self.booking, bookings, self.poster.hurry),
         )
         boards, is_pressed = board_changes.speaker(name), self._is_shed(Tier.SERVICE)
         self.commanding = Commanding(database, self.feed, self.limiter, listeners, boards, is_pressed)
+        handlers: dict[str, Handler] = {
+            **later.handlers(self.booking),
+            broadcasts.BEGIN: self.broadcasts.begin,
+            **self.conversations.handlers(),
+        }
+        self.clock = Clock(database, handlers, now_ms, self._owe)
 
     def _serve_channels(self) -> None:
         """Their broadcasts, marks, and what people say to them."""
@@ -324,7 +345,21 @@ class Worker:
         self.broadcasting = BroadcastSending(database, self.committer, self._new_room_id, now_ms, is_pressed)
         self.broadcasts = Broadcasts(database, self.writes, now_ms, self.broadcasting.hurry)
         self.marks = Marks(database, self.writes, now_ms)
-        self.hearing = Hearing(database, self.feed, (Refusals(now_ms),), is_pressed, self.poster.hurry)
+        self.conversations = Conversations(now_ms)
+        listeners = (Refusals(now_ms), self.conversations.heard)
+        self.hearing = Hearing(database, self.feed, listeners, is_pressed, self._owe)
+        self.delivering = Delivering(
+            *(database, self.feed, self.programs, self.channels_speaker, now_ms, random.random, is_pressed),
+            self.poster.hurry,
+        )
+        self.beginnings = Beginnings(
+            *(database, self.feed, self.committer, self._new_room_id, self.conversations.heard, is_pressed, self._owe)
+        )
+
+    def _owe(self) -> None:
+        """Something may wait in the outbox, or for a channel's programs."""
+        self.poster.hurry()
+        self.delivering.hurry()
 
     def _look_after(self) -> None:
         """How this worker and its sites are."""
@@ -481,10 +516,26 @@ class Worker:
             Announcers(database, writes, now_ms),
             Offers(database, self.booking, writes, tickets),
             Places(database, self.booking, writes, tickets, self.lines, self.poster.hurry, self.settings.server_name),
-            Homes(database, writes, now_ms, self.settings.server_name),
+            Homes(database, writes, self.conversations, self.settings.server_name),
             Following(database, writes, now_ms),
             self.marks,
             self.broadcasts,
+        )
+        return [*(route for family in families for route in family.routes()), *self._desk_routes()]
+
+    def _desk_routes(self) -> list[Route]:
+        """What channels answer, and what their programs do."""
+        database, settings, conversations, writes = self.database, self.settings, self.conversations, self.writes
+        doors = Doors(database, self.limiter, now_ms)
+        desk = ChannelDesk(database, doors, writes, conversations)
+        allows_private = settings.webhook_private_addresses
+        families = (
+            desk,
+            Transcripts(desk),
+            ChannelKeys(database, doors, writes, conversations),
+            Templates(database, doors, writes, self.limiter, now_ms),
+            Webhooks(database, doors, writes, conversations, allows_private=allows_private),
+            self.beginnings,
         )
         return [route for family in families for route in family.routes()]
 
@@ -545,6 +596,7 @@ class Worker:
         self.feed.follow(self.service_tellings.apply)
         self.feed.follow(self.pushing.apply)
         self.feed.follow(self.commanding.apply)
+        self.feed.follow(self.beginnings.apply)
         await self.blobs.open()
         await self.feed.start(on_failure)
         await self.vapid.start(self.database)
@@ -569,6 +621,10 @@ class Worker:
             self.broadcasting.run(),
             self.hearing.run(),
             self.commanding.run(),
+            self.beginnings.run(),
+            self.delivering.run(),
+            self.delivering.watch_reads(),
+            self.delivering.sweep(),
             *((self.pressure.run(),) if self.settings.shedding else ()),
             *self.media.sweeps(),
         )
@@ -600,6 +656,7 @@ class Worker:
         await self.peers.close()
         await self.service_calls.close()
         await self.outside.close()
+        await self.programs.close()
         self.blobs.close()
         self.passwords.close()
 

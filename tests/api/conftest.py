@@ -14,12 +14,14 @@ from tests.server import Server, data_folder
 
 from bongsu.store.embedded import EmbeddedPostgres
 
+PRIVATE = ("--push-private-addresses", "--webhook-private-addresses")
+
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """One worker on a new data folder, shared by the tests of this folder."""
     with data_folder() as data_dir:
-        yield Server.start(data_dir, "--password-hashing", "fast", "--guests", "--push-private-addresses")
+        yield Server.start(data_dir, "--password-hashing", "fast", "--guests", *PRIVATE)
 
 
 @pytest.fixture
@@ -34,7 +36,7 @@ def other_base_url(base_url: str, request: pytest.FixtureRequest) -> str:
     if os.environ.get("BONGSU_TEST_BASE_URL"):
         pytest.skip("a server from outside has no second worker")
     server: Server = request.getfixturevalue("server")
-    return Server.start(server.data_dir, "--password-hashing", "fast", "--push-private-addresses").base_url
+    return Server.start(server.data_dir, "--password-hashing", "fast", *PRIVATE).base_url
 
 
 @pytest.fixture

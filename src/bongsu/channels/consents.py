@@ -6,7 +6,8 @@ from bongsu.core import channels as rules
 from bongsu.core import limits
 from bongsu.core.channels import TEXT_VERSION, TEXTS, Agreed, Consent
 from bongsu.core.errors import Refusal
-from bongsu.store import audit
+from bongsu.core.webhooks import Type
+from bongsu.store import audit, webhooks
 from bongsu.store import channels as table
 from bongsu.store.audit import Deed
 from bongsu.store.channels import Channel
@@ -34,6 +35,9 @@ async def change(
     deeds = [_deed(channel, user_id, consent, how, given=given) for consent, given in changed]
     await audit.add(connection, table.ledger_of(user_id), deeds, now_ms)
     await table.set_agreed(connection, channel.channel_id, user_id, wanted, now_ms)
+    if before.follow != wanted.follow:
+        kind = Type.FOLLOWER_ADDED if wanted.follow else Type.FOLLOWER_REMOVED
+        await webhooks.put(connection, channel.channel_id, kind, {"user_id": user_id, "how": how}, now_ms)
     return wanted
 
 

@@ -9,7 +9,6 @@ GET       /audit
 """
 
 import secrets
-from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -17,6 +16,7 @@ import msgspec
 from bongsu.channels import naming
 from bongsu.channels.access import BASE, ONE, channel_for, channel_seen, check_may_begin, locked_for, subject
 from bongsu.channels.chains import AuditSaid, audited
+from bongsu.channels.conversations import Conversations
 from bongsu.channels.forms import (
     Appointment,
     Changes,
@@ -66,10 +66,11 @@ _NAMED: Final = {409: ("BONGSU_LOOKS_OFFICIAL", *_CLOSED)}
 class Homes:
     """Whoever has an account may make a channel; what is done for one is its staff's (core.channels.MAY)."""
 
-    def __init__(self, database: Database, writes: Writes, now_ms: Callable[[], int], server_name: str) -> None:
+    def __init__(self, database: Database, writes: Writes, conversations: Conversations, server_name: str) -> None:
+        self._conversations = conversations
         self._database = database
         self._writes = writes
-        self._now_ms = now_ms
+        self._now_ms = conversations.now_ms
         self._server_name = server_name
 
     def routes(self) -> list[Route]:
@@ -242,6 +243,7 @@ class Homes:
             channel = await locked_for(connection, request, Deed.APPOINT)
             await self._check_appointed(connection, channel, user_id, form.role)
             now_ms = self._now_ms()
+            await self._leave_desk(connection, channel, user_id, form.role, request)
             if form.role is Role.OWNER and user_id != channel.owner:
                 await table.hand_over(connection, channel, user_id, now_ms)
             else:
@@ -252,6 +254,15 @@ class Homes:
             return Answer(200, {"staff": msgspec.to_builtins(found)})
 
         return await self._writes.once(request, work)
+
+    async def _leave_desk(
+        self, connection: Connection, channel: Channel, user_id: str, role: Role | None, request: Request
+    ) -> None:
+        """Customers do not wait for somebody who answers no more; an owner who hands over becomes an editor."""
+        gone = [] if rules.may(role, Deed.DESK) else [user_id]
+        gone += [channel.owner] if role is Role.OWNER and user_id != channel.owner else []
+        for each in gone:
+            await self._conversations.lose_agent(connection, channel.channel_id, each, request.requester.user_id)
 
     async def _check_appointed(self, connection: Connection, channel: Channel, user_id: str, role: Role) -> None:
         if user_id == channel.owner and role is not Role.OWNER:
@@ -272,6 +283,7 @@ class Homes:
             channel = await locked_for(connection, request, deed)
             if user_id == channel.owner:
                 raise Refusal(409, "BONGSU_LAST_OWNER", "a channel has an owner: hand it over to somebody first")
+            await self._leave_desk(connection, channel, user_id, None, request)
             await table.remove_role(connection, channel.channel_id, user_id)
             await self._note(connection, request, channel.channel_id, "dismissed", {"user_id": user_id})
             found = await table.staff(connection, channel.channel_id)

@@ -38,11 +38,22 @@ class Deed(StrEnum):
     BROADCAST = "broadcast"
     SEE_FOLLOWERS = "see_followers"
     SEE_AUDIT = "see_audit"
+    SEE_DESK = "see_desk"
+    DESK = "desk"
+    SET_DESK = "set_desk"
+    SEE_REPLIES = "see_replies"
+    SET_REPLIES = "set_replies"
+    SEE_TEMPLATES = "see_templates"
+    SET_TEMPLATES = "set_templates"
+    SEND_TEMPLATES = "send_templates"
+    KEYS = "keys"
+    WEBHOOKS = "webhooks"
 
 
 _ALL: Final = frozenset(Role)
 _EDITORS: Final = frozenset({Role.OWNER, Role.EDITOR})
 _OWNER: Final = frozenset({Role.OWNER})
+_AGENTS: Final = frozenset({Role.OWNER, Role.AGENT})  # what customers write is read by those who answer alone
 MAY: Final = {
     Deed.EDIT: _EDITORS,
     Deed.CLOSE: _OWNER,
@@ -52,6 +63,16 @@ MAY: Final = {
     Deed.BROADCAST: _EDITORS,
     Deed.SEE_FOLLOWERS: _EDITORS,
     Deed.SEE_AUDIT: _OWNER,
+    Deed.SEE_DESK: _AGENTS,
+    Deed.DESK: _AGENTS,
+    Deed.SET_DESK: _OWNER,
+    Deed.SEE_REPLIES: _ALL,
+    Deed.SET_REPLIES: _ALL,
+    Deed.SEE_TEMPLATES: _ALL,
+    Deed.SET_TEMPLATES: _EDITORS,
+    Deed.SEND_TEMPLATES: _EDITORS,
+    Deed.KEYS: _OWNER,
+    Deed.WEBHOOKS: _OWNER,
 }
 
 
@@ -151,6 +172,20 @@ def is_open(hours: Sequence[Opening], now_ms: int) -> bool:
     day, minute = divmod((now_ms + KOREA_MS) // 60_000, 1_440)
     today = (day + 3) % 7  # the epoch began on a Thursday
     return not hours or any(_is_open(each, today, minute) for each in hours)
+
+
+def has_opened(hours: Sequence[Opening], after_ms: int, now_ms: int) -> bool:
+    """Did it open since then? Of what is longer ago than a week, nobody remembers the hours that held."""
+    first, last = ((ms + KOREA_MS) // _DAY_MS for ms in (after_ms, now_ms))
+    if not hours or last - first > 7:
+        return True
+    opened = (
+        day * _DAY_MS + _minutes(each.opens) * 60_000 - KOREA_MS
+        for day in range(first, last + 1)
+        for each in hours
+        if _DAYS[(day + 3) % 7] in each.days
+    )
+    return any(after_ms < each <= now_ms for each in opened)
 
 
 def _is_open(opening: Opening, today: int, minute: int) -> bool:

@@ -493,6 +493,52 @@ CHANNEL_HEARD_POSITIONS = 5_000  # of the stream that are looked through at once
 CHANNEL_HEARD_MAX = 200  # of it that is worked through in one transaction
 CHANNEL_HEARD_SECONDS = 0.5  # how often a worker looks
 
+# --- a channel's desk, its approved texts and its programs ---
+DESK_ANSWER_CHARACTERS_MAX = 5_000  # some pages; the event stays far below its 64 KiB
+DESK_NOTE_CHARACTERS_MAX = 2_000
+DESK_NOTES_MAX = 1_000  # of one conversation
+DESK_REPLIES_MAX = 500  # kept answers of a channel: more than anybody finds his way in
+DESK_REPLY_NAME_CHARACTERS_MAX = 50
+DESK_MIMETYPE_CHARACTERS_MAX = 100
+DESK_BOT_PATIENCE_MS = 60_000  # a bot that has not answered by then does not answer: a person is to
+DESK_LOST_AT_ONCE_MAX = 200  # conversations of somebody who is gone, read at once
+DESK_ASSIGNMENTS_SHOWN_MAX = 50  # newest stretches in which somebody had a conversation
+DESK_STATS_MAX = 100_000  # newest cases that a distribution is made of
+DESK_TRANSCRIPT_MAX = 5_000  # newest messages of a transcript: a book
+DESK_PLACE_BEHIND = 9_000_000_000_000_000  # behind all moments: who does not wait, the newest first (migration 0044)
+DESK_INVITED_MAX = 50  # invitations to channels that are answered in one round
+DESK_INVITED_SECONDS = 60.0  # how often a worker looks for those that one which died has left
+TEMPLATES_MAX = 500  # of a channel
+TEMPLATE_VERSIONS_MAX = 1_000
+TEMPLATE_NAME_CHARACTERS_MAX = 50
+TEMPLATE_CHARACTERS_MAX = 1_000  # a screen or two
+TEMPLATE_BUTTONS_MAX = 5
+TEMPLATE_LABEL_CHARACTERS_MAX = 20
+TEMPLATE_URL_CHARACTERS_MAX = 1_000
+TEMPLATE_VARIABLES_MAX = 40
+TEMPLATE_VALUE_CHARACTERS_MAX = 200
+TEMPLATE_WHY_CHARACTERS_MAX = 500  # of a refusal
+CHANNEL_KEYS_MAX = 50  # of a channel that open something
+CHANNEL_KEY_NAME_CHARACTERS_MAX = 50
+CHANNEL_KEY_USED_MS = 60_000  # how exactly it is known when a key was used last: a commit a minute, not one a request
+WEBHOOKS_MAX = 20  # endpoints of a channel
+WEBHOOK_URL_CHARACTERS_MAX = 2_048
+WEBHOOK_LEASE_SECONDS = 20.0  # longer than one try; a worker that dies is followed by another within so long
+WEBHOOK_ANSWER_SECONDS_MAX = 10.0  # then the receiver is taken for silent; it should answer first and work later
+WEBHOOK_LOOK_SECONDS = 0.5  # how often a worker looks for what is due
+WEBHOOK_AT_ONCE_MAX = 20  # endpoints that one worker tells at the same time
+WEBHOOK_TURN_MAX = 50  # told to one endpoint before others have their turn; and receipts taken in at once
+WEBHOOK_RETRY_SECONDS_MIN = 1.0  # after the first failure, about doubled with each
+WEBHOOK_RETRY_SECONDS_MAX = 3_600.0
+WEBHOOK_GIVEN_UP_MS = 3 * 86_400_000  # without anything taken: a receiver that broke on Friday is mended on Monday
+WEBHOOK_OWED_MAX = 50_000  # at most about 1 kB each; a receiver that is so far behind does not come back by itself
+WEBHOOK_KEPT_MS = 30 * 86_400_000  # what is owed to a disabled endpoint, for whoever mends and enables it
+WEBHOOK_ROTATION_MS = 24 * 3_600_000  # how long the secret of before signs, too
+WEBHOOK_ROTATION_MS_MAX = 30 * 24 * 3_600_000
+WEBHOOK_READ_POSITIONS = 5_000  # of the stream that are looked through at once for what customers have read
+WEBHOOK_READ_SECONDS = 1.0  # how often a worker looks
+WEBHOOK_SWEEP_SECONDS = 3_600.0
+
 # --- mail ---
 MAIL_ADDRESS_BYTES_MAX = 254  # what mail servers take (RFC 5321)
 MAIL_ADDRESSES_PER_USER_MAX = 20
@@ -554,6 +600,10 @@ RATES = {
     "channel": (2.0, 60),  # a person: follows, posts and broadcasts; nobody types faster
     "command": (1.0, 30),  # a person: what they write to services in rooms; nobody types faster for long
     "command_refused": (0.02, 1),  # a person: how often they are told that this is too fast
+    "desk": (10.0, 200),  # a person: an agent with some conversations, whose screen looks at them every few seconds
+    "channel_key": (20.0, 500),  # a key: what a shop's programs do
+    "channel_key_try": (50.0, 1_000),  # an address: keys are looked up in the table before it is known whose they are
+    "template": (0.05, 20),  # a channel and a person: nobody wants more of one shop's texts than some in an evening
     "report": (0.05, 20),  # a person: a bad evening has many messages, and a flood of reports helps nobody
 }
 RATE_LEASE_SHARE = 10  # a worker takes a tenth of "at once" from the table and spends it in memory

@@ -9,8 +9,9 @@ from bongsu.core.services import exclusive
 SPEAKER: Final = "server-notices"  # in whose name the server speaks to people
 BOOKINGS: Final = "bookings"  # and services
 BOARDS: Final = "bed-board"
+CHANNELS: Final = "channels"  # speaks to those who run channels
 CHANNEL: Final = "channel-"  # begins the names of channels' accounts
-_RESERVED: Final = frozenset({SPEAKER, BOOKINGS, BOARDS})
+_RESERVED: Final = frozenset({SPEAKER, BOOKINGS, BOARDS, CHANNELS})
 
 
 def new_user_id(username: str, server_name: str) -> str:

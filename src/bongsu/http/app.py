@@ -15,6 +15,7 @@ from prometheus_client import Counter, Histogram
 from bongsu.core import guests, limits, moderation
 from bongsu.core.errors import Refusal
 from bongsu.core.requester import Requester
+from bongsu.core.scopes import KEY_PREFIX
 from bongsu.http.authentication import ACCESS_PREFIX
 from bongsu.http.lane import Lane, Take
 from bongsu.http.request import ClientGone, Loss, Query, Receive, Request
@@ -185,6 +186,8 @@ class App:
             raise Refusal(401, "M_MISSING_TOKEN", "this needs an access token: sign in first")
         if route.auth is Auth.PEER:
             self._check_peer(token)
+            return None
+        if route.auth is Auth.KEYED and token.startswith(KEY_PREFIX):
             return None
         requester = None
         if self._services is not None and not token.startswith(ACCESS_PREFIX):

@@ -16,12 +16,17 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Auth(enum.Enum):
-    """What a route asks of the access token. PEER: another site of this server, by the secret they share."""
+    """What a route asks of the access token.
+
+    PEER: another site of this server, by the secret they share. KEYED: a person's token or a program's key, which the
+    handler itself looks at: then there is no requester.
+    """
 
     REQUIRED = "required"
     OPTIONAL = "optional"
     NONE = "none"
     PEER = "peer"
+    KEYED = "keyed"
 
 
 class Route(msgspec.Struct, frozen=True):

@@ -34,6 +34,7 @@ FACTS_PATH: Final = "/_bongsu/peer/v1/facts"
 _SAME_EVERYWHERE: Final = (  # settings that must be the same in every site
     *("server_name", "public_base_url", "open_registration", "registration_secret", "password_hashing", "rate_limits"),
     *("presence", "unauthenticated_media", "push_private_addresses", "upload_bytes_max", "peer_secret", "dsn"),
+    "webhook_private_addresses",
 )
 _EXPIRED: Final = 10  # X509_V_ERR_CERT_HAS_EXPIRED
 _MISSING_METRIC: Final = "bongsu_media_missing"

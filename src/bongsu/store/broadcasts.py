@@ -13,6 +13,8 @@ from bongsu.core import limits
 from bongsu.core.channels import LIVE, Agreed, State
 from bongsu.core.json import JsonObject, decode, encode
 from bongsu.core.paging import Page
+from bongsu.core.webhooks import Type
+from bongsu.store import webhooks
 from bongsu.store.database import Connection, Record, end_when_silent
 from bongsu.store.rooms import Reads
 
@@ -149,10 +151,16 @@ async def begin(connection: Connection, broadcast: Broadcast, now_ms: int) -> No
 async def end(connection: Connection, broadcast_id: str, state: State, now_ms: int) -> None:
     """Whoever was held gets it no more."""
     await connection.execute("DELETE FROM channel_held WHERE broadcast_id = $1", broadcast_id)
-    await connection.execute(
-        "UPDATE channel_broadcasts SET state = $2, ended_ts = $3 WHERE broadcast_id = $1",
+    row = await connection.fetchrow(
+        "UPDATE channel_broadcasts SET state = $2, ended_ts = $3 WHERE broadcast_id = $1"
+        " RETURNING channel_id, audience, sent, refused",
         *(broadcast_id, state.value, now_ms),
     )
+    assert row is not None
+    channel_id, *counted = row.values()
+    told = dict(zip(("audience", "sent", "refused"), counted, strict=True))
+    told |= {"broadcast_id": broadcast_id, "state": state.value}
+    await webhooks.put(connection, channel_id, Type.BROADCAST_FINISHED, told, now_ms)
 
 
 async def end_all(connection: Connection, channel_id: str, now_ms: int) -> None:

@@ -52,3 +52,13 @@ async def hear(connection: Connection, pos: int) -> list[Heard] | None:
         to = found[-1].event.pos
     await connection.execute("UPDATE channel_hearing SET pos = $1", to)
     return found
+
+
+async def invitations(reads: Reads, count: int) -> list[tuple[str, str]]:
+    """(room, a channel's account that is invited there), the oldest first."""
+    rows = await reads.fetch(
+        "SELECT m.room_id, m.user_id FROM channels c JOIN members m ON m.user_id = c.account"
+        " WHERE m.membership = 'invite' ORDER BY m.pos LIMIT $1",
+        count,
+    )
+    return [(row["room_id"], row["user_id"]) for row in rows]

@@ -46,6 +46,16 @@ async def put(connection: Connection, posts: Sequence[Post]) -> None:
     )
 
 
+async def put_one(connection: Connection, post: Post) -> int:
+    """As put(). The result is the id by which what became of it can be found."""
+    outbox_id: int = await connection.fetchval(
+        "INSERT INTO outbox (sender, room_id, user_id, type, content, priority) VALUES ($1, $2, $3, $4, $5, $6)"
+        " RETURNING outbox_id",
+        *(post.sender, post.room_id, post.user_id, post.type, encode(post.content), post.priority),
+    )
+    return outbox_id
+
+
 async def read(connection: Connection, outbox_id: int) -> Post | None:
     """None: it was posted."""
     row = await connection.fetchrow("SELECT * FROM outbox WHERE outbox_id = $1", outbox_id)

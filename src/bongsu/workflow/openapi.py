@@ -60,7 +60,10 @@ def description(routes: Iterable[Route]) -> JsonObject:
         "paths": paths,
         "components": {
             "schemas": components,
-            "securitySchemes": {"accessToken": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "accessToken": {"type": "http", "scheme": "bearer"},
+                "channelKey": {"type": "http", "scheme": "bearer", "description": "A key with scopes, of a channel"},
+            },
         },
     }
 
@@ -75,11 +78,18 @@ def _operation(route: Route, described: Described, named: dict[Any, Any]) -> Jso
         "summary": described.summary,
         "parameters": _parameters(route, described),
         "responses": _responses(route, described, named),
-        "security": [] if route.auth is Auth.NONE else [{"accessToken": []}],
+        "security": _security(route),
     }
     if described.body is not None:
         operation["requestBody"] = {"required": True, "content": _json(named[described.body])}
     return operation
+
+
+def _security(route: Route) -> list[JsonObject]:
+    """Any one of them opens it."""
+    if route.auth is Auth.NONE:
+        return []
+    return [{"accessToken": []}, *([{"channelKey": []}] if route.auth is Auth.KEYED else [])]
 
 
 def _parameters(route: Route, described: Described) -> list[JsonObject]:

@@ -1,0 +1,192 @@
+"""What a desk reads and answers over HTTP. Times: ms since the epoch; those that are read may be RFC 3339, too."""
+
+import msgspec
+
+from bongsu.core import limits
+from bongsu.core.boards import Distribution
+from bongsu.core.errors import invalid_param
+from bongsu.core.events import ENCRYPTED, Event
+from bongsu.core.json import JsonObject
+from bongsu.store.channel_messages import Said
+from bongsu.store.desk import Assignment, Conversation, Note, Reply, Settings
+
+
+class NewMessage(msgspec.Struct):
+    """body: the text; or the name of a picture or file, which is at url (mxc)."""
+
+    body: str
+    url: str | None = None
+    mimetype: str = ""
+    size: int = 0
+
+
+class To(msgspec.Struct):
+    """An agent's user id."""
+
+    agent: str
+
+
+class NewNote(msgspec.Struct):
+    body: str
+
+
+class NewReply(msgspec.Struct):
+    name: str
+    body: str
+
+
+class Settle(msgspec.Struct):
+    """What the desk does by itself. away_until: closed until then, whatever the hours of the channel say."""
+
+    greeting: str = ""
+    away_text: str = ""
+    away_until: int | str | None = None
+    bot_first: bool = False
+
+
+# --- answers, as they are described ---
+
+
+class SettingsSaid(msgspec.Struct):
+    greeting: str
+    away_text: str
+    away_until: int
+    bot_first: bool
+    open_now: bool
+
+
+class ConversationSaid(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """waiting_since: of the first message that nobody has answered."""
+
+    conversation_id: str
+    customer: str
+    state: str
+    newest_ts: int
+    agent: str | None = None
+    waiting_since: int | None = None
+
+
+class ConversationsSaid(msgspec.Struct):
+    conversations: list[ConversationSaid]
+    next_batch: str | None = None
+
+
+class DetailSaid(ConversationSaid, omit_defaults=True, kw_only=True):
+    room_id: str
+    name: str | None = None
+    assignments: list[Assignment] = []
+
+
+class Sent(msgspec.Struct):
+    message_id: str
+
+
+class MessageSaid(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """sender: "customer", "channel", or "other" for somebody whom the customer has let in. author: who of the staff.
+
+    read: by the customer, as far as it is to be known.
+    """
+
+    event_id: str
+    sent_ts: int
+    sender: str
+    content: JsonObject
+    kind: str | None = None
+    author: str | None = None
+    message_id: str | None = None
+    read: bool = False
+    deleted: bool = False
+    sealed: bool = False
+
+
+class MessagesSaid(msgspec.Struct):
+    """The newest first."""
+
+    messages: list[MessageSaid]
+    next_batch: str | None = None
+
+
+class NotesSaid(msgspec.Struct):
+    notes: list[Note]
+    next_batch: str | None = None
+
+
+class RepliesSaid(msgspec.Struct):
+    replies: list[Reply]
+
+
+class StatsSaid(msgspec.Struct):
+    """From a customer's first message to an answer, of anybody or of a person; those who wait now, and for how long."""
+
+    first_answer_ms: Distribution
+    first_answer_by_person_ms: Distribution
+    waiting_now_ms: Distribution
+    conversations: dict[str, int]
+
+
+class Opened(msgspec.Struct):
+    room_id: str
+
+
+# --- how it is said ---
+
+
+def conversation_said(found: Conversation) -> JsonObject:
+    return dict(msgspec.to_builtins(ConversationSaid(**_known(found))))
+
+
+def detail_said(found: Conversation, name: str | None, assignments: list[Assignment]) -> JsonObject:
+    said = DetailSaid(**_known(found), room_id=found.room_id, name=name, assignments=assignments)
+    return dict(msgspec.to_builtins(said))
+
+
+def _known(found: Conversation) -> JsonObject:
+    return {
+        "conversation_id": found.conversation_id,
+        "customer": found.customer,
+        "state": found.talk.state.value,
+        "newest_ts": found.newest_ts,
+        "agent": found.talk.agent,
+        "waiting_since": found.talk.since_ms,
+    }
+
+
+def message_said(
+    event: Event, conversation: Conversation, account: str, said: Said | None, read_pos: int = 0
+) -> MessageSaid:
+    """read_pos: up to where the customer has read."""
+    senders = {conversation.customer: "customer", account: "channel"}
+    is_gone = event.redacted_because is not None
+    return MessageSaid(
+        event_id=event.event_id,
+        sent_ts=event.ts_ms,
+        sender=senders.get(event.sender, "other"),
+        content={} if is_gone or event.type == ENCRYPTED else dict(event.content),
+        kind=None if said is None else said.kind.value,
+        author=None if said is None else said.author or None,
+        message_id=None if said is None else said.message_id,
+        read=event.sender == account and event.pos <= read_pos,
+        deleted=is_gone,
+        sealed=event.type == ENCRYPTED,
+    )
+
+
+def settings_said(settings: Settings, *, open_now: bool) -> JsonObject:
+    said = SettingsSaid(settings.greeting, settings.away_text, settings.away_until, settings.bot_first, open_now)
+    return dict(msgspec.to_builtins(said))
+
+
+# --- what is read ---
+
+
+def content_of(form: NewMessage, body: str) -> JsonObject:
+    """body: checked. A picture where the type says so, else a file."""
+    if form.url is None:
+        return {"msgtype": "m.text", "body": body}
+    if len(form.mimetype) > limits.DESK_MIMETYPE_CHARACTERS_MAX or not form.mimetype.isascii():
+        raise invalid_param("mimetype looks like image/png")
+    if not 0 <= form.size <= limits.INTEGER_MAX:
+        raise invalid_param("size is in bytes")
+    kind = "m.image" if form.mimetype.startswith("image/") else "m.file"
+    info = {key: value for key, value in (("mimetype", form.mimetype), ("size", form.size)) if value}
+    return {"msgtype": kind, "body": body, "url": form.url, "info": info}

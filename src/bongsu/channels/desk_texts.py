@@ -1,0 +1,33 @@
+"""What a desk says: contents of messages, readable in any client, and its own words in Korean and English."""
+
+from typing import Final
+from urllib.parse import urlsplit
+
+from bongsu.channels.texts import FIELD
+from bongsu.core.json import JsonObject
+from bongsu.store.channel_messages import By
+
+SEALED: Final = (
+    "이 채널은 암호화된 메시지를 읽을 수 없습니다. 암호화하지 않은 대화로 다시 보내 주세요.\n"
+    "This channel cannot read encrypted messages. Please write again in a conversation without encryption."
+)
+
+
+def text(body: str) -> JsonObject:
+    return {"msgtype": "m.text", "body": body}
+
+
+def named(content: JsonObject, channel_id: str, by: By, message_id: str) -> JsonObject:
+    """by: what answered, a person or a program, as the customer may know; never who."""
+    about = {"channel_id": channel_id, "message_id": message_id, "by": by.value}
+    return {**content, FIELD: {**content.get(FIELD, {}), **about}}
+
+
+def disabled(channel_name: str, url: str, why: str) -> JsonObject:
+    """To a channel's owner: one of its programs is told nothing any more. Of the url, the host alone."""
+    host = urlsplit(url).hostname or ""
+    lines = (
+        f"{channel_name}: 웹훅 수신을 멈췄습니다({host}). 고친 뒤 다시 켜면 밀린 것부터 보냅니다.",
+        f"{channel_name}: the webhook at {host} is disabled, as {why}. Mend it and enable it: what it is owed is kept.",
+    )
+    return {"msgtype": "m.text", "body": "\n".join(lines), FIELD: {"about": "webhook.disabled"}}

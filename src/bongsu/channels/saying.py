@@ -1,0 +1,56 @@
+"""Saying something to one customer, and what became of it."""
+
+from enum import StrEnum
+
+import msgspec
+
+from bongsu.channels.desk_texts import named
+from bongsu.core.events import MESSAGE
+from bongsu.core.json import JsonObject
+from bongsu.rooms.batch import Transaction
+from bongsu.store import channel_messages, outbox
+from bongsu.store.channel_messages import OUTBOX_TXN, By, Said
+from bongsu.store.channels import Channel
+from bongsu.store.database import Connection
+from bongsu.store.outbox import Post
+from bongsu.store.rooms import Reads
+
+
+class Fate(StrEnum):
+    QUEUED = "queued"
+    DELIVERED = "delivered"
+    READ = "read"
+    REFUSED = "refused"
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """Times in ms, where they are known."""
+
+    fate: Fate
+    event_id: str | None = None
+    delivered_ts: int | None = None
+    read_ts: int | None = None
+
+
+async def say(connection: Connection, channel: Channel, said: Said, content: JsonObject) -> str:
+    """In the caller's transaction. The result is the message's id. People who wait for each other come first."""
+    priority = outbox.URGENT if said.kind in (By.AGENT, By.BOT) else outbox.ANNOUNCED
+    words = named(content, channel.channel_id, said.kind, said.message_id)
+    post = Post(sender=channel.account, user_id=said.user_id, content=words, priority=priority)
+    await channel_messages.say(connection, said, post)
+    return said.message_id
+
+
+async def fate_of(reads: Reads, channel: Channel, said: Said) -> Outcome:
+    """Looked for in the room where the channel speaks to the person now."""
+    room_id = await channel_messages.room_with(reads, channel.account, said.user_id)
+    if room_id is not None:
+        key = Transaction(channel.account, "", f"{OUTBOX_TXN}{said.outbox_id}").key(room_id, MESSAGE)
+        event = (await channel_messages.by_txn_key(reads, [key])).get(key)
+        if event is not None:
+            read_pos, read_ts = await channel_messages.read_up_to(reads, room_id, said.user_id)
+            if read_pos >= event.pos:
+                return Outcome(Fate.READ, event.event_id, event.ts_ms, read_ts)
+            return Outcome(Fate.DELIVERED, event.event_id, event.ts_ms)
+    is_owed = await channel_messages.is_owed(reads, [said.outbox_id])
+    return Outcome(Fate.QUEUED if is_owed else Fate.REFUSED)
