@@ -297,6 +297,7 @@ class Worker:
     def _speak_outside(self) -> None:
         """Pushes, to gateways and browsers."""
         database, settings = self.database, self.settings
+        services = frozenset(ids.user_id(each, settings.server_name) for each in usernames.SERVICES)
         self.outside = Outside(allows_private=settings.push_private_addresses)
         self.programs = Outside(
             allows_private=settings.webhook_private_addresses, seconds_max=limits.WEBHOOK_ANSWER_SECONDS_MAX
@@ -305,7 +306,7 @@ class Worker:
         self.pushing = Pushing(
             database,
             self.feed,
-            Planning(database, self.feed, self.rooms, self.readers, now_ms),
+            Planning(database, self.feed, self.rooms, self.readers, services, now_ms),
             PushSending(self.outside, self.vapid, now_ms),
             is_pressed=self._is_shed(Tier.SEARCH),
             random=random.random,

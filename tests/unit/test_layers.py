@@ -28,6 +28,7 @@ CORE_MAY_IMPORT = {
     *("re", "json", "math", "enum", "types", "typing", "string", "operator", "bisect", "hashlib", "base64", "binascii"),
     *("functools", "itertools", "collections", "unicodedata", "urllib", "weakref", "fractions", "dataclasses", "hmac"),
     "ipaddress",
+    "datetime",  # reckons with times that are passed in
     "html",  # escapes
     *("msgspec", "bongsu"),
     "argon2",  # hashes what it is given; the salt is passed in

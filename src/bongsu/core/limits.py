@@ -211,6 +211,12 @@ PUSH_STOP_SECONDS = 3.0  # a worker that stops lets pushes under way end, so tha
 PUSH_PREVIEW_CHARACTERS_MAX = 400  # of a text in a Web Push: more than a screen shows, and all fits 4 kB
 PUSH_VAPID_SECONDS = 12 * 3_600  # how long a signature for a push service is good; 24 hours are allowed
 
+# --- quiet hours ---
+QUIET_SPANS_MAX = 14  # two a day of the week; each is looked at for every push
+QUIET_LET_THROUGH_MAX = 200  # people and rooms each that may be told of in the quiet: more is no quiet
+QUIET_MS_MAX = 4_102_444_800_000  # the year 2100: no pause needs to be longer, and calendars can still count with it
+QUIET_ASKED_MAX = 1_000  # people whose quiet hours are read in one statement
+
 # --- push rules ---
 PUSH_RULES_MAX = 1_000  # own rules of one person; clients make one for each muted room or person, and for each keyword
 PUSH_RULES_BYTES_MAX = 262_144  # all that one person changed, as JSON: every change of it goes to every device

@@ -11,7 +11,8 @@ BOOKINGS: Final = "bookings"  # and services
 BOARDS: Final = "bed-board"
 CHANNELS: Final = "channels"  # speaks to those who run channels
 CHANNEL: Final = "channel-"  # begins the names of channels' accounts
-_RESERVED: Final = frozenset({SPEAKER, BOOKINGS, BOARDS, CHANNELS})
+SERVICES: Final = (BOOKINGS, BOARDS, CHANNELS)
+_RESERVED: Final = frozenset({SPEAKER, *SERVICES})
 
 
 def new_user_id(username: str, server_name: str) -> str:

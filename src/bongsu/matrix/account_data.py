@@ -4,7 +4,7 @@ GET user/{userId}/rooms/{roomId}/tags · PUT, DELETE …/tags/{tag}
 
 from collections.abc import Callable
 
-from bongsu.core import ids, limits, pushrules
+from bongsu.core import ids, limits, pushrules, quiet
 from bongsu.core.errors import Refusal, forbidden, invalid_param, not_found, too_large
 from bongsu.core.json import JsonObject, decode, encode
 from bongsu.http.request import Request
@@ -14,6 +14,7 @@ from bongsu.rooms.personal import EditAccountData, SetAccountData
 from bongsu.store import personal
 from bongsu.store.committer import Committer
 from bongsu.store.database import Database
+from bongsu.store.quiet import zone
 
 _TAGS = "m.tag"
 _PUSH_RULES = "m.push_rules"  # kept as what differs from the predefined rules, shown whole
@@ -44,7 +45,10 @@ class AccountDataEndpoints:
         kind = ids.check_text(request.params["type"], "the type")
         if kind in _MANAGED:
             raise Refusal(405, "M_BAD_JSON", f"{kind} cannot be set here")
-        content = _check_size(encode(await request.json()))
+        body = await request.json()
+        if kind == quiet.QUIET_HOURS and not room_id:
+            quiet.parse(body, zone)
+        content = _check_size(encode(body))
         await self._committer.submit(SetAccountData(request.requester.user_id, room_id, kind, content))
         return empty()
 

@@ -7,6 +7,7 @@ import msgspec
 
 from bongsu.core import limits
 from bongsu.core.events import MEMBER, REDACTION, Event
+from bongsu.core.quiet import calls
 from bongsu.core.timeline import thread_of
 from bongsu.push.words import Counts, News, missed_calls
 from bongsu.rooms.cache import Rooms
@@ -24,12 +25,16 @@ _BADGES_MAX = 50_000  # people whose counts are kept
 
 
 class Plan(msgspec.Struct):
-    """news: oldest first. It holds until something is read: see is_stale."""
+    """news: oldest first. It holds until something is read: see is_stale.
+
+    hushed: some were left out for the person's quiet hours; only the count tells of them.
+    """
 
     news: list[News]
     counts: Counts
     reader: Reader
     uncounted: int
+    hushed: bool
 
     @property
     def is_stale(self) -> bool:
@@ -38,15 +43,25 @@ class Plan(msgspec.Struct):
 
 
 class Planning:
-    """plan() for one person; forget() them when their rules change or others look after them."""
+    """plan() for one person; forget() them when their rules change or others look after them.
+
+    services: whose urgent calls go through quiet hours, by user id.
+    """
 
     def __init__(
-        self, database: Database, feed: Feed, rooms: Rooms, readers: Readers, now_ms: Callable[[], int]
+        self,
+        database: Database,
+        feed: Feed,
+        rooms: Rooms,
+        readers: Readers,
+        services: frozenset[str],
+        now_ms: Callable[[], int],
     ) -> None:
         self._database = database
         self._feed = feed
         self._rooms = rooms
         self._readers = readers
+        self._services = services
         self._now_ms = now_ms
         self._counter = Counter(database)
         self._badges: OrderedDict[str, dict[str, Counts]] = OrderedDict()
@@ -70,11 +85,13 @@ class Planning:
         news: list[News] = []
         for room_id in room_ids:
             news += await self._in_room(reader, room_id, after, up_to)
-        news.sort(key=lambda each: each.event.pos)
-        news = news[-limits.PUSH_QUEUE_MAX :]
-        for each in news:
+        told = [each for each in news if self._may_sound(reader, each)]
+        told.sort(key=lambda each: each.event.pos)
+        told = told[-limits.PUSH_QUEUE_MAX :]
+        for each in told:
             await unread.know_members(self._database, each.room, [each.event.sender])
-        return Plan(news, await self._counts(reader, room_ids), reader, uncounted)
+        hushed = bool(news) and not told
+        return Plan(told, await self._counts(reader, room_ids), reader, uncounted, hushed)
 
     # --- events ---
 
@@ -108,6 +125,17 @@ class Planning:
                 is_target = event.type == MEMBER and event.state_key == reader.user_id
                 news.append(News(event, outcome, room, is_target))
         return news
+
+    def _may_sound(self, reader: Reader, news: News) -> bool:
+        """Nothing does in the person's quiet hours. What came in them does not after them either: a morning does not
+        begin with all of it at once.
+        """
+        hours, event, now = reader.quiet, news.event, self._now_ms()
+        if hours is None or (hours.until(now) is None and hours.until(min(event.ts_ms, now)) is None):
+            return True
+        return hours.lets_through(event, is_mention=news.outcome.highlight) or calls(
+            event, reader.user_id, self._services
+        )
 
     # --- counts ---
 

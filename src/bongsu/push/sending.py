@@ -117,10 +117,12 @@ class Sending:
         return Said(Outcome.FAILED, answer.retry_after)
 
 
-def wants_counts(state: State, counts: Counts) -> bool:
-    """Is the app to be told of counts alone? Only when they fell: a badge goes away where something was read.
+def wants_counts(state: State, counts: Counts, *, hushed: bool) -> bool:
+    """Is the app to be told of counts alone? When they fell: a badge goes away where something was read. And when they
+    changed in quiet hours (hushed), in which nothing else tells of them.
 
     Browsers must show something for every push, so they are told only if they say that they want it.
     """
     events_only = state.pusher.data.get("events_only", state.pusher.is_web_push)
-    return counts.unread < state.badge and events_only is False
+    has_news = counts.unread < state.badge or (hushed and counts.unread > state.badge)
+    return has_news and events_only is False

@@ -8,6 +8,7 @@ from bongsu.core import guests, ids, limits, summary
 from bongsu.core.errors import Refusal, forbidden, not_found
 from bongsu.core.events import CREATE, GUEST_ACCESS, JOIN_RULES, MEMBER, POWER_LEVELS, Draft
 from bongsu.core.json import JsonObject
+from bongsu.core.quiet import CALLS
 from bongsu.rooms.batch import RoomBatch
 from bongsu.rooms.room import WorkingRoom
 from bongsu.rooms.sending import visible_room
@@ -73,9 +74,13 @@ class Knock(_OfOne, frozen=True, kw_only=True):
 
 
 class Invite(_OfOne, frozen=True, kw_only=True):
-    """Somebody inside asks somebody outside to come in; asking again makes no second event."""
+    """Somebody inside asks somebody outside to come in; asking again makes no second event.
+
+    calls: a service that needs them to act now (core/quiet.py).
+    """
 
     is_direct: bool = False
+    calls: bool = False
 
     async def run(self, batch: RoomBatch) -> None:
         room = await visible_room(batch, self.room_id, self.sender)
@@ -86,6 +91,8 @@ class Invite(_OfOne, frozen=True, kw_only=True):
         more = await people.member_profile(batch.connection, self.target)
         if self.is_direct:
             more["is_direct"] = True
+        if self.calls:
+            more[CALLS] = True
         await self.set(batch, room, self.content("invite", more))
 
 

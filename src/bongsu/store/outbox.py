@@ -27,7 +27,8 @@ ON CONFLICT (sender, user_id) DO UPDATE SET room_id = excluded.room_id
 class Post(msgspec.Struct, frozen=True, kw_only=True):
     """An event from `sender` (a service's user id) into a room, or to one person in a room of the two.
 
-    priority: a lower one is said first, and each in its order otherwise. CALLING is said under pressure, too.
+    priority: a lower one is said first, and each in its order otherwise. CALLING is said under pressure, too, and goes
+    through the quiet hours of those whom its m.mentions name (core/quiet.py).
     """
 
     sender: str

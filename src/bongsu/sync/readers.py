@@ -16,12 +16,14 @@ from bongsu.core.account_data import IGNORED_USERS, INVITES, blocks_invites, ign
 from bongsu.core.events import MEMBER, REDACTION, Event, membership_of
 from bongsu.core.json import decode
 from bongsu.core.pushrules import CompiledRules, ruleset
+from bongsu.core.quiet import QUIET_HOURS, Hours, parse_or_none
 from bongsu.store import keys, streams, to_device
 from bongsu.store import personal as table
 from bongsu.store import rooms as room_table
 from bongsu.store.database import Connection, Database
 from bongsu.store.device_lists import Meeting
 from bongsu.store.feed import Feed
+from bongsu.store.quiet import zone
 from bongsu.store.rooms import Membership
 from bongsu.store.rows import (
     AccountData,
@@ -38,7 +40,7 @@ from bongsu.store.rows import (
 from bongsu.store.to_device import Waiting
 
 PUSH_RULES = "m.push_rules"
-_OBEYED = (PUSH_RULES, IGNORED_USERS, INVITES)
+_OBEYED = (PUSH_RULES, IGNORED_USERS, INVITES, QUIET_HOURS)
 
 
 class Unread(msgspec.Struct):
@@ -88,6 +90,7 @@ class Reader:
         self.rules = CompiledRules(ruleset(user_id, None), user_id)
         self.ignored: frozenset[str] = frozenset()
         self.blocks_invites = False
+        self.quiet: Hours | None = None
         self.waiting: set[Waiter] = set()
         self.used = 0
 
@@ -175,6 +178,8 @@ class Reader:
             self.ignored = ignored_users(content)
         elif kind == INVITES:
             self.blocks_invites = blocks_invites(content)
+        elif kind == QUIET_HOURS:
+            self.quiet = parse_or_none(content, zone)
 
     def see_presence(self, row: Presence) -> None:
         if row.pos <= self.pos:

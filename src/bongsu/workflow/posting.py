@@ -5,6 +5,7 @@ import msgspec
 from bongsu.core import creation
 from bongsu.core.errors import not_found
 from bongsu.core.events import Draft
+from bongsu.core.quiet import CALLS
 from bongsu.core.versions import RoomVersion
 from bongsu.rooms.batch import RoomBatch, Transaction
 from bongsu.rooms.creation import CreateRoom
@@ -32,7 +33,8 @@ class PostOne(msgspec.Struct, frozen=True, kw_only=True):
             return False
         room = await (self._room_with(batch, post) if post.room_id is None else batch.room(post.room_id))
         transaction = Transaction(post.sender, "", f"outbox-{self.outbox_id}")
-        await batch.append(room, Draft(type=post.type, sender=post.sender, content=post.content), transaction)
+        content = {**post.content, CALLS: True} if post.priority == outbox.CALLING else post.content
+        await batch.append(room, Draft(type=post.type, sender=post.sender, content=content), transaction)
         batch.rows.statements.append((outbox.REMOVE, (self.outbox_id,)))
         return True
 
@@ -42,20 +44,18 @@ class PostOne(msgspec.Struct, frozen=True, kw_only=True):
             raise not_found(f"there is no {post.user_id} here, or the account is deactivated")
         made = _made_now(batch, post)
         room_id = made or await outbox.room_with(batch.connection, post.sender, post.user_id)
-        if room_id is None:
-            return await self._make(batch, post.sender, post.user_id)
-        room = await batch.room(room_id)
+        room = await (self._make(batch, post.sender, post.user_id) if room_id is None else batch.room(room_id))
         await batch.know_members(room, [post.user_id])
         if room.membership(post.user_id) == "leave":
-            await Invite(room_id=room.room_id, sender=post.sender, target=post.user_id, is_direct=True).run(batch)
+            calls = post.priority == outbox.CALLING
+            invite = Invite(room_id=room.room_id, sender=post.sender, target=post.user_id, is_direct=True, calls=calls)
+            await invite.run(batch)
         return room
 
     async def _make(self, batch: RoomBatch, sender: str, user_id: str) -> WorkingRoom:
         options = creation.Options(
             preset="private_chat",
             name=self.names.get(sender),
-            invite=[user_id],
-            is_direct=True,
             power_level_content_override={"invite": 50},
         )
         room_id = await CreateRoom(sender, self.version, options, self.new_room_id).run(batch)
