@@ -79,6 +79,7 @@ from bongsu.matrix.moderation import Moderation
 from bongsu.matrix.notices import Notices
 from bongsu.matrix.notifications import Notifications
 from bongsu.matrix.old_sync import OldSync
+from bongsu.matrix.own_data import Export
 from bongsu.matrix.passwords import Passwords
 from bongsu.matrix.postman import MailServer, Postman
 from bongsu.matrix.profile import Profiles
@@ -504,6 +505,7 @@ class Worker:
             ),
             Notifications(database, self.feed, rooms, self.readers),
             Profiles(database, committer, queries),
+            Export(database, name, now_ms),
             self.syncing,
             self.sliding,
             self.event_stream,

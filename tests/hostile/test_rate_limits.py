@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
+import aiohttp
 import pytest
 
 from bongsu.config import Settings
@@ -184,6 +185,17 @@ async def test_a_backup_of_room_keys_grows_slowly(mallory: Person) -> None:
     assert refusal.refusal == LIMITED
     shown = await mallory.ask("GET", f"{V3}/room_keys/version")
     assert shown.json["count"] == served
+
+
+async def test_a_person_downloads_everything_seldom(workers: tuple[Server, Server], mallory: Person) -> None:
+    """The file has no length beforehand, so a client that knows how to read it asks."""
+    statuses: list[int] = []
+    headers = {"authorization": f"Bearer {mallory.token}"}
+    async with aiohttp.ClientSession(workers[0].base_url, headers=headers) as session:
+        while 429 not in statuses and len(statuses) < 10:
+            async with session.get("/_bongsu/v1/account/export") as answer:
+                statuses.append(answer.status)
+    assert statuses == [*[200] * RATES["export"].at_once, 429]
 
 
 async def test_what_is_kept_for_a_person_grows_slowly(mallory: Person) -> None:

@@ -217,6 +217,10 @@ QUIET_LET_THROUGH_MAX = 200  # people and rooms each that may be told of in the 
 QUIET_MS_MAX = 4_102_444_800_000  # the year 2100: no pause needs to be longer, and calendars can still count with it
 QUIET_ASKED_MAX = 1_000  # people whose quiet hours are read in one statement
 
+# --- a person's own data, as a file ---
+OWN_DATA_PAGE = 500  # rows read at a time: of the largest events 32 MB, of usual ones a quarter of one
+OWN_DATA_PIECE_BYTES = 65_536  # of it, before it is packed, that leaves together
+
 # --- push rules ---
 PUSH_RULES_MAX = 1_000  # own rules of one person; clients make one for each muted room or person, and for each keyword
 PUSH_RULES_BYTES_MAX = 262_144  # all that one person changed, as JSON: every change of it goes to every device
@@ -610,6 +614,7 @@ RATES = {
     "channel_key": (20.0, 500),  # a key: what a shop's programs do
     "channel_key_try": (50.0, 1_000),  # an address: keys are looked up in the table before it is known whose they are
     "template": (0.05, 20),  # a channel and a person: nobody wants more of one shop's texts than some in an evening
+    "export": (0.001, 3),  # a person: all that is kept of them; each may walk through long histories
     "report": (0.05, 20),  # a person: a bad evening has many messages, and a flood of reports helps nobody
 }
 RATE_LEASE_SHARE = 10  # a worker takes a tenth of "at once" from the table and spends it in memory
