@@ -1,9 +1,11 @@
-"""What hangs on the messenger, while the leading site burns: a night of the bed board, a rush for places, a wait."""
+"""What hangs on the messenger, while the leading site burns: a night of the bed board, a rush for places,
+a wait, and a broadcast.
+"""
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import aiohttp
@@ -19,6 +21,7 @@ from tests.waiting import until
 
 pytestmark = in_lab
 PEOPLE, PLACES = 60, 20
+FOLLOWERS = 800
 ANSWERED_SECONDS_MAX = 120.0
 
 
@@ -86,17 +89,22 @@ async def _book(someone: Caller, at: str, number: int) -> Answer:
     return answer
 
 
-async def test_a_wait_that_falls_due_in_the_fire_goes_one_tier_further_once(
+async def test_a_wait_goes_one_tier_further_and_a_broadcast_to_each_follower_once(
     lab: Lab, http: aiohttp.ClientSession
 ) -> None:
+    """One falls due in the fire, and the other is under way."""
     head = await person(http, lab, "headquarters")
     room_id = (await head.call("POST", "/_matrix/client/v3/createRoom", {})).body["room_id"]
     at = f"{SERVICES}/boards/{room_id}"
     assert (await head.call("POST", at, {"title": "t"})).status == 201
     wish = await head.call("POST", f"{at}/requests", {"severity": "urgent", "needs": ["icu"]})
     request_id = wish.body["request_id"]
+    channel = (await head.call("POST", f"{SERVICES}/channels", {"name": "대피소 소식"})).body
+    await _gather(lab, channel["channel_id"], head.user_id.partition(":")[2])
     due = await _let_fall_due(lab, request_id)
+    broadcast = await _send(head, channel["channel_id"])
     await burn(lab)
+    assert (await broadcast())["state"] == "running", "the fire is in its middle"
 
     async def look() -> Any:
         return (await head.call("GET", f"{at}/requests/{request_id}")).body
@@ -105,6 +113,22 @@ async def test_a_wait_that_falls_due_in_the_fire_goes_one_tier_further_once(
     assert row["tier"] == "coordinators"
     entries = (await head.call("GET", f"{at}/audit?limit=100")).body["entries"]
     assert [each["deed"]["action"] for each in entries].count("escalate") == 1
+    ended = await until(broadcast, lambda said: bool(said["state"] == "done"), ANSWERED_SECONDS_MAX)
+    assert [ended[key] for key in ("audience", "sent", "refused", "left")] == [FOLLOWERS, FOLLOWERS, 0, 0]
+    assert await _heard_by(lab, channel["account"]) == (FOLLOWERS, FOLLOWERS, FOLLOWERS)
+
+
+async def _send(owner: Caller, channel_id: str) -> Callable[[], Awaitable[Any]]:
+    """A broadcast that some have got already. The result asks how far it is."""
+    at = f"{SERVICES}/channels/{channel_id}/broadcasts"
+    made = await owner.call("POST", at, {"body": "대피소가 바뀌었습니다", "advertising": False})
+    assert made.status == 201, made
+
+    async def look() -> Any:
+        return (await owner.call("GET", f"{at}/{made.body['broadcast_id']}")).body
+
+    await until(look, lambda said: bool(said["sent"] > 0), ANSWERED_SECONDS_MAX)
+    return look
 
 
 async def _let_fall_due(lab: Lab, request_id: str) -> int:
@@ -116,3 +140,30 @@ async def _let_fall_due(lab: Lab, request_id: str) -> int:
     finally:
         await connection.close()
     return due
+
+
+async def _gather(lab: Lab, channel_id: str, server_name: str) -> None:
+    """Followers, made in the tables: how they came to follow is not what is tested."""
+    people = [f"@f{number:04}-{channel_id}:{server_name}" for number in range(FOLLOWERS)]
+    connection = await asyncpg.connect(lab.dsn(str(lab.leader()), superuser=True))
+    try:
+        await connection.executemany("INSERT INTO users (user_id) VALUES ($1)", [(each,) for each in people])
+        rows = [(channel_id, each) for each in people]
+        await connection.executemany("INSERT INTO channel_followers VALUES ($1, $2, 1)", rows)
+    finally:
+        await connection.close()
+
+
+async def _heard_by(lab: Lab, account: str) -> tuple[int, ...]:
+    """(messages of a channel, rooms they stand in, people who are in these rooms)"""
+    connection = await asyncpg.connect(lab.dsn(str(lab.leader()), superuser=True))
+    try:
+        rows = await connection.fetch(
+            "SELECT count(*), count(DISTINCT e.room_id), count(DISTINCT m.user_id) FROM events e JOIN members m ON"
+            " m.room_id = e.room_id AND m.user_id <> e.sender AND m.membership = 'join'"
+            " WHERE e.sender = $1 AND e.type = 'm.room.message'",
+            account,
+        )
+        return tuple(rows[0].values())
+    finally:
+        await connection.close()
