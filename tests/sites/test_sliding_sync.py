@@ -23,7 +23,7 @@ async def _slide(workers: Workers, at: int, person: Person, pos: str | None, **m
 
 async def test_connections_go_on_and_begin_without_a_primary() -> None:
     async with pair() as sites:
-        with data_folder() as one, data_folder() as two:
+        with data_folder(with_database=False) as one, data_folder(with_database=False) as two:
             servers = [Server(data, "--dsn", sites.dsn, "--password-hashing", "fast") for data in (one, two)]
             for server in servers:
                 server.launch()

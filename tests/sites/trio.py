@@ -70,7 +70,7 @@ def _configure(server: Server, name: str, dsn: str, sites: dict[str, Server]) ->
 async def trio() -> AsyncIterator[Trio]:
     with contextlib.ExitStack() as folders:
         async with pair() as databases:
-            places: list[Path] = [folders.enter_context(data_folder()) for _ in NAMES]
+            places: list[Path] = [folders.enter_context(data_folder(with_database=False)) for _ in NAMES]
             sites = {name: Server(place) for name, place in zip(NAMES, places, strict=True)}
             for name, server in sites.items():
                 _configure(server, name, databases.dsn, sites)
