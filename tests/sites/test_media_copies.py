@@ -15,6 +15,7 @@ import pytest
 from aiohttp import web
 from PIL import Image
 
+from bongsu.core import limits
 from bongsu.core.errors import Refusal
 from bongsu.http.peers import Peer, Peers
 from bongsu.media.blobs import BlobFolder, BlobLost
@@ -126,6 +127,30 @@ async def test_two_workers_of_a_site_bring_each_file_once(sites: Three) -> None:
         name = 'bongsu_media_copies_total{what="brought"}'
         brought = [await worker.metric(name) for worker in (sites["busan"], second)]
     assert sum(brought) == len(files)
+
+
+async def test_a_file_in_pieces_is_acknowledged_when_two_sites_have_it(sites: Three) -> None:
+    data = secrets.token_bytes(2 * limits.UPLOAD_PIECE_BYTES_MIN)
+    half = len(data) // 2
+    made = await sites["seoul"].ask("POST", "/_matrix/media/v1/create", sites.token, json={})
+    item = made.body.decode().split("mxc://")[1].split('"')[0]
+
+    async def put(start: int, piece: bytes) -> Answer:
+        path = f"/_bongsu/v1/uploads/{item}/{start}?size={len(data)}"
+        return await sites["seoul"].ask("PUT", path, sites.token, data=piece)
+
+    assert (await put(0, data[:half])).status == 200
+    elsewhere = await sites["busan"].ask("GET", f"/_bongsu/v1/uploads/{item}", sites.token)
+    assert b'"held":0' in elsewhere.body  # there it would begin anew
+    sites["busan"].server.kill()
+    sites["daejeon"].server.kill()
+    assert _is_refused(await put(half, data[half:]), 503)
+    assert not sites["seoul"].holds(data)
+    await asyncio.gather(_restart(sites["busan"]), _restart(sites["daejeon"]))
+    again = await put(len(data), b"")  # all is here; nothing has to be sent again
+    assert (again.status, b'"is_whole":true' in again.body) == (200, True)
+    assert sum(site.holds(data) for site in sites.sites.values()) >= 2
+    assert (await sites.download("daejeon", item)).body == data
 
 
 async def test_without_a_second_site_nothing_is_stored(sites: Three) -> None:

@@ -97,6 +97,7 @@ export const en: Texts = {
   photo: 'Photo',
   video: 'Video',
   audio: 'Audio',
+  voiceMessage: 'Voice message',
   file: 'File',
   sticker: 'Sticker',
   photoFrom: (name) => `Photo from ${name}`,

@@ -94,6 +94,7 @@ export const ko = {
   photo: '사진',
   video: '동영상',
   audio: '오디오',
+  voiceMessage: '음성 메시지',
   file: '파일',
   sticker: '이모티콘',
   photoFrom: (name: string) => `${name} 님이 보낸 사진`,

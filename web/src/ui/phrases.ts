@@ -5,7 +5,8 @@ import { mediaOf, withoutFallback, type Media, type Message } from '../data/time
 import type { Entry, Preview, Room } from '../data/types'
 import { clock, t } from './settings'
 
-function mediaLine({ kind, name, isSticker }: Media): string {
+function mediaLine({ kind, name, isSticker, waveform }: Media): string {
+  if (waveform) return t().voiceMessage
   if (kind === 'file') return `${t().file}: ${name}`
   return isSticker ? t().sticker : { image: t().photo, video: t().video, audio: t().audio }[kind]
 }

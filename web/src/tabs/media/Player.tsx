@@ -84,7 +84,7 @@ function Recording(props: { media: Media }): JSX.Element {
   const [isRunning, setRunning] = createSignal(false)
   const [speed, setSpeed] = createSignal<number>(SPEEDS[0])
   const whole = () => told() ?? props.media.duration ?? 0
-  const label = () => (props.media.waveform ? words().voice : props.media.name || t().audio)
+  const label = () => (props.media.waveform ? t().voiceMessage : props.media.name || t().audio)
   let audio: HTMLAudioElement | undefined
 
   const toggle = () => {

@@ -12,7 +12,6 @@ const ko = {
   place: '재생 위치',
   passed: (now: string, whole: string) => `${whole} 가운데 ${now}`,
   speed: (times: number) => `속도 ${times}×`,
-  voice: '음성 메시지',
   unplayable: '이 기기에서 재생할 수 없습니다. 저장해서 열어 보세요.',
   notPlayed: '불러오지 못했습니다. 연결을 확인하고 다시 눌러 주세요.',
 
@@ -55,7 +54,6 @@ const en: typeof ko = {
   place: 'Position',
   passed: (now, whole) => `${now} of ${whole}`,
   speed: (times) => `Speed ${times}×`,
-  voice: 'Voice message',
   unplayable: 'This device cannot play it. Save it and open it there.',
   notPlayed: 'It could not be loaded. Check the connection and press again.',
 
