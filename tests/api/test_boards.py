@@ -5,12 +5,14 @@ import time
 
 import aiohttp
 import asyncpg
+import msgspec
 import pytest
 from tests.api.boards import Board, told
 from tests.api.talking import Json, Talker, segment
 from tests.api.talking import room as room_path
 from yarl import URL
 
+from bongsu.boards import answers
 from bongsu.core import limits
 from bongsu.store import boards as table
 
@@ -44,6 +46,54 @@ async def test_from_wish_to_closing(board: Board) -> None:
     audit = await board.done("coordinator", "GET", "/audit")
     assert audit["faults"] == []
     assert audit["entries"][-1]["deed"]["action"] == "close"
+
+
+async def test_answers_are_as_they_are_described(board: Board) -> None:
+    bed_id, request_id = await board.bed(), await board.wish(patient="P-17")
+    described = {
+        "": answers.WholeBoard,
+        "/beds": answers.BedsSaid,
+        "/requests": answers.RequestsSaid,
+        f"/requests/{request_id}": answers.RequestSaid,
+        f"/requests/{request_id}/suggestions": answers.SuggestionsSaid,
+        "/stats": answers.StatsSaid,
+        "/audit?dir=b&limit=2": answers.BoardAudit,
+    }
+    for path, known in described.items():
+        answer = await board.done("coordinator", "GET", path)
+        assert msgspec.to_builtins(msgspec.convert(answer, known)).keys() >= answer.keys(), path
+    given = await board.done("coordinator", "POST", f"/requests/{request_id}/assignment", {"bed_id": bed_id})
+    assert msgspec.convert(given, answers.RequestNow).offer_id is not None
+
+
+async def test_the_boards_of_ones_rooms(board: Board, alice: Talker) -> None:
+    await board.wish()
+    known = (await board.people["provider"].get("/_bongsu/v1/boards"))["boards"]
+    found = msgspec.convert(known, list[answers.BoardSaid])
+    assert [(each.room_id, each.title, each.role, each.waiting) for each in found] == [
+        (board.room_id, "수도권", "provider", 1)
+    ]
+    assert (await alice.get("/_bongsu/v1/boards"))["boards"] == []
+
+
+async def test_some_requests_by_name_in_whatever_state(board: Board) -> None:
+    one, other = await board.wish(), await board.wish()
+    await board.done("requester", "POST", f"/requests/{one}/close")
+    listed = await board.done("observer", "GET", f"/requests?ids={one},{other}")
+    assert {each["request_id"]: each["state"] for each in listed["requests"]} == {one: "closed", other: "waiting"}
+    assert "next_batch" not in listed
+    assert (await board.ask("observer", "GET", "/requests?ids=x"))[0] == 404
+    assert (await board.ask("observer", "GET", f"/requests?ids={','.join([one] * 101)}"))[0] == 400
+
+
+async def test_the_record_is_read_from_its_end(board: Board) -> None:
+    await board.wish()
+    first = await board.done("coordinator", "GET", "/audit?dir=b&limit=1")
+    second = await board.done("coordinator", "GET", f"/audit?dir=b&limit=1&from={first['next_batch']}")
+    assert [page["entries"][0]["deed"]["action"] for page in (first, second)] == ["request", "appoint"]
+    stats = await board.done("observer", "GET", "/stats")
+    assert (sum(stats["waiting_counts"]), sum(stats["counts"])) == (1, 0)
+    assert len(stats["counts"]) == len(stats["bins_ms"]) + 1
 
 
 async def test_a_withdrawn_bed_sends_its_patients_back_in_line(board: Board) -> None:
@@ -536,4 +586,5 @@ async def test_it_is_described(http: aiohttp.ClientSession) -> None:
         paths = (await response.json())["paths"]
     ours = [path for path in paths if path.startswith("/_bongsu/v1/boards/")]
     assert len(ours) == 18
+    assert "/_bongsu/v1/boards" in paths
     assert "409" in paths["/_bongsu/v1/boards/{room_id}/requests/{request_id}/assignment"]["post"]["responses"]

@@ -213,6 +213,41 @@ async def test_lists_come_in_pages(alice: Talker) -> None:
     assert await alice.refused("GET", f"{BASE}/offers", **{"from": "x"}) == (400, "M_INVALID_PARAM")
 
 
+async def test_ones_bookings_say_what_they_are_for(alice: Talker, bob: Talker) -> None:
+    offers = [await publish(alice, title=title, area="서울") for title in ("첫째", "둘째")]
+    for offer in offers:
+        await book(bob, offer)
+    titles = [each["offer"]["title"] for each in (await bob.get(BASE, dir="b"))["bookings"]]
+    assert titles == ["둘째", "첫째"]
+    last = await bob.get(BASE, dir="b", limit=1)
+    before = await bob.get(BASE, dir="b", **{"from": last["next_batch"]})
+    assert [each["offer"]["title"] for each in before["bookings"]] == ["첫째"]
+    assert abs(last["now"] - now_ms()) < HOUR
+
+
+async def test_what_one_offers_is_listed_even_when_it_is_over(alice: Talker, bob: Talker) -> None:
+    early, late = await publish(alice), await publish(alice, starts_at=now_ms() + 48 * HOUR)
+    await alice.post(f"{early}/close")
+    found = [each["offer_id"] for each in (await alice.get(f"{BASE}/offers", mine="true"))["offers"]]
+    assert found == [late.split("/")[-1], early.split("/")[-1]]
+    assert (await bob.get(f"{BASE}/offers", mine="true"))["offers"] == []
+    soon = await alice.get(f"{BASE}/offers", not_before=now_ms() + 47 * HOUR, not_after=now_ms() + 49 * HOUR)
+    assert late.split("/")[-1] in [each["offer_id"] for each in soon["offers"]]
+    assert all(now_ms() + 47 * HOUR <= each["starts_at"] <= now_ms() + 49 * HOUR for each in soon["offers"])
+
+
+async def test_a_provider_says_who_did_not_come(alice: Talker, bob: Talker) -> None:
+    offer = await publish(alice, starts_at=now_ms() - 1, ends_at=now_ms() + HOUR)
+    booking_id = (await book(bob, offer))["booking_id"]
+    assert (await alice.post(f"{offer}/no_show", {"booking_id": booking_id}))["state"] == "no_show"
+    assert (await alice.post(f"{offer}/check_in", {"booking_id": booking_id}))["state"] == "arrived"
+    wrong = (409, "BONGSU_WRONG_STATE")
+    assert await alice.refused("POST", f"{offer}/no_show", {"booking_id": booking_id}) == wrong
+    coming = await publish(alice)
+    early = (await book(bob, coming))["booking_id"]
+    assert await alice.refused("POST", f"{coming}/no_show", {"booking_id": early}) == wrong
+
+
 async def test_a_list_is_ones_own(alice: Talker, bob: Talker) -> None:
     offer = await publish(alice, 2)
     booking_id = (await book(bob, offer))["booking_id"]

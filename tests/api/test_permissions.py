@@ -159,6 +159,7 @@ GET    {one}/bookings                   200 403 403 403 403 200 403 401
 GET    {one}/bookings.csv               200 403 403 403 403 200 403 401
 GET    {one}/audit                      200 403 403 403 403 200 403 401
 POST   {one}/check_in                   404 403 403 403 403 404 403 401
+POST   {one}/no_show                    409 403 403 403 403 409 403 401
 GET    {booking}                        404 200 404 404 404 404 403 401
 GET    {booking}/ticket                 404 200 404 404 404 404 403 401
 GET    {booking}/ticket.svg             404 200 404 404 404 404 403 401
@@ -221,7 +222,7 @@ async def test_bookings(
 ) -> None:
     found, paths = bookers
     body: Json | None = {} if method in ("POST", "PUT") else None
-    if path.endswith("check_in"):
+    if path.endswith(("check_in", "no_show")):
         body = {"booking_id": "b0"}
     elif path == "{base}/subscriptions":
         body = {"not_before": "soon"}

@@ -1,9 +1,10 @@
 """The bed board (병상 배정) of a room, under /_bongsu/v1/boards/{room_id}.
 
+GET       /_bongsu/v1/boards                  those of one's rooms
 POST, GET .                                   make it; what it is, and who is on it
 PUT       /roles/{user_id}                    who is requester, coordinator, provider, observer
 POST, GET /beds                               publish or update beds; POST /beds/{bed_id}/withdraw
-POST, GET /requests, GET /requests/{id}       the unanswered first, of these who waits longest
+POST, GET /requests, GET /requests/{id}       the unanswered first, of these who waits longest; ?ids= of these alone
 POST      /requests/{id}/assignment           offer a bed
 POST      /requests/{id}/accept, decline, arrive, transfer, close
 GET       /requests/{id}/suggestions          beds that fit, the nearest first
@@ -18,7 +19,7 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from bongsu.boards import changes, exports, have, showing, words
+from bongsu.boards import answers, changes, exports, have, showing, words
 from bongsu.boards.acting import Acting
 from bongsu.boards.changes import Create, Do, Meant, Work
 from bongsu.boards.looks import Looks
@@ -41,7 +42,8 @@ from bongsu.workflow.lists import csv_answer
 from bongsu.workflow.times import time_of
 from bongsu.workflow.writes import answered, key_of
 
-_PREFIX: Final = "/_bongsu/v1/boards/{room_id}"
+_ALL: Final = "/_bongsu/v1/boards"
+_PREFIX: Final = f"{_ALL}/{{room_id}}"
 _ONE: Final = f"{_PREFIX}/requests/{{request_id}}"
 _OPEN: Final = ("waiting", "offered", "accepted", "arrived")
 _ID: Final = re.compile(r"[0-9a-f]{16}")
@@ -131,48 +133,73 @@ class Boards:
         return [*self._writes(), *self._reads()]
 
     def _writes(self) -> list[Route]:
-        listed = (
-            ("POST", _PREFIX, self.create, NewBoard, 201, "Makes the board of a room"),
+        now = answers.RequestNow
+        listed: tuple[tuple[str, str, Handler, Any, int, Any, str], ...] = (
+            ("POST", _PREFIX, self.create, NewBoard, 201, answers.BoardMade, "Makes the board of a room"),
             (
                 "PUT",
                 f"{_PREFIX}/roles/{{user_id}}",
                 self.appoint,
                 Appointment,
                 200,
+                answers.Nothing,
                 "Says what somebody is on the board",
             ),
-            ("POST", f"{_PREFIX}/beds", self.publish, NewBeds, 201, "Publishes beds, or updates an entry"),
-            ("POST", f"{_PREFIX}/beds/{{bed_id}}/withdraw", self.withdraw, Reason, 200, "Takes beds back"),
-            ("POST", f"{_PREFIX}/requests", self.ask, NewRequest, 201, "Asks for a bed"),
-            ("POST", f"{_ONE}/assignment", self.assign, BedOffer, 200, "Offers the request a bed"),
-            ("POST", f"{_ONE}/accept", self.accept, Answer, 200, "The hospital takes the patient"),
-            ("POST", f"{_ONE}/decline", self.decline, ReasonedAnswer, 200, "The hospital does not, and says why"),
-            ("POST", f"{_ONE}/arrive", self.arrive, Answer, 200, "The patient has arrived"),
-            ("POST", f"{_ONE}/transfer", self.transfer, ReasonedAnswer, 200, "The patient needs another bed"),
-            ("POST", f"{_ONE}/close", self.close, Reason, 200, "The request is over"),
+            (
+                "POST",
+                f"{_PREFIX}/beds",
+                self.publish,
+                NewBeds,
+                201,
+                answers.BedPublished,
+                "Publishes beds, or updates an entry",
+            ),
+            (
+                "POST",
+                f"{_PREFIX}/beds/{{bed_id}}/withdraw",
+                self.withdraw,
+                Reason,
+                200,
+                answers.BedWithdrawn,
+                "Takes beds back",
+            ),
+            ("POST", f"{_PREFIX}/requests", self.ask, NewRequest, 201, answers.RequestMade, "Asks for a bed"),
+            ("POST", f"{_ONE}/assignment", self.assign, BedOffer, 200, now, "Offers the request a bed"),
+            ("POST", f"{_ONE}/accept", self.accept, Answer, 200, now, "The hospital takes the patient"),
+            ("POST", f"{_ONE}/decline", self.decline, ReasonedAnswer, 200, now, "The hospital does not, and says why"),
+            ("POST", f"{_ONE}/arrive", self.arrive, Answer, 200, now, "The patient has arrived"),
+            ("POST", f"{_ONE}/transfer", self.transfer, ReasonedAnswer, 200, now, "The patient needs another bed"),
+            ("POST", f"{_ONE}/close", self.close, Reason, 200, now, "The request is over"),
         )
         routes = []
-        for method, at, handler, body, status, summary in listed:
-            told = Described(summary, {status: JsonObject}, body=body, errors={409: _CONFLICTS}, is_write=True)
+        for method, at, handler, body, status, answer, summary in listed:
+            told = Described(summary, {status: answer}, body=body, errors={409: _CONFLICTS}, is_write=True)
             routes.append(Route(method, at, handler, bucket="board", tier=Tier.SERVICE, described=told))
         return routes
 
     def _reads(self) -> list[Route]:
         paged = ("limit", "from")
         listed: tuple[tuple[str, Handler, Any, tuple[str, ...], str], ...] = (
-            (_PREFIX, self.board, JsonObject, (), "The board, and who is on it"),
-            (f"{_PREFIX}/beds", self.beds, JsonObject, paged, "Its beds"),
+            (_ALL, self.all, answers.BoardsSaid, (), "The boards of one's rooms"),
+            (_PREFIX, self.board, answers.WholeBoard, (), "The board, and who is on it"),
+            (f"{_PREFIX}/beds", self.beds, answers.BedsSaid, paged, "Its beds"),
             (
                 f"{_PREFIX}/requests",
                 self.requests,
-                JsonObject,
-                (*paged, "state"),
+                answers.RequestsSaid,
+                (*paged, "state", "ids"),
                 "The unanswered first, who waits longest before",
             ),
-            (_ONE, self.request, JsonObject, (), "One request"),
-            (f"{_ONE}/suggestions", self.suggestions, JsonObject, (), "Beds that fit, the nearest first"),
-            (f"{_PREFIX}/stats", self.stats, JsonObject, ("since",), "Times to assign, with their tail"),
-            (f"{_PREFIX}/audit", self.audit, JsonObject, paged, "What was done, and who looked"),
+            (_ONE, self.request, answers.RequestSaid, (), "One request"),
+            (
+                f"{_ONE}/suggestions",
+                self.suggestions,
+                answers.SuggestionsSaid,
+                (),
+                "Beds that fit, the nearest first",
+            ),
+            (f"{_PREFIX}/stats", self.stats, answers.StatsSaid, ("since",), "Times to assign, with their tail"),
+            (f"{_PREFIX}/audit", self.audit, answers.BoardAudit, (*paged, "dir"), "What was done, and who looked"),
             (f"{_PREFIX}/export.csv", self.export_csv, None, (), "All requests as CSV"),
             (f"{_PREFIX}/export.xml", self.export_have, None, (), "The beds, in the terms of EDXL-HAVE 2.0"),
             (f"{_PREFIX}/sheet", self.sheet, None, ("lang",), "A sheet for the printer, with the phone tree"),
@@ -284,33 +311,46 @@ class Boards:
 
     # --- reading ---
 
+    async def all(self, request: Request) -> Response:
+        found = await table.boards_of(self._database, request.requester.user_id, limits.BOARD_PAGE_MAX)
+        return reply({"boards": found, "now": self._now_ms()})
+
     async def board(self, request: Request) -> Response:
         room_id, board, who = await self._enter(request, "see")
         listed = await table.people(self._database, room_id)
         people = [showing.person(each, with_phone=boards.may(who.role, "print")) for each in listed]
-        return reply(
-            {"room_id": room_id, "title": board.title, "role": who.role, "people": people, "tiers": boards.TIERS}
-        )
+        return reply({
+            "room_id": room_id,
+            "title": board.title,
+            "role": who.role,
+            "may": boards.allowed(who.role),
+            "people": people,
+            "tiers": boards.TIERS,
+        })  # fmt: skip
 
     async def beds(self, request: Request) -> Response:
         room_id, _, _ = await self._enter(request, "see")
         count = request.query.integer("limit", 100, low=1, high=limits.BOARD_PAGE_MAX)
         rows = await table.beds(self._database, room_id, _bed_before(request.query.get("from")), count)
         more = {"next_batch": rows[-1].bed_id} if len(rows) == count else {}
-        return reply({"beds": [showing.bed(row, self._now_ms()) for row in rows], **more})
+        now_ms = self._now_ms()
+        return reply({"beds": [showing.bed(row, now_ms) for row in rows], "now": now_ms, **more})
 
     async def requests(self, request: Request) -> Response:
         room_id, _, who = await self._enter(request, "see")
         state = request.query.choice("state", ("open", *_OPEN, "closed"), "open")
         count = request.query.integer("limit", 100, low=1, high=limits.BOARD_PAGE_MAX)
         after = _position(request.query.get("from"))
-        if state == "closed":
+        if (named := request.query.get("ids")) is not None:
+            rows, count = await table.requests_of(self._database, room_id, _named(named)), 0
+        elif state == "closed":
             rows = await table.requests(self._database, room_id, (state,), after[1:], count)
         else:
             states = _OPEN if state == "open" else (state,)
             rows = await table.open_requests(self._database, room_id, states, after, count)
-        more = {"next_batch": _after(rows[-1])} if len(rows) == count else {}
-        return reply({"requests": [showing.request(row, who, self._now_ms()) for row in rows], **more})
+        more = {"next_batch": _after(rows[-1])} if rows and len(rows) == count else {}
+        now_ms = self._now_ms()
+        return reply({"requests": [showing.request(row, who, now_ms) for row in rows], "now": now_ms, **more})
 
     async def request(self, request: Request) -> Response:
         room_id, _, who = await self._enter(request, "see")
@@ -333,20 +373,25 @@ class Boards:
         now_ms = self._now_ms()
         since_ms = request.query.integer("since", 0)
         waiting = [now_ms - each for each in await table.waiting_since(self._database, room_id)]
-        ended = boards.distribution(await table.waits(self._database, room_id, since_ms))
+        ended = await table.waits(self._database, room_id, since_ms)
         without = await table.waits_without_bed(self._database, room_id, since_ms)
         return reply({
-            "time_to_assign_ms": msgspec.to_builtins(ended),
+            "time_to_assign_ms": msgspec.to_builtins(boards.distribution(ended)),
             "without_bed_ms": msgspec.to_builtins(boards.distribution(without)),
             "waiting_now": len(waiting),
             "waiting_now_ms": msgspec.to_builtins(boards.distribution(waiting)),
+            "bins_ms": boards.BINS_MS,
+            "counts": boards.counted(ended),
+            "waiting_counts": boards.counted(waiting),
         })  # fmt: skip
 
     async def audit(self, request: Request) -> Response:
         room_id, board, _ = await self._enter(request, "examine")
-        after = request.query.integer("from", 0)
+        is_back = request.query.choice("dir", ("f", "b"), "f") == "b"
+        after = request.query.integer("from", limits.INTEGER_MAX if is_back else 0)
         count = request.query.integer("limit", 100, low=1, high=limits.BOARD_PAGE_MAX)
-        entries = await audit.entries(self._database, board.subject, after, count)
+        listed = audit.entries_before if is_back else audit.entries
+        entries = await listed(self._database, board.subject, after, count)
         access = await table.access(self._database, room_id, limits.BOARD_PAGE_MAX)
         more = {"next_batch": str(entries[-1].number)} if len(entries) == count else {}
         whole: JsonObject = {}
@@ -427,6 +472,13 @@ def _bed_before(text: str | None) -> str:
     if text is not None and not _ID.fullmatch(text):
         raise invalid_param("from must be a next_batch of this list")
     return text or _FIRST
+
+
+def _named(ids_said: str) -> list[str]:
+    named = ids_said.split(",")
+    if len(named) > limits.BOARD_NAMED_MAX:
+        raise invalid_param(f"ids names at most {limits.BOARD_NAMED_MAX} requests")
+    return [_own_id(each) for each in named]
 
 
 def _room(request: Request) -> str:

@@ -43,6 +43,12 @@ class CheckIn(msgspec.Struct):
     booking_id: str | None = None
 
 
+class Missed(msgspec.Struct):
+    """Who did not come."""
+
+    booking_id: str
+
+
 class NewSubscription(msgspec.Struct):
     """area: any, if empty. Of offers that begin between the times; without them, of all."""
 
@@ -82,7 +88,24 @@ class BookingSaid(msgspec.Struct, omit_defaults=True):
     position: int | None = None
 
 
+class OfferNamed(msgspec.Struct):
+    """What an offer is, to those who have a booking."""
+
+    title: str
+    place: str
+    area: str
+    starts_at: int
+    ends_at: int
+    state: str
+
+
+class MyBooking(BookingSaid, omit_defaults=True, kw_only=True):
+    offer: OfferNamed
+
+
 class OfferSaid(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """now: the server's time, for countdowns."""
+
     offer_id: str
     provider: str
     title: str
@@ -97,6 +120,7 @@ class OfferSaid(msgspec.Struct, omit_defaults=True, kw_only=True):
     state: str
     room_id: str | None = None
     booking: BookingSaid | None = None
+    now: int | None = None
 
 
 class Guest(msgspec.Struct):
@@ -106,9 +130,9 @@ class Guest(msgspec.Struct):
     arrival: int
 
 
-def offer_said(offer: Offer, booking: BookingSaid | None = None) -> JsonObject:
+def offer_said(offer: Offer, booking: BookingSaid | None = None, now_ms: int | None = None) -> JsonObject:
     known: dict[str, Any] = {name: getattr(offer, name) for name in OfferSaid.__struct_fields__ if hasattr(offer, name)}
-    said = OfferSaid(**known, available=offer.capacity - offer.taken, booking=booking)
+    said = OfferSaid(**known, available=offer.capacity - offer.taken, booking=booking, now=now_ms)
     return dict(msgspec.to_builtins(said))
 
 
@@ -116,6 +140,12 @@ def booking_said(booking: Booking, position: int | None = None) -> BookingSaid:
     return BookingSaid(
         booking.booking_id, booking.offer_id, booking.state.value, booking.made_at, booking.until, position
     )
+
+
+def my_booking(booking: Booking, offer: Offer) -> JsonObject:
+    named = OfferNamed(*(getattr(offer, name) for name in OfferNamed.__struct_fields__))
+    said = MyBooking(*msgspec.structs.astuple(booking_said(booking)), offer=named)
+    return dict(msgspec.to_builtins(said))
 
 
 def offer_of(form: NewOffer, provider: str, now_ms: int) -> Offer:

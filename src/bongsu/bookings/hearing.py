@@ -97,9 +97,8 @@ class BookingHearing:
         return replies.usage(language)
 
     async def _list(self, connection: Connection, user_id: str, asked: Asked, language: Language) -> str:
-        area = area_of(asked.area) or None
-        page = Page(replies.LISTED_MAX, None)
-        found = await table.offers_for(connection, user_id, self._ledger.now_ms(), area, page)
+        wanted, page = table.Wanted(area_of(asked.area) or None), Page(replies.LISTED_MAX, None)
+        found = await table.offers_for(connection, user_id, self._ledger.now_ms(), wanted, page)
         return replies.offers(found, language)
 
     async def _book(self, connection: Connection, user_id: str, asked: Asked, language: Language) -> str | None:

@@ -1,6 +1,7 @@
 """What providers do (under /_bongsu/v1/bookings).
 
 POST, GET /offers · GET /offers/{offer_id} · POST /offers/{offer_id}/close · POST /offers/{offer_id}/check_in ·
+POST /offers/{offer_id}/no_show ·
 GET /offers/{offer_id}/bookings · GET /offers/{offer_id}/bookings.csv · GET /offers/{offer_id}/audit
 """
 
@@ -12,6 +13,7 @@ from bongsu.bookings.forms import (
     CheckIn,
     Guest,
     Made,
+    Missed,
     NewOffer,
     OfferSaid,
     Placed,
@@ -26,7 +28,7 @@ from bongsu.bookings.round import no_offer, placed
 from bongsu.bookings.tickets import Tickets
 from bongsu.core import ids, limits
 from bongsu.core.bookings import Action, State
-from bongsu.core.errors import forbidden, missing_param
+from bongsu.core.errors import Refusal, forbidden, missing_param
 from bongsu.core.moderation import suspended
 from bongsu.core.paging import Page, next_token
 from bongsu.core.tiers import Tier
@@ -50,6 +52,7 @@ _PAGED: Final = ("limit", "from")
 
 class OffersSaid(msgspec.Struct):
     offers: list[OfferSaid]
+    now: int
     next_batch: str | None = None
 
 
@@ -81,6 +84,8 @@ class Offers:
         read: dict[str, Any] = {"bucket": "read", "tier": Tier.SERVICE}
         publish = Described("Publishes an offer", {201: Made}, NewOffer, is_write=True)
         check_in = Described("Somebody has come", {200: Placed}, CheckIn, errors=wrong, is_write=True)
+        no_show = Described("Somebody has not come", {200: Placed}, Missed, errors=wrong, is_write=True)
+        listed = ("area", "not_before", "not_after", "mine", *_PAGED)
         audited = Described("Who did what to it", {200: AuditSaid}, query=_PAGED)
         return [
             Route("POST", f"{BOOKINGS}/offers", self.publish, **write, described=publish),
@@ -89,7 +94,7 @@ class Offers:
                 f"{BOOKINGS}/offers",
                 self.all,
                 **read,
-                described=Described("What can be booked", {200: OffersSaid}, query=("area", *_PAGED)),
+                described=Described("What can be booked", {200: OffersSaid}, query=listed),
             ),
             Route("GET", _OFFER, self.one, **read, described=Described("One offer", {200: OfferSaid})),
             Route(
@@ -100,6 +105,7 @@ class Offers:
                 described=Described("Calls it off", {200: OfferSaid}, is_write=True),
             ),
             Route("POST", f"{_OFFER}/check_in", self.check_in, bucket="door", tier=Tier.SERVICE, described=check_in),
+            Route("POST", f"{_OFFER}/no_show", self.no_show, **write, described=no_show),
             Route(
                 "GET",
                 f"{_OFFER}/bookings",
@@ -129,12 +135,14 @@ class Offers:
         return await self._writes.once(request, work)
 
     async def all(self, request: Request) -> Response:
-        page, user_id = page_of(request), request.requester.user_id
-        said = request.query.get("area")
-        area = None if said is None else area_of(said)
-        found = await table.offers_for(self._database, user_id, self._ledger.now_ms(), area, page)
+        """mine: what one has published, whatever became of it, the last one first."""
+        page, user_id, now_ms = page_of(request), request.requester.user_id, self._ledger.now_ms()
+        if request.query.flag("mine"):
+            found = await table.offers_by(self._database, user_id, page)
+        else:
+            found = await table.offers_for(self._database, user_id, now_ms, _wanted(request), page)
         places = [(offer.starts_at, offer.offer_id) for offer in found]
-        return reply({"offers": [offer_said(offer) for offer in found], **next_token(page, places)})
+        return reply({"offers": [offer_said(offer) for offer in found], "now": now_ms, **next_token(page, places)})
 
     async def one(self, request: Request) -> Response:
         user_id = request.requester.user_id
@@ -143,10 +151,10 @@ class Offers:
             raise no_offer()
         booking = await table.booking_in(self._database, offer.offer_id, user_id)
         if booking is None:
-            return reply(offer_said(offer))
+            return reply(offer_said(offer, now_ms=self._ledger.now_ms()))
         waits = booking.state is State.WAITING
         position = await table.position_of(self._database, booking) if waits else None
-        return reply(offer_said(offer, booking_said(booking, position)))
+        return reply(offer_said(offer, booking_said(booking, position), self._ledger.now_ms()))
 
     async def close(self, request: Request) -> Response:
         async def work(connection: Connection) -> Answer:
@@ -173,6 +181,19 @@ class Offers:
                 booking_id = await self._tickets.booking_of(connection, offer.offer_id, form.ticket)
             assert booking_id is not None
             marked = await self._ledger.mark(connection, offer, booking_id, Action.ARRIVE, request.requester.user_id)
+            return Answer(200, placed(marked).body)
+
+        return await self._writes.once(request, work)
+
+    async def no_show(self, request: Request) -> Response:
+        """The provider saw it before the clock does."""
+        booking_id = ids.check_text((await request.read(Missed)).booking_id, "booking_id")
+
+        async def work(connection: Connection) -> Answer:
+            offer = await self._own_locked(connection, request)
+            if self._ledger.now_ms() < offer.starts_at:
+                raise Refusal(409, "BONGSU_WRONG_STATE", "it has not begun: nobody is late yet")
+            marked = await self._ledger.mark(connection, offer, booking_id, Action.MISS, request.requester.user_id)
             return Answer(200, placed(marked).body)
 
         return await self._writes.once(request, work)
@@ -218,6 +239,15 @@ def _checked(offer: Offer | None, request: Request) -> Offer:
     if offer.provider != request.requester.user_id and not request.requester.is_admin:
         raise forbidden("this is for the provider of the offer")
     return offer
+
+
+def _wanted(request: Request) -> table.Wanted:
+    area, query = request.query.get("area"), request.query
+    return table.Wanted(
+        None if area is None else area_of(area),
+        query.integer("not_before", 0),
+        query.integer("not_after", limits.INTEGER_MAX),
+    )
 
 
 def _guest(booking: Booking) -> dict[str, Any]:

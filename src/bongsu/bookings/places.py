@@ -19,12 +19,14 @@ from bongsu.bookings.calendar import calendar
 from bongsu.bookings.forms import (
     BookingSaid,
     InLine,
+    MyBooking,
     NewSubscription,
     Placed,
     Wish,
     area_of,
     booking_said,
     id_of,
+    my_booking,
 )
 from bongsu.bookings.ledger import Ledger, no_booking
 from bongsu.bookings.lines import Lines
@@ -54,7 +56,8 @@ _PRIVATE: Final = {"cache-control": "no-store", "x-content-type-options": "nosni
 
 
 class Mine(msgspec.Struct):
-    bookings: list[BookingSaid]
+    bookings: list[MyBooking]
+    now: int
     next_batch: str | None = None
 
 
@@ -115,7 +118,7 @@ class Places:
         subscribe = Described("Wants to hear of what is released", {201: Subscribed}, NewSubscription, is_write=True)
         subscribed = Described("One's subscriptions", {200: Subscriptions})
         unsubscribe = Described("Ends a subscription", {200: Empty}, is_write=True)
-        mine = Described("One's bookings", {200: Mine}, query=("limit", "from"))
+        mine = Described("One's bookings", {200: Mine}, query=("limit", "from", "dir"))
         return [
             Route("POST", f"{_BASE}/offers/{{offer_id}}/book", self.book, **write, described=book),
             Route("GET", _BASE, self.mine, **read, described=mine),
@@ -155,11 +158,11 @@ class Places:
         return answered(answer)
 
     async def mine(self, request: Request) -> Response:
-        page = page_of(request)
-        found = await table.bookings_of_person(self._database, request.requester.user_id, page)
-        places = [(booking.made_at, booking.booking_id) for booking in found]
-        said = [msgspec.to_builtins(booking_said(booking)) for booking in found]
-        return reply({"bookings": said, **next_token(page, places)})
+        page, is_back = page_of(request), request.query.choice("dir", ("f", "b"), "f") == "b"
+        found = await table.bookings_of_person(self._database, request.requester.user_id, page, newest_first=is_back)
+        places = [(booking.made_at, booking.booking_id) for booking, _ in found]
+        said = [my_booking(*each) for each in found]
+        return reply({"bookings": said, "now": self._ledger.now_ms(), **next_token(page, places)})
 
     async def one(self, request: Request) -> Response:
         booking = await self._own(request)

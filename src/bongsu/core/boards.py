@@ -7,6 +7,7 @@ then, it goes one tier further (TIERS) and is due again, without an end, until s
 import math
 import re
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal
 
@@ -63,6 +64,9 @@ TIERS: Final = ("owner", "coordinators", "on_call", "contacts")
 _MINUTE: Final = 60_000
 STEP_MS: Final[dict[Severity, int]] = {"critical": 5 * _MINUTE, "urgent": 10 * _MINUTE, "ordinary": 20 * _MINUTE}
 DEADLINE_MS: Final[dict[Severity, int]] = {"critical": 15 * _MINUTE, "urgent": 60 * _MINUTE, "ordinary": 240 * _MINUTE}
+
+# How waits are counted: up to each of these, and beyond the last.
+BINS_MS: Final = tuple(minutes * _MINUTE for minutes in (1, 2, 5, 10, 15, 30, 60, 120, 240, 480, 720, 1_440))
 
 _BETWEEN: Final = r"[-\s.()\u2010-\u2015\u2212~]*"  # what people put between the digits of a number
 _RESIDENT: Final = re.compile(rf"(?<![0-9])[0-9]{{6}}{_BETWEEN}[0-9]{{7}}(?![0-9])")
@@ -126,6 +130,10 @@ class Distribution(msgspec.Struct, frozen=True):
 
 def may(role: str, act: Act) -> bool:
     return role in MAY[act]
+
+
+def allowed(role: str) -> list[Act]:
+    return [act for act in MAY if may(role, act)]
 
 
 def next_state(state: str, act: Act) -> State:
@@ -298,3 +306,11 @@ def distribution(times_ms: Sequence[int]) -> Distribution:
         return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
     return Distribution(len(ordered), at(0.5), at(0.9), at(0.99), ordered[-1])
+
+
+def counted(times_ms: Iterable[int]) -> list[int]:
+    """How many times fall under each of BINS_MS, and last how many are longer."""
+    counts = [0] * (len(BINS_MS) + 1)
+    for each in times_ms:
+        counts[bisect_left(BINS_MS, each)] += 1
+    return counts

@@ -451,6 +451,7 @@ BOARD_BEDS_MAX = 2_000  # entries of one board: 40 hospitals with a few kinds ea
 BOARD_WAITING_MAX = 5_000  # open requests of one board: all are looked at when one is shown
 BOARD_PEOPLE_MAX = 2_000  # listed on one board
 BOARD_PAGE_MAX = 500  # of a list
+BOARD_NAMED_MAX = 100  # requests asked for by name: those that a screen heard of within a moment
 BOARD_VALID_SECONDS = 12 * 3_600  # a bed that nobody confirmed for a shift is no bed
 BOARD_HORIZON_SECONDS = 30 * 86_400  # nobody plans beds beyond it
 BOARD_REPEAT_SECONDS = 1_800  # between two calls for the printed contact tree

@@ -61,6 +61,15 @@ async def entries(reads: Reads, subject: str, after: int, count: int) -> list[Au
     return [_entry(decode(row["content"])) for row in rows]
 
 
+async def entries_before(reads: Reads, subject: str, before: int, count: int) -> list[AuditEntry]:
+    """The newest first, those before number `before`."""
+    rows = await reads.fetch(
+        "SELECT content FROM audit_entries WHERE subject = $1 AND number < $2 ORDER BY number DESC LIMIT $3",
+        *(subject, before, count),
+    )
+    return [_entry(decode(row["content"])) for row in rows]
+
+
 async def faults(reads: Reads, subject: str) -> list[str]:
     """What is wrong with the subject's chain, read as a whole. Empty: nothing is."""
     links: list[chain.Link] = []

@@ -128,6 +128,19 @@ async def has_board(reads: Reads, room_id: str) -> bool:
     return bool(await reads.fetch("SELECT FROM boards WHERE room_id = $1", room_id))
 
 
+async def boards_of(reads: Reads, user_id: str, count: int) -> list[dict[str, Any]]:
+    """Boards of the rooms that this person is in, with how many wait there, and since when who waits longest."""
+    rows = await reads.fetch(
+        "SELECT b.room_id, b.title, coalesce(p.role, 'observer') AS role, w.waiting, w.since FROM members m"
+        " JOIN boards b ON b.room_id = m.room_id LEFT JOIN board_people p ON p.room_id = b.room_id AND p.user_id = $1"
+        " CROSS JOIN LATERAL (SELECT count(*) AS waiting, min(r.waiting_since_ms) AS since FROM board_requests r"
+        " WHERE r.room_id = b.room_id AND r.due_ms IS NOT NULL) w"
+        " WHERE m.user_id = $1 AND m.membership = 'join' ORDER BY b.title, b.room_id LIMIT $2",
+        *(user_id, count),
+    )
+    return [dict(row) for row in rows]
+
+
 async def people(reads: Reads, room_id: str) -> list[Person]:
     """Those who are listed and in the room."""
     rows = await reads.fetch(
@@ -337,6 +350,15 @@ async def requests(
         f"{_REQUEST} WHERE r.room_id = $1 AND r.state = ANY($2) AND (r.waiting_since_ms, r.request_id) > ($3, $4)"
         " ORDER BY r.waiting_since_ms, r.request_id LIMIT $5",
         *(room_id, states, *after, count),
+    )
+    return [_request(row) for row in rows]
+
+
+async def requests_of(reads: Reads, room_id: str, request_ids: Sequence[str]) -> list[RequestRow]:
+    """These, in whatever state they are."""
+    rows = await reads.fetch(
+        f"{_REQUEST} WHERE r.room_id = $1 AND r.request_id = ANY($2) ORDER BY r.request_id",
+        *(room_id, list(request_ids)),
     )
     return [_request(row) for row in rows]
 

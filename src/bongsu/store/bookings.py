@@ -59,6 +59,14 @@ class Subscription(msgspec.Struct, frozen=True):
     not_after: int
 
 
+class Wanted(msgspec.Struct, frozen=True):
+    """Offers of an area (None: of any) that begin between the two times."""
+
+    area: str | None = None
+    not_before: int = 0
+    not_after: int = limits.INTEGER_MAX
+
+
 _OFFER: Final = ", ".join(Offer.__struct_fields__)
 _BOOKING: Final = ", ".join(Booking.__struct_fields__)
 _VISIBLE: Final = """(room_id IS NULL OR provider = $1 OR EXISTS (SELECT 1 FROM members m
@@ -112,13 +120,23 @@ async def offer_for(reads: Reads, user_id: str, offer_id: str) -> Offer | None:
     return _offers(rows)[0] if rows else None
 
 
-async def offers_for(reads: Reads, user_id: str, now_ms: int, area: str | None, page: Page) -> list[Offer]:
+async def offers_for(reads: Reads, user_id: str, now_ms: int, wanted: Wanted, page: Page) -> list[Offer]:
     """Those that are not over, the next one first."""
     rows = await reads.fetch(
         f"SELECT {_OFFER} FROM booking_offers o WHERE {_VISIBLE} AND state <> 'closed' AND ends_at > $2"
         " AND ($3::text IS NULL OR area = $3) AND (starts_at, offer_id) > ($4, $5)"
-        " ORDER BY starts_at, offer_id LIMIT $6",
-        *(user_id, now_ms, area, *(page.after or (-1, "")), page.count),
+        " AND starts_at BETWEEN $7 AND $8 ORDER BY starts_at, offer_id LIMIT $6",
+        *(user_id, now_ms, wanted.area, *(page.after or (-1, "")), page.count, wanted.not_before, wanted.not_after),
+    )
+    return _offers(rows)
+
+
+async def offers_by(reads: Reads, provider: str, page: Page) -> list[Offer]:
+    """All that somebody has published, the last one to begin first."""
+    rows = await reads.fetch(
+        f"SELECT {_OFFER} FROM booking_offers WHERE provider = $1 AND (starts_at, offer_id) < ($2, $3)"
+        " ORDER BY starts_at DESC, offer_id DESC LIMIT $4",
+        *(provider, *(page.after or (limits.INTEGER_MAX, "")), page.count),
     )
     return _offers(rows)
 
@@ -322,14 +340,21 @@ async def set_states(connection: Connection, bookings: Sequence[Booking]) -> Non
     )
 
 
-async def bookings_of_person(reads: Reads, user_id: str, page: Page) -> list[Booking]:
-    """In the order in which they were made."""
+async def bookings_of_person(
+    reads: Reads, user_id: str, page: Page, *, newest_first: bool
+) -> list[tuple[Booking, Offer]]:
+    """In the order in which they were made, or the last one first."""
+    order, sign, start = ("DESC", "<", (limits.INTEGER_MAX, "")) if newest_first else ("ASC", ">", (-1, ""))
     rows = await reads.fetch(
-        f"SELECT {_BOOKING} FROM bookings WHERE user_id = $1 AND (made_at, booking_id) > ($2, $3)"
-        " ORDER BY made_at, booking_id LIMIT $4",
-        *(user_id, *(page.after or (-1, "")), page.count),
+        f"SELECT {_BOOKING} FROM bookings WHERE user_id = $1 AND (made_at, booking_id) {sign} ($2, $3)"
+        f" ORDER BY made_at {order}, booking_id {order} LIMIT $4",
+        *(user_id, *(page.after or start), page.count),
     )
-    return _bookings(rows)
+    found = _bookings(rows)
+    named = list({booking.offer_id for booking in found})
+    rows = await reads.fetch(f"SELECT {_OFFER} FROM booking_offers WHERE offer_id = ANY($1)", named)
+    offers = {offer.offer_id: offer for offer in _offers(rows)}
+    return [(booking, offers[booking.offer_id]) for booking in found]
 
 
 async def bookings_of_offer(reads: Reads, offer_id: str, page: Page) -> list[Booking]:

@@ -61,6 +61,9 @@ class WebClient:
             route("/app/assets/{file_name}", self._asset),
             route("/app/{page}", self._file_or_page),
             route("/app/{page}/{inside}", self._page),
+            route("/app/{page}/{inside}/{more}", self._page),
+            route("/app/{page}/{inside}/{more}/{most}", self._page),
+            route("/app/{page}/{inside}/{more}/{most}/{last}", self._page),
         ]
 
     async def _lead_in(self, _: Request) -> Response:

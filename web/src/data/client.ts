@@ -6,11 +6,13 @@ import { deleteDatabase, deleteRoom, openDatabase, type Database } from './datab
 import { searcher, type Shelf } from './drawer'
 import { Gathering, type Reads } from './gathering'
 import { healthOf, type Facts, type Health } from './health'
+import { Intents, type IntentDraft } from './intents'
 import { leaving, left, type Waiting } from './left'
 import { describeFile, MediaShelf } from './media'
 import { MediaCache } from './mediaCache'
 import { mayBeThere, newItem, Outbox, Sender, takesBack, type Draft } from './outbox'
 import { whyShut } from './rooms'
+import { Sights } from './sights'
 import { SyncEngine, type Fault, type Memory } from './sync'
 import { Tabs, type Asked, type Told } from './tabs'
 import type { Message } from './timeline'
@@ -18,7 +20,7 @@ import { NO_ACCOUNT, type Account, type Entry, type Item, type Room, type Sessio
 import { voiceContent, type Recording } from './voice'
 import { kept, RoomWindow } from './window'
 
-export type Topic = 'session' | 'rooms' | 'health' | 'profile' | `room ${string}` | `outbox ${string}` | `typing ${string}` | `upload ${string}`
+export type Topic = 'session' | 'rooms' | 'health' | 'profile' | 'intents' | `room ${string}` | `outbox ${string}` | `typing ${string}` | `upload ${string}`
 
 export interface Profile {
   name?: string
@@ -41,11 +43,14 @@ export class Client {
   onRefused: (code: string) => void = () => {}
   readonly matrix: Matrix
   readonly media: MediaShelf
+  readonly intents: Intents
+  readonly sights: Sights
   private readonly memory: Memory = { rooms: new Map(), account: NO_ACCOUNT }
   private readonly typists = new Map<string, string[]>()
   private readonly shares = new Map<string, number>()
   private readonly listeners = new Map<Topic, Set<() => void>>()
   private readonly windows = new Set<RoomWindow>()
+  private readonly watchers = new Set<(entries: readonly Entry[]) => void>()
   private readonly facts = { heardAt: Date.now(), isCut: false, isFull: false }
   private readonly tabs: Tabs
   private engine: SyncEngine | undefined
@@ -63,6 +68,8 @@ export class Client {
   ) {
     this.matrix = new Matrix(sites)
     this.media = new MediaShelf(this.matrix, new MediaCache(database))
+    this.sights = new Sights(database)
+    this.intents = new Intents(database, this.matrix, () => this.intentsChanged())
     this.tabs = new Tabs(
       (told) => this.hear(told),
       (asked) => this.obey(asked),
@@ -87,6 +94,12 @@ export class Client {
     this.listeners.set(topic, all)
     all.add(run)
     return () => all.delete(run)
+  }
+
+  /** Events of all rooms, as they come in. */
+  watch(run: (entries: readonly Entry[]) => void): () => void {
+    this.watchers.add(run)
+    return () => this.watchers.delete(run)
   }
 
   private emit(topic: Topic): void {
@@ -341,6 +354,18 @@ export class Client {
     this.outboxChanged(item.room)
   }
 
+  // --- services: what somebody wants done is on disk first, and sent until it is answered ---
+
+  /** Returns its key. */
+  intend(draft: IntentDraft): Promise<string> {
+    return this.intents.put(draft)
+  }
+
+  private intentsChanged(): void {
+    this.tabs.tell({ kind: 'intents' })
+    this.emit('intents')
+  }
+
   // --- drafts ---
 
   draft(room: string): string {
@@ -439,6 +464,8 @@ export class Client {
     this.sender = new Sender(this.outbox, this.matrix, (room) => whyShut(this.room(room)), (room) => this.outboxChanged(room), (txn, share) => this.setShare(txn, share, true), (code) => this.onRefused(code))
     void this.engine.run()
     void this.startSending()
+    void this.intents.start()
+    void this.sights.sweep().catch(() => {})
     setInterval(() => void this.look().catch(() => {}), TICK_MS)
   }
 
@@ -460,7 +487,7 @@ export class Client {
     this.facts.heardAt = Date.now()
     this.facts.isCut = false
     this.facts.isFull = false
-    if (wasCut) void this.sender?.wake()
+    if (wasCut) this.wake()
     void this.look().catch(() => {}) // the database may just be closing
   }
 
@@ -487,7 +514,12 @@ export class Client {
 
   private hurry(): void {
     if (this.facts.isCut) this.engine?.hurry()
+    this.wake()
+  }
+
+  private wake(): void {
     void this.sender?.wake()
+    this.intents.wake()
   }
 
   private async learnSites(): Promise<void> {
@@ -533,6 +565,7 @@ export class Client {
   private apply(change: Change): void {
     for (const room of change.rooms) this.memory.rooms.set(room.id, room)
     if (change.account) this.memory.account = change.account
+    for (const run of this.watchers) run(change.entries)
     for (const window of this.windows) {
       if (change.rooms.some((room) => room.id === window.id && room.membership !== 'join')) window.clear()
       window.apply(change.entries)
@@ -561,6 +594,9 @@ export class Client {
       case 'outbox':
         this.emit(`outbox ${told.room}`)
         return void this.sender?.flush(told.room)
+      case 'intents':
+        this.emit('intents')
+        return this.intents.flush()
       case 'progress':
         return this.setShare(told.txn, told.share, false)
       case 'typing':
@@ -606,6 +642,7 @@ export class Client {
   private async forget(): Promise<void> {
     this.engine?.stop()
     this.sender?.stop()
+    this.intents.stop()
     await this.media.clear()
     this.tabs.tell({ kind: 'gone' })
     this.tabs.close()

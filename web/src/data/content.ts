@@ -50,6 +50,9 @@ export interface Content extends Wording {
   alias?: string
   join_rule?: string
   redacts?: string
+  /** what a bed board, and what booking says of itself beside its words */
+  'io.bongsu.board'?: { what?: string; request_id?: string }
+  'bongsu.booking'?: { offer_id?: string }
 }
 
 export interface Powers {
@@ -86,6 +89,8 @@ const CONTENT: Shape = {
   alias: 'string',
   join_rule: 'string',
   redacts: 'string',
+  'io.bongsu.board': { what: 'string', request_id: 'string' },
+  'bongsu.booking': { offer_id: 'string' },
 }
 
 const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null

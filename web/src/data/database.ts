@@ -1,4 +1,5 @@
 import { deleteDB, openDB, type DBSchema, type IDBPDatabase, type IDBPObjectStore, type StoreNames } from 'idb'
+import type { Intent } from './intents'
 import { MEDIA_CACHE, type KeptFile } from './mediaCache'
 import type { Entry, Item, Room } from './types'
 
@@ -9,6 +10,8 @@ export interface Schema extends DBSchema {
   entries: { key: string; value: Entry; indexes: { place: [string, number] } }
   outbox: { key: string; value: Item; indexes: { place: [string, number] } }
   media: { key: string; value: KeptFile }
+  /** writes of services that are under way */
+  intents: { key: string; value: Intent }
 }
 
 export type Database = IDBPDatabase<Schema>
@@ -16,12 +19,14 @@ export type Database = IDBPDatabase<Schema>
 export type Store<Name extends StoreNames<Schema>> = IDBPObjectStore<Schema, [Name, ...StoreNames<Schema>[]], Name, 'readwrite'>
 
 const NAME = 'bongsu'
-const VERSION = 2
+const VERSION = 3
 
 /** Everything this browser keeps of an account. onGone: another tab signed out, or the browser took the database away. */
 export function openDatabase(onGone: () => void): Promise<Database> {
   return openDB<Schema>(NAME, VERSION, {
     upgrade(database, before, _, transaction) {
+      if (before < 3) database.createObjectStore('intents', { keyPath: 'key' })
+      if (before === 2) return
       if (before === 0) {
         database.createObjectStore('facts')
         database.createObjectStore('outbox', { keyPath: 'txn' }).createIndex('place', ['room', 'seq'])

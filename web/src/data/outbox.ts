@@ -21,7 +21,7 @@ export function outcomeOf(error: unknown): Outcome {
 }
 
 /** Longer with each try, and not for everybody at the same moment. random: in [0, 1). */
-const pauseOf = (tries: number, random: number): number => Math.min(LONGEST_MS, FIRST_MS * 2 ** Math.min(tries, 10)) * (0.5 + random)
+export const pauseOf = (tries: number, random: number): number => Math.min(LONGEST_MS, FIRST_MS * 2 ** Math.min(tries, 10)) * (0.5 + random)
 
 /** The item after a try. random: in [0, 1). Nothing but its own transaction id ever goes out for it. */
 export function after(item: Item, outcome: Outcome, now: number, random: number): Item {

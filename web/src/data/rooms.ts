@@ -76,3 +76,10 @@ export function level(room: Room, user: string): number {
 export function mayRedact(room: Room, me: string): boolean {
   return level(room, me) >= (room.powers?.redact ?? 50)
 }
+
+/** Has this room a bed board, whose account is in it then? Or could it have one: a closed group, and not encrypted. */
+export function boardOf(room: Room, me: string): 'has' | 'could' | undefined {
+  if (room.members[`@bed-board${me.slice(me.indexOf(':'))}`]?.membership === 'join') return 'has'
+  const isGroup = room.joined + room.invited > 2 || room.name !== undefined
+  return isGroup && !room.encrypted && room.joinRule !== 'public' ? 'could' : undefined
+}

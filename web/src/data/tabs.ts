@@ -1,10 +1,11 @@
 import type { Health } from './health'
 import type { Entry, Room, Account } from './types'
 
-/** What one tab tells the others. They read the outbox themselves: it is on disk before it is told. */
+/** What one tab tells the others. They read the outbox and intents themselves: those are on disk before it is told. */
 export type Told =
   | { kind: 'changed'; rooms: Room[]; entries: Entry[]; account?: Account }
   | { kind: 'outbox'; room: string }
+  | { kind: 'intents' }
   | { kind: 'progress'; txn: string; share: number }
   | { kind: 'typing'; room: string; users: string[] }
   | { kind: 'health'; health: Health }

@@ -267,19 +267,34 @@ export class Matrix {
     return reply.blob()
   }
 
+  // --- Bongsu's own interface: see services.ts ---
+
+  service<T>(method: string, path: string, body?: Json): Promise<T> {
+    return this.json(method, path, body, { again: method === 'GET' ? 'beside' : 'never' })
+  }
+
+  /** A write that happens once, however often and wherever it is sent with this key. */
+  intend<T>(method: string, path: string, body: Json | undefined, key: string): Promise<T> {
+    return this.json(method, path, body, { again: 'beside' }, undefined, { 'idempotency-key': key })
+  }
+
+  async serviceFile(path: string): Promise<Blob> {
+    return (await this.ask('GET', path, undefined, { again: 'beside', timeoutMs: 60_000 })).blob()
+  }
+
   // --- the way ---
 
   private room(room: string): string {
     return `${V3}/rooms/${part(room)}`
   }
 
-  private async json<T>(method: string, path: string, body?: Json, asking?: Asking, signal?: AbortSignal): Promise<T> {
-    const reply = await this.ask(method, path, body, asking, signal)
+  private async json<T>(method: string, path: string, body?: Json, asking?: Asking, signal?: AbortSignal, more?: Record<string, string>): Promise<T> {
+    const reply = await this.ask(method, path, body, asking, signal, more)
     return (await reply.json().catch(() => Promise.reject(new Unreachable('this is no answer of a server of Matrix')))) as T
   }
 
-  private async ask(method: string, path: string, body?: Json, asking: Asking = {}, signal?: AbortSignal): Promise<Response> {
-    const headers: Record<string, string> = {}
+  private async ask(method: string, path: string, body?: Json, asking: Asking = {}, signal?: AbortSignal, more: Record<string, string> = {}): Promise<Response> {
+    const headers: Record<string, string> = { ...more }
     if (this.token && /^\/_(matrix|bongsu)\//.test(path)) headers['authorization'] = `Bearer ${this.token}`
     if (body) headers['content-type'] = 'application/json'
     const init: RequestInit = { method, headers, ...(body && { body: JSON.stringify(body) }), ...(signal && { signal }) }

@@ -1,5 +1,5 @@
 import { createSignal, For, lazy, onMount, Show, Suspense, type JSX } from 'solid-js'
-import { level, localpart, mayInvite, partner, roomAvatar, roomName } from '../data/rooms'
+import { boardOf, level, localpart, mayInvite, partner, roomAvatar, roomName } from '../data/rooms'
 import type { Room } from '../data/types'
 import { Avatar } from '../ui/Avatar'
 import { useClient } from '../ui/client'
@@ -9,7 +9,7 @@ import { explain } from '../ui/errors'
 import { Icon } from '../ui/Icon'
 import { live } from '../ui/live'
 import { PeoplePicker, type Picked } from '../ui/PeoplePicker'
-import { closeRoom, joinLink } from '../ui/route'
+import { closeRoom, joinLink, openPage } from '../ui/route'
 import { say } from '../ui/say'
 import { compareNames, t } from '../ui/settings'
 
@@ -74,6 +74,14 @@ function Main(props: Props & { onPage: (page: Page) => void }): JSX.Element {
           <Icon name="silent" />
           {isMuted() ? t().unmute : t().mute}
         </button>
+        <Show when={boardOf(props.room, client.me)}>
+          {(has) => (
+            <button type="button" onClick={() => openPage('board', props.room.id)}>
+              <Icon name="bed" />
+              {has() === 'has' ? t().openBoard : t().makeBoard}
+            </button>
+          )}
+        </Show>
         <Show when={mayInvite(props.room, client.me)}>
           <button type="button" onClick={() => props.onPage('invite')}>
             <Icon name="plus" />

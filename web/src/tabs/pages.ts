@@ -19,4 +19,6 @@ export interface ServicePage {
 /** Each page of a service, by its name in the address. A new one finds its place here: `view: lazy(() => import(…))`. */
 export const PAGES: Readonly<Record<string, ServicePage>> = {
   drawer: { icon: 'photo', title: () => t().drawer, view: lazy(() => import('./media/DrawerPage')) },
+  booking: { icon: 'ticket', title: () => t().booking, view: lazy(() => import('./booking/Booking').then(({ Booking }) => ({ default: Booking }))) },
+  board: { icon: 'bed', title: () => t().board, view: lazy(() => import('./board/Board').then(({ Board }) => ({ default: Board }))) },
 }

@@ -1,0 +1,432 @@
+// Made from the server's own description: python -m tests.web.interface writes it anew, and a test compares.
+
+export interface AccessSaid {
+  user_id: string
+  what: string
+  day: number
+  times: number
+}
+
+export interface AnnouncersSaid {
+  announcers: string[]
+}
+
+export interface Answer {
+  bed_id?: string | null
+  offer_id?: number | null
+}
+
+export interface AuditEntry {
+  number: number
+  at_ms: number
+  deed: Deed
+}
+
+export interface BedOffer {
+  bed_id: string
+}
+
+export interface BedPublished {
+  bed_id: string
+  version: number
+}
+
+export interface BedSaid {
+  bed_id: string
+  hospital: string
+  kinds: string[]
+  place: Place
+  note: string
+  published_by: string
+  published: number
+  valid_until: number
+  is_withdrawn: boolean
+  is_valid: boolean
+  places: number
+  free: number
+  version: number
+  number: number
+}
+
+export interface BedWithdrawn {
+  waiting_again: string[]
+}
+
+export interface BedsSaid {
+  beds: BedSaid[]
+  now: number
+  next_batch?: string | null
+}
+
+export interface BoardAudit {
+  entries: AuditEntry[]
+  access: AccessSaid[]
+  faults?: string[] | null
+  next_batch?: string | null
+}
+
+export interface BoardMade {
+  room_id: string
+  title: string
+}
+
+export interface BoardSaid {
+  room_id: string
+  title: string
+  role: 'coordinator' | 'observer' | 'provider' | 'requester'
+  waiting: number
+  since: number | null
+}
+
+export interface BoardsSaid {
+  boards: BoardSaid[]
+  now: number
+}
+
+export interface BookingSaid {
+  booking_id: string
+  offer_id: string
+  state: string
+  made_at: number
+  until?: number | null
+  position?: number | null
+}
+
+export interface CheckIn {
+  ticket?: string | null
+  booking_id?: string | null
+}
+
+export interface Deed {
+  actor: string
+  action: string
+  details?: Record<string, unknown>
+}
+
+export interface Distribution {
+  count: number
+  median: number | null
+  p90: number | null
+  p99: number | null
+  longest: number | null
+}
+
+export interface Guest {
+  booking_id: string
+  user_id: string
+  state: string
+  arrival: number
+}
+
+export interface GuestsSaid {
+  bookings: Guest[]
+  next_batch?: string | null
+}
+
+export interface InLine {
+  booking_id: string
+  state: string
+  position: number
+}
+
+export interface Made {
+  offer_id: string
+  announces: boolean
+}
+
+export interface Missed {
+  booking_id: string
+}
+
+export interface MyBooking {
+  booking_id: string
+  offer_id: string
+  state: string
+  made_at: number
+  until?: number | null
+  position?: number | null
+  offer: OfferNamed
+}
+
+export interface NewBeds {
+  kinds?: string[]
+  kind?: string
+  bed_id?: string
+  hospital?: string
+  free?: number | null
+  version?: number | null
+  place?: string | Place
+  note?: string
+  valid_until?: number | string | null
+}
+
+export interface NewBoard {
+  title?: string
+}
+
+export interface NewOffer {
+  title: string
+  place: string
+  starts_at: number | string
+  capacity: number
+  ends_at?: number | string | null
+  opens_at?: number | string | null
+  area?: string
+  hold_seconds?: number
+  room_id?: string | null
+}
+
+export interface NewRequest {
+  severity: 'critical' | 'ordinary' | 'urgent'
+  needs?: string[]
+  place?: string | Place
+  deadline?: number | string | null
+  patient?: string
+  note?: string
+}
+
+export interface NewSubscription {
+  area?: string
+  not_before?: number | string | null
+  not_after?: number | string | null
+}
+
+export interface Nothing {
+}
+
+export interface OfferNamed {
+  title: string
+  place: string
+  area: string
+  starts_at: number
+  ends_at: number
+  state: string
+}
+
+export interface OfferSaid {
+  offer_id: string
+  provider: string
+  title: string
+  place: string
+  area: string
+  starts_at: number
+  ends_at: number
+  opens_at: number
+  capacity: number
+  available: number
+  hold_seconds: number
+  state: string
+  room_id?: string | null
+  booking?: BookingSaid | null
+  now?: number | null
+}
+
+export interface OffersSaid {
+  offers: OfferSaid[]
+  now: number
+  next_batch?: string | null
+}
+
+export interface PersonSaid {
+  user_id: string
+  role: 'coordinator' | 'observer' | 'provider' | 'requester'
+  hospital: string
+  on_call: boolean
+  phone?: string | null
+}
+
+export interface Place {
+  lat?: number | null
+  lon?: number | null
+  area?: string
+}
+
+export interface Placed {
+  booking_id: string
+  state: string
+  until?: number | null
+}
+
+export interface Reason {
+  reason?: string
+}
+
+export interface ReasonedAnswer {
+  bed_id?: string | null
+  offer_id?: number | null
+  reason?: string
+}
+
+export interface RequestMade {
+  request_id: string
+  owner: string
+  deadline: number
+  due: number
+}
+
+export interface RequestNow {
+  request_id: string
+  state: 'accepted' | 'arrived' | 'closed' | 'offered' | 'waiting'
+  owner: string
+  offer_id?: number | null
+}
+
+export interface RequestSaid {
+  request_id: string
+  patient: string
+  severity: 'critical' | 'ordinary' | 'urgent'
+  needs: string[]
+  place: Place
+  note: string
+  requested_by: string
+  created: number
+  deadline: number
+  state: 'accepted' | 'arrived' | 'closed' | 'offered' | 'waiting'
+  owner: string
+  waiting_since: number
+  tier: 'contacts' | 'coordinators' | 'on_call' | 'owner'
+  due: number | null
+  closed: number | null
+  bed_id: string | null
+  offer_id: number | null
+  hospital: string | null
+  waited_ms: number | null
+  number: number
+}
+
+export interface RequestsSaid {
+  requests: RequestSaid[]
+  now: number
+  next_batch?: string | null
+}
+
+export interface StatsSaid {
+  time_to_assign_ms: Distribution
+  without_bed_ms: Distribution
+  waiting_now: number
+  waiting_now_ms: Distribution
+  bins_ms: number[]
+  counts: number[]
+  waiting_counts: number[]
+}
+
+export interface Subscribed {
+  subscription_id: string
+}
+
+export interface Subscription {
+  subscription_id: string
+  user_id: string
+  area: string
+  not_before: number
+  not_after: number
+}
+
+export interface Subscriptions {
+  subscriptions: Subscription[]
+}
+
+export interface SuggestionSaid {
+  bed_id: string
+  hospital: string
+  distance_km: number | null
+  same_area: boolean
+  spare: number
+}
+
+export interface SuggestionsSaid {
+  suggestions: SuggestionSaid[]
+}
+
+export interface TicketSaid {
+  ticket: string
+}
+
+export interface WholeBoard {
+  room_id: string
+  title: string
+  role: 'coordinator' | 'observer' | 'provider' | 'requester'
+  may: ('accept' | 'appoint' | 'arrive' | 'assign' | 'close' | 'decline' | 'examine' | 'print' | 'publish' | 'request' | 'see' | 'transfer' | 'withdraw')[]
+  people: PersonSaid[]
+  tiers: ('contacts' | 'coordinators' | 'on_call' | 'owner')[]
+}
+
+export interface Wish {
+  waitlist?: boolean
+}
+
+export interface BoardsAppointment {
+  role: 'coordinator' | 'observer' | 'provider' | 'requester'
+  hospital?: string
+  on_call?: boolean
+  phone?: string
+}
+
+export interface BookingsAuditSaid {
+  entries: AuditEntry[]
+  faults?: string[] | null
+  next_batch?: string | null
+}
+
+export interface BookingsEmpty {
+}
+
+export interface BookingsKeySaid {
+  algorithm: string
+  key: string
+}
+
+export interface BookingsMine {
+  bookings: MyBooking[]
+  now: number
+  next_batch?: string | null
+}
+
+export interface Operations {
+  'GET /_bongsu/v1/boards': { answer: BoardsSaid }
+  'GET /_bongsu/v1/boards/{room_id}': { answer: WholeBoard }
+  'POST /_bongsu/v1/boards/{room_id}': { body: NewBoard; answer: BoardMade }
+  'GET /_bongsu/v1/boards/{room_id}/audit': { query: 'limit' | 'from' | 'dir'; answer: BoardAudit }
+  'GET /_bongsu/v1/boards/{room_id}/beds': { query: 'limit' | 'from'; answer: BedsSaid }
+  'POST /_bongsu/v1/boards/{room_id}/beds': { body: NewBeds; answer: BedPublished }
+  'POST /_bongsu/v1/boards/{room_id}/beds/{bed_id}/withdraw': { body: Reason; answer: BedWithdrawn }
+  'GET /_bongsu/v1/boards/{room_id}/export.csv': object
+  'GET /_bongsu/v1/boards/{room_id}/export.xml': object
+  'GET /_bongsu/v1/boards/{room_id}/requests': { query: 'limit' | 'from' | 'state' | 'ids'; answer: RequestsSaid }
+  'POST /_bongsu/v1/boards/{room_id}/requests': { body: NewRequest; answer: RequestMade }
+  'GET /_bongsu/v1/boards/{room_id}/requests/{request_id}': { answer: RequestSaid }
+  'POST /_bongsu/v1/boards/{room_id}/requests/{request_id}/accept': { body: Answer; answer: RequestNow }
+  'POST /_bongsu/v1/boards/{room_id}/requests/{request_id}/arrive': { body: Answer; answer: RequestNow }
+  'POST /_bongsu/v1/boards/{room_id}/requests/{request_id}/assignment': { body: BedOffer; answer: RequestNow }
+  'POST /_bongsu/v1/boards/{room_id}/requests/{request_id}/close': { body: Reason; answer: RequestNow }
+  'POST /_bongsu/v1/boards/{room_id}/requests/{request_id}/decline': { body: ReasonedAnswer; answer: RequestNow }
+  'GET /_bongsu/v1/boards/{room_id}/requests/{request_id}/suggestions': { answer: SuggestionsSaid }
+  'POST /_bongsu/v1/boards/{room_id}/requests/{request_id}/transfer': { body: ReasonedAnswer; answer: RequestNow }
+  'PUT /_bongsu/v1/boards/{room_id}/roles/{user_id}': { body: BoardsAppointment; answer: Nothing }
+  'GET /_bongsu/v1/boards/{room_id}/sheet': { query: 'lang' }
+  'GET /_bongsu/v1/boards/{room_id}/stats': { query: 'since'; answer: StatsSaid }
+  'GET /_bongsu/v1/bookings': { query: 'limit' | 'from' | 'dir'; answer: BookingsMine }
+  'GET /_bongsu/v1/bookings/announcers': { answer: AnnouncersSaid }
+  'DELETE /_bongsu/v1/bookings/announcers/{user_id}': { answer: BookingsEmpty }
+  'PUT /_bongsu/v1/bookings/announcers/{user_id}': { body: BookingsEmpty; answer: BookingsEmpty }
+  'GET /_bongsu/v1/bookings/key': { answer: BookingsKeySaid }
+  'GET /_bongsu/v1/bookings/offers': { query: 'area' | 'not_before' | 'not_after' | 'mine' | 'limit' | 'from'; answer: OffersSaid }
+  'POST /_bongsu/v1/bookings/offers': { body: NewOffer; answer: Made }
+  'GET /_bongsu/v1/bookings/offers/{offer_id}': { answer: OfferSaid }
+  'GET /_bongsu/v1/bookings/offers/{offer_id}/audit': { query: 'limit' | 'from'; answer: BookingsAuditSaid }
+  'POST /_bongsu/v1/bookings/offers/{offer_id}/book': { body: Wish; answer: Placed | InLine }
+  'GET /_bongsu/v1/bookings/offers/{offer_id}/bookings': { query: 'limit' | 'from'; answer: GuestsSaid }
+  'GET /_bongsu/v1/bookings/offers/{offer_id}/bookings.csv': object
+  'POST /_bongsu/v1/bookings/offers/{offer_id}/check_in': { body: CheckIn; answer: Placed }
+  'POST /_bongsu/v1/bookings/offers/{offer_id}/close': { answer: OfferSaid }
+  'POST /_bongsu/v1/bookings/offers/{offer_id}/no_show': { body: Missed; answer: Placed }
+  'GET /_bongsu/v1/bookings/subscriptions': { answer: Subscriptions }
+  'POST /_bongsu/v1/bookings/subscriptions': { body: NewSubscription; answer: Subscribed }
+  'DELETE /_bongsu/v1/bookings/subscriptions/{subscription_id}': { answer: BookingsEmpty }
+  'DELETE /_bongsu/v1/bookings/{booking_id}': { answer: Placed }
+  'GET /_bongsu/v1/bookings/{booking_id}': { answer: BookingSaid }
+  'GET /_bongsu/v1/bookings/{booking_id}/calendar.ics': object
+  'POST /_bongsu/v1/bookings/{booking_id}/confirm': { answer: Placed }
+  'GET /_bongsu/v1/bookings/{booking_id}/ticket': { answer: TicketSaid }
+  'GET /_bongsu/v1/bookings/{booking_id}/ticket.svg': object
+}

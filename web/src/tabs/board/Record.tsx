@@ -1,0 +1,79 @@
+import { createResource, For, Show, type JSX } from 'solid-js'
+import { numberOf } from '../../data/board'
+import { ask } from '../../data/service'
+import type { BoardAudit } from '../../net/interface'
+import { explain } from '../../ui/errors'
+import { dayAndClock, t } from '../../ui/settings'
+import { nameOf, type Desk } from './desk'
+import { w } from './words'
+
+const DAY_MS = 86_400_000
+const NAMED_MAX = 100
+
+/** Who did what, the last first, and who looked. */
+export function RecordView(props: { desk: Desk }): JSX.Element {
+  const { desk } = props
+  const numbers = new Map<string, string>()
+  const [record] = createResource(async () => {
+    const of = { room_id: desk.room }
+    const found = await ask(desk.client.matrix, 'GET /_bongsu/v1/boards/{room_id}/audit', of, { dir: 'b', limit: '200' })
+    const ids = new Set(found.entries.flatMap(({ deed }) => (typeof deed.details?.['request_id'] === 'string' ? [deed.details['request_id']] : [])))
+    if (ids.size === 0) return found
+    const { requests } = await ask(desk.client.matrix, 'GET /_bongsu/v1/boards/{room_id}/requests', of, { ids: [...ids].slice(0, NAMED_MAX).join(',') })
+    for (const request of requests) numbers.set(request.request_id, numberOf(request))
+    return found
+  })
+  const faults = (of: BoardAudit) => of.faults ?? []
+  const when = (at: number) => dayAndClock(at)
+  const what = (entry: BoardAudit['entries'][number]) => {
+    const { request_id: request, reason, target } = entry.deed.details as Record<string, unknown>
+    const about = typeof request === 'string' && request ? (numbers.get(request) ?? '') : typeof target === 'string' ? nameOf(desk, target) : ''
+    return [w().acts[entry.deed.action] ?? w().doing[entry.deed.action] ?? entry.deed.action, about, typeof reason === 'string' ? reason : ''].filter(Boolean).join(' ')
+  }
+  return (
+    <div class="scroll">
+      <Show when={!record.error} fallback={<p class="empty">{explain(record.error)}</p>}>
+        <Show when={record()} fallback={<p class="empty">{t().loading}</p>}>
+          {(known) => (
+            <div class="stack">
+              <section class="block">
+                <h2>{w().deeds}</h2>
+                <p classList={{ wrong: faults(known()).length > 0, quiet: faults(known()).length === 0 }}>{faults(known()).length > 0 ? `${w().faulty}: ${faults(known()).join('; ')}` : w().whole}</p>
+                <table class="plain-table">
+                  <tbody>
+                    <For each={known().entries}>
+                      {(entry) => (
+                        <tr>
+                          <td class="tick quiet">{when(entry.at_ms)}</td>
+                          <td>{nameOf(desk, entry.deed.actor)}</td>
+                          <td>{what(entry)}</td>
+                        </tr>
+                      )}
+                    </For>
+                  </tbody>
+                </table>
+              </section>
+              <section class="block">
+                <h2>{w().access}</h2>
+                <table class="plain-table">
+                  <tbody>
+                    <For each={known().access}>
+                      {(look) => (
+                        <tr>
+                          <td class="tick quiet">{new Date(look.day * DAY_MS).toISOString().slice(0, 10)}</td>
+                          <td>{nameOf(desk, look.user_id)}</td>
+                          <td>{look.what}</td>
+                          <td class="tick">{w().times(look.times)}</td>
+                        </tr>
+                      )}
+                    </For>
+                  </tbody>
+                </table>
+              </section>
+            </div>
+          )}
+        </Show>
+      </Show>
+    </div>
+  )
+}
