@@ -1,6 +1,7 @@
 """The services do what their description says: schemathesis asks whatever it allows, and looks at the answers."""
 
 import asyncio
+import secrets
 import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 from tests.api.boards import Board
+from tests.api.talking import Json, Talker
 
 BASE = "/_bongsu/v1/bookings"
 CHECKS = (not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance)
@@ -47,7 +49,9 @@ async def told(board: Board, http: aiohttp.ClientSession) -> Told:
     assert status == 201
     status, booked = await who.ask("POST", f"{BASE}/offers/{made['offer_id']}/book", {})
     assert status == 201
+    channel = await _channel(who, board.people["observer"])
     ids = {
+        **channel,
         "room_id": board.room_id,
         "bed_id": bed_id,
         "request_id": request_id,
@@ -56,6 +60,32 @@ async def told(board: Board, http: aiohttp.ClientSession) -> Told:
         "user_id": board.people["observer"].user_id,
     }
     return Told(who.access_token, ids)
+
+
+async def _channel(owner: Talker, customer: Talker) -> dict[str, str]:
+    """Ids of a channel, a customer's conversation with it, and what its programs need."""
+
+    async def made(path: str, body: Json, by: Talker = owner) -> Json:
+        status, answer = await by.ask("POST", f"/_bongsu/v1/channels{path}", body)
+        assert status in (200, 201), answer
+        return dict(answer)
+
+    channel_id = (await made("", {"name": f"가게 {secrets.token_hex(4)}"}))["channel_id"]
+    await customer.say((await made(f"/{channel_id}/conversation", {}, customer))["room_id"], "여보세요")
+    endpoint = await made(f"/{channel_id}/webhooks", {"url": "https://shop.example/", "types": ["ping"]})
+    template = await made(f"/{channel_id}/templates", {"name": "t", "reason": "order", "body": "b"})
+    key = await made(f"/{channel_id}/keys", {"name": "k", "scopes": ["desk:bot"]})
+    kept = await made(f"/{channel_id}/desk/replies", {"name": "r", "body": "b"})
+    while not (listed := (await owner.get(f"/_bongsu/v1/channels/{channel_id}/desk/conversations"))["conversations"]):
+        await asyncio.sleep(0.1)
+    return {
+        "channel_id": channel_id,
+        "conversation_id": listed[0]["conversation_id"],
+        "endpoint_id": endpoint["endpoint_id"],
+        "template_id": template["template_id"],
+        "key_id": key["key_id"],
+        "reply_id": kept["reply_id"],
+    }
 
 
 def examine(base_url: str, document: dict[str, Any], told: Told) -> list[str]:
