@@ -155,6 +155,7 @@ from bongsu.store.identity import Identity
 from bongsu.store.incidents import EntryRow, entries
 from bongsu.store.migrations import migrate as migrate_database
 from bongsu.store.oauth import OAuth
+from bongsu.store.quiet import quiet_until
 from bongsu.store.rate_limits import RateLimits
 from bongsu.store.third_party_ids import ThirdPartyIds
 from bongsu.store.timers import Handler
@@ -344,7 +345,9 @@ class Worker:
     def _serve_channels(self) -> None:
         """Their broadcasts, marks, and what people say to them."""
         database, is_pressed = self.database, self._is_shed(Tier.SERVICE)
-        self.broadcasting = BroadcastSending(database, self.committer, self._new_room_id, now_ms, is_pressed)
+        self.broadcasting = BroadcastSending(
+            database, self.committer, self._new_room_id, now_ms, is_pressed, quiet_until
+        )
         self.broadcasts = Broadcasts(database, self.writes, now_ms, self.broadcasting.hurry)
         self.marks = Marks(database, self.writes, now_ms)
         self.conversations = Conversations(now_ms)

@@ -1,15 +1,17 @@
 """Channels over HTTP: their homes and staff, the official mark, what followers agree to, and what is sent to them."""
 
 import asyncio
+import io
 import subprocess
 import sys
 import time
+import zipfile
 from typing import Any
 
 import aiohttp
 import asyncpg
 import pytest
-from tests.api.talking import Json, Talker, ask, room, sign_up
+from tests.api.talking import Json, Talker, ask, room, segment, sign_up
 from tests.server import SERVER_NAME, Server
 
 from bongsu.core import marks
@@ -316,6 +318,9 @@ async def test_what_one_agrees_to_stands_in_a_ledger(http: aiohttp.ClientSession
     async with http.get(f"{BASE}/consents.csv", headers=headers) as response:
         lines = (await response.text()).strip().splitlines()
     assert (len(lines), '"agreed","follow"' in lines[1]) == (7, True)
+    async with http.get("/_bongsu/v1/account/export", headers=headers) as response:
+        archive = zipfile.ZipFile(io.BytesIO(await response.read()))
+    assert len(archive.read("consents.jsonl").splitlines()) == 6, "it is part of all that is kept of oneself"
     assert (await alice.get(f"{BASE}/consents"))["entries"] == [], "everybody reads their own"
     other = await make(bob)
     await follow(bob, other)
@@ -486,30 +491,34 @@ async def test_advertising_goes_to_those_who_agreed_and_is_refused_with_one_tap(
     assert (await told(bob, 1))[-1]["content"]["body"] == "돌아오셨군요"
 
 
-async def test_who_is_held_gets_it_when_their_time_has_come(
+async def test_who_has_quiet_hours_gets_it_when_they_are_over(
     alice: Talker, bob: Talker, database: asyncpg.Connection
 ) -> None:
-    """As at night: the walk has passed them, and their row is due later."""
     channel = await make(alice)
     await follow(bob, channel)
-    broadcast = await send(alice, channel, starts_at=now_ms() + HOUR)
+    await follow(alice, channel)
+    setting = f"/_matrix/client/v3/user/{segment(bob.user_id)}/account_data/org.bongsu.quiet_hours"
+    always = {"enabled": True, "time_zone": "Asia/Seoul", "spans": [{"from": "00:00", "to": "00:00"}]}
+    await bob.put(setting, always)
+    broadcast = await send(alice, channel)
+    waiting = await done(alice, broadcast, "running", sent=1, held=1)
+    assert waiting["left"] == 1
     broadcast_id = broadcast.rsplit("/", 1)[1]
-    await database.execute("INSERT INTO channel_held VALUES ($1, $2, $3)", broadcast_id, bob.user_id, now_ms() + HOUR)
-    await database.execute(
-        "UPDATE channel_broadcasts SET state = 'running', began_ts = starts_at, has_walked = true, audience = 1"
-        " WHERE broadcast_id = $1",
-        broadcast_id,
-    )
-    while await database.fetchval(
-        "SELECT next_at < now() FROM channel_broadcasts WHERE broadcast_id = $1", broadcast_id
-    ):
+    due_at = await database.fetchval("SELECT due_at FROM channel_held WHERE broadcast_id = $1", broadcast_id)
+    assert now_ms() < due_at <= now_ms() + DAY, "it sounds at no time, and news are of the day"
+    await bob.put(setting, {"enabled": False})
+    await let_fall_due(database, broadcast_id)
+    await done(alice, broadcast, sent=2)
+    assert len(await told(bob, 1)) == 1
+
+
+async def let_fall_due(database: asyncpg.Connection, broadcast_id: str) -> None:
+    """As if it were later, once the broadcast rests until then."""
+    resting = "SELECT next_at > now() + interval '10 s' FROM channel_broadcasts WHERE broadcast_id = $1"
+    while not await database.fetchval(resting, broadcast_id):
         await asyncio.sleep(0.1)
-    waiting = await alice.get(broadcast)
-    assert [waiting[key] for key in ("state", "sent", "left", "held")] == ["running", 0, 1, 1]
     await database.execute("UPDATE channel_held SET due_at = 1 WHERE broadcast_id = $1", broadcast_id)
     await database.execute("UPDATE channel_broadcasts SET next_at = now() WHERE broadcast_id = $1", broadcast_id)
-    await done(alice, broadcast, sent=1)
-    assert len(await told(bob, 1)) == 1
 
 
 async def test_who_is_gone_is_counted_and_holds_up_nobody(

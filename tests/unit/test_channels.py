@@ -245,6 +245,15 @@ def test_a_plan_has_everybody_once(people: list[tuple[Agreed, str | None, bool]]
     assert all(due > now_ms for due in plan.held.values())
 
 
+@given(st.booleans(), st.integers(0, 40 * 24 * HOUR), TIMES)
+def test_quiet_hours_hold_it_for_a_day_at_most(ad: bool, quiet: int, now_ms: int) -> None:
+    person = Recipient("@p:x", Agreed(True, True), "!r", "join", True)
+    plan = planned(piece([person], advertising=ad), {"@p:x": now_ms + quiet}, now_ms)
+    due = plan.held.get("@p:x", now_ms)
+    assert due <= max(now_ms, min(now_ms + quiet, 24 * HOUR)) + 11 * HOUR
+    assert ad or due == max(now_ms, min(now_ms + quiet, 24 * HOUR))
+
+
 def piece(recipients: list[Recipient], *, advertising: bool) -> Slice:
     broadcast = Broadcast(
         broadcast_id="b",
@@ -256,6 +265,7 @@ def piece(recipients: list[Recipient], *, advertising: bool) -> Slice:
         state=State.RUNNING,
         starts_at=0,
         made_ts=0,
+        began_ts=0,
     )
     return Slice(broadcast=broadcast, account="@channel-c:x", recipients=recipients, cursor="", to=None, is_last=True)
 

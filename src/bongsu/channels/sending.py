@@ -35,10 +35,6 @@ BROADCAST: Final = Counter("bongsu_broadcast_total", "Followers whose turn in a 
 Quiet = Callable[[Reads, Sequence[str], int], Awaitable[Mapping[str, int]]]
 
 
-async def never_quiet(_: Reads, __: Sequence[str], ___: int) -> Mapping[str, int]:
-    return {}
-
-
 class Plan(msgspec.Struct, frozen=True):
     """Whom a slice is said to now: in rooms that are there, in rooms to be made, later, or not at all."""
 
@@ -49,9 +45,11 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def planned(piece: Slice, quiet: Mapping[str, int], now_ms: int) -> Plan:
+    """Who is quiet for longer than a day gets it then all the same: it does not sound."""
     plan = Plan([], [], {}, [])
+    latest = piece.began_ts + limits.BROADCAST_HELD_MS_MAX
     for person in piece.recipients:
-        until = quiet.get(person.user_id)
+        until = min(quiet.get(person.user_id, now_ms), latest)
         due = rules.due_at(now_ms, person.agreed, is_advertising=piece.broadcast.advertising, quiet_until=until)
         is_gone = person.membership in ("leave", "ban") and not person.is_back
         if due is None or not person.is_there or is_gone:
@@ -76,7 +74,7 @@ class Sending:
         new_room_id: Callable[[], str],
         now_ms: Callable[[], int],
         is_pressed: Callable[[], bool],
-        quiet: Quiet = never_quiet,
+        quiet: Quiet,
     ) -> None:
         self._database = database
         self._committer = committer
@@ -155,7 +153,7 @@ class Sending:
         )
 
     def _note(self, piece: Slice, plan: Plan, sent: dict[str, str], user_id: str, said: object) -> None:
-        """What the database or a crowd holds up is tried again, for a day."""
+        """What the database or a crowd holds up is tried again, for two days."""
         if isinstance(said, str):
             sent[user_id] = said
             return
@@ -163,7 +161,7 @@ class Sending:
         if not is_final:
             log.warning("not_broadcast", broadcast_id=piece.broadcast.broadcast_id, error=repr(said))
         now_ms = self._now_ms()
-        if is_final or now_ms > (piece.broadcast.began_ts or now_ms) + limits.BROADCAST_GIVEN_UP_MS:
+        if is_final or now_ms > piece.began_ts + limits.BROADCAST_GIVEN_UP_MS:
             plan.refused.append(user_id)
         else:
             plan.held[user_id] = now_ms + limits.BROADCAST_RETRY_MS

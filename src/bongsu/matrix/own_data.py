@@ -31,6 +31,7 @@ pushers.json       알림을 받는 앱 / apps that are told of news
 account_data.jsonl 설정 / settings that your apps keep
 rooms.jsonl        참여하는 방과 참여했던 방 / chats that you are or were in
 messages.jsonl     내가 보낸 메시지와 변경 / what you sent; encrypted messages are as they are kept, encrypted
+consents.jsonl     채널에 동의하고 철회한 기록 / what you agreed to for channels, and withdrew
 uploads.jsonl      올린 파일의 목록 / a list of the files that you uploaded
 """
 
@@ -111,6 +112,7 @@ class _Packing:
         yield "account_data.jsonl", self._data.account_data()
         yield "rooms.jsonl", self._rooms()
         yield "messages.jsonl", self._messages()
+        yield "consents.jsonl", self._data.consents()
         yield "uploads.jsonl", self._data.uploads()
 
     async def _rooms(self) -> AsyncIterator[JsonObject]:

@@ -65,6 +65,11 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
     to: str | None
     is_last: bool
 
+    @property
+    def began_ts(self) -> int:
+        assert self.broadcast.began_ts is not None  # nothing is claimed of one that has not begun
+        return self.broadcast.began_ts
+
 
 class Outcome(msgspec.Struct, frozen=True):
     """What became of a slice: ids of events by user id, those who cannot get it, and when others may."""

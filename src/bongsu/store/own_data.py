@@ -8,6 +8,7 @@ import msgspec
 from bongsu.core import limits
 from bongsu.core.json import JsonObject, decode
 from bongsu.store import people
+from bongsu.store.channels import ledger_of
 from bongsu.store.database import Database, Record
 
 _PAGE: Final = limits.OWN_DATA_PAGE
@@ -49,6 +50,9 @@ SELECT max(pos) AS up_to FROM (SELECT pos FROM events WHERE room_id = $1 AND pos
 _SAID: Final = """
 SELECT event_id, room_id, type, state_key, ts_ms, pdu FROM events
 WHERE room_id = $1 AND pos > $2 AND pos <= $3 AND sender = $4 ORDER BY pos
+"""
+_CONSENTS: Final = """
+SELECT number, content FROM audit_entries WHERE subject = $1 AND number > $2 ORDER BY number LIMIT $3
 """
 _UPLOADS: Final = """
 SELECT m.media_id, m.content_type, m.file_name, (extract(epoch FROM m.created_at) * 1000)::bigint AS created_ts, b.size
@@ -101,6 +105,14 @@ class OwnData:
             for row in await self._database.fetch(_SAID, room_id, after, up_to, self._user_id):
                 yield _event(row)
             after = up_to
+
+    async def consents(self) -> AsyncIterator[JsonObject]:
+        """What the person agreed to and withdrew, as it stands in their ledger."""
+        after = 0
+        while rows := await self._database.fetch(_CONSENTS, ledger_of(self._user_id), after, _PAGE):
+            for row in rows:
+                yield decode(row["content"])
+            after = rows[-1]["number"]
 
     async def uploads(self) -> AsyncIterator[JsonObject]:
         last = ""
