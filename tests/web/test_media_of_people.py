@@ -21,6 +21,13 @@ async def test_photos_are_enlarged_and_turned_over(saw: Saw) -> None:
     assert seen["told"] == {"w": 800, "h": 600, "blurhash": 28}
 
 
+async def test_files_are_dropped_pasted_and_taken_back(saw: Saw) -> None:
+    assert saw("gathered") in (
+        ["놓은 것.png", "붙인 것.png", "그만두었소"],
+        ["붙인 것.png", "놓은 것.png", "그만두었소"],  # whichever was measured first
+    )
+
+
 async def test_an_upload_goes_on_where_it_was_cut_off_in_a_page_loaded_anew(saw: Saw) -> None:
     """Places in MiB. The second piece was cut off before the network saw it."""
     assert saw("resumed") == {"starts": [0, 2, 4], "came": True}
@@ -37,7 +44,7 @@ async def test_something_spoken_is_a_voice_message_to_every_client(saw: Saw) -> 
 
 async def test_the_drawer_has_what_this_device_never_saw(saw: Saw) -> None:
     seen = saw("drawer")
-    assert (seen["photos"], seen["files"], seen["found"]) == (2, 3, 1)
+    assert (seen["photos"], seen["files"], seen["found"]) == (4, 3, 1)
 
 
 async def test_what_was_not_sent_when_the_server_ended_a_session_comes_once(saw: Saw) -> None:

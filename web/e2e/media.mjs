@@ -100,6 +100,34 @@ await viewer.waitFor({ state: 'detached' })
 const [{ info }] = await said(bob, room)
 tell('viewer', { second, large, first, swiped, faults, told: { w: info.w, h: info.h, blurhash: info['xyz.amorgan.blurhash']?.length } })
 
+// --- dropped and pasted; words that are dropped are no files; one on its way is taken back ---
+await alice.page.evaluate(async () => {
+  const blob = await new OffscreenCanvas(40, 30).getContext('2d').canvas.convertToBlob({ type: 'image/png' })
+  const holding = (add) => {
+    const data = new DataTransfer()
+    add(data)
+    return data
+  }
+  const file = (name) => holding((data) => data.items.add(new File([blob], name, { type: 'image/png' })))
+  const drop = (dataTransfer) => document.querySelector('.stage').dispatchEvent(new DragEvent('drop', { dataTransfer, bubbles: true, cancelable: true }))
+  drop(holding((data) => data.setData('text/plain', '글')))
+  drop(file('놓은 것.png'))
+  document.querySelector('.composer textarea').dispatchEvent(new ClipboardEvent('paste', { clipboardData: file('붙인 것.png'), bubbles: true, cancelable: true }))
+})
+await bob.page.locator('.photo img').nth(3).waitFor()
+await alice.page.evaluate(() => {
+  const { send } = XMLHttpRequest.prototype
+  XMLHttpRequest.prototype.send = function () {} // it never goes anywhere
+  globalThis.mend = () => (XMLHttpRequest.prototype.send = send)
+})
+await pick(alice, { name: '잘못 고른 것.png', mimeType: 'image/png', buffer: one })
+await alice.page.getByRole('button', { name: '취소' }).click()
+await alice.page.locator('.progress').waitFor({ state: 'detached' })
+await alice.page.evaluate(() => globalThis.mend())
+await alice.write('그만두었소')
+await bob.sees('그만두었소')
+tell('gathered', (await said(bob, room)).slice(2).map(({ body }) => body))
+
 // --- an upload that is cut off, and the page is loaded again ---
 const starts = []
 alice.page.on('request', (request) => request.method() === 'PUT' && request.url().includes('/_bongsu/v1/uploads/') && starts.push(Number(/\/(\d+)\?/.exec(request.url())[1]) / MB))
@@ -170,7 +198,7 @@ await signIn(anew, 'bob-media')
 await anew.page.getByRole('link', { name: '서비스' }).click()
 await anew.page.getByRole('link', { name: '서랍' }).click()
 const drawer = anew.page.locator('.drawer')
-await drawer.locator('.cell img').nth(1).waitFor()
+await drawer.locator('.cell img').nth(3).waitFor()
 const photos = await drawer.locator('.cell img').count()
 const drawerFaults = await anew.faults()
 await drawer.getByRole('button', { name: '파일' }).click()

@@ -96,10 +96,13 @@ export class Upload {
   private put(address: string, body: Blob, sent: (bytes: number) => void, silenceMs: number): Promise<Answer & { retry: string | null }> {
     const { promise, resolve, reject } = deferred<Answer & { retry: string | null }>()
     const request = new XMLHttpRequest()
-    const stop = () => request.abort()
+    const stop = () => {
+      reject(this.signal.reason)
+      request.abort()
+    }
     const cut = () => {
       reject(new Cut('the upload was cut off'))
-      stop()
+      request.abort()
     }
     let watch = setTimeout(cut, silenceMs)
     request.open('PUT', address)
@@ -115,7 +118,6 @@ export class Upload {
       else resolve({ status: request.status, body: parsed(request.responseText), retry: request.getResponseHeader('retry-after') })
     }
     request.onerror = cut
-    request.onabort = () => reject(this.signal.reason)
     request.onloadend = () => {
       clearTimeout(watch)
       this.signal.removeEventListener('abort', stop)

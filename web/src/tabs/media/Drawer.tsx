@@ -57,6 +57,7 @@ export default function Drawer(props: Props): JSX.Element {
       orSay(one.begin())
     }),
   )
+  onCleanup(client.on('health', () => view().state === 'cut' && client.health.kind === 'normal' && void gathering?.more()))
   onCleanup(() => {
     clearTimeout(typing)
     gathering?.end()
@@ -108,7 +109,10 @@ export default function Drawer(props: Props): JSX.Element {
       </div>
       <Show when={view().state === 'cut'}>
         <p class="notice" role="status">
-          {words().keptOnly}
+          {words().keptOnly}{' '}
+          <button type="button" onClick={() => void gathering?.more()}>
+            {words().again}
+          </button>
         </p>
       </Show>
       <Shelves
