@@ -350,7 +350,7 @@ class Worker:
         )
         self.broadcasts = Broadcasts(database, self.writes, now_ms, self.broadcasting.hurry)
         self.marks = Marks(database, self.writes, now_ms)
-        self.conversations = Conversations(now_ms)
+        self.conversations = Conversations(self.channels_speaker, now_ms)
         listeners = (Refusals(now_ms), self.conversations.heard)
         self.hearing = Hearing(database, self.feed, listeners, is_pressed, self._owe)
         self.delivering = Delivering(

@@ -177,6 +177,39 @@ async def test_who_waits_longest_comes_first(shop: Shop, http: aiohttp.ClientSes
     assert [each["customer"] for each in own] == [customers[0].user_id]
 
 
+async def test_agents_are_called_when_the_first_one_waits_and_when_theirs_writes(
+    shop: Shop, alice: Talker, bob: Talker
+) -> None:
+    async def calls(who: Talker, count: int) -> list[Json]:
+        while True:
+            rooms = (await who.sync()).get("rooms", {})
+            for room_id in rooms.get("invite", {}):
+                await who.join(room_id)
+            events = [each for joined in rooms.get("join", {}).values() for each in joined["timeline"]["events"]]
+            said = [each["content"].get("bongsu.channel", {}) for each in events]
+            if len(called := [each for each in said if each.get("about") == "desk.waiting"]) >= count:
+                return called
+            await asyncio.sleep(0.1)
+
+    room_id = await write(alice, shop, "있나요?")
+    conversation = await found(shop, alice, "waiting")
+    await write(bob, shop, "저도요")
+    await found(shop, bob, "waiting")
+    for agent in (shop.agent, shop.other):
+        [called] = await calls(agent, 1)
+        assert called["conversation_id"] == conversation.rpartition("/")[2]
+    await shop.agent.post(f"{conversation}/take")
+    await answer(shop.agent, conversation, "네")
+    for text in ("그럼", "하나 주세요"):
+        await alice.say(room_id, text)
+    assert len(await calls(shop.agent, 2)) == 2
+    stats = await shop.agent.get(f"{shop.desk}/stats")
+    assert stats["first_answer_ms"]["count"] == 1
+    assert await calls(shop.editor, 0) == []
+    await shop.agent.post(f"{conversation}/give", {"agent": shop.other.user_id})
+    assert len(await calls(shop.other, 2)) == 2
+
+
 async def test_two_agents_who_take_it_at_once_do_not_both_have_it(
     shop: Shop, alice: Talker, database: asyncpg.Connection
 ) -> None:

@@ -11,12 +11,12 @@ from typing import Final
 import msgspec
 
 from bongsu.channels.access import subject
-from bongsu.channels.desk_texts import SEALED
+from bongsu.channels.desk_texts import SEALED, waiting
 from bongsu.channels.desk_texts import text as words
 from bongsu.channels.doors import Visitor
 from bongsu.channels.hearing import withdrawn_by
 from bongsu.channels.saying import say
-from bongsu.core import channels as hours
+from bongsu.core import channels as rules
 from bongsu.core import desk, limits
 from bongsu.core.channels import Opening
 from bongsu.core.desk import State, Talk
@@ -26,7 +26,7 @@ from bongsu.core.json import JsonObject
 from bongsu.core.relations import REPLACE, relates_to
 from bongsu.core.scopes import Scope
 from bongsu.core.webhooks import Type
-from bongsu.store import audit, channel_keys, timers, webhooks
+from bongsu.store import audit, channel_keys, outbox, timers, webhooks
 from bongsu.store import channels as channel_table
 from bongsu.store import desk as table
 from bongsu.store.audit import Deed
@@ -35,6 +35,7 @@ from bongsu.store.channel_messages import By, Said
 from bongsu.store.channels import Channel
 from bongsu.store.database import Connection
 from bongsu.store.desk import Conversation, Settings
+from bongsu.store.outbox import Post
 from bongsu.store.timers import Handler, Timer
 
 BOT_SILENT: Final = "desk.bot_silent"
@@ -43,9 +44,10 @@ _HEARD: Final = (MESSAGE, ENCRYPTED, STICKER)
 
 
 class Conversations:
-    """The desk of every channel."""
+    """The desk of every channel. sender: the account in whose name agents are called."""
 
-    def __init__(self, now_ms: Callable[[], int]) -> None:
+    def __init__(self, sender: str, now_ms: Callable[[], int]) -> None:
+        self._sender = sender
         self.now_ms = now_ms
 
     # --- the customer ---
@@ -103,9 +105,10 @@ class Conversations:
         after = msgspec.structs.replace(
             found, talk=talk, newest_ts=now_ms, heard_pos=heard.event.pos, room_id=heard.event.room_id
         )
-        if found.talk.state is State.CLOSED:
+        if found.talk.since_ms is None and not await table.is_case_open(connection, found):
             after = msgspec.structs.replace(after, cases=found.cases + 1)
             await table.begin_case(connection, after, now_ms)
+        await self._call(connection, found.talk, after)
         if talk.state is State.BOT and found.talk.since_ms is None:
             await timers.put(connection, [self._silence(after, now_ms)])
         after = await self._greet(connection, channel, settings, found, after)
@@ -113,6 +116,30 @@ class Conversations:
             await self._say_itself(connection, channel, after, SEALED)
             after = msgspec.structs.replace(after, unread_told=True)
         return after
+
+    async def _call(self, connection: Connection, before: Talk, after: Conversation, but: str = "") -> None:
+        """Agents whose turn it is are told so. but: who made it so, and knows."""
+        to = [each for each in await self._called(connection, before, after) if each != but]
+        if not to or not (await table.settings_of(connection, after.channel_id)).calls:
+            return
+        channel = await channel_table.channel_of(connection, after.channel_id)
+        assert channel is not None  # none is ever deleted
+        said = waiting(channel.name, channel.channel_id, after.conversation_id)
+        posts = [Post(sender=self._sender, user_id=each, content=said) for each in to[: limits.DESK_CALLED_MAX]]
+        await outbox.put(connection, posts)
+
+    async def _called(self, connection: Connection, before: Talk, after: Conversation) -> list[str]:
+        """Whoever has it, of each first word that nobody has answered; all agents, when the first one waits."""
+        talk = after.talk
+        if talk.agent is not None:
+            is_news = before.since_ms is None or before.agent != talk.agent
+            return [talk.agent] if is_news and talk.since_ms is not None else []
+        if talk.state is not State.WAITING or before.state is State.WAITING:
+            return []
+        if await table.others_wait(connection, after.channel_id, after.conversation_id):
+            return []
+        staff = await channel_table.staff(connection, after.channel_id)
+        return [each.user_id for each in staff if rules.may(each.role, rules.Deed.DESK)]
 
     async def _greet(
         self, connection: Connection, channel: Channel, settings: Settings, before: Conversation, after: Conversation
@@ -178,12 +205,9 @@ class Conversations:
         if talk == before.talk:
             return before
         now_ms = self.now_ms()
-        cases = before.cases
         after = msgspec.structs.replace(before, talk=talk)
-        if before.talk.state is State.CLOSED:
-            after = msgspec.structs.replace(after, cases=cases + 1)
-            await table.begin_case(connection, after, now_ms)
         await table.keep(connection, after)
+        await self._call(connection, before.talk, after, who)
         if talk.state is State.CLOSED:
             await table.close_case(connection, after, now_ms)
         if talk.state is State.BOT and talk.since_ms is not None:
@@ -246,14 +270,14 @@ def _asks(heard: Heard) -> bool:
 
 
 def is_away(settings: Settings, opening: Sequence[Opening], now_ms: int) -> bool:
-    return now_ms < settings.away_until or not hours.is_open(opening, now_ms)
+    return now_ms < settings.away_until or not rules.is_open(opening, now_ms)
 
 
 def _knows(settings: Settings, opening: Sequence[Opening], told_ms: int, now_ms: int) -> bool:
     """Was somebody told in this very stretch of closed hours?"""
     if told_ms <= settings.changed_ts:
         return False
-    return now_ms < settings.away_until or not hours.has_opened(opening, told_ms, now_ms)
+    return now_ms < settings.away_until or not rules.has_opened(opening, told_ms, now_ms)
 
 
 def _place(conversation: Conversation) -> int:

@@ -395,6 +395,7 @@ def _settings(form: Settle, now_ms: int) -> Settings:
         away_until=0 if form.away_until is None else time_of(form.away_until, "away_until"),
         bot_first=form.bot_first,
         changed_ts=now_ms,
+        calls=form.calls_agents,
     )
 
 

@@ -36,12 +36,16 @@ class NewReply(msgspec.Struct):
 
 
 class Settle(msgspec.Struct):
-    """What the desk does by itself. away_until: closed until then, whatever the hours of the channel say."""
+    """What the desk does by itself. away_until: closed until then, whatever the hours of the channel say.
+
+    calls_agents: they are told in a chat when a customer waits.
+    """
 
     greeting: str = ""
     away_text: str = ""
     away_until: int | str | None = None
     bot_first: bool = False
+    calls_agents: bool = True
 
 
 # --- answers, as they are described ---
@@ -52,6 +56,7 @@ class SettingsSaid(msgspec.Struct):
     away_text: str
     away_until: int
     bot_first: bool
+    calls_agents: bool
     open_now: bool
 
 
@@ -172,7 +177,14 @@ def message_said(
 
 
 def settings_said(settings: Settings, *, open_now: bool) -> JsonObject:
-    said = SettingsSaid(settings.greeting, settings.away_text, settings.away_until, settings.bot_first, open_now)
+    said = SettingsSaid(
+        greeting=settings.greeting,
+        away_text=settings.away_text,
+        away_until=settings.away_until,
+        bot_first=settings.bot_first,
+        calls_agents=settings.calls,
+        open_now=open_now,
+    )
     return dict(msgspec.to_builtins(said))
 
 
@@ -181,7 +193,7 @@ def settings_said(settings: Settings, *, open_now: bool) -> JsonObject:
 
 def content_of(form: NewMessage, body: str) -> JsonObject:
     """body: checked. A picture where the type says so, else a file."""
-    if form.url is None:
+    if not form.url:
         return {"msgtype": "m.text", "body": body}
     if len(form.mimetype) > limits.DESK_MIMETYPE_CHARACTERS_MAX or not form.mimetype.isascii():
         raise invalid_param("mimetype looks like image/png")

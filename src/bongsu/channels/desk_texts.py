@@ -31,3 +31,10 @@ def disabled(channel_name: str, url: str, why: str) -> JsonObject:
         f"{channel_name}: the webhook at {host} is disabled, as {why}. Mend it and enable it: what it is owed is kept.",
     )
     return {"msgtype": "m.text", "body": "\n".join(lines), FIELD: {"about": "webhook.disabled"}}
+
+
+def waiting(channel_name: str, channel_id: str, conversation_id: str) -> JsonObject:
+    """To an agent. What the customer wrote is not in it: it would stand on locked screens."""
+    body = f"{channel_name}: 고객이 답을 기다립니다 · a customer waits for an answer"
+    about = {"about": "desk.waiting", "channel_id": channel_id, "conversation_id": conversation_id}
+    return {"msgtype": "m.text", "body": body, FIELD: about}

@@ -33,8 +33,8 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 async def say(connection: Connection, channel: Channel, said: Said, content: JsonObject) -> str:
-    """In the caller's transaction. The result is the message's id. People who wait for each other come first."""
-    priority = outbox.URGENT if said.kind in (By.AGENT, By.BOT) else outbox.ANNOUNCED
+    """In the caller's transaction. The result is the message's id. What people wait for comes before templates."""
+    priority = outbox.ANNOUNCED if said.kind is By.TEMPLATE else outbox.URGENT
     words = named(content, channel.channel_id, said.kind, said.message_id)
     post = Post(sender=channel.account, user_id=said.user_id, content=words, priority=priority)
     await channel_messages.say(connection, said, post)

@@ -515,6 +515,7 @@ DESK_MIMETYPE_CHARACTERS_MAX = 100
 DESK_BOT_PATIENCE_MS = 60_000  # a bot that has not answered by then does not answer: a person is to
 DESK_LOST_AT_ONCE_MAX = 200  # conversations of somebody who is gone, read at once
 DESK_ASSIGNMENTS_SHOWN_MAX = 50  # newest stretches in which somebody had a conversation
+DESK_CALLED_MAX = 20  # agents who are told that somebody waits: each is a message
 DESK_STATS_MAX = 100_000  # newest cases that a distribution is made of
 DESK_TRANSCRIPT_MAX = 5_000  # newest messages of a transcript: a book
 DESK_PLACE_BEHIND = 9_000_000_000_000_000  # behind all moments: who does not wait, the newest first (migration 0044)

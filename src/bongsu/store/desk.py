@@ -13,13 +13,17 @@ from bongsu.store.rooms import Reads
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """What a desk does by itself. away_until: closed until then, whatever the hours say. Texts: "" for none."""
+    """What a desk does by itself. away_until: closed until then, whatever the hours say. Texts: "" for none.
+
+    calls: agents are told when somebody waits.
+    """
 
     greeting: str = ""
     away_text: str = ""
     away_until: int = 0
     bot_first: bool = False
     changed_ts: int = 0
+    calls: bool = True
 
 
 class Conversation(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +72,7 @@ class Reply(msgspec.Struct, frozen=True):
 
 async def settings_of(reads: Reads, channel_id: str) -> Settings:
     rows = await reads.fetch(
-        "SELECT greeting, away_text, away_until, bot_first, changed_ts FROM desk_settings WHERE channel_id = $1",
+        "SELECT greeting, away_text, away_until, bot_first, changed_ts, calls FROM desk_settings WHERE channel_id = $1",
         channel_id,
     )
     return Settings(*rows[0].values()) if rows else Settings()
@@ -76,10 +80,10 @@ async def settings_of(reads: Reads, channel_id: str) -> Settings:
 
 async def put_settings(connection: Connection, channel_id: str, settings: Settings) -> None:
     await connection.execute(
-        "INSERT INTO desk_settings (channel_id, greeting, away_text, away_until, bot_first, changed_ts)"
-        " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (channel_id) DO UPDATE SET greeting = excluded.greeting,"
+        "INSERT INTO desk_settings (channel_id, greeting, away_text, away_until, bot_first, changed_ts, calls)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (channel_id) DO UPDATE SET greeting = excluded.greeting,"
         " away_text = excluded.away_text, away_until = excluded.away_until, bot_first = excluded.bot_first,"
-        " changed_ts = excluded.changed_ts",
+        " changed_ts = excluded.changed_ts, calls = excluded.calls",
         *(channel_id, *msgspec.structs.astuple(settings)),
     )
 
@@ -191,6 +195,15 @@ async def locked_with_bot(connection: Connection, channel_id: str, count: int) -
     return [_conversation(row) for row in rows]
 
 
+async def others_wait(reads: Reads, channel_id: str, but: str) -> bool:
+    """Is somebody else waiting for an agent to take them?"""
+    rows = await reads.fetch(
+        "SELECT FROM desk_conversations WHERE channel_id = $1 AND state = 'waiting' AND conversation_id <> $2 LIMIT 1",
+        *(channel_id, but),
+    )
+    return bool(rows)
+
+
 async def counts(reads: Reads, channel_id: str) -> dict[str, int]:
     """How many conversations are in each state but closed."""
     rows = await reads.fetch(
@@ -216,9 +229,18 @@ async def answered_case(connection: Connection, conversation: Conversation, now_
     await connection.execute(
         "UPDATE desk_cases SET answered_ts = coalesce(answered_ts, $3),"
         " by_person_ts = CASE WHEN $4 THEN coalesce(by_person_ts, $3) ELSE by_person_ts END"
-        " WHERE conversation_id = $1 AND number = $2 AND (answered_ts IS NULL OR ($4 AND by_person_ts IS NULL))",
+        " WHERE conversation_id = $1 AND number = $2 AND closed_ts IS NULL"
+        " AND (answered_ts IS NULL OR ($4 AND by_person_ts IS NULL))",
         *(conversation.conversation_id, conversation.cases, now_ms, by_person),
     )
+
+
+async def is_case_open(reads: Reads, conversation: Conversation) -> bool:
+    rows = await reads.fetch(
+        "SELECT FROM desk_cases WHERE conversation_id = $1 AND number = $2 AND closed_ts IS NULL",
+        *(conversation.conversation_id, conversation.cases),
+    )
+    return bool(rows)
 
 
 async def close_case(connection: Connection, conversation: Conversation, now_ms: int) -> None:
