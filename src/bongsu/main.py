@@ -334,7 +334,7 @@ class Worker:
             BookingHearing(database, self.booking, bookings, self.poster.hurry),
         )
         boards, is_pressed = board_changes.speaker(name), self._is_shed(Tier.SERVICE)
-        self.commanding = Commanding(database, self.feed, self.limiter, listeners, boards, is_pressed)
+        self.commanding = Commanding(database, self.feed, self.committer, self.limiter, listeners, boards, is_pressed)
         handlers: dict[str, Handler] = {
             **later.handlers(self.booking),
             broadcasts.BEGIN: self.broadcasts.begin,

@@ -252,6 +252,17 @@ async def test_bookings_by_commands(alice: Talker, bob: Talker, http: aiohttp.Cl
     assert "!예약 확정" in await ask_service(bob, room_id, "!예약")
 
 
+async def test_who_invites_the_service_is_shown_how_in_a_room_of_their_own(alice: Talker) -> None:
+    service = f"@bookings:{alice.user_id.partition(':')[2]}"
+    asked = await alice.make_room(invite=[service], is_direct=True, preset="trusted_private_chat")
+    room_id = await service_room(alice)
+    async with asyncio.timeout(PATIENCE):
+        while "!예약 확정" not in str((await alice.messages(room_id))["chunk"]):
+            await asyncio.sleep(0.05)
+    assert (await alice.state(asked, "m.room.member", service))["membership"] == "leave"
+    assert "nothing to book" in await ask_service(alice, room_id, f"!book list nowhere {alice.user_id}")
+
+
 async def test_a_held_place_is_confirmed_by_a_sign(alice: Talker, bob: Talker) -> None:
     offer, _ = await publish(alice, hold_seconds=600)
     await bob.ask("POST", f"{offer}/book", {})

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections import Counter
 from collections.abc import AsyncIterator
+from typing import Any
 
 import aiohttp
 import pytest
@@ -14,6 +15,7 @@ from bongsu.http.ratelimit import RATES, RateLimiter
 from bongsu.main import now_ms
 from bongsu.store import commands as table
 from bongsu.store.commands import Commands, Ear, Heard
+from bongsu.store.committer import Batch, Committer
 from bongsu.store.database import Connection, Database
 from bongsu.store.feed import Feed
 from bongsu.store.rate_limits import RateLimits
@@ -59,7 +61,12 @@ async def noted(two: tuple[Database, Database]) -> AsyncIterator[None]:
 
 def commanding(database: Database, listener: Noting, *, limited: bool = False) -> Commanding:
     limiter = RateLimiter(RateLimits(database), now_ms, enabled=limited)
-    return Commanding(database, Feed(database), limiter, [listener], "@boards:x", lambda: False)
+    feed = Feed(database)
+    return Commanding(database, feed, Committer(database, feed, no_batch), limiter, [listener], "@b:x", lambda: False)
+
+
+def no_batch(*_: Any) -> Batch:
+    raise AssertionError("nothing is said in rooms here")
 
 
 async def put(database: Database, user_id: str, *texts: str) -> None:

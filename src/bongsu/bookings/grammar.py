@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 Language = Literal["ko", "en"]
+LANGUAGES: Final[tuple[Language, ...]] = ("ko", "en")
 HEADS: Final[Mapping[str, Language]] = {"!book": "en", "!booking": "en", "!예약": "ko"}
 YES, NO = "✅", "❌"
 _SIGNS: Final = {"✅": YES, "✔": YES, "☑": YES, "❌": NO, "✖": NO}

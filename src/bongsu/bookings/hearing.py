@@ -16,6 +16,7 @@ from bongsu.bookings.texts import FIELD
 from bongsu.core import limits
 from bongsu.core.bookings import State
 from bongsu.core.errors import Refusal
+from bongsu.core.json import JsonObject
 from bongsu.core.paging import Page
 from bongsu.store import bookings as table
 from bongsu.store import commands, outbox
@@ -32,7 +33,7 @@ class BookingHearing:
         self._database = database
         self._ledger = ledger
         self._hurry = hurry
-        self.ear = Ear(sender, FIELD, frozenset(grammar.HEADS), grammar.SIGNS)
+        self.ear = Ear(sender, FIELD, frozenset(grammar.HEADS), grammar.SIGNS, greets=True)
 
     async def act(self, heard: Heard) -> None:
         language = grammar.language_of(heard.said)
@@ -46,7 +47,7 @@ class BookingHearing:
         self._hurry()
 
     async def refuse(self, heard: Heard, refusal: Refusal) -> None:
-        languages: tuple[Language, ...] = ("ko", "en") if heard.is_reaction else (grammar.language_of(heard.said),)
+        languages = grammar.LANGUAGES if heard.is_reaction else (grammar.language_of(heard.said),)
         text = "\n".join(replies.refused(refusal, language) for language in languages)
 
         async def work(connection: Connection) -> None:
@@ -59,16 +60,15 @@ class BookingHearing:
     async def _answer(self, connection: Connection, heard: Heard, text: str | None) -> None:
         if text is None:
             return
-        content = {
-            "msgtype": "m.notice",
-            "body": text,
-            "m.mentions": {},
-            "m.relates_to": {"m.in_reply_to": {"event_id": heard.event_id}},
-        }
+        content: JsonObject = {"msgtype": "m.notice", "body": text, "m.mentions": {}}
+        if heard.said:  # an invitation came from another room
+            content["m.relates_to"] = {"m.in_reply_to": {"event_id": heard.event_id}}
         await outbox.put(connection, [Post(sender=self.ear.speaker, user_id=heard.user_id, content=content)])
 
     async def _done(self, connection: Connection, heard: Heard, language: Language) -> str | None:
         """What is to be answered. None: the ledger has told them already."""
+        if not heard.said:
+            return "\n\n".join(replies.usage(each) for each in grammar.LANGUAGES)
         if heard.is_reaction:
             asked = grammar.reaction(heard.said, heard.about)
             return None if asked is None else await self._do(connection, heard.user_id, asked, language)

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from bongsu.core import limits, relations
-from bongsu.core.events import REACTION, Event
+from bongsu.core.events import MEMBER, REACTION, Event
 from bongsu.core.json import JsonObject, decode, encode
 from bongsu.core.relations import ANNOTATION, REPLACE
 from bongsu.store.database import Connection, Database, Record, end_when_silent
@@ -23,19 +23,22 @@ _VARIATION: Final = "\ufe0f"  # says that a sign is drawn in colour; some client
 class Ear(msgspec.Struct, frozen=True):
     """What a service listens for. speaker: its account; field: of its own messages, what they say to programs.
 
-    heads: first words of a command, in small letters; keys: reactions, as bare signs.
+    heads: first words of a command, in small letters; keys: reactions, as bare signs. greets: it hears of invitations,
+    as it has a room of its own with each person.
     """
 
     speaker: str
     field: str
     heads: frozenset[str]
     keys: frozenset[str]
+    greets: bool = False
 
 
 class Heard(msgspec.Struct, frozen=True, kw_only=True):
     """Something that was told to a service, which is named by its speaker.
 
-    said: the line, or a reaction's sign; about: the field of the service's own message that it answers, if any.
+    said: the line, or a reaction's sign; empty for an invitation of the speaker into this room. about: the field of the
+    service's own message that it answers, if any.
     """
 
     pos: int
@@ -52,13 +55,15 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
 
 _CLAIM: Final = "SELECT h.pos, s.pos AS newest FROM commands_heard h, stream s FOR UPDATE OF h SKIP LOCKED"
 _TOLD: Final = f"""
-SELECT {EVENT_COLUMNS}, CASE WHEN b.room_id IS NOT NULL THEN $4 ELSE r.sender END AS speaker
+SELECT {EVENT_COLUMNS},
+    CASE WHEN e.state_key IS NOT NULL THEN e.state_key WHEN b.room_id IS NOT NULL THEN $4 ELSE r.sender END AS speaker
 FROM events e
 JOIN users u ON u.user_id = e.sender AND NOT (u.is_guest OR u.locked OR u.suspended) AND u.deactivated_at IS NULL
 LEFT JOIN boards b ON b.room_id = e.room_id
 LEFT JOIN service_rooms r ON r.room_id = e.room_id AND r.user_id = e.sender AND r.sender = ANY($5) AND r.sender <> $4
-WHERE e.pos > $1 AND e.pos <= $2 AND e.type IN ('m.room.message', 'm.reaction') AND e.state_key IS NULL
-    AND e.redacted_by IS NULL AND (b.room_id IS NOT NULL OR r.sender IS NOT NULL)
+WHERE e.pos > $1 AND e.pos <= $2 AND e.redacted_by IS NULL AND (e.type IN ('m.room.message', 'm.reaction')
+    AND e.state_key IS NULL AND (b.room_id IS NOT NULL OR r.sender IS NOT NULL)
+    OR e.type = 'm.room.member' AND e.state_key = ANY($6))
 ORDER BY e.pos LIMIT $3
 """
 _ABOUT: Final = f"SELECT {EVENT_COLUMNS} FROM events e WHERE e.event_id = ANY($1) AND e.redacted_by IS NULL"
@@ -68,8 +73,10 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING
 """
 
 
-def is_worth_looking(event: Event) -> bool:
+def is_worth_looking(event: Event, ears: Mapping[str, Ear]) -> bool:
     """May this be for a service? Asked of every event of the server, so it costs next to nothing."""
+    if event.state_key is not None:
+        return event.type == MEMBER and event.state_key in ears and b'"membership":"invite"' in event.content_json
     return event.type == REACTION or b'"body":"!' in event.content_json or b"\\n!" in event.content_json
 
 
@@ -84,7 +91,8 @@ async def take_in(connection: Connection, ears: Mapping[str, Ear], boards: str) 
         return None
     after, newest = claimed
     to = min(newest, after + limits.COMMANDS_STRETCH_MAX)
-    rows = await connection.fetch(_TOLD, after, to, limits.COMMANDS_TAKEN_MAX, boards, list(ears))
+    greeting = [speaker for speaker, ear in ears.items() if ear.greets]
+    rows = await connection.fetch(_TOLD, after, to, limits.COMMANDS_TAKEN_MAX, boards, list(ears), greeting)
     reached: int = to if len(rows) < limits.COMMANDS_TAKEN_MAX else rows[-1]["pos"]
     heard = [_read(ears[row["speaker"]], read_event(row)) for row in rows if row["speaker"] in ears]
     await _keep(connection, ears, [each for each in heard if each is not None])
@@ -100,8 +108,10 @@ class _Read(msgspec.Struct, frozen=True):
 
 
 def _read(ear: Ear, event: Event) -> _Read | None:
-    if not is_worth_looking(event):
+    if not is_worth_looking(event, {ear.speaker: ear}):
         return None  # or it would be heard by chance, when somebody else speaks
+    if event.type == MEMBER:
+        return _of(ear, event, "", None)
     content = event.content
     related = relations.relates_to(content)
     if event.type == REACTION:

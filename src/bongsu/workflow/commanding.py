@@ -15,7 +15,9 @@ from prometheus_client import Counter
 from bongsu.core import limits
 from bongsu.core.errors import Refusal
 from bongsu.http.ratelimit import RateLimiter
+from bongsu.rooms.membership import Leave
 from bongsu.store.commands import Commands, Ear, Heard, is_worth_looking, take_in
+from bongsu.store.committer import Committer
 from bongsu.store.database import REFUSED, Database
 from bongsu.store.feed import Feed
 from bongsu.store.rows import Segment
@@ -49,6 +51,7 @@ class Commanding:
         self,
         database: Database,
         feed: Feed,
+        committer: Committer,
         limiter: RateLimiter,
         listeners: Sequence[Listener],
         boards: str,
@@ -56,6 +59,7 @@ class Commanding:
     ) -> None:
         self._database = database
         self._feed = feed
+        self._committer = committer
         self._limiter = limiter
         self._listeners = {listener.ear.speaker: listener for listener in listeners}
         self._ears = {listener.ear.speaker: listener.ear for listener in listeners}
@@ -67,7 +71,7 @@ class Commanding:
         self._heard_to = -1
 
     def apply(self, segment: Segment) -> None:
-        if any(map(is_worth_looking, segment.events)):
+        if any(is_worth_looking(event, self._ears) for event in segment.events):
             self._wanted_to = segment.to
             self._news.set()
 
@@ -119,6 +123,8 @@ class Commanding:
             await self._limiter.spend_for("command", heard.user_id)
         except Refusal as refusal:
             return await self._too_many(listener, heard, refusal)
+        if not heard.said:
+            await self._decline(heard)
         try:
             await listener.act(heard)
         except Refusal as refusal:
@@ -127,6 +133,12 @@ class Commanding:
             await listener.refuse(heard, refusal)
             return "refused"
         return "done"
+
+    async def _decline(self, heard: Heard) -> None:
+        """The service speaks with each person in a room that it has made; there the person hears how."""
+        leave = Leave(room_id=heard.room_id, sender=heard.service, target=heard.service)
+        with suppress(Refusal):
+            await self._committer.submit(leave)
 
     async def _too_many(self, listener: Listener, heard: Heard, refusal: Refusal) -> str:
         """It is said now and then: an answer to each would be as much work as the commands."""

@@ -52,6 +52,7 @@ class Poster:
         while True:
             self._news.clear()
             try:
+                await self._know_accounts()
                 while await self._outbox.any_due(self._said_now()) and await self._some():
                     pass
             except (Refusal, *REFUSED) as error:
@@ -66,14 +67,17 @@ class Poster:
         return CALLING if self._is_pressed() else ANNOUNCED
 
     async def _some(self) -> bool:
-        if not self._has_accounts:
-            await self._database.write(self._make_accounts)
-            self._has_accounts = True
         claimed = await self._outbox.claim(limits.OUTBOX_AT_ONCE_MAX, self._said_now())
         began = time.monotonic()
         await asyncio.gather(*(self._post(outbox_id, tries) for outbox_id, tries in claimed))
         await asyncio.sleep(min(time.monotonic() - began, limits.OUTBOX_LOOK_SECONDS))
         return bool(claimed)
+
+    async def _know_accounts(self) -> None:
+        """They are there before anything is said, so that people find and invite them."""
+        if not self._has_accounts:
+            await self._database.write(self._make_accounts)
+            self._has_accounts = True
 
     async def _make_accounts(self, connection: Connection) -> None:
         for user_id, name in self._names.items():
