@@ -6,18 +6,23 @@ import { defineConfig, type Plugin } from 'vite'
 import solid from 'vite-plugin-solid'
 
 const OUT = '../src/bongsu/web/dist'
-const PACKED = /\.(js|css|html|svg|webmanifest)$/
+const PACKED = /\.(js|css|html|svg|webmanifest|wasm)$/
+const LARGE_BYTES = 2 ** 20 // from here on the last percent of packing takes minutes
+/** What encrypts: fetched by those who have an encrypted chat, and kept by the service worker from then on. */
+const LATER = /(^assets\/keeper-.*\.js|\.wasm)$/
 
 /** Tells the service worker which files are the app, and under which name it keeps them. */
 function shell(): Plugin {
   return {
     name: 'shell',
     generateBundle(_, bundle) {
-      const files = Object.keys(bundle).filter((name) => name !== 'sw.js' && !name.endsWith('.html'))
-      const version = createHash('sha256').update(files.toSorted().join()).digest('hex').slice(0, 12)
+      const all = Object.keys(bundle).filter((name) => name !== 'sw.js' && !name.endsWith('.html'))
+      const files = all.filter((name) => !LATER.test(name))
+      const later = all.filter((name) => LATER.test(name))
+      const version = createHash('sha256').update(all.toSorted().join()).digest('hex').slice(0, 12)
       const worker = bundle['sw.js']
       if (worker?.type !== 'chunk') return
-      worker.code = worker.code.replace('__FILES__', files.join(' ')).replace('__VERSION__', version)
+      worker.code = worker.code.replace('__FILES__', files.join(' ')).replace('__LATER__', later.join(' ')).replace('__VERSION__', version)
     },
   }
 }
@@ -33,7 +38,8 @@ function packed(): Plugin {
         const path = join(entry.parentPath, entry.name)
         const body = readFileSync(path)
         writeFileSync(`${path}.gz`, gzipSync(body, { level: 9 }))
-        writeFileSync(`${path}.br`, brotliCompressSync(body, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }))
+        const quality = body.length < LARGE_BYTES ? 11 : 9
+        writeFileSync(`${path}.br`, brotliCompressSync(body, { params: { [constants.BROTLI_PARAM_QUALITY]: quality } }))
       }
     },
   }

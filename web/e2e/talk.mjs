@@ -1,9 +1,9 @@
 // Two people talk while the server is killed and comes back. Prints a JSON line for each step: what was seen.
 // usage: node talk.mjs BASE_URL CHROMIUM; a line {"ask": …} waits for a line on standard input.
 import { createInterface } from 'node:readline'
-import { deflateSync } from 'node:zlib'
 import { launch, Person } from './browser.mjs'
 import { nasty } from './nasty.mjs'
+import { photo } from './photo.mjs'
 
 const [base, executable] = process.argv.slice(2)
 const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
@@ -12,27 +12,6 @@ const tell = (step, saw) => console.log(JSON.stringify({ step, saw }))
 async function ask(what) {
   console.log(JSON.stringify({ ask: what }))
   await answers.next()
-}
-
-/** A PNG of one colour: 320 × 200. */
-function photo() {
-  const table = Array.from({ length: 256 }, (_, n) => Array.from({ length: 8 }).reduce((c) => (c & 1 ? 0xedb88320 ^ (c >>> 1) : c >>> 1), n) >>> 0)
-  const crc = (data) => (data.reduce((c, byte) => table[(c ^ byte) & 255] ^ (c >>> 8), 0xffffffff) ^ 0xffffffff) >>> 0
-  const chunk = (type, data) => {
-    const body = Buffer.concat([Buffer.from(type), data])
-    const size = Buffer.alloc(4)
-    const sum = Buffer.alloc(4)
-    size.writeUInt32BE(data.length)
-    sum.writeUInt32BE(crc(body))
-    return Buffer.concat([size, body, sum])
-  }
-  const head = Buffer.alloc(13)
-  head.writeUInt32BE(320, 0)
-  head.writeUInt32BE(200, 4)
-  head.set([8, 2, 0, 0, 0], 8)
-  const line = Buffer.concat([Buffer.from([0]), Buffer.alloc(960, 140)])
-  const pixels = deflateSync(Buffer.concat(Array(200).fill(line)))
-  return Buffer.concat([Buffer.from('89504e470d0a1a0a', 'hex'), chunk('IHDR', head), chunk('IDAT', pixels), chunk('IEND', Buffer.alloc(0))])
 }
 
 const browser = await launch(executable)

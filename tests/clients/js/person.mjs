@@ -56,12 +56,16 @@ export class Person {
     }
 
     /** The same person signed in on another device, which does not sync before `start`. */
-    async anotherDevice(name, options) {
-        const baseUrl = this.client.baseUrl;
+    anotherDevice(name, options) {
+        return Person.signIn(this.client.baseUrl, name, { user: this.userId, password: PASSWORD }, options);
+    }
+
+    /** Signs in somebody who has an account. It does not sync before `start`. */
+    static async signIn(baseUrl, name, { user, password }, options) {
         const answer = await sdk.createClient({ baseUrl }).loginRequest({
             type: "m.login.password",
-            identifier: { type: "m.id.user", user: this.userId },
-            password: PASSWORD,
+            identifier: { type: "m.id.user", user },
+            password,
         });
         return new Person(name, credentialsOf(baseUrl, answer), options);
     }

@@ -1,4 +1,4 @@
-import type { Json, JoinedRoom, RawEvent, SyncReply } from '../net/matrix'
+import type { Json, JoinedRoom, Opened, RawEvent, SyncReply } from '../net/matrix'
 import { contentOf, listsOf, powersOf, type Content } from './content'
 import type { Account, Entry, Member, Preview, Room } from './types'
 
@@ -98,8 +98,28 @@ export function entryOf(event: RawEvent, room: string, order: number): Entry {
   if (event.unsigned?.redacted_because) entry.redacted = true
   const redacts = event.redacts ?? content.redacts
   if (event.type === 'm.room.redaction' && redacts) entry.redacts = redacts
-  return entry
+  return event.type === 'm.room.encrypted' ? sealedEntry(entry, event) : entry
 }
+
+/** An encrypted event, and what it says if that is known already. */
+function sealedEntry(entry: Entry, { opened, ...event }: RawEvent): Entry {
+  const session = event.content['session_id']
+  if (entry.stateKey !== undefined || entry.redacted || typeof session !== 'string') return entry
+  const sealed = { ...entry, sealed: { session, event } }
+  return opened ? openedEntry(sealed, opened) : sealed
+}
+
+/** The same once it was tried to read it. It is kept as it came while that failed, or while it is not sure who sent it. */
+export function openedEntry(entry: Entry, { type, content, doubt, why = 'unable' }: Opened): Entry {
+  const { sealed, doubt: _, ...rest } = entry
+  if (!sealed) return entry
+  if (type === undefined) return entry.opened ? entry : { ...entry, sealed: { ...sealed, why } }
+  const clear: Entry = { ...rest, type, content: contentOf(content), opened: true }
+  return doubt ? { ...clear, doubt, sealed } : clear
+}
+
+/** A room after an event of it could be read that could not before. */
+export const withOpened = (room: Room, entry: Entry): Room => (room.last?.id === entry.id && isSaid(entry.type) ? { ...room, last: previewOf(entry) } : room)
 
 export const stretchOf = (order: number): number => Math.floor(order / SPAN)
 
@@ -189,9 +209,12 @@ function readInvite(id: string, state: RawEvent[]): Room {
 
 const isSaid = (type: string): boolean => type === 'm.room.message' || type === 'm.sticker' || type === 'm.room.encrypted'
 
+/** Part of a verification between two people; it has a window of its own, and says nothing in the room. */
+export const isVerification = (entry: Entry): boolean => entry.content.msgtype === 'm.key.verification.request'
+
 function noteLast(room: Room, entry: Entry): void {
   if (room.last && entry.redacts === room.last.id) room.last = { ...room.last, content: {}, redacted: true }
-  if (!isSaid(entry.type)) {
+  if (!isSaid(entry.type) || isVerification(entry)) {
     room.lastTs ||= entry.ts
     return
   }

@@ -5,6 +5,7 @@ import { leftRoom, type Change } from './arrival'
 import { deleteDatabase, deleteRoom, openDatabase, type Database } from './database'
 import { searcher, type Shelf } from './drawer'
 import { Gathering, type Reads } from './gathering'
+import { Encryption } from './encryption'
 import { healthOf, type Facts, type Health } from './health'
 import { Intents, type IntentDraft } from './intents'
 import { leaving, left, type Waiting } from './left'
@@ -20,13 +21,15 @@ import { NO_ACCOUNT, type Account, type Entry, type Item, type Room, type Sessio
 import { voiceContent, type Recording } from './voice'
 import { kept, RoomWindow } from './window'
 
-export type Topic = 'session' | 'rooms' | 'health' | 'profile' | 'intents' | `room ${string}` | `outbox ${string}` | `typing ${string}` | `upload ${string}`
+export type Topic = 'session' | 'rooms' | 'health' | 'profile' | 'intents' | 'encryption' | `room ${string}` | `outbox ${string}` | `typing ${string}` | `upload ${string}`
 
 export interface Profile {
   name?: string
   avatar?: string
 }
 
+const ENCRYPTION = 'm.room.encryption'
+const MEGOLM = { algorithm: 'm.megolm.v1.aes-sha2' }
 const TICK_MS = 1_000
 const DAY_MS = 86_400_000
 const TYPING_MS = 4_000
@@ -45,6 +48,7 @@ export class Client {
   readonly media: MediaShelf
   readonly intents: Intents
   readonly sights: Sights
+  readonly encryption: Encryption
   private readonly memory: Memory = { rooms: new Map(), account: NO_ACCOUNT }
   private readonly typists = new Map<string, string[]>()
   private readonly shares = new Map<string, number>()
@@ -74,6 +78,15 @@ export class Client {
       (told) => this.hear(told),
       (asked) => this.obey(asked),
     )
+    this.encryption = new Encryption(database, this.matrix, {
+      session: () => this.session,
+      room: (id) => this.room(id),
+      isLeader: () => this.tabs.isLeader,
+      tell: (told) => this.tabs.tell(told),
+      ask: (asked) => this.tabs.ask(asked),
+      changed: (change) => this.changed(change),
+      emit: () => this.emit('encryption'),
+    })
     this.matrix.onSignedOut = () => void this.expel()
     sites.onChange = () => this.engine?.hurry()
   }
@@ -173,20 +186,27 @@ export class Client {
     return this.memory.rooms.get(id)
   }
 
-  /** The room for two with somebody; made, if there is none. */
-  async direct(user: string): Promise<string> {
-    const before = this.account.direct[user]?.find((id) => this.room(id)?.membership === 'join')
+  /** The room for two with somebody; made, if there is none. isSecret: an encrypted one is wanted. */
+  async direct(user: string, isSecret = false): Promise<string> {
+    const isIt = (room: Room | undefined) => room?.membership === 'join' && (!isSecret || room.encrypted)
+    const before = this.account.direct[user]?.find((id) => isIt(this.room(id)))
     if (before) return before
-    const body = { preset: 'trusted_private_chat', is_direct: true, invite: [user] }
+    const body = { preset: 'trusted_private_chat', is_direct: true, invite: [user], ...secrecy(isSecret) }
     const { room_id: room } = await this.matrix.createRoom(body)
     const direct = { ...this.account.direct, [user]: [room, ...(this.account.direct[user] ?? [])] }
     await this.setDirect(direct)
     return room
   }
 
-  async group(name: string, people: string[]): Promise<string> {
-    const body = { preset: 'private_chat', invite: people, ...(name && { name }) }
+  async group(name: string, people: string[], isSecret = false): Promise<string> {
+    const body = { preset: 'private_chat', invite: people, ...(name && { name }), ...secrecy(isSecret) }
     return (await this.matrix.createRoom(body)).room_id
+  }
+
+  /** From now on, and for ever, what is said in a room is encrypted. */
+  async encrypt(id: string): Promise<void> {
+    await this.matrix.setState(id, ENCRYPTION, MEGOLM)
+    await this.patch(id, (room) => ({ ...room, encrypted: true }))
   }
 
   /** A link, an alias or an id. */
@@ -234,6 +254,7 @@ export class Client {
       if (hasArrived) this.outboxChanged(id)
     })
     this.windows.add(window)
+    if (this.room(id)?.encrypted) this.encryption.lookAt(id)
     return window
   }
 
@@ -414,6 +435,7 @@ export class Client {
     this.profile = ((await this.database.get('facts', 'profile')) as Profile | undefined) ?? {}
     await this.takeUp()
     await this.rememberDrafts()
+    await this.encryption.remember()
     for (const room of await this.database.getAll('rooms')) this.memory.rooms.set(room.id, room)
     this.tabs.lead(() => this.lead())
     void this.learnSites()
@@ -460,8 +482,9 @@ export class Client {
       heard: () => this.heard(),
       arrived: (room) => this.outboxChanged(room),
       failed: (fault) => this.failed(fault),
+      decrypt: (reply) => this.encryption.decrypt(reply),
     })
-    this.sender = new Sender(this.outbox, this.matrix, (room) => whyShut(this.room(room)), (room) => this.outboxChanged(room), (txn, share) => this.setShare(txn, share, true), (code) => this.onRefused(code))
+    this.sender = new Sender(this.outbox, this.matrix, (room) => whyShut(this.room(room)), (room) => this.outboxChanged(room), (txn, share) => this.setShare(txn, share, true), (code) => this.onRefused(code), this.encryption)
     void this.engine.run()
     void this.startSending()
     void this.intents.start()
@@ -573,6 +596,7 @@ export class Client {
     const touched = change.account ? this.memory.rooms.keys() : change.rooms.map((room) => room.id)
     for (const id of touched) this.emit(`room ${id}`)
     this.emit('rooms')
+    this.encryption.noticed(change)
   }
 
   private setTypists(room: string, users: string[], tells: boolean): void {
@@ -603,6 +627,10 @@ export class Client {
         return this.setTypists(told.room, told.users, false)
       case 'health':
         return this.setHealth(told.health, false)
+      case 'flows':
+        return this.encryption.setFlows(told.flows, false)
+      case 'answer':
+        return this.encryption.answered(told)
       case 'gone':
         return location.reload()
     }
@@ -616,7 +644,12 @@ export class Client {
       case 'hurry':
         return this.hurry()
       case 'health':
+        this.tabs.tell({ kind: 'flows', flows: this.encryption.flows })
         return this.tabs.tell({ kind: 'health', health: this.health })
+      case 'look':
+        return this.encryption.lookAt(asked.room)
+      case 'desk':
+        return void this.encryption.serve(asked)
     }
   }
 
@@ -648,10 +681,14 @@ export class Client {
     this.tabs.close()
     this.database.close()
     await deleteDatabase()
+    await this.encryption.forget()
     localStorage.clear()
     location.assign('/app/')
   }
 }
+
+/** What makes a new room encrypted. */
+const secrecy = (is: boolean): Json => (is ? { initial_state: [{ type: ENCRYPTION, state_key: '', content: MEGOLM }] } : {})
 
 const isUploading = (item: Item): boolean => item.state === 'sending' && item.attachment !== undefined && !item.attachment.uploaded
 

@@ -9,12 +9,30 @@ export interface FileInfo {
   /** in milliseconds */
   duration?: number
   'xyz.amorgan.blurhash'?: string
+  thumbnail_file?: SecretFile
+  thumbnail_info?: { mimetype?: string }
 }
 
 /** How a recording sounds: loudness from 0 to 1024, evenly over its time. */
 export interface Sound {
   duration?: number
   waveform?: number[]
+}
+
+/** What opens an encrypted file: its key, where the count begins, and its hash. */
+export interface FileKey {
+  v?: string
+  key: Json & { k: string }
+  iv: string
+  hashes: { sha256: string }
+}
+
+/** An encrypted file as a message names it. */
+export interface SecretFile {
+  url?: string
+  iv?: string
+  key?: { k?: string }
+  hashes?: { sha256?: string }
 }
 
 export interface Relation {
@@ -30,6 +48,7 @@ export interface Wording {
   format?: string
   formatted_body?: string
   url?: string
+  file?: SecretFile
   filename?: string
   info?: FileInfo
   /** present where somebody spoke it into their device */
@@ -64,14 +83,17 @@ export interface Powers {
 
 type Shape = { readonly [key: string]: 'string' | 'number' | 'boolean' | 'numbers' | Shape }
 
+const SECRET_FILE: Shape = { url: 'string', iv: 'string', key: { k: 'string' }, hashes: { sha256: 'string' } }
+
 const WORDING: Shape = {
   body: 'string',
   msgtype: 'string',
   format: 'string',
   formatted_body: 'string',
   url: 'string',
+  file: SECRET_FILE,
   filename: 'string',
-  info: { size: 'number', w: 'number', h: 'number', mimetype: 'string', duration: 'number', 'xyz.amorgan.blurhash': 'string' },
+  info: { size: 'number', w: 'number', h: 'number', mimetype: 'string', duration: 'number', 'xyz.amorgan.blurhash': 'string', thumbnail_file: SECRET_FILE, thumbnail_info: { mimetype: 'string' } },
   'org.matrix.msc3245.voice': {},
   'org.matrix.msc1767.audio': { duration: 'number', waveform: 'numbers' },
 }

@@ -7,7 +7,7 @@ export interface Schema extends DBSchema {
   /** session, token of the stream, account data, sites, drafts */
   facts: { key: string; value: unknown }
   rooms: { key: string; value: Room }
-  entries: { key: string; value: Entry; indexes: { place: [string, number] } }
+  entries: { key: string; value: Entry; indexes: { place: [string, number]; sealed: string } }
   outbox: { key: string; value: Item; indexes: { place: [string, number] } }
   media: { key: string; value: KeptFile }
   /** writes of services that are under way */
@@ -19,26 +19,26 @@ export type Database = IDBPDatabase<Schema>
 export type Store<Name extends StoreNames<Schema>> = IDBPObjectStore<Schema, [Name, ...StoreNames<Schema>[]], Name, 'readwrite'>
 
 const NAME = 'bongsu'
-const VERSION = 3
+const VERSION = 4
 
 /** Everything this browser keeps of an account. onGone: another tab signed out, or the browser took the database away. */
 export function openDatabase(onGone: () => void): Promise<Database> {
   return openDB<Schema>(NAME, VERSION, {
     upgrade(database, before, _, transaction) {
       if (before < 3) database.createObjectStore('intents', { keyPath: 'key' })
-      if (before === 2) return
       if (before === 0) {
         database.createObjectStore('facts')
         database.createObjectStore('outbox', { keyPath: 'txn' }).createIndex('place', ['room', 'seq'])
       } else {
         // what only repeats the server is fetched anew; the session and what waits to be sent stay
-        database.deleteObjectStore('rooms')
-        database.deleteObjectStore('entries')
+        for (const name of ['rooms', 'entries', 'media'] as const) if (database.objectStoreNames.contains(name)) database.deleteObjectStore(name)
         void transaction.objectStore('facts').delete('since')
         if ('caches' in globalThis) void caches.delete(MEDIA_CACHE)
       }
       database.createObjectStore('rooms', { keyPath: 'id' })
-      database.createObjectStore('entries', { keyPath: 'id' }).createIndex('place', ['room', 'order'])
+      const entries = database.createObjectStore('entries', { keyPath: 'id' })
+      entries.createIndex('place', ['room', 'order'])
+      entries.createIndex('sealed', 'sealed.session') // the few that are still encrypted, by whose key they wait for
       database.createObjectStore('media', { keyPath: 'name' })
     },
     blocking(_current, _blocked, event) {
@@ -56,5 +56,6 @@ export const roomRange = (room: string, low = -Infinity, high = Infinity): IDBKe
 
 /** Deletes all that a store keeps of a room. */
 export async function deleteRoom(store: Store<'entries'> | Store<'outbox'>, room: string): Promise<void> {
-  for (const key of await store.index('place').getAllKeys(roomRange(room))) await store.delete(key)
+  const places = (store as Store<'entries'>).index('place') // both have one
+  for (const key of await places.getAllKeys(roomRange(room))) await store.delete(key)
 }

@@ -1,5 +1,6 @@
 import { mediaPath, type Matrix } from '../net/matrix'
 import type { MediaCache } from './mediaCache'
+import { readSecretUri, type SecretUri } from './secretUri'
 
 const LIVE_MAX = 160 // object URLs at a time that nobody shows; a screen shows far fewer
 /** What browsers show or play, and nothing that could run in a page of this origin. */
@@ -76,6 +77,18 @@ export class MediaShelf {
   }
 
   async blob(uri: string, size?: Size): Promise<Blob> {
+    const secret = readSecretUri(uri)
+    return secret ? this.open(secret, size) : this.fetch(uri, size)
+  }
+
+  /** On disk it stays encrypted. Its small picture is one that the sender made; the server could make none. */
+  private async open({ uri, key, type, small }: SecretUri, size?: Size): Promise<Blob> {
+    if (size && small) return this.blob(small)
+    const [{ openFile }, blob] = await Promise.all([import('./crypto/files'), this.fetch(uri)])
+    return openFile(blob, key, type)
+  }
+
+  private async fetch(uri: string, size?: Size): Promise<Blob> {
     const name = nameOf(uri, size)
     const kept = await this.cache.get(name).catch(() => undefined)
     if (kept) return kept

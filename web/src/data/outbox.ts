@@ -1,6 +1,7 @@
 import { Refused, Unreachable } from '../net/errors'
 import type { Json, Matrix } from '../net/matrix'
 import { contentOf } from './content'
+import type { SealedFile } from './crypto/files'
 import { roomRange, type Database, type Store } from './database'
 import type { Attachment, Item } from './types'
 
@@ -145,6 +146,27 @@ async function nameIn(store: Store<'outbox'>, room: string, txns: ReadonlyMap<st
   }
 }
 
+const SEALED = 'm.room.encrypted'
+
+/** The type under which an item goes out. */
+const typeOf = (item: Item): string => (item.sealed ? SEALED : item.type)
+
+/** Encrypts what goes out to encrypted rooms; gives undefined for others. */
+export interface Secrecy {
+  seal(item: Item): Promise<Json | undefined>
+  sealFile(room: string, file: Blob): Promise<SealedFile | undefined>
+}
+
+const OPEN: Secrecy = { seal: () => Promise.resolve(undefined), sealFile: () => Promise.resolve(undefined) }
+
+/** How a message names its file; an encrypted one with what opens it. */
+function named({ content }: Item, { sealed }: Attachment, url: string): Json {
+  if (!sealed) return { ...content, url }
+  const { small, key } = sealed
+  const picture = small && { thumbnail_file: { ...small.key, url: small.uri }, thumbnail_info: small.info }
+  return { ...content, file: { ...key, url }, info: { ...(content['info'] as Json | undefined), ...picture } }
+}
+
 /** How far an upload is, between 0 and 1. */
 export type Progress = (txn: string, share: number) => void
 
@@ -163,6 +185,7 @@ export class Sender {
     private readonly onChange: (room: string) => void,
     private readonly onProgress: Progress,
     private readonly onRefused: (code: string) => void,
+    private readonly secrecy: Secrecy = OPEN,
   ) {}
 
   async start(): Promise<void> {
@@ -244,9 +267,9 @@ export class Sender {
     const why = takesBack(item) ? undefined : this.whyShut(item.room)
     if (why) return { tried, outcome: { kind: 'refused', why } }
     try {
-      const found = item.formerly === undefined ? undefined : await this.matrix.sent(item.room, item.type, item.formerly, item.txn)
+      const found = item.formerly === undefined ? undefined : await this.matrix.sent(item.room, typeOf(item), item.formerly, item.txn)
       if (found !== undefined) return { tried, outcome: { kind: 'sent', eventId: found } }
-      tried = await this.withFile(await this.unfollowed(item))
+      tried = await this.sealed(await this.withFile(await this.unfollowed(item)))
       return { tried, outcome: { kind: 'sent', eventId: (await this.send(tried)).event_id } }
     } catch (error) {
       return { tried: (await this.outbox.get(item.txn)) ?? tried, outcome: outcomeOf(error) }
@@ -255,33 +278,63 @@ export class Sender {
 
   /** It is not there: from now on it is this device's. */
   private async unfollowed(item: Item): Promise<Item> {
-    const { formerly, ...own } = item
+    const { formerly, sealed: _, ...own } = item // what was encrypted with the keys of the other device is nothing to this one
     return formerly === undefined ? item : this.keep(own)
   }
 
   private send(item: Item): Promise<{ event_id: string }> {
     if (item.redacts) return this.matrix.redact(item.room, item.redacts, item.txn)
-    return this.matrix.send(item.room, item.type, item.txn, item.content)
+    return this.matrix.send(item.room, typeOf(item), item.txn, item.sealed ?? item.content)
+  }
+
+  /**
+   * For an encrypted room, with what goes out there. It is encrypted once and kept before it goes out: another try of
+   * the same transaction says the same, whatever keys the room has by then.
+   */
+  private async sealed(item: Item): Promise<Item> {
+    if (item.sealed || item.redacts) return item
+    const sealed = await this.secrecy.seal(item)
+    return sealed ? this.keep({ ...item, sealed }) : item
   }
 
   /** Brings the file to the server first. Its address is asked for once and kept, so a second try fills the same one. */
   private async withFile(item: Item): Promise<Item> {
-    const { attachment } = item
-    if (!attachment || attachment.uploaded) return item
+    if (!item.attachment || item.attachment.uploaded) return item
+    const attachment = await this.withSmall(item, await this.sealedFile(item, item.attachment))
     const uri = attachment.uri ?? (await this.matrix.createMedia()).content_uri
     await this.keep({ ...item, attachment: { ...attachment, uri } })
     await this.upload(item, attachment, uri)
-    return this.keep({ ...item, content: { ...item.content, url: uri }, attachment: { ...attachment, uri, uploaded: true } })
+    return this.keep({ ...item, content: named(item, attachment, uri), attachment: { ...attachment, uri, uploaded: true } })
+  }
+
+  /** Encrypted once, too: whatever part of it is on the server already is part of the same. */
+  private async sealedFile(item: Item, attachment: Attachment): Promise<Attachment> {
+    if (attachment.sealed) return attachment
+    const sealed = await this.secrecy.sealFile(item.room, attachment.blob)
+    if (!sealed) return attachment
+    const { uri: _, ...rest } = attachment // under an address from before, the bytes might lie as they are
+    return (await this.keep({ ...item, attachment: { ...rest, sealed } })).attachment!
+  }
+
+  /** The small picture goes first: the message names it, too. */
+  private async withSmall(item: Item, attachment: Attachment): Promise<Attachment> {
+    const { sealed } = attachment
+    if (!sealed?.small || sealed.small.uri) return attachment
+    const { content_uri: uri } = await this.matrix.createMedia()
+    await this.matrix.upload(uri, sealed.small.blob, () => {}, new AbortController().signal)
+    const kept = { ...attachment, sealed: { ...sealed, small: { ...sealed.small, uri } } }
+    return (await this.keep({ ...item, attachment: kept })).attachment!
   }
 
   private async upload(item: Item, attachment: Attachment, uri: string): Promise<void> {
     const upload = new AbortController()
     this.uploads.set(item.txn, upload)
     try {
-      await this.matrix.upload(uri, attachment.blob, (share) => this.onProgress(item.txn, share), upload.signal)
+      await this.matrix.upload(uri, attachment.sealed?.blob ?? attachment.blob, (share) => this.onProgress(item.txn, share), upload.signal)
     } catch (error) {
       if (!(error instanceof Refused) || error.status !== 404) throw error
-      await this.keep({ ...item, attachment: { blob: attachment.blob, name: attachment.name } })
+      const { uri: _, ...rest } = attachment
+      await this.keep({ ...item, attachment: rest })
       throw new Unreachable('the server no longer knows the address; the next try asks for another')
     } finally {
       this.uploads.delete(item.txn)

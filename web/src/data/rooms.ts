@@ -58,11 +58,14 @@ export function friends(rooms: Iterable<Room>, account: Account, me: string, com
   return [...found.values()].toSorted((left, right) => compare(left.name ?? left.user, right.name ?? right.user))
 }
 
-/** Why nothing can be written in a room, or undefined. This client cannot encrypt, and what is to be secret never goes unencrypted. */
+/** Why nothing can be written in a room, or undefined. What is to be secret never goes unencrypted. */
 export function whyShut(room: Room | undefined): 'BONGSU_LEFT' | 'BONGSU_ENCRYPTED' | undefined {
   if (room?.membership !== 'join') return 'BONGSU_LEFT'
-  return room.encrypted ? 'BONGSU_ENCRYPTED' : undefined
+  return room.encrypted && !canEncrypt() ? 'BONGSU_ENCRYPTED' : undefined
 }
+
+/** Keys are kept by one tab alone, which takes locks; browsers have those, and their own cryptography, with https. */
+export const canEncrypt = (): boolean => 'WebAssembly' in globalThis && 'navigator' in globalThis && 'locks' in navigator && crypto.subtle !== undefined
 
 /** May I do this here? Levels that a room does not name are the protocol's. */
 export function mayInvite(room: Room, me: string): boolean {

@@ -14,6 +14,8 @@ export interface Listener {
   changed(change: Change): void
   typing(room: string, users: string[]): void
   heard(): void
+  /** The phase that decrypts: puts beside each encrypted event what it says. Never rejects. */
+  decrypt?(reply: SyncReply): Promise<void>
   /** Some items of a room's outbox are done: their events came. */
   arrived(room: string): void
   failed(fault: Fault): void
@@ -31,7 +33,8 @@ interface Written {
 const PAUSES_MS = [300, 1_000, 2_000, 4_000, 8_000]
 
 /**
- * Follows the server in named phases: fetch, write (one transaction, the token with what it stands for), update, emit.
+ * Follows the server in named phases: fetch, decrypt, write (one transaction, the token with what it stands for),
+ * update, emit.
  * A crash between any two leaves the disk as it was after a whole reply.
  */
 export class SyncEngine {
@@ -74,6 +77,7 @@ export class SyncEngine {
   private async turn(): Promise<void> {
     const since = await this.since()
     const reply = await this.fetch(since)
+    await this.listener.decrypt?.(reply)
     const written = await this.write(reply, since)
     if (!written) return
     this.update(written.change)
@@ -153,11 +157,12 @@ async function keepIn(store: Store<'entries'>, change: Change): Promise<Entry[]>
   const kept: Entry[] = []
   for (const entry of change.entries) {
     const before = await store.get(entry.id)
-    kept.push(before ? { ...entry, order: before.order } : entry)
+    kept.push(before ? { ...(before.opened && entry.sealed && !entry.opened ? before : entry), order: before.order } : entry)
     await store.put(kept.at(-1)!)
     const target = entry.redacts && (await store.get(entry.redacts))
     if (!target) continue
-    kept.push({ ...target, content: {}, redacted: true })
+    const { sealed: _, ...rest } = target
+    kept.push({ ...rest, content: {}, redacted: true })
     await store.put(kept.at(-1)!)
   }
   return kept

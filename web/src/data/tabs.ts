@@ -1,3 +1,4 @@
+import type { Flow } from './crypto/types'
 import type { Health } from './health'
 import type { Entry, Room, Account } from './types'
 
@@ -9,10 +10,17 @@ export type Told =
   | { kind: 'progress'; txn: string; share: number }
   | { kind: 'typing'; room: string; users: string[] }
   | { kind: 'health'; health: Health }
+  | { kind: 'flows'; flows: Flow[] }
+  | { kind: 'answer'; id: string; value?: unknown; error?: { status: number; code: string } }
   | { kind: 'gone' }
 
 /** What one tab asks of those that lead. health: a tab that was opened later knows nothing of it. */
-export type Asked = { kind: 'cancel'; txn: string } | { kind: 'hurry' } | { kind: 'health' }
+export type Asked =
+  | { kind: 'cancel'; txn: string }
+  | { kind: 'hurry' }
+  | { kind: 'health' }
+  | { kind: 'look'; room: string }
+  | { kind: 'desk'; id: string; name: string; args: readonly unknown[] }
 
 type Posted = { told: Told } | { asked: Asked }
 

@@ -1,6 +1,8 @@
-import { stretchOf } from './arrival'
+import type { Doubt, Why } from '../net/matrix'
+import { isVerification, stretchOf } from './arrival'
 import { contentOf, type Content, type Relation } from './content'
 import { standsAlone } from './outbox'
+import { secretUriOf } from './secretUri'
 import type { Entry, Item, Room } from './types'
 
 export interface Reaction {
@@ -43,6 +45,9 @@ export interface Message {
   reactions: Reaction[]
   unread: number
   sending?: Item
+  /** of what is encrypted: why it cannot be read; 'opening' while it was not tried */
+  locked?: Why | 'opening'
+  doubt?: Doubt
 }
 
 export type Row =
@@ -67,17 +72,21 @@ const relationOf = (entry: Entry): Relation => entry.content['m.relates_to'] ?? 
 /** What was said about other events: the newest edit by the same person, reactions, redactions. */
 function gather(entries: readonly Entry[]): Said {
   const said: Said = { edits: new Map(), reactions: new Map(), redacted: new Set() }
-  const senders = new Map(entries.map((entry) => [entry.id, entry.sender]))
+  const targets = new Map(entries.map((entry) => [entry.id, entry]))
   for (const entry of entries) if (entry.redacts) said.redacted.add(entry.redacts)
   for (const entry of entries) {
     if (entry.redacted || said.redacted.has(entry.id)) continue
     const { rel_type: kind, event_id: target, key } = relationOf(entry)
     if (target === undefined) continue
-    if (kind === 'm.replace' && senders.get(target) === entry.sender) said.edits.set(target, entry)
+    if (kind === 'm.replace' && mayReplace(entry, targets.get(target))) said.edits.set(target, entry)
     if (entry.type === 'm.reaction' && key !== undefined) addReaction(said, target, key, entry)
   }
   return said
 }
+
+/** What came encrypted is not changed by what did not: the server could have made that up. */
+const mayReplace = (entry: Entry, target: Entry | undefined): boolean =>
+  target?.sender === entry.sender && (target.opened !== true || entry.opened === true) && entry.type !== 'm.room.encrypted'
 
 function addReaction(said: Said, target: string, key: string, entry: Entry): void {
   const keys = said.reactions.get(target) ?? new Map<string, Entry[]>()
@@ -96,7 +105,8 @@ const KINDS = new Map<string | undefined, Media['kind']>([
 ])
 
 /** The file of a message, if it is one. */
-export function mediaOf(type: string, { url: uri, msgtype, filename, body, info = {}, ...more }: Content): Media | undefined {
+export function mediaOf(type: string, { url, file, msgtype, filename, body, info = {}, ...more }: Content): Media | undefined {
+  const uri = url ?? secretUriOf(file, info)
   const isSticker = type === 'm.sticker'
   const kind = isSticker ? 'image' : KINDS.get(msgtype)
   if (!kind || uri === undefined) return undefined
@@ -158,6 +168,8 @@ function messageOf(entry: Entry, said: Said, me: string): Message {
     reactions,
     unread: 0,
   }
+  if (message.kind === 'encrypted') message.locked = entry.sealed ? (entry.sealed.why ?? 'opening') : 'unable'
+  if (entry.doubt && isHere) message.doubt = entry.doubt
   return describe(message, entry.type, content, replyTo)
 }
 
@@ -204,6 +216,7 @@ function echoes(view: View, arrived: ReadonlySet<string>): Entry[] {
     sender: view.me,
     content: contentOf(item.content),
     ts: item.at,
+    opened: true, // it was said here, whatever becomes of it on the way
     ...(item.redacts && { redacts: item.redacts }),
   }))
 }
@@ -251,8 +264,9 @@ export function rows(view: View): Row[] {
   for (const entry of view.entries) {
     line.stretch(stretchOf(entry.order))
     if (view.ignored.includes(entry.sender)) continue
-    if (SAID.has(entry.type) && !isReplacement(entry)) {
+    if (SAID.has(entry.type) && !isReplacement(entry) && !isVerification(entry)) {
       const message = messageOf(entry, said, view.me)
+      if (isClear(view.room, entry) && message.kind !== 'redacted') message.doubt = 'clear'
       message.unread = count(entry.order)
       line.message(message)
     } else if (SHOWN_STATE.has(entry.type) && isNews(entry)) line.event(entry)
@@ -261,6 +275,9 @@ export function rows(view: View): Row[] {
   for (const message of waiting(view.items, view.me, arrived)) line.message(message)
   return list
 }
+
+/** Did something come unencrypted, though everything else here is not? */
+const isClear = (room: Room, entry: Entry): boolean => room.encrypted === true && !entry.opened && entry.type !== 'm.room.encrypted'
 
 /** A member event that changes nothing people see is no news. */
 function isNews(entry: Entry): boolean {

@@ -1,5 +1,6 @@
-import type { Json } from '../net/matrix'
+import type { Doubt, Json, RawEvent, Why } from '../net/matrix'
 import type { Content, Powers } from './content'
+import type { SealedFile } from './crypto/files'
 
 /** An event as it is kept. order: its place in the room, by which newer is greater. */
 export interface Entry {
@@ -16,6 +17,19 @@ export interface Entry {
   redacted?: boolean
   /** of our own: by which it was known before it arrived */
   txn?: string
+  /** it came encrypted, and could be read */
+  opened?: true
+  doubt?: Doubt
+  sealed?: Sealed
+}
+
+/** An encrypted event as it came: kept while it cannot be read, or while it is not sure who sent it. */
+export interface Sealed {
+  /** by whose key it is read */
+  session: string
+  event: RawEvent
+  /** it was tried to read it */
+  why?: Why
 }
 
 export interface Member {
@@ -75,6 +89,8 @@ export interface Attachment {
   name: string
   uri?: string
   uploaded?: boolean
+  /** for an encrypted room: what goes to the server instead of the bytes, and what opens it; made once */
+  sealed?: SealedFile
 }
 
 export type ItemState = 'queued' | 'sending' | 'sent' | 'failed'
@@ -94,6 +110,8 @@ export interface Item {
   state: ItemState
   eventId?: string
   error?: string
+  /** what goes out to an encrypted room: encrypted once, and the same at each try */
+  sealed?: Json
   /** the last answer was that nothing can be written now */
   cannot?: boolean
   /** it was tried by this device of its author, which is signed out: what became of it has to be asked first */

@@ -22,6 +22,22 @@ export interface RawEvent {
   state_key?: string
   redacts?: string
   unsigned?: { transaction_id?: string; redacted_because?: Json; prev_content?: Json }
+  /** of an encrypted one, once somebody tried to open it */
+  opened?: Opened
+}
+
+/** missing: its key is not here, and may come; withheld: the sender gives it to verified sessions alone; unable: it is broken. */
+export type Why = 'missing' | 'withheld' | 'unable'
+
+/** Why it is not sure who sent something. clear: it did not come encrypted, and everything else in the room does. */
+export type Doubt = 'unsigned' | 'unknown' | 'violation' | 'unproven' | 'mismatch' | 'clear'
+
+/** What an encrypted event says, or why it cannot be read. */
+export interface Opened {
+  type?: string
+  content?: Json
+  doubt?: Doubt
+  why?: Why
 }
 
 export interface JoinedRoom {
@@ -33,7 +49,15 @@ export interface JoinedRoom {
   unread_notifications?: { notification_count?: number; highlight_count?: number }
 }
 
-export interface SyncReply {
+/** What a sync tells about keys of this session and of others. */
+export interface KeyNews {
+  to_device?: { events: Json[] }
+  device_lists?: { changed?: string[]; left?: string[] }
+  device_one_time_keys_count?: Record<string, number>
+  device_unused_fallback_key_types?: string[]
+}
+
+export interface SyncReply extends KeyNews {
   next_batch: string
   account_data?: { events: { type: string; content: Json }[] }
   rooms?: {
@@ -208,6 +232,10 @@ export class Matrix {
     }
   }
 
+  setState(room: string, type: string, content: Json): Promise<unknown> {
+    return this.json('PUT', `${this.room(room)}/state/${part(type)}`, content)
+  }
+
   redact(room: string, event: string, txn: string): Promise<{ event_id: string }> {
     return this.json('PUT', `${this.room(room)}/redact/${part(event)}/${part(txn)}`, {}, { again: 'beside' })
   }
@@ -283,6 +311,11 @@ export class Matrix {
   }
 
   // --- the way ---
+
+  /** A request that has no name of its own here, because few screens make it. */
+  call<T = Json>(method: string, path: string, body?: Json, asking?: Asking): Promise<T> {
+    return this.json(method, path, body, asking)
+  }
 
   private room(room: string): string {
     return `${V3}/rooms/${part(room)}`

@@ -1,4 +1,4 @@
-import { createEffect, Match, Show, Switch, type JSX } from 'solid-js'
+import { createEffect, lazy, Match, Show, Suspense, Switch, type JSX } from 'solid-js'
 import { useClient } from '../ui/client'
 import { Dialog } from '../ui/Dialog'
 import { explain } from '../ui/errors'
@@ -15,6 +15,8 @@ import { Page } from './Page'
 import { Room } from './Room'
 import { Services } from './Services'
 import { SignIn } from './SignIn'
+
+const VerifyDialog = lazy(() => import('./crypto/VerifyDialog').then(({ VerifyDialog }) => ({ default: VerifyDialog })))
 
 export function App(): JSX.Element {
   const client = useClient()
@@ -59,6 +61,7 @@ function Frame(): JSX.Element {
         </Match>
         <Match when={route().page}>{(page) => <Page path={page()} />}</Match>
       </Switch>
+      <Verifying />
     </div>
   )
 }
@@ -85,6 +88,17 @@ function Join(props: { address: string }): JSX.Element {
         </p>
       </div>
     </Dialog>
+  )
+}
+
+/** Somebody wants to be verified, or is being. */
+function Verifying(): JSX.Element {
+  const client = useClient()
+  const flow = live(client, 'encryption', () => client.encryption.flows[0])
+  return (
+    <Suspense>
+      <Show when={flow()}>{(one) => <VerifyDialog flow={one()} />}</Show>
+    </Suspense>
   )
 }
 

@@ -32,6 +32,8 @@ interface Props {
   onJump: (event: string) => void
 }
 
+const Locked = lazy(() => import('./crypto/Locked').then(({ Locked }) => ({ default: Locked })))
+
 export function MessageRow(props: Props): JSX.Element {
   const client = useClient()
   const name = () => memberName(props.room, props.message.sender)
@@ -79,7 +81,9 @@ function Body(props: Props): JSX.Element {
         <p class="subdued">{t().deletedMessage}</p>
       </Match>
       <Match when={props.message.kind === 'encrypted'}>
-        <p class="subdued">{t().encryptedMessage}</p>
+        <Suspense fallback={<p class="subdued">{t().encryptedMessage}</p>}>
+          <Locked why={props.message.locked ?? 'unable'} />
+        </Suspense>
       </Match>
       <Match when={props.message.sending?.attachment}>
         <Sending message={props.message} />
@@ -137,6 +141,14 @@ function Meta(props: { message: Message; last: boolean }): JSX.Element {
       <Show when={isWaiting()}>
         <span class="unseen">{props.message.sending?.state === 'failed' ? t().failedToSend : t().waitingToSend}</span>
         <Icon name={props.message.sending?.state === 'failed' ? 'warning' : 'send'} />
+      </Show>
+      <Show when={props.message.doubt}>
+        {(doubt) => (
+          <span class="doubt" classList={{ mild: doubt() === 'unproven' }} title={t().doubts[doubt()]}>
+            <Icon name={doubt() === 'unproven' ? 'lock' : 'warning'} />
+            <span class="unseen">{t().doubts[doubt()]}</span>
+          </span>
+        )}
       </Show>
       <Show when={props.message.edited}>
         <span>{t().edited}</span>

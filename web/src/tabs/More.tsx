@@ -1,11 +1,13 @@
 import { createResource, createSignal, For, Show, type JSX } from 'solid-js'
-import { localpart } from '../data/rooms'
+import { canEncrypt, localpart } from '../data/rooms'
 import type { Device } from '../net/matrix'
 import { Avatar } from '../ui/Avatar'
 import { useClient } from '../ui/client'
 import { Confirm } from '../ui/Dialog'
 import { explain } from '../ui/errors'
+import { Icon } from '../ui/Icon'
 import { live } from '../ui/live'
+import { openPage } from '../ui/route'
 import { say } from '../ui/say'
 import { dayAndClock, language, setLanguage, setTextSize, setTheme, t, textSize, theme, type Language, type TextSize, type Theme } from '../ui/settings'
 
@@ -23,6 +25,14 @@ export function More(): JSX.Element {
         <Profile />
         <Display />
         <Sessions />
+        <Show when={canEncrypt()}>
+          <section class="group">
+            <button type="button" class="plain wide" onClick={() => openPage('encryption')}>
+              <Icon name="lock" />
+              {t().encryption}
+            </button>
+          </section>
+        </Show>
         <section class="group">
           <button type="button" class="plain wide" onClick={() => setLeaving(true)}>
             {t().signOut}

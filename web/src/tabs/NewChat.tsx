@@ -4,6 +4,7 @@ import { Dialog } from '../ui/Dialog'
 import { explain } from '../ui/errors'
 import { PeoplePicker, type Picked } from '../ui/PeoplePicker'
 import { openRoom } from '../ui/route'
+import { canEncrypt } from '../data/rooms'
 import { t } from '../ui/settings'
 
 /** One person makes a chat for two, several make a room; or one joins a room that somebody linked to. */
@@ -11,6 +12,7 @@ export function NewChat(props: { onClose: () => void }): JSX.Element {
   const client = useClient()
   const [picked, setPicked] = createSignal<Picked[]>([])
   const [isByLink, setByLink] = createSignal(false)
+  const [isSecret, setSecret] = createSignal(false)
   const [wrong, setWrong] = createSignal('')
   let name: HTMLInputElement | undefined
   let address: HTMLInputElement | undefined
@@ -25,7 +27,7 @@ export function NewChat(props: { onClose: () => void }): JSX.Element {
   }
   const create = () => {
     const people = picked().map((person) => person.user)
-    return open(people.length === 1 && !name?.value ? client.direct(people[0]!) : client.group(name?.value ?? '', people))
+    return open(people.length === 1 && !name?.value ? client.direct(people[0]!, isSecret()) : client.group(name?.value ?? '', people, isSecret()))
   }
   return (
     <Dialog kind="page" title={t().newChat} onClose={props.onClose}>
@@ -53,6 +55,15 @@ export function NewChat(props: { onClose: () => void }): JSX.Element {
                   <label class="field">
                     <span>{t().groupName}</span>
                     <input ref={name} />
+                  </label>
+                </Show>
+                <Show when={canEncrypt()}>
+                  <label class="switch">
+                    <input type="checkbox" role="switch" checked={isSecret()} onChange={(event) => setSecret(event.currentTarget.checked)} />
+                    <span>
+                      {t().secretChat}
+                      <span class="small quiet">{t().secretChatHint}</span>
+                    </span>
                   </label>
                 </Show>
                 <p class="choices">

@@ -1,4 +1,4 @@
-import { createEffect, createMemo, createSignal, ErrorBoundary, Match, onCleanup, Show, Switch, type JSX } from 'solid-js'
+import { createEffect, createMemo, createSignal, ErrorBoundary, lazy, Match, onCleanup, Show, Suspense, Switch, type JSX } from 'solid-js'
 import type { Link } from '../data/links'
 import { memberName, partner, roomAvatar, roomName, whyShut } from '../data/rooms'
 import type { Message, Row } from '../data/timeline'
@@ -22,6 +22,7 @@ import { Search } from './Search'
 import { Viewer } from './Viewer'
 
 const READ_AFTER_MS = 400
+const RoomNotice = lazy(() => import('./crypto/RoomNotice').then(({ RoomNotice }) => ({ default: RoomNotice })))
 
 export function Room(props: { id: string }): JSX.Element {
   const client = useClient()
@@ -88,8 +89,12 @@ export function Room(props: { id: string }): JSX.Element {
         </Show>
       </div>
       <Typing id={props.id} open={open} />
-      <Show when={open.room()?.encrypted}>
-        <p class="locked">{t().encryptedRoom}</p>
+      <Show when={open.room()?.encrypted && open.room()?.membership === 'join'}>
+        <Show when={isOpen()} fallback={<p class="locked">{t().encryptedRoom}</p>}>
+          <Suspense>
+            <RoomNotice room={open.room()!} />
+          </Suspense>
+        </Show>
       </Show>
       <Show when={isOpen()}>
         <Composer id={props.id} room={open.room()} about={about()} onAbout={setAbout} onFiles={sendFiles} onSent={() => list?.toBottom()} />
@@ -163,6 +168,12 @@ function Head(props: { id: string; open: OpenRoom; onInfo: () => void; onSearch:
         <button type="button" class="who" onClick={() => props.onInfo()}>
           <Avatar media={client.media} id={other() ?? props.id} name={name()} uri={room() && roomAvatar(room()!, client.account)} group={!other()} />
           <span class="title">
+            <Show when={room()?.encrypted}>
+              <span class="secret">
+                <Icon name="lock" />
+                <span class="unseen">{t().secretChat}</span>
+              </span>
+            </Show>
             {name()}
             <Show when={(room()?.joined ?? 0) > 2}>
               <span class="small">{t().members(room()!.joined)}</span>

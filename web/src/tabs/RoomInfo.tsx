@@ -1,5 +1,5 @@
 import { createSignal, For, lazy, onMount, Show, Suspense, type JSX } from 'solid-js'
-import { boardOf, level, localpart, mayInvite, partner, roomAvatar, roomName } from '../data/rooms'
+import { boardOf, canEncrypt, level, localpart, mayInvite, partner, roomAvatar, roomName } from '../data/rooms'
 import type { Room } from '../data/types'
 import { Avatar } from '../ui/Avatar'
 import { useClient } from '../ui/client'
@@ -81,6 +81,12 @@ function Main(props: Props & { onPage: (page: Page) => void }): JSX.Element {
               {has() === 'has' ? t().openBoard : t().makeBoard}
             </button>
           )}
+        </Show>
+        <Show when={canEncrypt()}>
+          <button type="button" onClick={() => (props.onClose(), openPage('encryption', props.room.id))}>
+            <Icon name="lock" />
+            {t().secretChat}
+          </button>
         </Show>
         <Show when={mayInvite(props.room, client.me)}>
           <button type="button" onClick={() => props.onPage('invite')}>

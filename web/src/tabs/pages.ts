@@ -21,4 +21,10 @@ export const PAGES: Readonly<Record<string, ServicePage>> = {
   drawer: { icon: 'photo', title: () => t().drawer, view: lazy(() => import('./media/DrawerPage')) },
   booking: { icon: 'ticket', title: () => t().booking, view: lazy(() => import('./booking/Booking').then(({ Booking }) => ({ default: Booking }))) },
   board: { icon: 'bed', title: () => t().board, view: lazy(() => import('./board/Board').then(({ Board }) => ({ default: Board }))) },
+  encryption: {
+    icon: 'lock',
+    title: () => t().encryption,
+    view: lazy(() => import('./crypto/Encryption').then(({ Encryption }) => ({ default: Encryption }))),
+    isHidden: true,
+  },
 }

@@ -1,4 +1,4 @@
-import { onCleanup, onMount, type JSX } from 'solid-js'
+import { onCleanup, onMount, Show, type JSX } from 'solid-js'
 import { Icon } from './Icon'
 import { t } from './settings'
 
@@ -13,19 +13,21 @@ export function modal(dialog: () => HTMLDialogElement, onClose: () => void): () 
   return () => isGone || onClose()
 }
 
-/** A window over the page; the browser keeps the focus inside, and Escape closes it. */
-export function Dialog(props: { title: string; onClose: () => void; kind?: 'sheet' | 'page' | 'small'; children: JSX.Element }): JSX.Element {
+/** A window over the page; the browser keeps the focus inside, and Escape closes it. isFirm: it is not closed by the way. */
+export function Dialog(props: { title: string; onClose: () => void; kind?: 'sheet' | 'page' | 'small'; isFirm?: boolean; children: JSX.Element }): JSX.Element {
   let dialog!: HTMLDialogElement
   const closed = modal(() => dialog, () => props.onClose())
-  const outside = (event: MouseEvent) => event.target === dialog && dialog.close()
+  const outside = (event: MouseEvent) => event.target === dialog && !props.isFirm && dialog.close()
   return (
-    <dialog ref={dialog} class={`dialog ${props.kind ?? 'sheet'}`} aria-label={props.title} onClose={closed} onClick={outside}>
+    <dialog ref={dialog} class={`dialog ${props.kind ?? 'sheet'}`} aria-label={props.title} onClose={closed} onClick={outside} onCancel={(event) => props.isFirm && event.preventDefault()}>
       <div class="inside">
         <header class="bar">
           <h2>{props.title}</h2>
-          <button type="button" class="round" aria-label={t().close} onClick={() => dialog.close()}>
-            <Icon name="close" />
-          </button>
+          <Show when={!props.isFirm}>
+            <button type="button" class="round" aria-label={t().close} onClick={() => dialog.close()}>
+              <Icon name="close" />
+            </button>
+          </Show>
         </header>
         {props.children}
       </div>

@@ -1,0 +1,71 @@
+/** What goes between the tab that keeps the keys, the other tabs and the screens: plain data. */
+
+/** asking: here it was asked for; asked: somebody asks; ready: both agreed; compare: emoji are shown; confirmed: here they match. */
+export type Stage = 'asking' | 'asked' | 'ready' | 'compare' | 'confirmed' | 'done' | 'cancelled'
+
+/** Two sessions that verify each other. */
+export interface Flow {
+  id: string
+  user: string
+  device?: string
+  /** both belong to the person who is signed in here */
+  isOwn: boolean
+  stage: Stage
+  /** places in the protocol's list of 64 */
+  emoji?: { symbol: string; place: number }[]
+  /** the protocol's code for why it ended */
+  why?: string
+}
+
+/** How an account stands. */
+export interface Standing {
+  /** none: nothing was set up; here: this session has the account's secrets; elsewhere: others have, and this one is not verified */
+  identity: 'none' | 'here' | 'elsewhere'
+  hasRecovery: boolean
+  /** locked: there is one, and its key is not here */
+  backup: 'off' | 'on' | 'locked'
+  keys: number
+  backedUp: number
+}
+
+/** verified: compared in person, or vouched for by somebody who was; signed: its owner vouches for it; unsigned: nobody does. */
+export interface KnownSession {
+  device: string
+  name: string
+  trust: 'verified' | 'signed' | 'unsigned'
+  isThis: boolean
+}
+
+/** changed: was verified, and is somebody else's key now; renewed: another key than at first; keyless: has no sessions with keys. */
+export interface KnownPerson {
+  user: string
+  trust: 'verified' | 'changed' | 'renewed' | 'known' | 'sessions' | 'keyless'
+  sessions: KnownSession[]
+}
+
+export interface Restored {
+  imported: number
+  total: number
+}
+
+/** What the screens may ask of the tab that keeps the keys. */
+export interface Desk {
+  standing(): Promise<Standing>
+  /** The recovery key, to be shown once. anew: whatever was set up before is given up. */
+  setUp(password: string, anew: boolean): Promise<string>
+  newRecovery(): Promise<string>
+  recover(recoveryKey: string): Promise<Restored>
+  sessions(user: string): Promise<KnownSession[]>
+  people(room: string): Promise<KnownPerson[]>
+  /** Somebody's key is another one now, and that is fine. */
+  accept(user: string): Promise<void>
+  verifyOwn(device?: string): Promise<void>
+  verifyPerson(user: string, room: string): Promise<void>
+  verifySession(user: string, device: string): Promise<void>
+  agree(flow: string): Promise<void>
+  compare(flow: string): Promise<void>
+  confirm(flow: string): Promise<void>
+  mismatch(flow: string): Promise<void>
+  cancel(flow: string): Promise<void>
+  dismiss(flow: string): Promise<void>
+}

@@ -1,0 +1,62 @@
+import { createResource, Match, onCleanup, Switch, type JSX } from 'solid-js'
+import type { KnownPerson, Standing } from '../../data/crypto/types'
+import { memberName } from '../../data/rooms'
+import type { Room } from '../../data/types'
+import { useClient } from '../../ui/client'
+import { openPage } from '../../ui/route'
+import { w } from './words'
+import './crypto.css'
+
+const PAUSE_MS = 400
+
+interface Look {
+  standing: Standing | undefined
+  people: KnownPerson[]
+}
+
+const isChanged = ({ trust }: KnownPerson): boolean => trust === 'changed' || trust === 'renewed'
+const hasStranger = ({ trust, sessions }: KnownPerson): boolean => trust === 'verified' && sessions.some((session) => session.trust === 'unsigned')
+
+/** What somebody should know before they write in an encrypted room: one sentence, the gravest. */
+export function RoomNotice(props: { room: Room }): JSX.Element {
+  const client = useClient()
+  const [look, { refetch }] = createResource<Look>(async () => {
+    const people = client.encryption.ask('people', props.room.id).catch(() => [])
+    const standing = client.encryption.ask('standing').catch(() => undefined)
+    return { people: await people, standing: await standing }
+  })
+  let timer: ReturnType<typeof setTimeout>
+  const again = () => {
+    clearTimeout(timer)
+    timer = setTimeout(() => void refetch(), PAUSE_MS)
+  }
+  onCleanup(client.on('encryption', again))
+  onCleanup(() => clearTimeout(timer))
+  const names = (which: (person: KnownPerson) => boolean) => (look.latest?.people ?? []).filter(which).map(({ user }) => memberName(props.room, user)).join(', ')
+  const identity = () => look.latest?.standing?.identity
+  return (
+    <div role="status">
+      <Switch>
+        <Match when={names(isChanged)}>{(who) => <Line bad text={w().changedNotice(who())} action={w().toPeople} onPress={() => openPage('encryption', props.room.id)} />}</Match>
+        <Match when={names(hasStranger)}>{(who) => <Line bad text={w().unsignedNotice(who())} action={w().toPeople} onPress={() => openPage('encryption', props.room.id)} />}</Match>
+        <Match when={identity() === 'elsewhere'}>
+          <Line text={w().lockedNotice} action={w().unlock} onPress={() => openPage('encryption')} />
+        </Match>
+        <Match when={identity() === 'none' || look.latest?.standing?.hasRecovery === false}>
+          <Line text={w().setUpNotice} action={w().makeRecovery} onPress={() => openPage('encryption')} />
+        </Match>
+      </Switch>
+    </div>
+  )
+}
+
+function Line(props: { text: string; action: string; bad?: boolean; onPress: () => void }): JSX.Element {
+  return (
+    <p class="keys-notice" classList={{ bad: props.bad }}>
+      <span>{props.text}</span>
+      <button type="button" onClick={() => props.onPress()}>
+        {props.action}
+      </button>
+    </p>
+  )
+}
