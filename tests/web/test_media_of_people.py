@@ -49,14 +49,14 @@ async def test_the_drawer_has_what_this_device_never_saw(saw: Saw) -> None:
 
 async def test_what_was_not_sent_when_the_server_ended_a_session_comes_once(saw: Saw) -> None:
     seen = saw("expelled")
-    assert "@alice-media:test.example 님이 보내지 못한 메시지 2개" in seen["note"]
+    assert "@alice-media:test.example 님이 보내지 못한 메시지나 신청 2개" in seen["note"]
     assert seen["others"] == 0  # another person who signs in there sees none of it
     assert seen["last"] == ["닿았는지 모르는 말", "아직 가지 못한 말"]
     assert seen["shown"] == seen["last"]
 
 
 async def test_whoever_signs_out_is_told_what_would_be_lost(saw: Saw) -> None:
-    assert "아직 보내지 못한 메시지가 1개" in saw("signed_out")["asked"]
+    assert "아직 보내지 못한 메시지나 신청이 1개" in saw("signed_out")["asked"]
     assert saw("signed_out")["left"] == 0
 
 

@@ -1,10 +1,19 @@
 import 'fake-indexeddb/auto'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { leaving, left } from '../src/data/left'
+import type { Intent } from '../src/data/intents'
+import { isNothing, leaving, leavingIntent, left } from '../src/data/left'
 import { newItem } from '../src/data/outbox'
 import type { Item } from '../src/data/types'
 
 const item = (body: string): Item => newItem({ room: '!a:x', type: 'm.room.message', content: { body } }, 1)
+
+const wish: Intent = { lane: 'bookings', what: 'book', method: 'POST', path: '/x', key: 'k', seq: 1, at: 1, tries: 1, notBefore: 5, state: 'sending' }
+
+test('what was asked of a service waits with its key; what is done does not', () => {
+  expect(leavingIntent(wish)).toEqual({ ...wish, state: 'queued', notBefore: 0 })
+  expect(leavingIntent({ ...wish, state: 'done' })).toBeUndefined()
+  expect(leavingIntent({ ...wish, state: 'failed' })?.state).toBe('failed')
+})
 
 describe('an item whose author was signed out', () => {
   test('never tried: it goes out as it is', () => {
@@ -39,19 +48,19 @@ describe('what waits on this device', () => {
 
   test('is for its author alone', async () => {
     const [mine, theirs] = [item('나'), item('남')]
-    await left.keep('@a:x', [mine], new Map([['!a:x', '쓰던 글']]))
-    await left.keep('@b:x', [theirs], new Map())
-    expect(await left.of('@a:x')).toEqual({ items: [mine], drafts: [{ user: '@a:x', room: '!a:x', text: '쓰던 글' }] })
-    expect(await left.people()).toEqual(expect.arrayContaining([{ user: '@a:x', count: 1 }, { user: '@b:x', count: 1 }]))
+    await left.keep('@a:x', { items: [mine], intents: [wish], drafts: new Map([['!a:x', '쓰던 글']]) })
+    await left.keep('@b:x', { items: [theirs], intents: [], drafts: new Map() })
+    expect(await left.of('@a:x')).toEqual({ items: [mine], intents: [wish], drafts: new Map([['!a:x', '쓰던 글']]) })
+    expect(await left.people()).toEqual(expect.arrayContaining([{ user: '@a:x', count: 2 }, { user: '@b:x', count: 1 }]))
     await left.drop('@a:x')
-    expect(await left.of('@a:x')).toEqual({ items: [], drafts: [] })
+    expect(await left.of('@a:x')).toSatisfy(isNothing)
     expect((await left.of('@b:x')).items).toEqual([theirs])
   })
 
   test('kept twice it is there once', async () => {
     const one = item('나')
-    await left.keep('@a:x', [one], new Map())
-    await left.keep('@a:x', [one], new Map())
+    await left.keep('@a:x', { items: [one], intents: [], drafts: new Map() })
+    await left.keep('@a:x', { items: [one], intents: [], drafts: new Map() })
     expect(await left.people()).toEqual([{ user: '@a:x', count: 1 }])
   })
 })

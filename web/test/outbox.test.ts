@@ -33,6 +33,7 @@ describe('one item', () => {
     expect(outcomeOf(new Refused(403, 'M_FORBIDDEN', ''))).toEqual({ kind: 'refused', why: 'M_FORBIDDEN' })
     expect(outcomeOf(new Refused(429, 'M_LIMIT_EXCEEDED', '', {}, 300))).toEqual({ kind: 'later', ms: 300, cannot: false })
     expect(outcomeOf(new Unreachable(''))).toEqual({ kind: 'silent' })
+    expect(outcomeOf(new Refused(401, 'M_UNKNOWN_TOKEN', ''))).toEqual({ kind: 'silent' })
     expect(outcomeOf(new SyntaxError('half a body'))).toEqual({ kind: 'silent' })
     expect(outcomeOf(new DOMException('', 'QuotaExceededError'))).toEqual({ kind: 'silent' })
     expect(outcomeOf(new Refused(507, 'M_UNKNOWN', '', {}, retryAfter(507, null, {})))).toEqual({ kind: 'refused', why: 'M_UNKNOWN' })

@@ -8,7 +8,7 @@ import { Gathering, type Reads } from './gathering'
 import { Encryption } from './encryption'
 import { healthOf, type Facts, type Health } from './health'
 import { Intents, type IntentDraft } from './intents'
-import { leaving, left, type Waiting } from './left'
+import { isNothing, leaving, leavingIntent, left, type Belongings, type Waiting } from './left'
 import { describeFile, MediaShelf } from './media'
 import { MediaCache } from './mediaCache'
 import { mayBeThere, newItem, Outbox, Sender, takesBack, type Draft } from './outbox'
@@ -141,17 +141,26 @@ export class Client {
   async signOut(): Promise<void> {
     this.isLeaving = true
     await this.outbox.clear()
+    await this.database.clear('intents')
     for (const room of this.drafts.keys()) await this.database.delete('facts', `${DRAFT}${room}`)
     await this.matrix.logout().catch(() => {})
     await this.forget()
   }
 
-  /** How many messages signing out would take away. */
+  /** How many messages and requests signing out would take away. */
   async unsent(): Promise<number> {
-    return (await this.outbox.all()).filter((item) => item.state !== 'sent').length
+    const { items, intents } = await this.belongings()
+    return items.length + intents.length
   }
 
-  /** Whose unsent messages wait here until they sign in again. */
+  /** What was written or wanted here, and is not answered. */
+  private async belongings(): Promise<Belongings> {
+    const items = (await this.outbox.all()).flatMap((item) => leaving(item, this.session!.device) ?? [])
+    const intents = (await this.database.getAll('intents')).flatMap((intent) => leavingIntent(intent) ?? [])
+    return { items, intents, drafts: this.drafts }
+  }
+
+  /** Whose unsent messages and requests wait here until they sign in again. */
   async leftBehind(): Promise<Waiting[]> {
     return left.people().catch(() => [])
   }
@@ -457,10 +466,11 @@ export class Client {
 
   /** What this person had left behind here. Nothing is sent before it is dropped there, so nothing is sent twice. */
   private async takeUp(): Promise<void> {
-    const { items, drafts } = await left.of(this.me).catch(() => ({ items: [], drafts: [] }))
-    if (items.length === 0 && drafts.length === 0) return
-    for (const item of items) await this.outbox.put(item)
-    for (const { room, text } of drafts) await this.database.put('facts', text, `${DRAFT}${room}`)
+    const mine = await left.of(this.me).catch(() => null)
+    if (!mine || isNothing(mine)) return
+    for (const item of mine.items) await this.outbox.put(item)
+    for (const intent of mine.intents) await this.database.put('intents', intent)
+    for (const [room, text] of mine.drafts) await this.database.put('facts', text, `${DRAFT}${room}`)
     await left.drop(this.me)
   }
 
@@ -657,13 +667,13 @@ export class Client {
   private async expel(): Promise<void> {
     if (this.isLeaving) return
     this.isLeaving = true
-    const { user, device } = this.session!
     this.engine?.stop()
     this.sender?.stop()
+    this.intents.stop()
     try {
       await this.media.clear() // first: what is left behind needs room
-      const items = (await this.outbox.all()).flatMap((item) => leaving(item, device) ?? [])
-      if (items.length > 0 || this.drafts.size > 0) await left.keep(user, items, this.drafts)
+      const mine = await this.belongings()
+      if (!isNothing(mine)) await left.keep(this.me, mine)
     } catch (error) {
       this.isLeaving = false // nothing is deleted that is not kept elsewhere
       this.onRefused(codeOf(error))

@@ -12,12 +12,13 @@ export type Outcome =
   | { kind: 'later'; ms: number; cannot: boolean } // cannot: it is there, and cannot write now
   | { kind: 'refused'; why: string }
 
+const ENDED = 'M_UNKNOWN_TOKEN' // the session is over, and nothing was decided; it waits for its author
 const FIRST_MS = 700
 const LONGEST_MS = 20_000
 const BROKEN_MS = 5_000 // the disk of this browser refuses: a look now and then
 
 export function outcomeOf(error: unknown): Outcome {
-  if (!(error instanceof Refused)) return { kind: 'silent' }
+  if (!(error instanceof Refused) || error.code === ENDED) return { kind: 'silent' }
   return error.retryAfterMs === undefined ? { kind: 'refused', why: error.code } : { kind: 'later', ms: error.retryAfterMs, cannot: error.status === 503 }
 }
 

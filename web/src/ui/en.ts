@@ -163,10 +163,10 @@ export const en: Texts = {
   sizeLarger: 'Larger',
   signOut: 'Sign out',
   signOutConfirm: 'Signing out removes the chats kept on this device, and messages not sent yet.',
-  signOutUnsent: (count) => `${plural(count, 'message has', 'messages have')} not been sent yet. Signing out deletes them, and the chats kept on this device.`,
-  leftBehind: (user, count) => `${plural(count, 'message', 'messages')} of ${user} could not be sent and ${count === 1 ? 'waits' : 'wait'} on this device. Sign in as ${user} to send ${count === 1 ? 'it' : 'them'}.`,
+  signOutUnsent: (count) => `${plural(count, 'message or request has', 'messages or requests have')} not been sent yet. Signing out deletes ${count === 1 ? 'it' : 'them'}, and the chats kept on this device.`,
+  leftBehind: (user, count) => `${plural(count, 'message or request', 'messages or requests')} of ${user} could not be sent and ${count === 1 ? 'waits' : 'wait'} on this device. Sign in as ${user} to send ${count === 1 ? 'it' : 'them'}.`,
   leftBehindDrop: 'Delete',
-  leftBehindConfirm: 'Delete the unsent messages? This cannot be undone.',
+  leftBehindConfirm: 'Delete what was not sent? This cannot be undone.',
   status: 'Server status',
 
   bannerElsewhere: 'Connected through another centre. Carry on as usual.',

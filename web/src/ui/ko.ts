@@ -160,10 +160,10 @@ export const ko = {
   sizeLarger: '더 크게',
   signOut: '로그아웃',
   signOutConfirm: '로그아웃하면 이 기기에 저장된 대화와 아직 보내지 않은 메시지가 지워집니다.',
-  signOutUnsent: (count: number) => `아직 보내지 못한 메시지가 ${count}개 있습니다. 로그아웃하면 이 메시지들과 이 기기에 저장된 대화가 지워집니다.`,
-  leftBehind: (user: string, count: number) => `${user} 님이 보내지 못한 메시지 ${count}개가 이 기기에 남아 있습니다. 이 아이디로 다시 로그인하면 전송됩니다.`,
+  signOutUnsent: (count: number) => `아직 보내지 못한 메시지나 신청이 ${count}개 있습니다. 로그아웃하면 이것과 이 기기에 저장된 대화가 지워집니다.`,
+  leftBehind: (user: string, count: number) => `${user} 님이 보내지 못한 메시지나 신청 ${count}개가 이 기기에 남아 있습니다. 이 아이디로 다시 로그인하면 전송됩니다.`,
   leftBehindDrop: '지우기',
-  leftBehindConfirm: '보내지 못한 메시지를 지울까요? 되돌릴 수 없습니다.',
+  leftBehindConfirm: '보내지 못한 것을 지울까요? 되돌릴 수 없습니다.',
   status: '서버 상태',
 
   bannerElsewhere: '다른 센터로 연결되었습니다. 평소처럼 쓰시면 됩니다.',
