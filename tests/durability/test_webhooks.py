@@ -8,7 +8,18 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from bongsu.store.database import Database
+from bongsu.channels.conversations import Conversations
+from bongsu.core import desk as rules
+from bongsu.core import webhooks as webhook_rules
+from bongsu.core.desk import Talk
+from bongsu.core.errors import Refusal
+from bongsu.core.webhooks import Type
+from bongsu.store import channels, webhooks
+from bongsu.store import desk as table
+from bongsu.store.channels import Channel
+from bongsu.store.database import Connection, Database
+from bongsu.store.desk import Conversation
+from bongsu.store.webhooks import Deliveries, Endpoint, LeaseLost
 from tests.api.talking import Json, Talker, sign_up
 from tests.hook import SECONDS_MAX, Receiver
 from tests.server import Server
@@ -83,3 +94,95 @@ async def _is_whole(owner: Talker, channel: str, receiver: Receiver, said: list[
     assert "disabled_ts" not in endpoint
     [conversation] = (await owner.get(f"{channel}/desk/conversations"))["conversations"]
     assert conversation["state"] == "waiting"
+
+
+# --- on the tables themselves ---
+
+NOW = 1_000_000
+
+
+async def _endpoint(database: Database) -> Endpoint:
+    """Of a new channel, with two things that it is owed."""
+    name = secrets.token_hex(8)
+    channel = Channel(channel_id=name, account=f"@{name}:x", owner="@o:x", name=name, skeleton=name, created_ts=NOW)
+    new = Endpoint(
+        endpoint_id=f"w{name}",
+        channel_id=name,
+        url="https://shop.example/",
+        types=[],
+        secret=webhook_rules.secret(bytes(32)),
+        made_by="@o:x",
+        made_ts=NOW,
+    )
+
+    async def work(connection: Connection) -> None:
+        await channels.add(connection, channel)
+        await webhooks.add(connection, new)
+        for number in range(2):
+            await webhooks.put(connection, name, Type.FOLLOWER_ADDED, {"number": number}, NOW)
+
+    await database.write(work)
+    return new
+
+
+async def test_one_worker_at_a_time_tells_an_endpoint_and_who_lost_it_changes_nothing(
+    two: tuple[Database, Database],
+) -> None:
+    endpoint = await _endpoint(two[0])
+    first, second = Deliveries(two[0]), Deliveries(two[1])
+    claimed = await asyncio.gather(*(each.claim(1_000) for each in (first, second) for _ in range(3)))
+    leases = [lease for found in claimed for lease in found if lease.endpoint.endpoint_id == endpoint.endpoint_id]
+    assert len(leases) == 1
+    delivery = await first.next(leases[0])
+    assert delivery is not None
+    await two[0].execute(
+        "UPDATE webhook_endpoints SET lease_until = now() WHERE endpoint_id = $1", endpoint.endpoint_id
+    )
+    [lease] = [each for each in await second.claim(1_000) if each.endpoint.endpoint_id == endpoint.endpoint_id]
+    for late in (
+        first.taken(leases[0], delivery, NOW),
+        first.failed(leases[0], 1.0, "x", NOW),
+        first.give_back(leases[0]),
+    ):
+        with pytest.raises(LeaseLost):
+            await late
+    assert await second.next(lease) == delivery, "who lost it has taken nothing away"
+    await second.taken(lease, delivery, NOW)
+    after = await second.next(lease)
+    assert after is not None
+    assert after.delivery_id > delivery.delivery_id
+    await second.failed(lease, 3_600.0, "it answered 500", NOW)
+    assert all(each.endpoint.endpoint_id != endpoint.endpoint_id for each in await first.claim(1_000)), "it waits"
+    await two[0].write(lambda connection: webhooks.remove(connection, endpoint.endpoint_id))
+
+
+async def test_agents_who_take_at_once_on_two_workers_are_never_two(two: tuple[Database, Database]) -> None:
+    endpoint = await _endpoint(two[0])
+    desk = Conversations("@channels:x", lambda: NOW)
+    new = Conversation(
+        conversation_id=f"c{secrets.token_hex(8)}",
+        channel_id=endpoint.channel_id,
+        customer="@c:x",
+        room_id="!r:x",
+        talk=Talk(),
+        newest_ts=NOW,
+    )
+    await two[0].write(lambda connection: table.begin(connection, new))
+
+    async def take(database: Database, agent: str) -> str | None:
+        async def work(connection: Connection) -> str | None:
+            found = await table.lock(connection, new.channel_id, new.conversation_id)
+            assert found is not None
+            return (await desk.change(connection, found, rules.take(found.talk, agent), agent, "take")).talk.agent
+
+        try:
+            return await database.write(work)
+        except Refusal:
+            return None
+
+    tries = [take(two[number % 2], f"@agent{number}:x") for number in range(20)]
+    winners = {agent for agent in await asyncio.gather(*tries) if agent is not None}
+    assert len(winners) == 1
+    had = await table.assignments(two[0], new.conversation_id, 100)
+    assert [each.agent for each in had] == list(winners)
+    await two[0].write(lambda connection: webhooks.remove(connection, endpoint.endpoint_id))

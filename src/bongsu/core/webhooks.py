@@ -6,10 +6,12 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 from enum import StrEnum
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
 from bongsu.core import limits
+from bongsu.core.addresses import may_ask
 from bongsu.core.errors import invalid_param
 from bongsu.core.json import JsonObject, encode
 
@@ -76,7 +78,18 @@ def check_url(url: str, *, allows_private: bool) -> str:
         raise invalid_param("url must begin with https:// and name a host")
     if parts.username is not None or parts.password is not None or parts.fragment:
         raise invalid_param("url must hold no user name, password or fragment")
+    if not allows_private and _is_private(parts.hostname):
+        raise invalid_param("url must name a public host")
     return url
+
+
+def _is_private(host: str) -> bool:
+    """An address that nobody may call. What a name stands for is looked at when it is called."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return not may_ask(host, ())
 
 
 def pause_seconds(tries: int, random: float, retry_after: float = 0.0) -> float:
