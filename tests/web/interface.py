@@ -7,6 +7,7 @@ does not name yet is no fault: whoever wants it, writes the file anew.
 import json
 import re
 import urllib.request
+from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,11 +17,13 @@ FILE: Final = Path(__file__).parents[2] / "web/src/net/interface.ts"
 PATH: Final = "/_bongsu/v1/openapi.json"
 _SERVICES: Final = ("boards", "bookings")
 _OPERATION: Final = re.compile(r"^  '([A-Z]+ [^']+)':", re.MULTILINE)
+_REF: Final = re.compile(r'"#/components/schemas/([^"]+)"')
 _HEAD: Final = (
     "// Made from the server's own description: python -m tests.web.interface writes it anew, and a test compares.\n"
 )
 
 Json = dict[str, Any]
+Names = dict[str, str]  # of types, by those of schemas
 
 
 def operations_of(text: str) -> set[str]:
@@ -40,73 +43,91 @@ def operations_served(description: Json) -> set[str]:
 
 def typescript(description: Json, wanted: set[str]) -> str:
     """Those of the wanted operations that are served, and every type that they name."""
-    lines, named = [], set[str]()
-    for operation in sorted(wanted & operations_served(description), key=lambda each: each.split(" ")[::-1]):
-        method, path = operation.split(" ")
-        members = _members(description["paths"][path][method.lower()], named)
-        lines.append(f"  '{operation}': {{ {'; '.join(members)} }}" if members else f"  '{operation}': object")
-    types = [_type(name, schema) for name, schema in sorted(_reachable(description, named).items())]
+    operations = sorted(wanted & operations_served(description), key=lambda each: each.split(" ")[::-1])
+    told = {each: _operation(description, each) for each in operations}
+    schemas = _reachable(description, _named_in(told))
+    names = _names(set(schemas))
+    types = [_type(names[name], schemas[name], names) for name in sorted(schemas, key=names.__getitem__)]
+    lines = [_line(operation, _members(told[operation], names)) for operation in operations]
     return "\n".join([_HEAD, *types, "export interface Operations {", *lines, "}", ""])
 
 
-def _members(operation: Json, named: set[str]) -> list[str]:
+def _operation(description: Json, named: str) -> Json:
+    method, path = named.split(" ")
+    found: Json = description["paths"][path][method.lower()]
+    return found
+
+
+def _line(operation: str, members: list[str]) -> str:
+    return f"  '{operation}': {{ {'; '.join(members)} }}" if members else f"  '{operation}': object"
+
+
+def _members(operation: Json, names: Names) -> list[str]:
     members = []
     query = [each["name"] for each in operation["parameters"] if each["in"] == "query"]
     if query:
         members.append("query: " + " | ".join(f"'{name}'" for name in query))
     if body := operation.get("requestBody"):
-        members.append(f"body: {_said(body['content']['application/json']['schema'], named)}")
+        members.append(f"body: {_said(body['content']['application/json']['schema'], names)}")
     done = [each for each in operation["responses"].values() if each["description"] == "Done"]
-    answers = [_said(each["content"]["application/json"]["schema"], named) for each in done if "content" in each]
+    answers = [_said(each["content"]["application/json"]["schema"], names) for each in done if "content" in each]
     if answers:
         members.append(f"answer: {' | '.join(answers)}")
     return members
 
 
+def _named_in(told: Any) -> set[str]:
+    return set(_REF.findall(json.dumps(told)))
+
+
 def _reachable(description: Json, named: set[str]) -> Json:
     schemas, found = description["components"]["schemas"], Json()
+    named = named - {"Error"}
     while left := named - found.keys():
-        for name in left:
-            found[name] = schemas[name]
-            _type(name, schemas[name], named)
+        found |= {name: schemas[name] for name in left}
+        named = named | _named_in([schemas[name] for name in left])
     return found
 
 
-def _type(name: str, schema: Json, named: set[str] | None = None) -> str:
-    seen, name = set[str]() if named is None else named, _called(name)
+def _names(schemas: set[str]) -> Names:
+    """Their last part; of two that have the same one, bongsu.boards.routes.Appointment: BoardsAppointment.
+
+    What other services call theirs changes none of these.
+    """
+    parts = {name: name.split(".") for name in schemas}
+    often = Counter(each[-1] for each in parts.values())
+    return {
+        name: each[-1] if often[each[-1]] == 1 else "".join(part.capitalize() for part in each[1:2]) + each[-1]
+        for name, each in parts.items()
+    }
+
+
+def _type(name: str, schema: Json, names: Names) -> str:
     if schema.get("type") != "object" or "properties" not in schema:
-        return f"export type {name} = {_said(schema, seen)}\n"
+        return f"export type {name} = {_said(schema, names)}\n"
     needed = schema.get("required", [])
     lines = [
-        f"  {field}{'' if field in needed else '?'}: {_said(each, seen)}"
+        f"  {field}{'' if field in needed else '?'}: {_said(each, names)}"
         for field, each in schema["properties"].items()
     ]
     return "\n".join([f"export interface {name} {{", *lines, "}", ""])
 
 
-def _called(name: str) -> str:
-    """Of two types with one name, bongsu.boards.routes.Appointment: BoardsAppointment."""
-    *module, last = name.split(".")
-    return "".join([*(part.capitalize() for part in module[1:2]), last])
-
-
-def _said(schema: Json, named: set[str]) -> str:
-    """A schema as a type. named: gets the names that stand in it."""
+def _said(schema: Json, names: Names) -> str:
+    """A schema as a type."""
     if "$ref" in schema:
-        name = schema["$ref"].rsplit("/", maxsplit=1)[-1]
-        named.add(name)
-        return _called(name)
+        return names[schema["$ref"].rsplit("/", maxsplit=1)[-1]]
     if "enum" in schema:
         return " | ".join(f"'{each}'" if isinstance(each, str) else json.dumps(each) for each in schema["enum"])
     if "anyOf" in schema:
-        return " | ".join(_said(each, named) for each in schema["anyOf"])
+        return " | ".join(_said(each, names) for each in schema["anyOf"])
     match schema.get("type"):
         case "array":
-            inner = _said(schema["items"], named) if schema.get("items") else "unknown"
+            inner = _said(schema["items"], names) if schema.get("items") else "unknown"
             return f"({inner})[]" if "|" in inner else f"{inner}[]"
         case "object":
             more = schema.get("additionalProperties")
-            return f"Record<string, {_said(more, named) if isinstance(more, dict) else 'unknown'}>"
+            return f"Record<string, {_said(more, names) if isinstance(more, dict) else 'unknown'}>"
         case "string" | "boolean" | "null" as plain:
             return str(plain)
         case "integer" | "number":

@@ -16,10 +16,23 @@ export interface Answer {
   offer_id?: number | null
 }
 
+export interface Appointment {
+  role: 'coordinator' | 'observer' | 'provider' | 'requester'
+  hospital?: string
+  on_call?: boolean
+  phone?: string
+}
+
 export interface AuditEntry {
   number: number
   at_ms: number
   deed: Deed
+}
+
+export interface AuditSaid {
+  entries: AuditEntry[]
+  faults?: string[] | null
+  next_batch?: string | null
 }
 
 export interface BedOffer {
@@ -111,6 +124,9 @@ export interface Distribution {
   longest: number | null
 }
 
+export interface Empty {
+}
+
 export interface Guest {
   booking_id: string
   user_id: string
@@ -129,9 +145,20 @@ export interface InLine {
   position: number
 }
 
+export interface KeySaid {
+  algorithm: string
+  key: string
+}
+
 export interface Made {
   offer_id: string
   announces: boolean
+}
+
+export interface Mine {
+  bookings: MyBooking[]
+  now: number
+  next_batch?: string | null
 }
 
 export interface Missed {
@@ -355,33 +382,6 @@ export interface Wish {
   waitlist?: boolean
 }
 
-export interface BoardsAppointment {
-  role: 'coordinator' | 'observer' | 'provider' | 'requester'
-  hospital?: string
-  on_call?: boolean
-  phone?: string
-}
-
-export interface BookingsAuditSaid {
-  entries: AuditEntry[]
-  faults?: string[] | null
-  next_batch?: string | null
-}
-
-export interface BookingsEmpty {
-}
-
-export interface BookingsKeySaid {
-  algorithm: string
-  key: string
-}
-
-export interface BookingsMine {
-  bookings: MyBooking[]
-  now: number
-  next_batch?: string | null
-}
-
 export interface Operations {
   'GET /_bongsu/v1/boards': { answer: BoardsSaid }
   'GET /_bongsu/v1/boards/{room_id}': { answer: WholeBoard }
@@ -402,18 +402,18 @@ export interface Operations {
   'POST /_bongsu/v1/boards/{room_id}/requests/{request_id}/decline': { body: ReasonedAnswer; answer: RequestNow }
   'GET /_bongsu/v1/boards/{room_id}/requests/{request_id}/suggestions': { answer: SuggestionsSaid }
   'POST /_bongsu/v1/boards/{room_id}/requests/{request_id}/transfer': { body: ReasonedAnswer; answer: RequestNow }
-  'PUT /_bongsu/v1/boards/{room_id}/roles/{user_id}': { body: BoardsAppointment; answer: Nothing }
+  'PUT /_bongsu/v1/boards/{room_id}/roles/{user_id}': { body: Appointment; answer: Nothing }
   'GET /_bongsu/v1/boards/{room_id}/sheet': { query: 'lang' }
   'GET /_bongsu/v1/boards/{room_id}/stats': { query: 'since'; answer: StatsSaid }
-  'GET /_bongsu/v1/bookings': { query: 'limit' | 'from' | 'dir'; answer: BookingsMine }
+  'GET /_bongsu/v1/bookings': { query: 'limit' | 'from' | 'dir'; answer: Mine }
   'GET /_bongsu/v1/bookings/announcers': { answer: AnnouncersSaid }
-  'DELETE /_bongsu/v1/bookings/announcers/{user_id}': { answer: BookingsEmpty }
-  'PUT /_bongsu/v1/bookings/announcers/{user_id}': { body: BookingsEmpty; answer: BookingsEmpty }
-  'GET /_bongsu/v1/bookings/key': { answer: BookingsKeySaid }
+  'DELETE /_bongsu/v1/bookings/announcers/{user_id}': { answer: Empty }
+  'PUT /_bongsu/v1/bookings/announcers/{user_id}': { body: Empty; answer: Empty }
+  'GET /_bongsu/v1/bookings/key': { answer: KeySaid }
   'GET /_bongsu/v1/bookings/offers': { query: 'area' | 'not_before' | 'not_after' | 'mine' | 'limit' | 'from'; answer: OffersSaid }
   'POST /_bongsu/v1/bookings/offers': { body: NewOffer; answer: Made }
   'GET /_bongsu/v1/bookings/offers/{offer_id}': { answer: OfferSaid }
-  'GET /_bongsu/v1/bookings/offers/{offer_id}/audit': { query: 'limit' | 'from'; answer: BookingsAuditSaid }
+  'GET /_bongsu/v1/bookings/offers/{offer_id}/audit': { query: 'limit' | 'from'; answer: AuditSaid }
   'POST /_bongsu/v1/bookings/offers/{offer_id}/book': { body: Wish; answer: Placed | InLine }
   'GET /_bongsu/v1/bookings/offers/{offer_id}/bookings': { query: 'limit' | 'from'; answer: GuestsSaid }
   'GET /_bongsu/v1/bookings/offers/{offer_id}/bookings.csv': object
@@ -422,7 +422,7 @@ export interface Operations {
   'POST /_bongsu/v1/bookings/offers/{offer_id}/no_show': { body: Missed; answer: Placed }
   'GET /_bongsu/v1/bookings/subscriptions': { answer: Subscriptions }
   'POST /_bongsu/v1/bookings/subscriptions': { body: NewSubscription; answer: Subscribed }
-  'DELETE /_bongsu/v1/bookings/subscriptions/{subscription_id}': { answer: BookingsEmpty }
+  'DELETE /_bongsu/v1/bookings/subscriptions/{subscription_id}': { answer: Empty }
   'DELETE /_bongsu/v1/bookings/{booking_id}': { answer: Placed }
   'GET /_bongsu/v1/bookings/{booking_id}': { answer: BookingSaid }
   'GET /_bongsu/v1/bookings/{booking_id}/calendar.ics': object

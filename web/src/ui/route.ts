@@ -14,10 +14,11 @@ export interface Route {
 const BASE = '/app/'
 const TABS: readonly Tab[] = ['friends', 'chats', 'services', 'more']
 
-export function routeOf(path: string, before: Tab = 'chats'): Route {
+/** before: the tab that was open; a page that is opened first stands in its own. */
+export function routeOf(path: string, before?: Tab): Route {
   const [first = '', second, ...rest] = path.slice(BASE.length).split('/')
-  if (first === 'room' && second) return { tab: before, room: decodeURIComponent(second) }
-  if (first === 'service' && second) return { tab: before, page: [second, ...rest].map(decodeURIComponent) }
+  if (first === 'room' && second) return { tab: before ?? 'chats', room: decodeURIComponent(second) }
+  if (first === 'service' && second) return { tab: before ?? 'services', page: [second, ...rest].map(decodeURIComponent) }
   if (first === 'join' && second) return { tab: 'chats', join: decodeURIComponent(second) }
   return { tab: TABS.find((tab) => tab === first) ?? 'chats' }
 }

@@ -151,7 +151,7 @@ function Publish(props: { desk: Desk; bed: BedSaid | undefined; onClose: () => v
         <Field label={w().hospital}>
           <input name="hospital" maxlength="200" required disabled={isProvider()} value={props.bed?.hospital ?? (isProvider() ? hospitalOf(desk.board(), desk.me) : '')} />
         </Field>
-        <Kinds label={w().needs} picked={props.bed?.kinds ?? []} />
+        <Kinds label={w().bedKinds} picked={props.bed?.kinds ?? []} />
         <div class="pair">
           <Field label={w().free}>
             <input name="free" type="number" min="0" max="200" required value={props.bed?.free ?? 1} />

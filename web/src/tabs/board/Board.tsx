@@ -7,6 +7,7 @@ import type { BoardSaid, WholeBoard } from '../../net/interface'
 import type { Refused } from '../../net/errors'
 import { useClient } from '../../ui/client'
 import { explain } from '../../ui/errors'
+import { Icon } from '../../ui/Icon'
 import { openPage, openRoom } from '../../ui/route'
 import { speak } from '../../ui/say'
 import { t } from '../../ui/settings'
@@ -253,8 +254,8 @@ function Whole(props: { room: string; view: string | undefined; request: string 
         <h2>{desk.board().title || w().title}</h2>
         <span class="tag">{w().roles[desk.board().role]}</span>
         <Fresh of={requests} />
-        <button type="button" class="plain" onClick={() => openRoom(props.room)}>
-          {w().toRoom}
+        <button type="button" class="round" aria-label={w().toRoom} title={w().toRoom} onClick={() => openRoom(props.room)}>
+          <Icon name="chats" />
         </button>
       </div>
       <Views label={sw().views} views={views()} now={view()} onPick={(name: View) => openPage('board', props.room, name)} />

@@ -61,6 +61,9 @@ export function Figures(props: { desk: Desk }): JSX.Element {
                 <p class="quiet small">
                   {w().ended(known().time_to_assign_ms.count)}. {w().figuresHint}
                 </p>
+                <Show when={known().without_bed_ms.count > 0}>
+                  <p class="small">{w().without(known().without_bed_ms.count, time(known().without_bed_ms.longest))}</p>
+                </Show>
                 <Plot bars={barsOf(known())} />
               </section>
             </>

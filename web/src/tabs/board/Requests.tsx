@@ -346,9 +346,10 @@ function Waiting(props: { desk: Desk; id: string }): JSX.Element {
   return (
     <Show when={mine()}>
       {(intent) => (
-        <span class="tag warm">
-          {isOpen(intent()) ? sw().sending : sw().refused}
-        </span>
+        <>
+          {' '}
+          <span class="tag warm">{isOpen(intent()) ? sw().sending : sw().refused}</span>
+        </>
       )}
     </Show>
   )

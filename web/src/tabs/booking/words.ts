@@ -31,7 +31,7 @@ const ko = {
   holdHint: (minutes: number) => `자리를 잡으면 ${minutes}분 안에 확정해야 합니다.`,
   lineHint: '온 순서대로 차례가 옵니다. 이 화면을 닫아도 순서는 그대로입니다.',
   notBooked: '아직 예약된 것이 아닙니다.',
-  position: '내 앞의 순서',
+  position: '내 순서',
   place: (position: number) => `${position}번째`,
   lineNote: '차례가 오면 자리가 잡히고 채팅으로도 알려 드립니다.',
   held: '자리를 잡아 두었습니다',
