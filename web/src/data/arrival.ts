@@ -1,5 +1,6 @@
 import type { Json, JoinedRoom, Opened, RawEvent, SyncReply } from '../net/matrix'
 import { contentOf, listsOf, powersOf, type Content } from './content'
+import { mutedRooms, type Rules } from './rules'
 import type { Account, Entry, Member, Preview, Room } from './types'
 
 const SPAN = 2 ** 26 // places in a stretch; it grows from the middle in both directions
@@ -266,7 +267,5 @@ export function readAccount(account: Account, event: { type: string; content: Js
     return { ...account, ignored: Object.keys((event.content['ignored_users'] as Json | undefined) ?? {}) }
   }
   if (event.type !== 'm.push_rules') return account
-  const rules = (event.content['global'] as { room?: { rule_id: string; enabled: boolean; actions: unknown[] }[] } | undefined)?.room ?? []
-  const silent = rules.filter((rule) => rule.enabled && !rule.actions.includes('notify'))
-  return { ...account, muted: silent.map((rule) => rule.rule_id) }
+  return { ...account, muted: mutedRooms((event.content['global'] ?? {}) as Rules) }
 }

@@ -12,6 +12,7 @@ import { isNothing, leaving, leavingIntent, left, type Belongings, type Waiting 
 import { describeFile, MediaShelf } from './media'
 import { MediaCache } from './mediaCache'
 import { mayBeThere, newItem, Outbox, Sender, takesBack, type Draft } from './outbox'
+import { Push } from './push'
 import { whyShut } from './rooms'
 import { Sights } from './sights'
 import { SyncEngine, type Fault, type Memory } from './sync'
@@ -49,6 +50,7 @@ export class Client {
   readonly intents: Intents
   readonly sights: Sights
   readonly encryption: Encryption
+  readonly push: Push
   private readonly memory: Memory = { rooms: new Map(), account: NO_ACCOUNT }
   private readonly typists = new Map<string, string[]>()
   private readonly shares = new Map<string, number>()
@@ -74,6 +76,7 @@ export class Client {
     this.media = new MediaShelf(this.matrix, new MediaCache(database))
     this.sights = new Sights(database)
     this.intents = new Intents(database, this.matrix, () => this.intentsChanged())
+    this.push = new Push(database, this.matrix)
     this.tabs = new Tabs(
       (told) => this.hear(told),
       (asked) => this.obey(asked),
@@ -133,6 +136,10 @@ export class Client {
     await this.begin(await this.matrix.login(user, password, deviceName))
   }
 
+  async signInByToken(token: string, deviceName: string): Promise<void> {
+    await this.begin(await this.matrix.loginByToken(token, deviceName))
+  }
+
   async signUp(user: string, password: string, deviceName: string, token: string): Promise<void> {
     await this.begin(await this.matrix.register(user, password, deviceName, token))
   }
@@ -169,6 +176,25 @@ export class Client {
     return left.drop(user)
   }
 
+  /** The account is no more; what this browser kept of it goes as well. */
+  async deactivate(password: string, erase: boolean): Promise<void> {
+    this.isLeaving = true // who goes is not expelled
+    try {
+      await this.matrix.deactivate(this.me, password, erase)
+    } catch (error) {
+      this.isLeaving = false
+      throw error
+    }
+    await this.forget()
+  }
+
+  async setIgnored(user: string, is: boolean): Promise<void> {
+    const others = this.account.ignored.filter((one) => one !== user)
+    const ignored = is ? [...others, user] : others
+    await this.matrix.setAccountData(this.me, 'm.ignored_user_list', { ignored_users: Object.fromEntries(ignored.map((one) => [one, {}])) })
+    this.changed({ rooms: [], entries: [], account: { ...this.account, ignored } })
+  }
+
   async setName(name: string): Promise<void> {
     await this.matrix.setProfile(this.me, 'displayname', name)
     await this.keepProfile({ ...this.profile, name })
@@ -179,6 +205,12 @@ export class Client {
     await this.matrix.upload(avatar, file, () => {}, new AbortController().signal)
     await this.matrix.setProfile(this.me, 'avatar_url', avatar)
     await this.keepProfile({ ...this.profile, avatar })
+  }
+
+  async removePhoto(): Promise<void> {
+    await this.matrix.setProfile(this.me, 'avatar_url', '')
+    const { avatar: _, ...profile } = this.profile
+    await this.keepProfile(profile)
   }
 
   // --- rooms ---
@@ -275,6 +307,7 @@ export class Client {
     if (this.readTo.get(id) === event) return
     this.readTo.set(id, event)
     try {
+      void this.push.read(id).catch(() => {})
       await this.matrix.read(id, event)
       await this.patch(id, (room) => ({ ...room, unread: 0, highlights: 0, receipts: { ...room.receipts, [this.me]: event } }))
     } catch {
@@ -686,6 +719,7 @@ export class Client {
     this.engine?.stop()
     this.sender?.stop()
     this.intents.stop()
+    await this.push.end().catch(() => {})
     await this.media.clear()
     this.tabs.tell({ kind: 'gone' })
     this.tabs.close()

@@ -145,16 +145,68 @@ export class Matrix {
   }
 
   /** Ends another session. The server wants to see the password again. */
-  async deleteDevice(device: string, user: string, password: string): Promise<unknown> {
-    const path = `${V3}/devices/${part(device)}`
+  deleteDevice(device: string, user: string, password: string): Promise<unknown> {
+    return this.proven('DELETE', `${V3}/devices/${part(device)}`, {}, user, password)
+  }
+
+  /** With a token that the server's own pages gave: after a passkey, or in two steps. */
+  loginByToken(token: string, deviceName: string): Promise<Login> {
+    return this.json('POST', `${V3}/login`, { type: 'm.login.token', token, device_id: newDevice(), initial_device_display_name: deviceName })
+  }
+
+  /** Others are signed out, this session stays. */
+  changePassword(user: string, now: string, next: string): Promise<unknown> {
+    return this.proven('POST', `${V3}/account/password`, { new_password: next, logout_devices: true }, user, now)
+  }
+
+  deactivate(user: string, password: string, erase: boolean): Promise<unknown> {
+    return this.proven('POST', `${V3}/account/deactivate`, { erase }, user, password)
+  }
+
+  /** What asks for the password once more: the server names a session first. */
+  private async proven(method: string, path: string, body: Json, user: string, password: string): Promise<unknown> {
     try {
-      return await this.json('DELETE', path, {})
+      return await this.json(method, path, body)
     } catch (error) {
       if (!(error instanceof Refused) || error.status !== 401 || !error.fields['session']) throw error
       const identifier = { type: 'm.id.user', user }
       const auth = { type: 'm.login.password', identifier, password, session: error.fields['session'] }
-      return this.json('DELETE', path, { auth })
+      return this.json(method, path, { ...body, auth })
     }
+  }
+
+  async pushRules(): Promise<Json> {
+    return (await this.json<{ global: Json }>('GET', `${V3}/pushrules/`)).global
+  }
+
+  /** sub: "enabled" or "actions" of a rule; without it the rule itself, and with no body its end. */
+  editRule(kind: string, id: string, sub?: string, body?: Json): Promise<unknown> {
+    const path = `${V3}/pushrules/global/${kind}/${part(id)}${sub ? `/${sub}` : ''}`
+    return body ? this.json('PUT', path, body) : this.json('DELETE', path)
+  }
+
+  setPusher(body: Json): Promise<unknown> {
+    return this.json('POST', `${V3}/pushers/set`, body, TWICE)
+  }
+
+  webPushKey(): Promise<{ vapid: string }> {
+    return this.json('GET', '/_bongsu/v1/webpush')
+  }
+
+  accountData(user: string, type: string): Promise<Json> {
+    return this.json('GET', `${V3}/user/${part(user)}/account_data/${part(type)}`)
+  }
+
+  /** Tells the operator of a message, a room or a person; event: of the room. */
+  report(what: { room: string; event?: string } | { user: string }, reason: string): Promise<unknown> {
+    const event = 'user' in what || !what.event ? '' : `/${part(what.event)}`
+    const path = 'user' in what ? `/users/${part(what.user)}/report` : `/rooms/${part(what.room)}/report${event}`
+    return this.json('POST', `${V3}${path}`, { reason }, TWICE)
+  }
+
+  /** All that the server keeps of oneself, as a file that comes in pieces. */
+  ownData(signal: AbortSignal): Promise<Response> {
+    return this.ask('GET', '/_bongsu/v1/account/export', undefined, { timeoutMs: 60_000 }, signal)
   }
 
   async wellKnown(): Promise<Json> {

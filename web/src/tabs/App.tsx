@@ -5,7 +5,9 @@ import { explain } from '../ui/errors'
 import { Icon, type IconName } from '../ui/Icon'
 import { live } from '../ui/live'
 import { bannerText } from '../ui/phrases'
-import { go, isOnStage, openRoom, route, type Tab } from '../ui/route'
+import { usePushes } from '../ui/pushes'
+import { go, isOnStage, openRoom, plainClick, route, type Tab } from '../ui/route'
+import { closeReport, reported } from '../ui/reporting'
 import { Said, say } from '../ui/say'
 import { badge, dress, t } from '../ui/settings'
 import { Chats } from './Chats'
@@ -17,6 +19,7 @@ import { Services } from './Services'
 import { SignIn } from './SignIn'
 
 const VerifyDialog = lazy(() => import('./crypto/VerifyDialog').then(({ VerifyDialog }) => ({ default: VerifyDialog })))
+const Report = lazy(() => import('./Report'))
 
 export function App(): JSX.Element {
   const client = useClient()
@@ -28,12 +31,20 @@ export function App(): JSX.Element {
       <Show when={session()} fallback={<SignIn />}>
         <Frame />
       </Show>
+      <Show when={reported()}>
+        {(what) => (
+          <Suspense>
+            <Report what={what()} onClose={closeReport} />
+          </Suspense>
+        )}
+      </Show>
       <Said />
     </>
   )
 }
 
 function Frame(): JSX.Element {
+  usePushes(useClient())
   return (
     <div class="frame" classList={{ 'in-room': isOnStage(route()) }}>
       <Banner />
@@ -141,15 +152,10 @@ function TabBar(): JSX.Element {
   const client = useClient()
   const unread = live(client, 'rooms', () => client.unreadTotal())
   createEffect(() => badge(unread()))
-  const open = (event: MouseEvent, tab: Tab) => {
-    if (event.ctrlKey || event.metaKey || event.shiftKey) return
-    event.preventDefault()
-    go({ tab })
-  }
   return (
     <nav class="tabs" aria-label={t().tabs}>
       {TABS.map(({ tab, icon }) => (
-        <a href={`/app/${tab}`} aria-current={route().tab === tab ? 'page' : undefined} onClick={(event) => open(event, tab)}>
+        <a href={`/app/${tab}`} aria-current={route().tab === tab ? 'page' : undefined} onClick={plainClick(() => go({ tab }))}>
           <Icon name={icon} />
           {t()[tab]}
           <Show when={tab === 'chats' && unread() > 0}>

@@ -7,7 +7,7 @@ import { explain } from '../ui/errors'
 import { Icon } from '../ui/Icon'
 import { live } from '../ui/live'
 import { previewLine } from '../ui/phrases'
-import { openRoom, route } from '../ui/route'
+import { openRoom, plainClick, route } from '../ui/route'
 import { say } from '../ui/say'
 import { shortTime, t } from '../ui/settings'
 import { NewChat } from './NewChat'
@@ -81,13 +81,8 @@ function Joined(props: { room: Room }): JSX.Element {
   const client = useClient()
   const draft = live(client, `room ${props.room.id}`, () => client.draft(props.room.id))
   const isMuted = () => client.account.muted.includes(props.room.id)
-  const open = (event: MouseEvent) => {
-    if (event.ctrlKey || event.metaKey || event.shiftKey) return
-    event.preventDefault()
-    openRoom(props.room.id)
-  }
   return (
-    <a class="entry" href={`/app/room/${encodeURIComponent(props.room.id)}`} aria-current={route().room === props.room.id ? 'true' : undefined} onClick={open}>
+    <a class="entry" href={`/app/room/${encodeURIComponent(props.room.id)}`} aria-current={route().room === props.room.id ? 'true' : undefined} onClick={plainClick(() => openRoom(props.room.id))}>
       <Face room={props.room} />
       <span class="what">
         <span class="name">

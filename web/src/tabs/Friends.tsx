@@ -1,10 +1,10 @@
 import { createMemo, createSignal, For, Show, type JSX } from 'solid-js'
 import { friends, localpart } from '../data/rooms'
-import { Avatar } from '../ui/Avatar'
 import { useClient } from '../ui/client'
 import { explain } from '../ui/errors'
 import { Icon } from '../ui/Icon'
 import { live } from '../ui/live'
+import { PersonRow } from '../ui/PersonRow'
 import { openRoom } from '../ui/route'
 import { say } from '../ui/say'
 import { compareNames, t } from '../ui/settings'
@@ -37,11 +37,7 @@ export function Friends(): JSX.Element {
       </div>
       <div class="scroll">
         <div class="entry">
-          <Avatar media={client.media} id={client.me} name={myName()} uri={profile().avatar} />
-          <span class="what">
-            <span class="name">{myName()}</span>
-            <span class="line">{client.me}</span>
-          </span>
+          <PersonRow user={client.me} name={myName()} avatar={profile().avatar} />
         </div>
         <h2 class="heading">
           {t().friends} {all().length}
@@ -52,13 +48,7 @@ export function Friends(): JSX.Element {
               {(friend) => (
                 <li>
                   <button type="button" class="entry" onClick={() => void talk(friend.user)}>
-                    <Avatar media={client.media} id={friend.user} name={friend.name ?? localpart(friend.user)} uri={friend.avatar} />
-                    <span class="what">
-                      <span class="name">
-                        <span>{friend.name ?? localpart(friend.user)}</span>
-                      </span>
-                      <span class="line">{friend.user}</span>
-                    </span>
+                    <PersonRow user={friend.user} name={friend.name ?? localpart(friend.user)} avatar={friend.avatar} />
                   </button>
                 </li>
               )}

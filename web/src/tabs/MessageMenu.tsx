@@ -7,6 +7,7 @@ import { copy } from '../ui/copy'
 import { Confirm, Dialog } from '../ui/Dialog'
 import { orSay } from '../ui/errors'
 import { Icon } from '../ui/Icon'
+import { report } from '../ui/reporting'
 import { t } from '../ui/settings'
 import type { About } from './Composer'
 
@@ -64,6 +65,12 @@ export function MessageMenu(props: Props): JSX.Element {
               <button type="button" onClick={act(() => props.onAbout({ kind: 'edit', message: props.message }))}>
                 <Icon name="check" />
                 {t().edit}
+              </button>
+            </Show>
+            <Show when={!props.message.mine}>
+              <button type="button" onClick={act(() => report({ room: props.room, event: props.message.id!, sender: props.message.sender }))}>
+                <Icon name="warning" />
+                {t().report}
               </button>
             </Show>
             <Show when={mayDelete()}>

@@ -1,15 +1,16 @@
 import { createResource, createSignal, For, Show, type JSX } from 'solid-js'
 import { canEncrypt, localpart } from '../data/rooms'
-import type { Device } from '../net/matrix'
 import { Avatar } from '../ui/Avatar'
+import { Choice } from '../ui/Choice'
 import { useClient } from '../ui/client'
 import { Confirm } from '../ui/Dialog'
 import { explain } from '../ui/errors'
 import { Icon } from '../ui/Icon'
 import { live } from '../ui/live'
-import { openPage } from '../ui/route'
+import { openPage, pathOf, plainClick, route } from '../ui/route'
 import { say } from '../ui/say'
-import { dayAndClock, language, setLanguage, setTextSize, setTheme, t, textSize, theme, type Language, type TextSize, type Theme } from '../ui/settings'
+import { language, setLanguage, setTextSize, setTheme, t, textSize, theme, type Language, type TextSize, type Theme } from '../ui/settings'
+import { SECTIONS } from './sections'
 
 /** Oneself, this browser, and the way out. */
 export function More(): JSX.Element {
@@ -23,16 +24,8 @@ export function More(): JSX.Element {
       </header>
       <div class="scroll">
         <Profile />
+        <Sections />
         <Display />
-        <Sessions />
-        <Show when={canEncrypt()}>
-          <section class="group">
-            <button type="button" class="plain wide" onClick={() => openPage('encryption')}>
-              <Icon name="lock" />
-              {t().encryption}
-            </button>
-          </section>
-        </Show>
         <section class="group">
           <button type="button" class="plain wide" onClick={() => setLeaving(true)}>
             {t().signOut}
@@ -83,42 +76,57 @@ function Profile(): JSX.Element {
           {t().changePhoto}
           <input type="file" accept="image/*" onChange={(event) => event.currentTarget.files?.[0] && void done(client.setPhoto(event.currentTarget.files[0]))} />
         </label>
+        <Show when={profile().avatar}>
+          <button type="button" class="plain" onClick={() => void done(client.removePhoto())}>
+            {t().removePhoto}
+          </button>
+        </Show>
       </p>
     </section>
   )
 }
 
-function Choice<T extends string>(props: { label: string; value: T; values: readonly { value: T; text: string }[]; onChange: (value: T) => void }): JSX.Element {
+function Sections(): JSX.Element {
   return (
-    <div role="group" aria-label={props.label}>
-      <span class="label">{props.label}</span>
-      <div class="switches">
-        <For each={props.values}>
-          {(one) => (
-            <button type="button" aria-pressed={props.value === one.value} onClick={() => props.onChange(one.value)}>
-              {one.text}
-            </button>
+    <section aria-label={t().settings}>
+      <ul class="services">
+        <For each={SECTIONS}>
+          {({ id, icon }) => (
+            <li>
+              <a href={pathOf({ tab: 'more', page: ['settings', id] })} aria-current={route().page?.[1] === id ? 'page' : undefined} onClick={plainClick(() => openPage('settings', id))}>
+                <Icon name={icon} />
+                {t().sections[id]}
+              </a>
+            </li>
           )}
         </For>
-      </div>
-    </div>
+        <Show when={canEncrypt()}>
+          <li>
+            <a href={pathOf({ tab: 'more', page: ['encryption'] })} aria-current={route().page?.[0] === 'encryption' ? 'page' : undefined} onClick={plainClick(() => openPage('encryption'))}>
+              <Icon name="lock" />
+              {t().encryption}
+            </a>
+          </li>
+        </Show>
+      </ul>
+    </section>
   )
 }
 
 function Display(): JSX.Element {
-  const themes = (): { value: Theme; text: string }[] => [
-    { value: 'system', text: t().themeSystem },
-    { value: 'light', text: t().themeLight },
-    { value: 'dark', text: t().themeDark },
+  const themes = (): [Theme, string][] => [
+    ['system', t().themeSystem],
+    ['light', t().themeLight],
+    ['dark', t().themeDark],
   ]
-  const sizes = (): { value: TextSize; text: string }[] => [
-    { value: 'normal', text: t().sizeNormal },
-    { value: 'large', text: t().sizeLarge },
-    { value: 'larger', text: t().sizeLarger },
+  const sizes = (): [TextSize, string][] => [
+    ['normal', t().sizeNormal],
+    ['large', t().sizeLarge],
+    ['larger', t().sizeLarger],
   ]
-  const languages: { value: Language; text: string }[] = [
-    { value: 'ko', text: '한국어' },
-    { value: 'en', text: 'English' },
+  const languages: [Language, string][] = [
+    ['ko', '한국어'],
+    ['en', 'English'],
   ]
   return (
     <section class="group">
@@ -126,57 +134,6 @@ function Display(): JSX.Element {
       <Choice label={t().theme} value={theme()} values={themes()} onChange={setTheme} />
       <Choice label={t().language} value={language()} values={languages} onChange={setLanguage} />
       <Choice label={t().textSize} value={textSize()} values={sizes()} onChange={setTextSize} />
-    </section>
-  )
-}
-
-function Sessions(): JSX.Element {
-  const client = useClient()
-  const [devices, { refetch }] = createResource(() => client.matrix.devices().then((told) => told.devices, () => [] as Device[]))
-  const [ending, setEnding] = createSignal<Device>()
-  let password!: HTMLInputElement
-  async function end(device: Device): Promise<void> {
-    try {
-      await client.matrix.deleteDevice(device.device_id, client.me, password.value)
-      setEnding(undefined)
-      await refetch()
-    } catch (error) {
-      say(explain(error))
-    }
-  }
-  return (
-    <section class="group">
-      <h2>{t().sessions}</h2>
-      <ul>
-        <For each={devices() ?? []}>
-          {(device) => (
-            <li class="device">
-              <span>
-                {device.display_name || t().unnamedDevice}
-                <br />
-                <span class="quiet small">
-                  {device.device_id === client.session?.device ? t().thisDevice : device.last_seen_ts ? t().lastSeen(dayAndClock(device.last_seen_ts)) : device.device_id}
-                </span>
-              </span>
-              <Show when={device.device_id !== client.session?.device}>
-                <button type="button" class="plain" onClick={() => setEnding(device)}>
-                  {t().endSession}
-                </button>
-              </Show>
-            </li>
-          )}
-        </For>
-      </ul>
-      <Show when={ending()}>
-        {(device) => (
-          <Confirm title={t().endSession} text={t().endSessionHint} action={t().endSession} onClose={() => setEnding(undefined)} onYes={() => void end(device())}>
-            <label class="field">
-              <span>{t().password}</span>
-              <input ref={password} type="password" autocomplete="current-password" />
-            </label>
-          </Confirm>
-        )}
-      </Show>
     </section>
   )
 }

@@ -5,10 +5,12 @@ import { Avatar } from '../ui/Avatar'
 import { useClient } from '../ui/client'
 import { copy } from '../ui/copy'
 import { Confirm, Dialog } from '../ui/Dialog'
-import { explain } from '../ui/errors'
+import { explain, orSay } from '../ui/errors'
 import { Icon } from '../ui/Icon'
 import { live } from '../ui/live'
 import { PeoplePicker, type Picked } from '../ui/PeoplePicker'
+import { PersonRow } from '../ui/PersonRow'
+import { report } from '../ui/reporting'
 import { closeRoom, joinLink, openPage } from '../ui/route'
 import { say } from '../ui/say'
 import { compareNames, t } from '../ui/settings'
@@ -56,6 +58,11 @@ function Main(props: Props & { onPage: (page: Page) => void }): JSX.Element {
   const name = () => roomName(props.room, client.me, client.account) || t().emptyRoom
   const mute = () => client.setMuted(props.room.id, !isMuted()).catch((error) => say(explain(error)))
   const other = () => partner(props.room, client.account)
+  const isIgnored = live(client, 'rooms', () => client.account.ignored.includes(other() ?? ''))
+  const reportRoom = () => {
+    props.onClose()
+    report({ room: props.room.id })
+  }
   return (
     <div class="scroll">
       <div class="me">
@@ -100,6 +107,18 @@ function Main(props: Props & { onPage: (page: Page) => void }): JSX.Element {
             {t().copyLink}
           </button>
         </Show>
+        <Show when={other()}>
+          {(user) => (
+            <button type="button" onClick={() => orSay(client.setIgnored(user(), !isIgnored()))}>
+              <Icon name="shield" />
+              {isIgnored() ? t().unblock : t().block}
+            </button>
+          )}
+        </Show>
+        <button type="button" onClick={reportRoom}>
+          <Icon name="warning" />
+          {t().report}
+        </button>
         <button type="button" class="danger" onClick={() => props.onPage('leave')}>
           <Icon name="back" />
           {t().leave}
@@ -125,16 +144,7 @@ function Members(props: { room: Room }): JSX.Element {
         <For each={all()}>
           {(member) => (
             <li class="entry">
-              <Avatar media={client.media} id={member.user} name={member.name} uri={member.avatar} />
-              <span class="what">
-                <span class="name">
-                  <span>{member.name}</span>
-                  <Show when={member.user === client.me}>
-                    <span class="quiet small">({t().you})</span>
-                  </Show>
-                </span>
-                <span class="line">{member.user}</span>
-              </span>
+              <PersonRow user={member.user} name={member.name} avatar={member.avatar} beside={member.user === client.me ? t().you : undefined} />
               <Show when={member.level >= 100}>
                 <span class="quiet small">{t().manager}</span>
               </Show>

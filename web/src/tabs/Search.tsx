@@ -4,6 +4,7 @@ import type { Room } from '../data/types'
 import { Avatar } from '../ui/Avatar'
 import { useClient } from '../ui/client'
 import { Dialog } from '../ui/Dialog'
+import { later } from '../ui/later'
 import { summary } from '../ui/phrases'
 import { shortTime, t } from '../ui/settings'
 
@@ -14,11 +15,7 @@ export function Search(props: { room: Room; onClose: () => void; onJump: (event:
   const client = useClient()
   const [wanted, setWanted] = createSignal('')
   const [found] = createResource(wanted, (words) => client.find(props.room.id, words))
-  let timer: ReturnType<typeof setTimeout>
-  const typed = (text: string) => {
-    clearTimeout(timer)
-    timer = setTimeout(() => setWanted(text.trim()), WAIT_MS)
-  }
+  const typed = later((text: string) => setWanted(text.trim()), WAIT_MS)
   const all = () => (wanted() ? (found.latest ?? []) : [])
   return (
     <Dialog kind="page" title={t().searchRoom} onClose={props.onClose}>

@@ -1,7 +1,9 @@
 import { createSignal, Show, type JSX } from 'solid-js'
 import { codeOf } from '../data/client'
+import { arrived, leaveToSignIn } from '../ui/byBrowser'
 import { useClient } from '../ui/client'
 import { explainSignIn } from '../ui/errors'
+import { Icon } from '../ui/Icon'
 import { deviceName } from '../ui/phrases'
 import { language, setLanguage, t } from '../ui/settings'
 import { LeftBehind } from './LeftBehind'
@@ -30,6 +32,14 @@ export function SignIn(): JSX.Element {
       setBusy(false)
     }
   }
+
+  async function finish(token: string): Promise<void> {
+    setBusy(true)
+    await client.signInByToken(token, deviceName()).catch(() => setWrong(t().byBrowserFailed))
+    setBusy(false)
+  }
+  if (arrived) void finish(arrived)
+  else if (arrived === null) setWrong(t().byBrowserFailed)
 
   return (
     <main class="gate">
@@ -66,6 +76,12 @@ export function SignIn(): JSX.Element {
         <button class="strong wide" disabled={isBusy()}>
           {isBusy() ? (isNew() ? t().signingUp : t().signingIn) : isNew() ? t().signUp : t().signIn}
         </button>
+        <Show when={!isNew()}>
+          <button type="button" class="plain wide" disabled={isBusy()} onClick={leaveToSignIn}>
+            <Icon name="key" />
+            {t().byBrowser}
+          </button>
+        </Show>
         <button type="button" class="flip" onClick={() => (setNew(!isNew()), setWrong(''))}>
           {isNew() ? t().toSignIn : t().toSignUp}
         </button>

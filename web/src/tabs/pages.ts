@@ -27,4 +27,5 @@ export const PAGES: Readonly<Record<string, ServicePage>> = {
     view: lazy(() => import('./crypto/Encryption').then(({ Encryption }) => ({ default: Encryption }))),
     isHidden: true,
   },
+  settings: { icon: 'key', title: () => t().settings, view: lazy(() => import('./settings/Settings')), isHidden: true },
 }

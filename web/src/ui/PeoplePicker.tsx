@@ -1,8 +1,9 @@
 import { createResource, createSignal, For, Show, type JSX } from 'solid-js'
 import { friends, localpart } from '../data/rooms'
-import { Avatar } from './Avatar'
 import { useClient } from './client'
 import { Icon } from './Icon'
+import { later } from './later'
+import { PersonRow } from './PersonRow'
 import { compareNames, t } from './settings'
 
 export interface Picked {
@@ -18,7 +19,6 @@ const WAIT_MS = 200
 export function PeoplePicker(props: { picked: readonly Picked[]; without?: readonly string[]; onChange: (picked: Picked[]) => void }): JSX.Element {
   const client = useClient()
   const [wanted, setWanted] = createSignal('')
-  let timer: ReturnType<typeof setTimeout>
   const known = friends(client.rooms(), client.account, client.me, compareNames).map((friend) => ({
     user: friend.user,
     name: friend.name ?? localpart(friend.user),
@@ -38,10 +38,7 @@ export function PeoplePicker(props: { picked: readonly Picked[]; without?: reado
   }
   const isPicked = (user: string) => props.picked.some((one) => one.user === user)
   const toggle = (person: Picked) => props.onChange(isPicked(person.user) ? props.picked.filter((one) => one.user !== person.user) : [...props.picked, person])
-  const typed = (text: string) => {
-    clearTimeout(timer)
-    timer = setTimeout(() => setWanted(text.trim()), WAIT_MS)
-  }
+  const typed = later((text: string) => setWanted(text.trim()), WAIT_MS)
   return (
     <>
       <div class="finder">
@@ -67,13 +64,7 @@ export function PeoplePicker(props: { picked: readonly Picked[]; without?: reado
           {(person) => (
             <li>
               <button type="button" class="entry" aria-pressed={isPicked(person.user)} onClick={() => toggle(person)}>
-                <Avatar media={client.media} id={person.user} name={person.name} uri={person.avatar} />
-                <span class="what">
-                  <span class="name">
-                    <span>{person.name}</span>
-                  </span>
-                  <span class="line">{person.user}</span>
-                </span>
+                <PersonRow {...person} />
                 <Show when={isPicked(person.user)}>
                   <Icon name="check" />
                 </Show>

@@ -17,5 +17,6 @@ export const orSay = (done: Promise<unknown>): void => void done.catch((error) =
 export function explainSignIn(error: unknown, isNew: boolean): string {
   if (isNew && codeOf(error) === 'Unsure') return t().errors.unsureSignUp
   if (codeOf(error) !== 'M_FORBIDDEN') return explain(error)
+  if (error instanceof Refused && /two-step/.test(error.message)) return t().errors.twoStep
   return isNew ? t().errors.registrationClosed : t().errors.signInForbidden
 }

@@ -48,6 +48,15 @@ export const openRoom = (room: string): void => go({ tab: route().tab, room })
 
 export const openPage = (...page: string[]): void => go({ tab: route().tab, page })
 
+/** For links that open here; a click for a new tab or window is left to the browser. */
+export const plainClick =
+  (run: () => void) =>
+  (event: MouseEvent): void => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return
+    event.preventDefault()
+    run()
+  }
+
 export function closeRoom(): void {
   go({ tab: route().tab })
 }

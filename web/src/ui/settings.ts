@@ -27,11 +27,15 @@ export const [textSize, setTextSize] = choice<TextSize>('textSize', ['normal', '
 
 export const t = (): Texts => CATALOGUES[language()]
 
+const darkness = matchMedia('(prefers-color-scheme: dark)')
+const [isDarkHere, setDarkHere] = createSignal(darkness.matches)
+darkness.addEventListener('change', () => setDarkHere(darkness.matches))
+
 /** Puts the choices on the root element, where the style sheet finds them. */
 export function dress(): void {
   const root = document.documentElement
   root.lang = language()
-  root.dataset['theme'] = theme()
+  root.dataset['theme'] = theme() === 'system' ? (isDarkHere() ? 'dark' : 'light') : theme()
   root.dataset['size'] = textSize()
 }
 

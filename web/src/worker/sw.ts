@@ -1,8 +1,11 @@
 /// <reference lib="webworker" />
 /**
- * Keeps the app itself, so that it opens without a network. Messages are in IndexedDB; this touches none of them.
- * Films and recordings go through here, so that a player can ask for the part that it wants, though they need a token.
+ * Keeps the app itself, so that it opens without a network, and shows what is pushed. Messages are in IndexedDB; this
+ * touches none of them. Films and recordings go through here, so that a player can ask for the part that it wants,
+ * though they need a token.
  */
+import { listen } from './push'
+
 declare const self: ServiceWorkerGlobalScope
 
 const CACHE = 'bongsu-app-__VERSION__'
@@ -105,6 +108,7 @@ function playable(reply: Response): Response {
   return new Response(reply.body, { status: reply.status, headers })
 }
 
+listen()
 self.addEventListener('install', (event) => event.waitUntil(install()))
 self.addEventListener('activate', (event) => event.waitUntil(activate()))
 self.addEventListener('fetch', (event) => {
@@ -116,5 +120,3 @@ self.addEventListener('fetch', (event) => {
   else if (request.mode === 'navigate') event.respondWith(page(request))
   else event.respondWith(asset(request, url.pathname))
 })
-
-export {}
