@@ -33,6 +33,13 @@ describe('an item whose author was signed out', () => {
     expect(leaving({ ...item('셋'), tries: 3, attachment: { ...attachment, uploaded: true } }, 'OLD')).toHaveProperty('formerly', 'OLD')
   })
 
+  test('what the former device encrypted is encrypted anew; a file that it encrypted is there as it is', () => {
+    const attachment = { blob: new Blob(['x']), name: 'x', uploaded: true, sealed: { blob: new Blob(['y']), key: { key: { k: 'k' }, iv: 'i', hashes: { sha256: 's' } } } }
+    const tried = leaving({ ...item('비밀'), tries: 1, sealed: { ciphertext: 'x' }, attachment }, 'OLD')
+    expect(tried).not.toHaveProperty('sealed')
+    expect(tried?.attachment).toBe(attachment)
+  })
+
   test('what is sent does not wait; what was refused stays refused', () => {
     expect(leaving({ ...item('넷'), state: 'sent', eventId: '$a' }, 'OLD')).toBeUndefined()
     const failed = { ...item('다섯'), tries: 2, state: 'failed' as const, error: 'M_FORBIDDEN' }

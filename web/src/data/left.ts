@@ -47,12 +47,12 @@ const STORES = ['items', 'drafts', 'intents'] as const
 
 /**
  * An item as it waits for its author, whose session the server has ended. Undefined: it is sent already. A transaction id
- * belongs to a device, so the next one has to ask what became of it.
+ * belongs to a device, so the next one has to ask what became of it; so does what was encrypted, so it is encrypted anew.
  */
 export function leaving(item: Item, device: string): Item | undefined {
   if (item.state === 'sent') return undefined
-  if (item.state === 'failed') return item
-  const { formerly, ...rest } = item
+  const { formerly, sealed: _, ...rest } = item
+  if (item.state === 'failed') return rest
   const asks = formerly ?? (mayBeThere(item) ? device : undefined)
   return { ...rest, state: 'queued', notBefore: 0, cannot: false, ...(asks !== undefined && { formerly: asks }) }
 }
