@@ -469,6 +469,11 @@ async def test_a_template_is_approved_sent_once_and_followed(
     await alice.post(f"{room(invited[0])}/receipt/m.read/{said['event_id']}")
     assert (await program.get(fate))["state"] == "read"
     assert len(await heard(alice, invited[0], 1)) == 1
+    await alice.leave(invited[0])
+    another = await alice.make_room(is_direct=True, invite=[shop.account])
+    while (await alice.state(another, "m.room.member", shop.account))["membership"] == "invite":
+        await asyncio.sleep(0.1)
+    assert (await program.get(fate))["state"] == "read", "also after they speak in another room"
     wrong = {**body, "variables": {**FILLED, "name": "evil.example"}}
     assert (await keyed(program, http, "POST", f"{template}/messages", wrong, "k2"))[0] == 400
     nobody = {**body, "to": "@nobody-here:test.example"}

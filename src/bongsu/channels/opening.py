@@ -29,7 +29,7 @@ from bongsu.http.router import Route
 from bongsu.rooms.batch import RoomBatch
 from bongsu.rooms.membership import Invite, Join, Leave
 from bongsu.rooms.room import WorkingRoom
-from bongsu.store import channel_hearing, events, outbox
+from bongsu.store import channel_hearing, desk, events, outbox
 from bongsu.store import channels as table
 from bongsu.store.batch import Wanted, undoable
 from bongsu.store.channel_hearing import Heard
@@ -121,6 +121,7 @@ class AnswerInvitation(msgspec.Struct, frozen=True, kw_only=True):
         said = [*reversed(before), *now]
         heard = [Heard(channel.channel_id, self.account, customer, each) for each in said if each.sender == customer]
         await self.listener(batch.connection, heard)
+        await desk.move_to(batch.connection, channel.channel_id, customer, self.room_id)
 
 
 class Beginnings:

@@ -5,7 +5,8 @@ from enum import StrEnum
 import msgspec
 
 from bongsu.channels.desk_texts import named
-from bongsu.core.events import MESSAGE
+from bongsu.core import limits
+from bongsu.core.events import MESSAGE, Event
 from bongsu.core.json import JsonObject
 from bongsu.rooms.batch import Transaction
 from bongsu.store import channel_messages, outbox
@@ -42,15 +43,20 @@ async def say(connection: Connection, channel: Channel, said: Said, content: Jso
 
 
 async def fate_of(reads: Reads, channel: Channel, said: Said) -> Outcome:
-    """Looked for in the room where the channel speaks to the person now."""
-    room_id = await channel_messages.room_with(reads, channel.account, said.user_id)
-    if room_id is not None:
-        key = Transaction(channel.account, "", f"{OUTBOX_TXN}{said.outbox_id}").key(room_id, MESSAGE)
-        event = (await channel_messages.by_txn_key(reads, [key])).get(key)
-        if event is not None:
-            read_pos, read_ts = await channel_messages.read_up_to(reads, room_id, said.user_id)
-            if read_pos >= event.pos:
-                return Outcome(Fate.READ, event.event_id, event.ts_ms, read_ts)
-            return Outcome(Fate.DELIVERED, event.event_id, event.ts_ms)
-    is_owed = await channel_messages.is_owed(reads, [said.outbox_id])
-    return Outcome(Fate.QUEUED if is_owed else Fate.REFUSED)
+    """It is asked first whether it is still owed: what is posted between two looks is not taken for refused."""
+    if await channel_messages.is_owed(reads, said.outbox_id):
+        return Outcome(Fate.QUEUED)
+    event = await _event_of(reads, channel, said)
+    if event is None:
+        return Outcome(Fate.REFUSED)
+    read_pos, read_ts = await channel_messages.read_up_to(reads, event.room_id, said.user_id)
+    if read_pos >= event.pos:
+        return Outcome(Fate.READ, event.event_id, event.ts_ms, read_ts)
+    return Outcome(Fate.DELIVERED, event.event_id, event.ts_ms)
+
+
+async def _event_of(reads: Reads, channel: Channel, said: Said) -> Event | None:
+    rooms = await channel_messages.rooms_of_both(reads, channel.account, said.user_id, limits.DESK_ROOMS_LOOKED_MAX)
+    transaction = Transaction(channel.account, "", f"{OUTBOX_TXN}{said.outbox_id}")
+    found = await channel_messages.by_txn_key(reads, [transaction.key(room_id, MESSAGE) for room_id in rooms])
+    return next(iter(found.values()), None)

@@ -519,6 +519,7 @@ DESK_CALLED_MAX = 20  # agents who are told that somebody waits: each is a messa
 DESK_STATS_MAX = 100_000  # newest cases that a distribution is made of
 DESK_TRANSCRIPT_MAX = 5_000  # newest messages of a transcript: a book
 DESK_PLACE_BEHIND = 9_000_000_000_000_000  # behind all moments: who does not wait, the newest first (migration 0044)
+DESK_ROOMS_LOOKED_MAX = 50  # newest rooms of a channel and a person: nearly always there is one
 DESK_INVITED_MAX = 50  # invitations to channels that are answered in one round
 DESK_INVITED_SECONDS = 60.0  # how often a worker looks for those that one which died has left
 TEMPLATES_MAX = 500  # of a channel

@@ -98,15 +98,19 @@ async def by_outbox(reads: Reads, outbox_ids: Sequence[int]) -> dict[int, Said]:
 # --- what became of it ---
 
 
-async def room_with(reads: Reads, account: str, user_id: str) -> str | None:
-    rows = await reads.fetch("SELECT room_id FROM service_rooms WHERE sender = $1 AND user_id = $2", account, user_id)
-    return rows[0]["room_id"] if rows else None
+async def rooms_of_both(reads: Reads, account: str, user_id: str, count: int) -> list[str]:
+    """Where both are or were, the newest first: somebody may have left one room with a channel and made another."""
+    rows = await reads.fetch(
+        "SELECT m.room_id FROM members m JOIN members o ON o.user_id = $1 AND o.room_id = m.room_id"
+        " WHERE m.user_id = $2 ORDER BY o.pos DESC LIMIT $3",
+        *(account, user_id, count),
+    )
+    return [row["room_id"] for row in rows]
 
 
-async def is_owed(reads: Reads, outbox_ids: Sequence[int]) -> set[int]:
-    """Those that are not said yet."""
-    rows = await reads.fetch("SELECT outbox_id FROM outbox WHERE outbox_id = ANY($1)", list(outbox_ids))
-    return {row["outbox_id"] for row in rows}
+async def is_owed(reads: Reads, outbox_id: int) -> bool:
+    """Is it not said yet?"""
+    return bool(await reads.fetch("SELECT FROM outbox WHERE outbox_id = $1", outbox_id))
 
 
 async def by_txn_key(reads: Reads, keys: Sequence[bytes]) -> Mapping[bytes, Event]:

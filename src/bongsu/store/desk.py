@@ -153,6 +153,14 @@ async def keep(connection: Connection, changed: Conversation) -> None:
     )
 
 
+async def move_to(connection: Connection, channel_id: str, customer: str, room_id: str) -> None:
+    """The two speak in another room now."""
+    await connection.execute(
+        "UPDATE desk_conversations SET room_id = $3 WHERE channel_id = $1 AND customer = $2",
+        *(channel_id, customer, room_id),
+    )
+
+
 class Wanted(msgspec.Struct, frozen=True):
     """Which conversations. states: none for all; agent: who has it; customer: with whom."""
 
