@@ -333,3 +333,21 @@ async def test_a_held_place_is_told_before_what_all_are_told(two: tuple[Database
     offer = await published(two[0], 1)
     released = texts.post("@b:x", "@u:x", texts.RELEASED, offer)
     assert released.priority > texts.post("@b:x", "@u:x", State.HELD, offer).priority
+
+
+async def test_a_hall_is_reminded_in_few_commits(two: tuple[Database, Database]) -> None:
+    offer, lines = await published(two[0], 40), Lines(two[0], LEDGER)
+    attempts = [Attempt(somebody(), False) for _ in range(40)]
+    await asyncio.gather(*(lines.book(offer.offer_id, each) for each in attempts))
+    await cancelled(two[0], attempts[0])
+    await two[0].execute("UPDATE timers SET due_at = 0 WHERE kind = $1", REMIND)
+    commits = 0
+    while await Timers(two[0]).fire([REMIND], now_ms(), later.handlers(LEDGER)[REMIND]):
+        commits += 1
+    assert commits == 1
+    reminded = [any("It begins soon" in line for line in await told(two[0], each.user_id)) for each in attempts]
+    assert reminded == [False] + [True] * 39
+
+
+async def cancelled(database: Database, attempt: Attempt) -> None:
+    await database.write(lambda connection: LEDGER.cancel(connection, attempt.booking_id, attempt.user_id))

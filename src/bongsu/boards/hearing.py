@@ -8,7 +8,7 @@ from typing import Final, Literal, cast
 
 import msgspec
 
-from bongsu.boards import changes, grammar, replies
+from bongsu.boards import changes, choosing, grammar, replies
 from bongsu.boards.acting import Acting
 from bongsu.boards.changes import FIELD, Desk, Do, Meant, Work
 from bongsu.boards.grammar import Asked, Unclear
@@ -26,6 +26,7 @@ from bongsu.store.boards import BedRow, Person, RequestRow
 from bongsu.store.commands import Ear, Heard
 from bongsu.store.database import Database
 
+_SHOWN_FITTING: Final = 5  # beds in one answer
 _UNASKED: Final = 0  # of a request or bed without a number
 
 
@@ -153,12 +154,9 @@ class BoardHearing:
         said, now_ms = replies.request(row, self._now_ms(), language), self._now_ms()
         if row.state != "waiting":
             return said
-        found = await table.beds(self._database, heard.room_id, "", limits.BOARD_BEDS_MAX)
-        by_id = {bed.bed_id: bed for bed in found}
-        beds = [boards.Bed(b.bed_id, tuple(b.kinds), b.place, b.free, b.valid_until_ms) for b in found]
-        refused = await table.refused_beds(self._database, request_id)
-        fitting = boards.suggestions(row.needs, Place(area=row.place.area), beds, refused, now_ms)[:5]
-        return f"{said}\n{replies.fitting([(each, by_id[each.bed_id]) for each in fitting], language)}"
+        vague = msgspec.structs.replace(row, place=Place(area=row.place.area))
+        fitting = await choosing.fitting(self._database, heard.room_id, vague, now_ms, _SHOWN_FITTING)
+        return f"{said}\n{replies.fitting(fitting, language)}"
 
     async def _stats(self, heard: Heard, asked: Asked, language: Language) -> str:
         now_ms = self._now_ms()

@@ -19,7 +19,7 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from bongsu.boards import answers, changes, exports, have, showing, words
+from bongsu.boards import answers, changes, choosing, exports, have, showing, words
 from bongsu.boards.acting import Acting
 from bongsu.boards.changes import Create, Do, Meant, Work
 from bongsu.boards.looks import Looks
@@ -359,14 +359,8 @@ class Boards:
     async def suggestions(self, request: Request) -> Response:
         room_id, _, who = await self._enter(request, "see")
         row = showing.for_eyes_of(await self._find(room_id, request), who)
-        found = await table.beds(self._database, room_id, "", limits.BOARD_BEDS_MAX)
-        by_id = {bed.bed_id: bed for bed in found}
-        beds = [boards.Bed(b.bed_id, tuple(b.kinds), b.place, b.free, b.valid_until_ms) for b in found]
-        refused = await table.refused_beds(self._database, row.request_id)
-        fitting = boards.suggestions(row.needs, row.place, beds, refused, self._now_ms())[:20]
-        return reply(
-            {"suggestions": [{**msgspec.to_builtins(f), "hospital": by_id[f.bed_id].hospital} for f in fitting]}
-        )
+        fitting = await choosing.fitting(self._database, room_id, row, self._now_ms(), 20)
+        return reply({"suggestions": [{**msgspec.to_builtins(f), "hospital": bed.hospital} for f, bed in fitting]})
 
     async def stats(self, request: Request) -> Response:
         room_id, _, _ = await self._enter(request, "see")
@@ -401,7 +395,7 @@ class Boards:
 
     async def export_csv(self, request: Request) -> Response:
         room_id, _, _ = await self._enter(request, "examine")
-        rows = await table.requests(self._database, room_id, (*_OPEN, "closed"), (-1, ""), limits.BOARD_STATS_MAX)
+        rows = await table.newest_requests(self._database, room_id, limits.EXPORT_ROWS_MAX)
         return csv_answer("requests", exports.COLUMNS, map(exports.cells, rows))
 
     async def export_have(self, request: Request) -> Response:

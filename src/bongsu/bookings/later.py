@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping
 
 from bongsu.bookings.ledger import ANNOUNCE, CLOSE, FORGET, HOLD, OPEN, OVER, PROMOTE, REMIND, Ledger
+from bongsu.core import limits
 from bongsu.store import bookings as table
 from bongsu.store import timers
 from bongsu.store.bookings import Offer
@@ -19,11 +20,21 @@ def handlers(ledger: Ledger) -> Mapping[str, Handler]:
         OVER: _of_offer(ledger.over, "announced", "open"),
         CLOSE: _of_offer(ledger.call_off, "closed"),
         HOLD: _of_booking(ledger.expire),
-        REMIND: _of_booking(ledger.remind),
+        REMIND: _reminding(ledger),
         FORGET: _of_offer(ledger.forget, "closed"),
         ANNOUNCE: _announcing(ledger),
         GONE: _gone(ledger),
     }
+
+
+def _reminding(ledger: Ledger) -> Handler:
+    """With it all that are due: a hall is reminded at one moment."""
+
+    async def handle(connection: Connection, timer: Timer) -> None:
+        due = [timer, *await timers.take_more(connection, REMIND, ledger.now_ms(), limits.TIMERS_TOGETHER_MAX)]
+        await ledger.remind(connection, [each.payload["booking_id"] for each in due])
+
+    return handle
 
 
 def _announcing(ledger: Ledger) -> Handler:

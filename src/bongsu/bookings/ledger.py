@@ -220,12 +220,11 @@ class Ledger:
         left = [_moved(each, Action.CANCEL) for each in live if each.state is State.WAITING]
         await self._keep(connection, offer, left, "", texts.SOLD_OUT)
 
-    async def remind(self, connection: Connection, booking_id: str) -> None:
+    async def remind(self, connection: Connection, booking_ids: Sequence[str]) -> None:
         """Nothing is changed: nobody who books waits for it."""
-        booking = await table.booking(connection, booking_id)
-        offer = None if booking is None else await table.offer_of(connection, booking.offer_id)
-        if booking is not None and offer is not None and booking.state is State.BOOKED:
-            await outbox.put(connection, [texts.post(self._sender, booking.user_id, texts.REMINDER, offer, booking)])
+        found = await table.booked_of(connection, booking_ids)
+        posts = [texts.post(self._sender, each.user_id, texts.REMINDER, offer, each) for each, offer in found]
+        await outbox.put(connection, posts)
 
     async def _later(self, connection: Connection, kind: str, offer: Offer, **more: str) -> None:
         """Goes on at once, in another transaction. Its id is new, as a timer that goes off just now is locked."""

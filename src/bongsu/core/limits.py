@@ -400,6 +400,7 @@ NOTICES_AT_ONCE_MAX = 5  # under way together: each may make a room, some 10 ms 
 
 # --- what services share ---
 TIMER_LOOK_SECONDS = 0.5  # how often a worker looks for what is due: nobody sees half a second in a reminder
+TIMERS_TOGETHER_MAX = 500  # of a kind that goes off for many at one moment, in one transaction
 TIMER_RETRY_MS_MIN = 1_000  # after a handler's first failure, doubled with each
 TIMER_RETRY_MS_MAX = 60_000  # a fault of the moment is over in seconds; one of the program may last
 SERVICE_WRITES_AT_ONCE_MAX = 3  # of a worker's ten connections: each may stand and wait for a row

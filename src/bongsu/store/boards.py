@@ -235,6 +235,16 @@ async def beds(reads: Reads, room_id: str, after: str, count: int) -> list[BedRo
     return [_bed(row) for row in rows]
 
 
+async def beds_for(reads: Reads, room_id: str, needs: Sequence[str], now_ms: int) -> list[BedRow]:
+    """Those that can do all of it and are still offered."""
+    rows = await reads.fetch(
+        f"{_BED} WHERE b.room_id = $1 AND NOT b.is_withdrawn AND b.kinds @> $2::text[] AND b.valid_until_ms > $3"
+        " GROUP BY b.bed_id ORDER BY b.bed_id",
+        *(room_id, list(needs), now_ms),
+    )
+    return [_bed(row) for row in rows]
+
+
 async def bed_called(reads: Reads, room_id: str, number: int) -> str | None:
     """The id of what people call so."""
     rows = await reads.fetch("SELECT bed_id FROM board_beds WHERE room_id = $1 AND number = $2", room_id, number)
@@ -361,6 +371,14 @@ async def requests_of(reads: Reads, room_id: str, request_ids: Sequence[str]) ->
         *(room_id, list(request_ids)),
     )
     return [_request(row) for row in rows]
+
+
+async def newest_requests(reads: Reads, room_id: str, count: int) -> list[RequestRow]:
+    """Of all, by when their wait began; the oldest are left out where there are more."""
+    rows = await reads.fetch(
+        f"{_REQUEST} WHERE r.room_id = $1 ORDER BY r.waiting_since_ms DESC, r.request_id DESC LIMIT $2", room_id, count
+    )
+    return [_request(row) for row in reversed(rows)]
 
 
 async def open_of(reads: Reads, room_id: str, patient: str) -> tuple[int, str | None]:

@@ -244,11 +244,7 @@ async def live_of_person(reads: Reads, user_id: str, count: int) -> list[tuple[B
         " ORDER BY b.made_at DESC, b.booking_id DESC LIMIT $2",
         *(user_id, count),
     )
-    found = _bookings(rows)
-    named = [booking.offer_id for booking in found]
-    rows = await reads.fetch(f"SELECT {_OFFER} FROM booking_offers WHERE offer_id = ANY($1)", named)
-    offers = {offer.offer_id: offer for offer in _offers(rows)}
-    return [(booking, offers[booking.offer_id]) for booking in found]
+    return await _with_offers(reads, _bookings(rows))
 
 
 async def given_back(connection: Connection, offer_id: str, user_ids: Sequence[str]) -> dict[str, int]:
@@ -278,6 +274,21 @@ async def forget(connection: Connection, offer_id: str, count: int) -> bool:
         return False
     await connection.execute("DELETE FROM booking_offers WHERE offer_id = $1", offer_id)
     return True
+
+
+async def booked_of(reads: Reads, booking_ids: Sequence[str]) -> list[tuple[Booking, Offer]]:
+    """Those of them that stand."""
+    rows = await reads.fetch(
+        f"SELECT {_BOOKING} FROM bookings WHERE booking_id = ANY($1) AND state = 'booked'", list(booking_ids)
+    )
+    return await _with_offers(reads, _bookings(rows))
+
+
+async def _with_offers(reads: Reads, found: list[Booking]) -> list[tuple[Booking, Offer]]:
+    named = list({booking.offer_id for booking in found})
+    rows = await reads.fetch(f"SELECT {_OFFER} FROM booking_offers WHERE offer_id = ANY($1)", named)
+    offers = {offer.offer_id: offer for offer in _offers(rows)}
+    return [(booking, offers[booking.offer_id]) for booking in found]
 
 
 async def first_waiting(connection: Connection, offer_id: str, count: int) -> list[Booking]:
@@ -350,11 +361,7 @@ async def bookings_of_person(
         f" ORDER BY made_at {order}, booking_id {order} LIMIT $4",
         *(user_id, *(page.after or start), page.count),
     )
-    found = _bookings(rows)
-    named = list({booking.offer_id for booking in found})
-    rows = await reads.fetch(f"SELECT {_OFFER} FROM booking_offers WHERE offer_id = ANY($1)", named)
-    offers = {offer.offer_id: offer for offer in _offers(rows)}
-    return [(booking, offers[booking.offer_id]) for booking in found]
+    return await _with_offers(reads, _bookings(rows))
 
 
 async def bookings_of_offer(reads: Reads, offer_id: str, page: Page) -> list[Booking]:
