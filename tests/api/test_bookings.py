@@ -98,6 +98,11 @@ async def test_what_nobody_could_book_is_refused(alice: Talker, wrong: Json) -> 
     assert (await alice.refused("POST", f"{BASE}/offers", body))[0] == 400
 
 
+async def test_nobody_waits_for_what_begins_after_its_end(alice: Talker) -> None:
+    body = {"not_before": now_ms() + HOUR, "not_after": now_ms()}
+    assert await alice.refused("POST", f"{BASE}/subscriptions", body) == (400, "M_INVALID_PARAM")
+
+
 async def test_a_repeated_write_is_done_once(http: aiohttp.ClientSession, alice: Talker) -> None:
     headers = {"Authorization": f"Bearer {alice.access_token}", "Idempotency-Key": "k1"}
     body = {"title": "t", "place": "p", "starts_at": now_ms() + HOUR, "capacity": 1}

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from bongsu.core import bookings as rules
 from bongsu.core import ids, limits
 from bongsu.core.errors import invalid_param
 from bongsu.core.json import JsonObject
@@ -153,12 +154,7 @@ def offer_of(form: NewOffer, provider: str, now_ms: int) -> Offer:
     starts_at = time_of(form.starts_at, "starts_at")
     ends_at = starts_at + _HOUR_MS if form.ends_at is None else time_of(form.ends_at, "ends_at")
     opens_at = now_ms if form.opens_at is None else max(now_ms, time_of(form.opens_at, "opens_at"))
-    if not 1 <= form.capacity <= limits.BOOKING_CAPACITY_MAX:
-        raise invalid_param(f"capacity is between 1 and {limits.BOOKING_CAPACITY_MAX}")
-    if not 0 <= form.hold_seconds <= limits.BOOKING_HOLD_SECONDS_MAX:
-        raise invalid_param(f"hold_seconds is between 0 and {limits.BOOKING_HOLD_SECONDS_MAX}")
-    if ends_at < starts_at or ends_at <= now_ms or opens_at >= ends_at:
-        raise invalid_param("an offer opens before it ends, ends after it begins, and is not over yet")
+    rules.check_offer(form.capacity, form.hold_seconds, opens_at, starts_at, ends_at, now_ms)
     if form.room_id is not None and not ids.is_room_id(form.room_id):
         raise invalid_param("room_id is no room's id")
     return Offer(

@@ -32,6 +32,7 @@ from bongsu.bookings.ledger import Ledger, no_booking
 from bongsu.bookings.lines import Lines
 from bongsu.bookings.round import Attempt, placed
 from bongsu.bookings.tickets import Tickets, no_ticket
+from bongsu.core import bookings as rules
 from bongsu.core import limits
 from bongsu.core.bookings import State
 from bongsu.core.errors import Refusal, not_found
@@ -230,6 +231,7 @@ class Places:
         not_before = 0 if form.not_before is None else time_of(form.not_before, "not_before")
         not_after = limits.INTEGER_MAX if form.not_after is None else time_of(form.not_after, "not_after")
         area = area_of(form.area)
+        rules.check_wish(not_before, not_after)
 
         async def work(connection: Connection) -> Answer:
             wanted = Subscription(f"s{secrets.token_hex(12)}", request.requester.user_id, area, not_before, not_after)

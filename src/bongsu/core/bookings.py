@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from bongsu.core import limits
-from bongsu.core.errors import Refusal
+from bongsu.core.errors import Refusal, invalid_param
 
 
 class State(StrEnum):
@@ -46,6 +46,22 @@ _MOVES: Final = {
     (State.BOOKED, Action.MISS): State.NO_SHOW,
     (State.NO_SHOW, Action.ARRIVE): State.ARRIVED,  # late
 }
+
+
+def check_offer(capacity: int, hold_seconds: int, opens_at: int, starts_at: int, ends_at: int, now_ms: int) -> None:
+    """Refuses what nobody could book. Times in ms."""
+    if not 1 <= capacity <= limits.BOOKING_CAPACITY_MAX:
+        raise invalid_param(f"capacity is between 1 and {limits.BOOKING_CAPACITY_MAX}")
+    if not 0 <= hold_seconds <= limits.BOOKING_HOLD_SECONDS_MAX:
+        raise invalid_param(f"hold_seconds is between 0 and {limits.BOOKING_HOLD_SECONDS_MAX}")
+    if ends_at < starts_at or ends_at <= now_ms or opens_at >= ends_at:
+        raise invalid_param("an offer opens before it ends, ends after it begins, and is not over yet")
+
+
+def check_wish(not_before: int, not_after: int) -> None:
+    """Of somebody who wants to hear of offers that begin between the two times."""
+    if not_before > not_after:
+        raise invalid_param("not_before comes before not_after")
 
 
 def move(state: State, action: Action) -> State:
