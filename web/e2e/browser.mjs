@@ -4,7 +4,7 @@ import axe from 'axe-core'
 
 /** Its microphone beeps, and nobody is asked whether it may be used. */
 export const ARGS = ['--no-sandbox', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream']
-const PATIENCE_MS = 60_000 // on a machine that does other things as well
+const PATIENCE_MS = Number(process.env.PATIENCE_MS ?? 60_000) // on a machine that does other things as well
 
 /** A browser of one's own; or, under its address, one that others use, too. */
 export async function launch(executable) {

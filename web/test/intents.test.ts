@@ -109,7 +109,7 @@ describe('on its way', () => {
   })
 })
 
-test('a browser that kept an older account gets a place for intents, and loses nothing', async () => {
+test('a browser that kept an older account gets a place for intents, and loses nothing that the server does not have', async () => {
   await deleteDatabase()
   const { openDB } = await import('idb')
   const before = await openDB('bongsu', 2, {
@@ -122,9 +122,12 @@ test('a browser that kept an older account gets a place for intents, and loses n
     },
   })
   await before.put('rooms', { id: '!a' })
+  await before.put('outbox', { txn: 't', room: '!a', seq: 1 })
+  await before.put('facts', 'since', 'since')
+  await before.put('facts', 'me', 'session')
   before.close()
   const database = await openDatabase(() => {})
-  expect(await database.getAllKeys('rooms')).toEqual(['!a'])
+  expect([await database.getAllKeys('outbox'), await database.getAllKeys('facts'), await database.getAllKeys('rooms')]).toEqual([['t'], ['session'], []])
   expect(await database.getAll('intents')).toEqual([])
   database.close()
 })

@@ -1,7 +1,8 @@
 import type { Json, JoinedRoom, Opened, RawEvent, SyncReply } from '../net/matrix'
 import { contentOf, listsOf, powersOf, type Content } from './content'
+import { isPollStart } from './poll'
 import { mutedRooms, type Rules } from './rules'
-import type { Account, Entry, Member, Preview, Room } from './types'
+import type { Account, Entry, Member, Preview, Room, Unread } from './types'
 
 const SPAN = 2 ** 26 // places in a stretch; it grows from the middle in both directions
 const MIDDLE = 2 ** 25
@@ -21,8 +22,10 @@ export const emptyRoom = (id: string): Room => ({
   invited: 0,
   members: {},
   receipts: {},
+  receiptsIn: {},
   unread: 0,
   highlights: 0,
+  threads: {},
   stretches: [],
   newest: 0,
   lastTs: 0,
@@ -32,7 +35,7 @@ export const emptyRoom = (id: string): Room => ({
 /** A room that one is no longer in: what it was called stays, its history does not. */
 export function leftRoom(before: Room): Room {
   const { last: _, ...room } = before
-  return { ...room, membership: 'leave', unread: 0, highlights: 0, receipts: {}, stretches: [], newest: 0 }
+  return { ...room, membership: 'leave', unread: 0, highlights: 0, threads: {}, receipts: {}, receiptsIn: {}, stretches: [], newest: 0 }
 }
 
 export function readSync(reply: SyncReply, known: ReadonlyMap<string, Room>, account: Account): Change {
@@ -55,7 +58,7 @@ export function readSync(reply: SyncReply, known: ReadonlyMap<string, Room>, acc
 
 /** One room's news. The room comes back as a new value. */
 export function readJoined(before: Room, joined: JoinedRoom): { room: Room; entries: Entry[] } {
-  const room: Room = { ...before, membership: 'join', members: { ...before.members }, receipts: { ...before.receipts } }
+  const room: Room = { ...before, membership: 'join', members: { ...before.members }, receipts: { ...before.receipts }, receiptsIn: { ...before.receiptsIn } }
   delete room.inviter
   delete room.isDirect
   for (const event of joined.state?.events ?? []) readState(room, event)
@@ -99,7 +102,7 @@ export function entryOf(event: RawEvent, room: string, order: number): Entry {
   if (event.unsigned?.redacted_because) entry.redacted = true
   const redacts = event.redacts ?? content.redacts
   if (event.type === 'm.room.redaction' && redacts) entry.redacts = redacts
-  return event.type === 'm.room.encrypted' ? sealedEntry(entry, event) : entry
+  return aboutThreads(event.type === 'm.room.encrypted' ? sealedEntry(entry, event) : entry, event)
 }
 
 /** An encrypted event, and what it says if that is known already. */
@@ -121,6 +124,24 @@ export function openedEntry(entry: Entry, { type, content, doubt, why = 'unable'
 
 /** A room after an event of it could be read that could not before. */
 export const withOpened = (room: Room, entry: Entry): Room => (room.last?.id === entry.id && isSaid(entry.type) ? { ...room, last: previewOf(entry) } : room)
+/** How an event relates is told in the open, encrypted or not. */
+function aboutThreads(entry: Entry, event: RawEvent): Entry {
+  const { rel_type: kind, event_id: root } = contentOf(event.content)['m.relates_to'] ?? {}
+  if (kind === 'm.thread' && root !== undefined) entry.thread = root
+  const told = event.unsigned?.['m.relations']?.['m.thread']
+  if (told?.latest_event && typeof told.count === 'number') entry.answers = { count: told.count, last: previewOf(asItReads(told.latest_event, entry.room, 0)) }
+  return entry
+}
+
+/** An event by itself, in the wording of the edit that the server gave with it. */
+export function asItReads(event: RawEvent, room: string, order: number): Entry {
+  const entry = entryOf(event, room, order)
+  const edit = event.unsigned?.['m.relations']?.['m.replace']
+  const wording = contentOf(edit?.opened?.content ?? edit?.content)['m.new_content']
+  return wording && !entry.redacted ? { ...entry, content: { ...wording, ...relationIn(entry) } } : entry
+}
+
+const relationIn = ({ content }: Entry): Pick<Content, 'm.relates_to'> => (content['m.relates_to'] ? { 'm.relates_to': content['m.relates_to'] } : {})
 
 export const stretchOf = (order: number): number => Math.floor(order / SPAN)
 
@@ -180,6 +201,13 @@ function readState(room: Room, event: RawEvent): void {
     case 'm.room.encryption':
       room.encrypted = true
       return
+    case 'm.room.pinned_events':
+      room.pinned = content.pinned ?? []
+      return
+    case 'm.room.create':
+      room.creator = event.sender
+      if (standAbove(content.room_version)) room.creators = [event.sender, ...(content.additional_creators ?? [])]
+      return
     case 'm.room.power_levels':
       room.powers = powersOf(event.content)
   }
@@ -208,7 +236,10 @@ function readInvite(id: string, state: RawEvent[]): Room {
 
 // --- the rest ---
 
-const isSaid = (type: string): boolean => type === 'm.room.message' || type === 'm.sticker' || type === 'm.room.encrypted'
+/** Since version 12, and in versions whose names are no numbers, nobody knows: there they do not. */
+const standAbove = (version: string | undefined): boolean => Number(version ?? 1) >= 12
+
+const isSaid = (type: string): boolean => type === 'm.room.message' || type === 'm.sticker' || type === 'm.room.encrypted' || isPollStart(type)
 
 /** Part of a verification between two people; it has a window of its own, and says nothing in the room. */
 export const isVerification = (entry: Entry): boolean => entry.content.msgtype === 'm.key.verification.request'
@@ -229,28 +260,50 @@ function noteLast(room: Room, entry: Entry): void {
   room.lastTs = entry.ts
 }
 
-function previewOf(entry: Entry): Preview {
+export function previewOf(entry: Entry): Preview {
   const preview: Preview = { id: entry.id, sender: entry.sender, ts: entry.ts, type: entry.type, content: entry.content }
   if (entry.redacted) preview.redacted = true
   return preview
 }
 
 function readSummary(room: Room, joined: JoinedRoom): void {
-  const { summary, unread_notifications: unread } = joined
+  const { summary } = joined
   if (summary?.['m.heroes']) room.heroes = summary['m.heroes']
   room.joined = summary?.['m.joined_member_count'] ?? room.joined
   room.invited = summary?.['m.invited_member_count'] ?? room.invited
-  room.unread = unread?.notification_count ?? room.unread
-  room.highlights = unread?.highlight_count ?? room.highlights
+  if (joined.unread_notifications) readUnread(room, joined)
 }
 
-/** Whoever read in a thread alone has not read the room. */
+/** The server counts each thread by itself, and names those alone that have something. */
+function readUnread(room: Room, { unread_notifications: main = {}, unread_thread_notifications: threads = {} }: JoinedRoom): void {
+  const counts = Object.entries(threads).map(([root, { notification_count: unread = 0, highlight_count: highlights = 0 }]) => [root, { unread, highlights }] as const)
+  room.threads = Object.fromEntries(counts.filter(([, { unread }]) => unread > 0))
+  const sum = (of: keyof Unread) => Object.values(room.threads).reduce((total, one) => total + one[of], 0)
+  room.unread = (main.notification_count ?? 0) + sum('unread')
+  room.highlights = (main.highlight_count ?? 0) + sum('highlights')
+}
+
+/** A room whose main timeline, or one of whose threads, was read to the end. */
+export function readAll(room: Room, me: string, event: string, thread?: string): Room {
+  if (thread !== undefined) {
+    const { [thread]: read, ...threads } = room.threads
+    const receiptsIn = { ...room.receiptsIn, [thread]: { ...room.receiptsIn[thread], [me]: event } }
+    return { ...room, threads, receiptsIn, unread: Math.max(0, room.unread - (read?.unread ?? 0)), highlights: Math.max(0, room.highlights - (read?.highlights ?? 0)) }
+  }
+  const left = Object.values(room.threads)
+  const sum = (of: keyof Unread) => left.reduce((total, one) => total + one[of], 0)
+  return { ...room, unread: sum('unread'), highlights: sum('highlights'), receipts: { ...room.receipts, [me]: event } }
+}
+
+/** Whoever read in a thread alone has not read the room, and the other way round; who names no thread has read both. */
 function readReceipts(room: Room, content: Json): void {
   for (const [event, kinds] of Object.entries(content)) {
     for (const kind of ['m.read', 'm.read.private']) {
       const readers = (kinds as Record<string, Record<string, { thread_id?: string }>>)[kind] ?? {}
       for (const [user, receipt] of Object.entries(readers)) {
-        if (!receipt.thread_id || receipt.thread_id === 'main') room.receipts[user] = event
+        const thread = receipt.thread_id || ''
+        if (thread === '' || thread === 'main') room.receipts[user] = event
+        if (thread !== 'main') room.receiptsIn[thread] = { ...room.receiptsIn[thread], [user]: event }
       }
     }
   }

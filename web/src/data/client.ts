@@ -1,9 +1,10 @@
 import { Matrix, type Json, type Login } from '../net/matrix'
 import { Refused } from '../net/errors'
 import { Sites } from '../net/sites'
-import { leftRoom, type Change } from './arrival'
+import { asItReads, leftRoom, readAll, type Change } from './arrival'
 import { deleteDatabase, deleteRoom, openDatabase, type Database } from './database'
-import { searcher, type Shelf } from './drawer'
+import type { Shelf } from './drawer'
+import { ask, findKept, foundIn } from './finding'
 import { Gathering, type Reads } from './gathering'
 import { Encryption } from './encryption'
 import { healthOf, type Facts, type Health } from './health'
@@ -11,6 +12,10 @@ import { Intents, type IntentDraft } from './intents'
 import { isNothing, leaving, leavingIntent, left, type Belongings, type Waiting } from './left'
 import { describeFile, MediaShelf } from './media'
 import { MediaCache } from './mediaCache'
+import { contentOf, type Mentions } from './content'
+import type { Spoken } from './mentions'
+import { PINNED, repinned, type Pinning } from './pins'
+import { endContent, POLL_START, pollContent, voteContent, type Poll, type Question } from './poll'
 import { mayBeThere, newItem, Outbox, Sender, takesBack, type Draft } from './outbox'
 import { Push } from './push'
 import { whyShut } from './rooms'
@@ -18,11 +23,20 @@ import { Sights } from './sights'
 import { SyncEngine, type Fault, type Memory } from './sync'
 import { Tabs, type Asked, type Told } from './tabs'
 import type { Message } from './timeline'
+import { threadRelation } from './threads'
+import { ThreadWindow } from './threadWindow'
 import { NO_ACCOUNT, type Account, type Entry, type Item, type Room, type Session } from './types'
 import { voiceContent, type Recording } from './voice'
+import { Visit, type Present } from './visit'
 import { kept, RoomWindow } from './window'
 
 export type Topic = 'session' | 'rooms' | 'health' | 'profile' | 'intents' | 'encryption' | `room ${string}` | `outbox ${string}` | `typing ${string}` | `upload ${string}`
+
+/** Where something is said: in answer to a message, in a thread; last: the thread's newest message that has arrived. */
+export interface Place {
+  replyTo?: Message | undefined
+  thread?: { root: string; last: string } | undefined
+}
 
 export interface Profile {
   name?: string
@@ -34,7 +48,6 @@ const MEGOLM = { algorithm: 'm.megolm.v1.aes-sha2' }
 const TICK_MS = 1_000
 const DAY_MS = 86_400_000
 const TYPING_MS = 4_000
-const FOUND_MAX = 100
 const EXPEL_AGAIN_MS = 10_000
 const DRAFT = 'draft '
 
@@ -263,11 +276,12 @@ export class Client {
 
   async leave(id: string): Promise<void> {
     await this.matrix.leave(id)
+    void this.matrix.forget(id).catch(() => {}) // it is out of the list either way
     const transaction = this.database.transaction(['entries', 'outbox'], 'readwrite')
     await deleteRoom(transaction.objectStore('entries'), id)
     await deleteRoom(transaction.objectStore('outbox'), id)
     await transaction.done
-    await this.keepDraft(id, '')
+    for (const name of [...this.drafts.keys()].filter((one) => one === id || one.startsWith(`${id} `))) await this.keepDraft(name, '')
     await this.patch(id, leftRoom)
   }
 
@@ -289,6 +303,13 @@ export class Client {
     })
   }
 
+  /** Where people are named: everybody has to be known, and once is enough. */
+  async loadMembersOnce(id: string): Promise<void> {
+    const room = this.room(id)
+    const known = Object.values(room?.members ?? {}).filter((member) => member.membership === 'join')
+    if (room && known.length < room.joined) await this.loadMembers(id).catch(() => {}) // those that are known can be named
+  }
+
   openWindow(id: string): RoomWindow {
     const window = new RoomWindow(id, this.database, this.matrix, (room, entries, hasArrived) => {
       this.changed({ rooms: [room], entries })
@@ -303,15 +324,18 @@ export class Client {
     this.windows.delete(window)
   }
 
-  async markRead(id: string, event: string): Promise<void> {
-    if (this.readTo.get(id) === event) return
-    this.readTo.set(id, event)
+  /** Threads that have something unread stay unread when the room is read; without any, one receipt does for all. */
+  async markRead(id: string, event: string, thread?: string): Promise<void> {
+    const place = `${id} ${thread ?? ''}`
+    if (this.readTo.get(place) === event) return
+    this.readTo.set(place, event)
+    const hasThreads = Object.keys(this.room(id)?.threads ?? {}).length > 0
     try {
       void this.push.read(id).catch(() => {})
-      await this.matrix.read(id, event)
-      await this.patch(id, (room) => ({ ...room, unread: 0, highlights: 0, receipts: { ...room.receipts, [this.me]: event } }))
+      await (thread !== undefined || hasThreads ? this.matrix.readIn(thread ?? 'main', id, event) : this.matrix.read(id, event))
+      await this.patch(id, (room) => readAll(room, this.me, event, thread))
     } catch {
-      this.readTo.delete(id) // the next look tries again
+      this.readTo.delete(place) // the next look tries again
     }
   }
 
@@ -342,8 +366,58 @@ export class Client {
     return new Gathering(reads, rooms, shelf, words, this.account.ignored, onChange)
   }
 
-  async find(id: string, words: string): Promise<Entry[]> {
-    return (await this.keptOf(id)).filter(searcher(words)).slice(0, FOUND_MAX)
+  /** What this device has seen; without a room, in all of them. */
+  findHere(words: string, room?: Room): Promise<Entry[]> {
+    return findKept(this.database, room ? [room] : this.rooms().filter(({ membership }) => membership === 'join'), words)
+  }
+
+  /** What the server has, newest first, and where it goes on; undefined when no server answers. */
+  async findThere(words: string, room?: string, from?: string): Promise<{ entries: Entry[]; next?: string } | undefined> {
+    const page = await ask(this.matrix, words, room, from)
+    const isHere = (id: string) => this.room(id)?.membership === 'join'
+    return page && { entries: foundIn(page.chunk, isHere), ...(page.end !== undefined && { next: page.end }) }
+  }
+
+  // --- places in a room's past, and threads ---
+
+  async visit(room: string, event: string, present: Present): Promise<Visit> {
+    const visit = new Visit(room, this.matrix, present, (events) => this.encryption.openEach(room, events))
+    await visit.open(event)
+    return visit
+  }
+
+  openThread(room: string, root: string): ThreadWindow {
+    return new ThreadWindow(room, root, this.database, this.matrix, (events) => this.encryption.openEach(room, events))
+  }
+
+  /** One event as it reads now: from the disk, else from the server. */
+  async lookUp(room: string, event: string): Promise<Entry> {
+    const here = (await this.keptOf(room)).find((entry) => entry.id === event) ?? (await this.database.get('entries', event))
+    if (here) return here
+    const told = await this.matrix.event(room, event)
+    await this.encryption.openEach(room, [told])
+    return asItReads(told, room, 0)
+  }
+
+  /** The first event at or after a moment; after the last one, the last. */
+  async eventAt(room: string, ts: number): Promise<string> {
+    const after = await this.matrix.eventAt(room, ts, 'f').catch((error) => {
+      if (error instanceof Refused && error.code === 'M_NOT_FOUND') return undefined
+      throw error
+    })
+    return (after ?? (await this.matrix.eventAt(room, ts, 'b'))).event_id
+  }
+
+  /** The list is read anew first, so that what somebody else pinned meanwhile stays. */
+  async pin(id: string, event: string, how: Pinning): Promise<void> {
+    const told = await this.matrix.state(id, PINNED).catch((error) => {
+      if (error instanceof Refused && error.code === 'M_NOT_FOUND') return {} as Json
+      throw error
+    })
+    const pinned = repinned(contentOf(told).pinned ?? [], event, how)
+    if (!pinned) return
+    await this.matrix.setState(id, PINNED, { ...told, pinned })
+    await this.patch(id, (room) => ({ ...room, pinned }))
   }
 
   // --- saying things: on disk first ---
@@ -356,20 +430,41 @@ export class Client {
     return this.shares.get(txn) ?? 0
   }
 
-  async say(room: string, body: string, replyTo?: Message): Promise<void> {
-    const relation = replyTo?.id ? { 'm.relates_to': { 'm.in_reply_to': { event_id: replyTo.id } } } : {}
-    const mentions = replyTo ? { user_ids: [replyTo.sender] } : {}
-    await this.post({ room, type: 'm.room.message', content: { msgtype: 'm.text', body, 'm.mentions': mentions, ...relation } })
+  async say(room: string, said: Spoken, place: Place = {}): Promise<void> {
+    const { replyTo } = place
+    const called = [...new Set([...(replyTo && replyTo.sender !== this.me ? [replyTo.sender] : []), ...(said.mentions.user_ids ?? [])])]
+    const mentions: Mentions = { ...said.mentions, ...(called.length > 0 && { user_ids: called }) }
+    await this.post({ room, type: 'm.room.message', content: { ...worded(said), 'm.mentions': mentions, ...related(place) } })
   }
 
-  async edit(room: string, event: string, body: string): Promise<void> {
-    const content = { msgtype: 'm.text', body }
-    const relation = { rel_type: 'm.replace', event_id: event }
+  /** before: whom the message called already; nobody is called twice. */
+  async edit(room: string, event: string, said: Spoken, before: readonly string[] = []): Promise<void> {
+    const content = { ...worded(said), 'm.mentions': said.mentions }
+    const fresh = (said.mentions.user_ids ?? []).filter((user) => !before.includes(user))
     await this.post({
       room,
       type: 'm.room.message',
-      content: { ...content, body: `* ${body}`, 'm.mentions': {}, 'm.new_content': { ...content, 'm.mentions': {} }, 'm.relates_to': relation },
+      content: {
+        msgtype: 'm.text',
+        body: `* ${said.body}`,
+        'm.mentions': fresh.length > 0 ? { user_ids: fresh } : {},
+        'm.new_content': content,
+        'm.relates_to': { rel_type: 'm.replace', event_id: event },
+      },
     })
+  }
+
+  async askPoll(room: string, question: Question, place: Place = {}): Promise<void> {
+    await this.post({ room, type: POLL_START, content: { ...pollContent(question), ...related(place) } })
+  }
+
+  async vote(room: string, poll: string, ids: readonly string[]): Promise<void> {
+    await this.post({ room, type: 'm.poll.response', content: voteContent(poll, ids) })
+  }
+
+  /** words: what clients show that know no polls. */
+  async endPoll(room: string, event: string, poll: Poll, words: string): Promise<void> {
+    await this.post({ room, type: 'm.poll.end', content: endContent(event, poll, words) })
   }
 
   async react(room: string, event: string, key: string): Promise<void> {
@@ -387,16 +482,16 @@ export class Client {
     await this.post({ room, type: 'm.room.redaction', content: {}, redacts: event })
   }
 
-  async sendFiles(room: string, files: readonly File[]): Promise<void> {
+  async sendFiles(room: string, files: readonly File[], place: Place = {}): Promise<void> {
     for (const file of files) {
-      const content = await describeFile(file)
+      const content = { ...(await describeFile(file)), ...related(place) }
       await this.post({ room, type: 'm.room.message', content, attachment: { blob: file, name: file.name } })
     }
   }
 
-  async sendVoice(room: string, recording: Recording): Promise<void> {
+  async sendVoice(room: string, recording: Recording, place: Place = {}): Promise<void> {
     const { blob, name } = recording
-    await this.post({ room, type: 'm.room.message', content: voiceContent(recording), attachment: { blob, name } })
+    await this.post({ room, type: 'm.room.message', content: { ...voiceContent(recording), ...related(place) }, attachment: { blob, name } })
   }
 
   /** Tries something again that was refused; the id stays. */
@@ -733,6 +828,13 @@ export class Client {
 
 /** What makes a new room encrypted. */
 const secrecy = (is: boolean): Json => (is ? { initial_state: [{ type: ENCRYPTION, state_key: '', content: MEGOLM }] } : {})
+
+const worded = ({ body, html }: Spoken): Json => ({ msgtype: 'm.text', body, ...(html && { format: 'org.matrix.custom.html', formatted_body: html }) })
+
+function related({ replyTo, thread }: Place): Json {
+  if (thread) return { 'm.relates_to': threadRelation(thread.root, thread.last, replyTo?.id) }
+  return replyTo?.id ? { 'm.relates_to': { 'm.in_reply_to': { event_id: replyTo.id } } } : {}
+}
 
 const isUploading = (item: Item): boolean => item.state === 'sending' && item.attachment !== undefined && !item.attachment.uploaded
 

@@ -1,4 +1,5 @@
 import type { Json } from '../net/matrix'
+import { pollIn, type Selected } from './poll'
 
 /** What a message says of a file. */
 export interface FileInfo {
@@ -40,6 +41,13 @@ export interface Relation {
   event_id?: string
   key?: string
   'm.in_reply_to'?: { event_id?: string }
+  /** the answer is there for clients that know no threads */
+  is_falling_back?: boolean
+}
+
+export interface Mentions {
+  user_ids?: string[]
+  room?: boolean
 }
 
 export interface Wording {
@@ -54,10 +62,11 @@ export interface Wording {
   /** present where somebody spoke it into their device */
   'org.matrix.msc3245.voice'?: object
   'org.matrix.msc1767.audio'?: Sound
+  'm.mentions'?: Mentions
 }
 
 /** What this client reads of an event's content. Anybody may send anything, so each member is of its type or not there. */
-export interface Content extends Wording {
+export interface Content extends Wording, Selected {
   'm.relates_to'?: Relation
   'm.new_content'?: Wording
   membership?: string
@@ -72,16 +81,16 @@ export interface Content extends Wording {
   /** what a bed board, and what booking says of itself beside its words */
   'io.bongsu.board'?: { what?: string; request_id?: string }
   'bongsu.booking'?: { offer_id?: string }
+  pinned?: string[]
+  room_version?: string
+  additional_creators?: string[]
 }
 
-export interface Powers {
-  users: Record<string, number>
-  users_default?: number
-  invite?: number
-  redact?: number
-}
+const LEVELS = { users_default: 'number', events_default: 'number', state_default: 'number', invite: 'number', redact: 'number', kick: 'number', ban: 'number' } as const
 
-type Shape = { readonly [key: string]: 'string' | 'number' | 'boolean' | 'numbers' | Shape }
+export type Powers = { users: Record<string, number>; events?: Record<string, number>; notifyRoom?: number } & { [key in keyof typeof LEVELS]?: number }
+
+type Shape = { readonly [key: string]: 'string' | 'number' | 'boolean' | 'numbers' | 'strings' | Shape }
 
 const SECRET_FILE: Shape = { url: 'string', iv: 'string', key: { k: 'string' }, hashes: { sha256: 'string' } }
 
@@ -96,11 +105,12 @@ const WORDING: Shape = {
   info: { size: 'number', w: 'number', h: 'number', mimetype: 'string', duration: 'number', 'xyz.amorgan.blurhash': 'string', thumbnail_file: SECRET_FILE, thumbnail_info: { mimetype: 'string' } },
   'org.matrix.msc3245.voice': {},
   'org.matrix.msc1767.audio': { duration: 'number', waveform: 'numbers' },
+  'm.mentions': { user_ids: 'strings', room: 'boolean' },
 }
 
 const CONTENT: Shape = {
   ...WORDING,
-  'm.relates_to': { rel_type: 'string', event_id: 'string', key: 'string', 'm.in_reply_to': { event_id: 'string' } },
+  'm.relates_to': { rel_type: 'string', event_id: 'string', key: 'string', 'm.in_reply_to': { event_id: 'string' }, is_falling_back: 'boolean' },
   'm.new_content': WORDING,
   membership: 'string',
   displayname: 'string',
@@ -113,6 +123,9 @@ const CONTENT: Shape = {
   redacts: 'string',
   'io.bongsu.board': { what: 'string', request_id: 'string' },
   'bongsu.booking': { offer_id: 'string' },
+  pinned: 'strings',
+  room_version: 'string',
+  additional_creators: 'strings',
 }
 
 const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null
@@ -122,7 +135,7 @@ function read(shape: Shape, value: unknown): Json | undefined {
   const found: Json = {}
   for (const [key, wanted] of Object.entries(shape)) {
     const given = value[key]
-    const good = typeof wanted === 'object' ? read(wanted, given) : wanted === 'numbers' ? numbers(given) : typeof given === wanted ? given : undefined
+    const good = typeof wanted === 'object' ? read(wanted, given) : wanted in LISTS ? LISTS[wanted as keyof typeof LISTS](given) : typeof given === wanted ? given : undefined
     if (good !== undefined) found[key] = good
   }
   return found
@@ -133,13 +146,22 @@ const NUMBERS_MAX = 1_024 // nobody draws a longer waveform
 const numbers = (value: unknown): number[] | undefined =>
   Array.isArray(value) && value.length <= NUMBERS_MAX && value.every((one) => Number.isFinite(one)) ? value : undefined
 
+const strings = (given: unknown): string[] | undefined => (Array.isArray(given) ? given.filter((one) => typeof one === 'string') : undefined)
+
+const LISTS = { numbers, strings } as const
+
 /** The one place where what others sent becomes what this client works with. */
-export const contentOf = (raw: unknown): Content => read(CONTENT, raw) ?? {}
+export const contentOf = (raw: unknown): Content => ({ ...read(CONTENT, raw), ...(isObject(raw) && pollIn(raw)) })
+
+const levels = (raw: unknown): Record<string, number> =>
+  Object.fromEntries(Object.entries(isObject(raw) ? raw : {}).filter((entry): entry is [string, number] => typeof entry[1] === 'number'))
 
 export function powersOf(raw: unknown): Powers {
-  const levels = read({ users_default: 'number', invite: 'number', redact: 'number' }, raw)
-  const users = isObject(raw) && isObject(raw['users']) ? Object.entries(raw['users']) : []
-  return { ...levels, users: Object.fromEntries(users.filter((entry): entry is [string, number] => typeof entry[1] === 'number')) }
+  const told = isObject(raw) ? raw : {}
+  const powers: Powers = { ...read(LEVELS, told), users: levels(told['users']), events: levels(told['events']) }
+  const { room } = levels(told['notifications'])
+  if (room !== undefined) powers.notifyRoom = room
+  return powers
 }
 
 /** Account data: people, and their rooms. */

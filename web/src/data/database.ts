@@ -19,7 +19,7 @@ export type Database = IDBPDatabase<Schema>
 export type Store<Name extends StoreNames<Schema>> = IDBPObjectStore<Schema, [Name, ...StoreNames<Schema>[]], Name, 'readwrite'>
 
 const NAME = 'bongsu'
-const VERSION = 4
+const VERSION = 5
 
 /** Everything this browser keeps of an account. onGone: another tab signed out, or the browser took the database away. */
 export function openDatabase(onGone: () => void): Promise<Database> {

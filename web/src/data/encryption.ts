@@ -1,6 +1,6 @@
 import { deleteDB } from 'idb'
 import { Refused, Unreachable } from '../net/errors'
-import type { Json, KeyNews, Matrix, SyncReply } from '../net/matrix'
+import type { Json, KeyNews, Matrix, SyncReply, RawEvent } from '../net/matrix'
 import { openedEntry, withOpened, type Change } from './arrival'
 import type { Keeper } from './crypto/keeper'
 import type { SealedFile } from './crypto/files'
@@ -107,6 +107,15 @@ export class Encryption implements Secrecy {
 
   ask<K extends Name>(name: K, ...args: Parameters<Desk[K]>): ReturnType<Desk[K]> {
     return (this.house.isLeader() ? this.act(name, args) : this.askLeader(name, args)) as ReturnType<Desk[K]>
+  }
+
+  /** Puts beside encrypted events what they say; beside those of which that cannot be told now, nothing. */
+  async openEach(room: string, events: readonly RawEvent[]): Promise<void> {
+    const all = events.flatMap((event) => [event, event.unsigned?.['m.relations']?.['m.replace'] ?? []].flat())
+    const sealed = all.filter((event) => event.type === 'm.room.encrypted' && event.state_key === undefined)
+    if (sealed.length === 0 || !canEncrypt()) return
+    const opened = await this.ask('read', room, sealed).catch(() => [])
+    opened.forEach((one, at) => (sealed[at]!.opened = one))
   }
 
   /** An encrypted room was opened. */

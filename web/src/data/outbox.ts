@@ -3,6 +3,7 @@ import type { Json, Matrix } from '../net/matrix'
 import { contentOf } from './content'
 import type { SealedFile } from './crypto/files'
 import { roomRange, type Database, type Store } from './database'
+import { isPollStart } from './poll'
 import type { Attachment, Item } from './types'
 
 /** What came of one try. */
@@ -44,7 +45,7 @@ export const nextOf = (items: readonly Item[]): Item | undefined => items.find((
 
 /** Is it a message of its own, and not something about another one? */
 export const standsAlone = (item: Item): boolean =>
-  item.type === 'm.room.message' && contentOf(item.content)['m.relates_to']?.rel_type !== 'm.replace'
+  isPollStart(item.type) || (item.type === 'm.room.message' && contentOf(item.content)['m.relates_to']?.rel_type !== 'm.replace')
 
 /** A redaction says nothing that could be secret, so it goes out to encrypted rooms, too. */
 export const takesBack = (one: { redacts?: string }): boolean => one.redacts !== undefined

@@ -72,8 +72,15 @@ export function mayInvite(room: Room, me: string): boolean {
   return level(room, me) >= (room.powers?.invite ?? 0)
 }
 
+/** Since room version 12 whoever made a room stands above every level. */
 export function level(room: Room, user: string): number {
+  if (room.creators?.includes(user)) return Infinity
   return room.powers?.users[user] ?? room.powers?.users_default ?? 0
+}
+
+/** May I set what a room is, such as its pins? */
+export function maySet(room: Room, me: string, type: string): boolean {
+  return room.membership === 'join' && level(room, me) >= (room.powers?.events?.[type] ?? room.powers?.state_default ?? 50)
 }
 
 export function mayRedact(room: Room, me: string): boolean {

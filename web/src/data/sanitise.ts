@@ -11,17 +11,17 @@ const NODES_MAX = 4_000
 
 /**
  * The HTML of a message as nodes that can be shown: parsed where nothing runs or loads, then built anew from an
- * allow-list. No attribute is taken over but the address of a link and the start of a list.
+ * allow-list. No attribute is taken over but the address of a link and the start of a list. me: whose mention stands out.
  */
-export function sanitise(html: string): DocumentFragment {
+export function sanitise(html: string, me = ''): DocumentFragment {
   const parsed = new DOMParser().parseFromString(html, 'text/html')
   const clean = document.createDocumentFragment()
-  const left = { nodes: NODES_MAX }
+  const left = { nodes: NODES_MAX, me }
   for (const child of parsed.body.childNodes) copy(child, clean, 0, left)
   return clean
 }
 
-function copy(from: Node, into: Node, depth: number, left: { nodes: number }): void {
+function copy(from: Node, into: Node, depth: number, left: { nodes: number; me: string }): void {
   if (left.nodes-- <= 0) return
   if (from.nodeType === Node.TEXT_NODE) {
     into.appendChild(document.createTextNode(from.nodeValue ?? ''))
@@ -31,7 +31,7 @@ function copy(from: Node, into: Node, depth: number, left: { nodes: number }): v
   const element = from as Element
   const tag = element.tagName.toUpperCase()
   if (GONE.has(tag) || depth > DEPTH_MAX) return
-  const target = ALLOWED.has(tag) && element.namespaceURI === 'http://www.w3.org/1999/xhtml' ? into.appendChild(made(element, tag)) : into
+  const target = ALLOWED.has(tag) && element.namespaceURI === 'http://www.w3.org/1999/xhtml' ? into.appendChild(made(element, tag, left.me)) : into
   for (const child of element.childNodes) copy(child, target, depth + 1, left)
   if (target instanceof HTMLAnchorElement && target !== into) tellHost(target)
 }
@@ -45,25 +45,34 @@ function tellHost(link: HTMLAnchorElement): void {
   link.after(told)
 }
 
-function made(element: Element, tag: string): HTMLElement {
-  if (tag === 'A') return anchor(element)
+function made(element: Element, tag: string, me: string): HTMLElement {
+  if (tag === 'A') return anchor(element, me)
   const copied = document.createElement(tag)
   const start = element.getAttribute('start')
   if (tag === 'OL' && start && /^\d{1,6}$/.test(start)) copied.setAttribute('start', start)
   return copied
 }
 
-function mention(): HTMLElement {
+function mention(user: string, me: string): HTMLElement {
   const name = document.createElement('strong')
-  name.className = 'mention'
+  name.className = user === me ? 'mention me' : 'mention'
   return name
 }
 
+/** Whom a link of matrix.to stands for. */
+function named(href: string): string {
+  try {
+    return decodeURIComponent(/#\/([^?]*)/.exec(href)?.[1] ?? '')
+  } catch {
+    return ''
+  }
+}
+
 /** A link that leads nowhere becomes text. What is dangerous about one is written on it, for whoever opens it. */
-function anchor(element: Element): HTMLElement {
+function anchor(element: Element, me: string): HTMLElement {
   const link = linkOf(element.getAttribute('href') ?? '', element.textContent ?? '')
   if (!link) return document.createElement('span')
-  if (link.host === MENTIONS) return mention()
+  if (link.host === MENTIONS) return mention(named(link.href), me)
   const copied = document.createElement('a')
   copied.href = link.href
   copied.rel = 'noreferrer noopener'

@@ -1,8 +1,12 @@
 import type { Doubt, Why } from '../net/matrix'
 import { isVerification, stretchOf } from './arrival'
 import { contentOf, type Content, type Relation } from './content'
+import { isCalled } from './mentions'
 import { standsAlone } from './outbox'
+import { isAboutPoll, isPollStart, tally, type MayEnd, type Poll } from './poll'
+import { mayRedact } from './rooms'
 import { secretUriOf } from './secretUri'
+import { conversationOf, threadSummaries, type Thread } from './threads'
 import type { Entry, Item, Room } from './types'
 
 export interface Reaction {
@@ -36,7 +40,7 @@ export interface Message {
   sender: string
   ts: number
   mine: boolean
-  kind: 'text' | 'notice' | 'emote' | 'media' | 'redacted' | 'encrypted'
+  kind: 'text' | 'notice' | 'emote' | 'media' | 'poll' | 'redacted' | 'encrypted'
   body: string
   html?: string
   media?: Media
@@ -48,6 +52,14 @@ export interface Message {
   /** of what is encrypted: why it cannot be read; 'opening' while it was not tried */
   locked?: Why | 'opening'
   doubt?: Doubt
+  /** who is called by it; an edit of it calls the same ones */
+  mentions: string[]
+  /** it calls the reader */
+  callsMe: boolean
+  poll?: Poll
+  /** the thread that begins with it */
+  thread?: Thread
+  isPinned?: boolean
 }
 
 export type Row =
@@ -58,20 +70,25 @@ export type Row =
   | { key: string; kind: 'event'; entry: Entry }
   | { key: string; kind: 'message'; message: Message; first: boolean; last: boolean }
 
-const SHOWN_STATE = new Set(['m.room.member', 'm.room.name', 'm.room.topic', 'm.room.avatar', 'm.room.encryption', 'm.room.create'])
+const SHOWN_STATE = new Set(['m.room.member', 'm.room.name', 'm.room.topic', 'm.room.avatar', 'm.room.encryption', 'm.room.create', 'm.room.pinned_events'])
 const SAID = new Set(['m.room.message', 'm.sticker', 'm.room.encrypted'])
+const isSaid = (type: string): boolean => SAID.has(type) || isPollStart(type)
 
 interface Said {
   edits: Map<string, Entry>
   reactions: Map<string, Map<string, Entry[]>>
   redacted: Set<string>
+  /** responses to polls and their ends */
+  polls: Map<string, Entry[]>
 }
+
+const nothingSaid = (): Said => ({ edits: new Map(), reactions: new Map(), redacted: new Set(), polls: new Map() })
 
 const relationOf = (entry: Entry): Relation => entry.content['m.relates_to'] ?? {}
 
 /** What was said about other events: the newest edit by the same person, reactions, redactions. */
 function gather(entries: readonly Entry[]): Said {
-  const said: Said = { edits: new Map(), reactions: new Map(), redacted: new Set() }
+  const said = nothingSaid()
   const targets = new Map(entries.map((entry) => [entry.id, entry]))
   for (const entry of entries) if (entry.redacts) said.redacted.add(entry.redacts)
   for (const entry of entries) {
@@ -80,6 +97,7 @@ function gather(entries: readonly Entry[]): Said {
     if (target === undefined) continue
     if (kind === 'm.replace' && mayReplace(entry, targets.get(target))) said.edits.set(target, entry)
     if (entry.type === 'm.reaction' && key !== undefined) addReaction(said, target, key, entry)
+    if (kind === 'm.reference' && isAboutPoll(entry.type)) said.polls.set(target, [...(said.polls.get(target) ?? []), entry])
   }
   return said
 }
@@ -150,7 +168,7 @@ export function standing(entries: readonly Entry[]): Entry[] {
 function messageOf(entry: Entry, said: Said, me: string): Message {
   const isHere = !isGone(entry, said)
   const content = wordingOf(entry, said)
-  const replyTo = isHere ? relationOf(entry)['m.in_reply_to']?.event_id : undefined
+  const replyTo = isHere ? replyIn(entry) : undefined
   const reactions = [...(said.reactions.get(entry.id) ?? [])].map(([key, list]) => {
     const mine = list.find((one) => one.sender === me)?.id
     return { key, users: list.map((one) => one.sender), ...(mine && { mine }) }
@@ -167,10 +185,18 @@ function messageOf(entry: Entry, said: Said, me: string): Message {
     edited: isHere && said.edits.has(entry.id),
     reactions,
     unread: 0,
+    mentions: content['m.mentions']?.user_ids ?? [],
+    callsMe: entry.sender !== me && isCalled(content['m.mentions'], me),
   }
   if (message.kind === 'encrypted') message.locked = entry.sealed ? (entry.sealed.why ?? 'opening') : 'unable'
   if (entry.doubt && isHere) message.doubt = entry.doubt
   return describe(message, entry.type, content, replyTo)
+}
+
+/** In a thread every message answers the one before it, for clients that know no threads; that is no answer to it. */
+function replyIn(entry: Entry): string | undefined {
+  const relation = relationOf(entry)
+  return relation.is_falling_back ? undefined : relation['m.in_reply_to']?.event_id
 }
 
 function describe(message: Message, type: string, content: Content, replyTo: string | undefined): Message {
@@ -184,6 +210,7 @@ function describe(message: Message, type: string, content: Content, replyTo: str
 function kindOf(entry: Entry, said: Said, content: Content): Message['kind'] {
   if (isGone(entry, said)) return 'redacted'
   if (entry.type === 'm.room.encrypted') return 'encrypted'
+  if (content.poll && isPollStart(entry.type)) return 'poll'
   if (mediaOf(entry.type, content)) return 'media'
   const type = content.msgtype
   return type === 'm.notice' ? 'notice' : type === 'm.emote' ? 'emote' : 'text'
@@ -194,13 +221,14 @@ const hasArrived = (item: Item, arrived: ReadonlySet<string>): boolean => arrive
 /** What waits in the outbox, as it will look. arrived: ids of events, and of transactions that became one. */
 function waiting(items: readonly Item[], me: string, arrived: ReadonlySet<string>): Message[] {
   const shown = items.filter((item) => standsAlone(item) && !hasArrived(item, arrived))
-  const none: Said = { edits: new Map(), reactions: new Map(), redacted: new Set() }
+  const none = nothingSaid()
   return shown
     .map((item) => {
       const entry = { id: item.txn, room: item.room, order: Infinity, type: item.type, sender: me, content: contentOf(item.content), ts: item.at }
       const message = messageOf(entry, none, me)
       delete message.id
       if (item.attachment) message.kind = 'media'
+      if (message.kind === 'poll') message.poll = tally(entry, [], me, () => false)!
       return { ...message, txn: item.txn, sending: item }
     })
 }
@@ -221,12 +249,17 @@ function echoes(view: View, arrived: ReadonlySet<string>): Entry[] {
   }))
 }
 
-/** How many have not read each message, by the newest place that each person is known to have reached. */
-export function unreadCounter(room: Room, entries: readonly Entry[]): (order: number) => number {
-  const places = new Map(entries.map((entry) => [entry.id, entry.order]))
+/**
+ * How many have not read each message, by the newest place that each person is known to have reached. thread: the
+ * conversation within the room; places: of events that are not among the entries.
+ */
+export function unreadCounter(room: Room, entries: readonly Entry[], thread?: string, places?: ReadonlyMap<string, number>): (order: number) => number {
+  const known = new Map([...(places ?? []), ...entries.map((entry) => [entry.id, entry.order] as const)])
   const reached = new Map<string, number>()
-  for (const [user, event] of Object.entries(room.receipts)) reached.set(user, places.get(event) ?? -Infinity)
-  for (const entry of entries) reached.set(entry.sender, Math.max(reached.get(entry.sender) ?? -Infinity, entry.order))
+  const reach = (user: string, order = -Infinity) => reached.set(user, Math.max(reached.get(user) ?? -Infinity, order))
+  const receipts = [thread === undefined ? room.receipts : room.receiptsIn[thread], room.receiptsIn['']]
+  for (const [user, event] of receipts.flatMap((one) => Object.entries(one ?? {}))) reach(user, known.get(event))
+  for (const entry of entries) if (conversationOf(entry) === thread) reach(entry.sender, entry.order)
   const gone = (user: string) => (room.members[user]?.membership ?? 'join') !== 'join'
   const all = [...reached].filter(([user]) => !gone(user)).map(([, order]) => order).toSorted((a, b) => a - b)
   return (order) => Math.max(0, room.joined - (all.length - firstAtLeast(all, order)))
@@ -251,37 +284,64 @@ export interface View {
   readUpTo?: string | undefined
   ignored: readonly string[]
   isStart: boolean
+  /** one thread alone: its first message and what was said in it */
+  thread?: string
+  /** events that are not shown, but say something about those that are */
+  also?: readonly Entry[]
+  /** of receipts' events that are not among the entries */
+  places?: ReadonlyMap<string, number>
+  /** it does not reach to now, so nobody knows who has read how far */
+  isPast?: boolean
 }
 
 /** A room as rows: dates, the line above the first unread, notices, messages with what belongs to them. */
 export function rows(view: View): Row[] {
   const arrived = new Set(view.entries.flatMap(({ id, txn }) => (txn ? [id, txn] : [id])))
-  const said = gather([...view.entries, ...echoes(view, arrived)])
-  const count = unreadCounter(view.room, view.entries)
+  const said = gather([...view.entries, ...(view.also ?? []), ...echoes(view, arrived)])
+  const count = view.isPast ? () => 0 : unreadCounter(view.room, view.entries, view.thread, view.places)
+  const isShown = (entry: Entry) => conversationOf(entry) === view.thread || entry.id === view.thread
+  const threads = view.thread === undefined ? threadSummaries(view.room, [...view.entries, ...(view.also ?? [])], (entry) => (isGone(entry, said) ? null : { ...entry, content: wordingOf(entry, said) })) : undefined
+  const mayEnd: MayEnd = (user) => mayRedact(view.room, user)
   const list: Row[] = []
   if (view.isStart) list.push({ key: 'start', kind: 'start' })
   const line = new Line(view, list)
   for (const entry of view.entries) {
     line.stretch(stretchOf(entry.order))
     if (view.ignored.includes(entry.sender)) continue
-    if (SAID.has(entry.type) && !isReplacement(entry) && !isVerification(entry)) {
+    if (isSaid(entry.type) && !isReplacement(entry) && !isVerification(entry) && isShown(entry)) {
       const message = messageOf(entry, said, view.me)
       if (isClear(view.room, entry) && message.kind !== 'redacted') message.doubt = 'clear'
       message.unread = count(entry.order)
+      if (message.kind === 'poll') message.poll = tally(entry, said.polls.get(entry.id) ?? [], view.me, mayEnd)!
+      if (threads?.has(entry.id)) message.thread = threads.get(entry.id)!
+      if (view.room.pinned?.includes(entry.id)) message.isPinned = true
       line.message(message)
-    } else if (SHOWN_STATE.has(entry.type) && isNews(entry)) line.event(entry)
+    } else if (SHOWN_STATE.has(entry.type) && view.thread === undefined && isNews(entry, view.room)) line.event(entry)
     line.passed(entry.id)
   }
-  for (const message of waiting(view.items, view.me, arrived)) line.message(message)
+  if (!view.isPast) for (const message of waiting(view.items.filter((item) => threadIn(item) === view.thread), view.me, arrived)) line.message(message)
   return list
 }
 
 /** Did something come unencrypted, though everything else here is not? */
 const isClear = (room: Room, entry: Entry): boolean => room.encrypted === true && !entry.opened && entry.type !== 'm.room.encrypted'
 
-/** A member event that changes nothing people see is no news. */
-function isNews(entry: Entry): boolean {
+const threadIn = (item: Item): string | undefined => {
+  const { rel_type: kind, event_id: root } = contentOf(item.content)['m.relates_to'] ?? {}
+  return kind === 'm.thread' ? root : undefined
+}
+
+/** The row of an event; if it has none, of the next one that has. */
+export function rowNear(list: readonly Row[], id: string, order: number | undefined): string | undefined {
+  const placed = list.flatMap((row) => (row.kind === 'message' ? [{ key: row.key, id: row.message.id, order: row.message.order }] : row.kind === 'event' ? [{ key: row.key, id: row.entry.id, order: row.entry.order }] : []))
+  const exact = placed.find((row) => row.id === id)
+  return (exact ?? (order === undefined ? undefined : placed.find((row) => row.order >= order)))?.key
+}
+
+/** A member event that changes nothing people see is no news; nor that somebody went, unless one was left alone. */
+function isNews(entry: Entry, room: Room): boolean {
   if (entry.type !== 'm.room.member') return true
+  if (entry.content.membership === 'leave' && entry.stateKey === entry.sender && room.joined > 1) return false
   const before = entry.previous ?? {}
   return before.membership !== entry.content.membership || before.displayname !== entry.content.displayname
 }

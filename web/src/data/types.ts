@@ -21,6 +21,10 @@ export interface Entry {
   opened?: true
   doubt?: Doubt
   sealed?: Sealed
+  /** the first message of the thread that it was said in; kept when it is redacted */
+  thread?: string
+  /** the thread that begins with it, as the server counted it */
+  answers?: Answers
 }
 
 /** An encrypted event as it came: kept while it cannot be read, or while it is not sure who sent it. */
@@ -30,6 +34,17 @@ export interface Sealed {
   event: RawEvent
   /** it was tried to read it */
   why?: Why
+}
+
+/** What was said in a thread, from outside. */
+export interface Answers {
+  count: number
+  last: Preview
+}
+
+export interface Unread {
+  unread: number
+  highlights: number
 }
 
 export interface Member {
@@ -73,8 +88,19 @@ export interface Room {
   invited: number
   members: Record<string, Member>
   receipts: Record<string, string>
+  /** by thread: how far people have read in it; under "" those receipts that hold for all threads */
+  receiptsIn: Record<string, Record<string, string>>
+  /** of everything, threads included */
   unread: number
   highlights: number
+  /** the threads that have something unread, by their first message */
+  threads: Record<string, Unread>
+  /** the first one is the notice */
+  pinned?: string[]
+  /** who stands above every power level */
+  creators?: string[]
+  /** who made it */
+  creator?: string
   fullyRead?: string
   stretches: Stretch[]
   newest: number

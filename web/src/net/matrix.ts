@@ -4,7 +4,8 @@ import { Cut, Upload } from './upload'
 
 const V3 = '/_matrix/client/v3'
 const BONGSU = '/_bongsu/v1'
-const MEDIA = '/_matrix/client/v1/media'
+const V1 = '/_matrix/client/v1'
+const MEDIA = `${V1}/media`
 const SYNC_MS = 25_000
 const SYNC_GRACE_MS = 10_000
 const BUSY = new Set([503, 507]) // this site cannot take a file now; another may
@@ -21,7 +22,12 @@ export interface RawEvent {
   origin_server_ts: number
   state_key?: string
   redacts?: string
-  unsigned?: { transaction_id?: string; redacted_because?: Json; prev_content?: Json }
+  unsigned?: {
+    transaction_id?: string
+    redacted_because?: Json
+    prev_content?: Json
+    'm.relations'?: { 'm.thread'?: { count?: number; latest_event?: RawEvent }; 'm.replace'?: RawEvent }
+  }
   /** of an encrypted one, once somebody tried to open it */
   opened?: Opened
 }
@@ -40,13 +46,34 @@ export interface Opened {
   why?: Why
 }
 
+export interface Counts {
+  notification_count?: number
+  highlight_count?: number
+}
+
+/** Events, and where to go on. */
+export interface EventPage {
+  chunk: RawEvent[]
+  next_batch?: string
+}
+
+export interface Context {
+  event: RawEvent
+  events_before?: RawEvent[]
+  events_after?: RawEvent[]
+  start?: string
+  end?: string
+  state?: RawEvent[]
+}
+
 export interface JoinedRoom {
   summary?: { 'm.heroes'?: string[]; 'm.joined_member_count'?: number; 'm.invited_member_count'?: number }
   state?: { events: RawEvent[] }
   timeline?: { events: RawEvent[]; limited?: boolean; prev_batch?: string }
   ephemeral?: { events: { type: string; content: Json }[] }
   account_data?: { events: { type: string; content: Json }[] }
-  unread_notifications?: { notification_count?: number; highlight_count?: number }
+  unread_notifications?: Counts
+  unread_thread_notifications?: Record<string, Counts>
 }
 
 /** What a sync tells about keys of this session and of others. */
@@ -88,7 +115,7 @@ export interface Device {
 
 const FILTER = {
   presence: { types: [] },
-  room: { timeline: { limit: 30 }, state: { lazy_load_members: true } },
+  room: { timeline: { limit: 30, unread_thread_notifications: true }, state: { lazy_load_members: true } },
 }
 
 const part = encodeURIComponent
@@ -237,6 +264,58 @@ export class Matrix {
     return this.json('POST', `${this.room(room)}/leave`, {}, TWICE)
   }
 
+  /** The room as if one had never been there; one has to have left. */
+  forget(room: string): Promise<unknown> {
+    return this.json('POST', `${this.room(room)}/forget`, {}, TWICE)
+  }
+
+  /** Removes somebody, so that they may come back; with ban, so that they may not; with unban, so that they may again. */
+  remove(how: 'kick' | 'ban' | 'unban', room: string, user: string): Promise<unknown> {
+    return this.json('POST', `${this.room(room)}/${how}`, { user_id: user }, TWICE)
+  }
+
+  /** Everybody of one membership, as state events. */
+  membersWho(membership: string, room: string): Promise<EventPage> {
+    return this.json('GET', `${this.room(room)}/members?membership=${membership}`, undefined, { again: 'beside' })
+  }
+
+  state(room: string, type: string): Promise<Json> {
+    return this.json('GET', `${this.room(room)}/state/${part(type)}/`, undefined, { again: 'beside' })
+  }
+
+  setState(room: string, type: string, content: Json): Promise<unknown> {
+    return this.json('PUT', `${this.room(room)}/state/${part(type)}/`, content)
+  }
+
+  // --- single events, and what stands around them ---
+
+  event(room: string, event: string): Promise<RawEvent> {
+    return this.json('GET', `${this.room(room)}/event/${part(event)}`, undefined, { again: 'beside' })
+  }
+
+  context(room: string, event: string, limit: number): Promise<Context> {
+    const filter = JSON.stringify({ lazy_load_members: true })
+    return this.json('GET', `${this.room(room)}/context/${part(event)}?${new URLSearchParams({ limit: String(limit), filter })}`, undefined, { again: 'beside' })
+  }
+
+  /** The event nearest to a moment: the first one after it ("f") or the last one before ("b"). */
+  eventAt(room: string, ts: number, dir: 'f' | 'b'): Promise<{ event_id: string }> {
+    return this.json('GET', `${V1}/rooms/${part(room)}/timestamp_to_event?ts=${ts}&dir=${dir}`, undefined, { again: 'beside' })
+  }
+
+  /** What relates to an event, newest first; with what relates to that, if the kind of relation is left open. */
+  relations(room: string, event: string, limit: number, from?: string, kind?: string): Promise<EventPage> {
+    const query = new URLSearchParams({ dir: 'b', limit: String(limit), ...(from && { from }), ...(!kind && { recurse: 'true' }) })
+    const path = `${V1}/rooms/${part(room)}/relations/${part(event)}${kind ? `/${kind}` : ''}`
+    return this.json('GET', `${path}?${query}`, undefined, { again: 'beside' })
+  }
+
+  /** The first messages of a room's threads; those come first in which somebody spoke last. */
+  threads(room: string, from?: string): Promise<EventPage> {
+    const query = new URLSearchParams({ limit: '30', ...(from && { from }) })
+    return this.json('GET', `${V1}/rooms/${part(room)}/threads?${query}`, undefined, { again: 'beside' })
+  }
+
   invite(room: string, user: string): Promise<unknown> {
     return this.json('POST', `${this.room(room)}/invite`, { user_id: user }, TWICE)
   }
@@ -245,9 +324,9 @@ export class Matrix {
     return this.json('GET', `${this.room(room)}/joined_members`, undefined, { again: 'beside' })
   }
 
-  messages(room: string, from: string, limit: number): Promise<{ chunk: RawEvent[]; end?: string; state?: RawEvent[] }> {
+  messages(room: string, from: string, limit: number, dir: 'b' | 'f' = 'b'): Promise<{ chunk: RawEvent[]; end?: string; state?: RawEvent[] }> {
     const filter = JSON.stringify({ lazy_load_members: true })
-    const query = new URLSearchParams({ dir: 'b', from, limit: String(limit), filter })
+    const query = new URLSearchParams({ dir, from, limit: String(limit), filter })
     return this.json('GET', `${this.room(room)}/messages?${query}`, undefined, { again: 'beside' })
   }
 
@@ -258,9 +337,9 @@ export class Matrix {
     return this.json('GET', `${this.room(room)}/messages?${query}`, undefined, { again: 'beside' })
   }
 
-  /** Messages of some rooms that hold the words, newest first. */
-  async find(words: string, rooms: readonly string[], from: string | undefined): Promise<{ chunk: RawEvent[]; end?: string }> {
-    const filter = { types: ['m.room.message'], rooms, limit: 50 }
+  /** Messages of some rooms, or of all, that hold the words, newest first. */
+  async find(words: string, rooms: readonly string[] | undefined, from: string | undefined): Promise<{ chunk: RawEvent[]; end?: string }> {
+    const filter = { types: ['m.room.message'], ...(rooms && { rooms }), limit: 50 }
     const event_context = { before_limit: 0, after_limit: 0 }
     const body = { search_categories: { room_events: { search_term: words, keys: ['content.body'], order_by: 'recent', filter, event_context } } }
     const path = `${V3}/search${from ? `?next_batch=${part(from)}` : ''}`
@@ -284,16 +363,18 @@ export class Matrix {
     }
   }
 
-  setState(room: string, type: string, content: Json): Promise<unknown> {
-    return this.json('PUT', `${this.room(room)}/state/${part(type)}`, content)
-  }
-
   redact(room: string, event: string, txn: string): Promise<{ event_id: string }> {
     return this.json('PUT', `${this.room(room)}/redact/${part(event)}/${part(txn)}`, {}, { again: 'beside' })
   }
 
   read(room: string, event: string): Promise<unknown> {
     return this.json('POST', `${this.room(room)}/read_markers`, { 'm.fully_read': event, 'm.read': event }, TWICE)
+  }
+
+  /** The same of one thread alone; "main" is what stands in none. */
+  async readIn(thread: string, room: string, event: string): Promise<unknown> {
+    if (thread === 'main') await this.json('POST', `${this.room(room)}/read_markers`, { 'm.fully_read': event }, TWICE)
+    return this.json('POST', `${this.room(room)}/receipt/m.read/${part(event)}`, { thread_id: thread }, TWICE)
   }
 
   typing(room: string, user: string, is: boolean): Promise<unknown> {

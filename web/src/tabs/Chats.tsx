@@ -1,4 +1,4 @@
-import { createSignal, ErrorBoundary, For, Show, type JSX } from 'solid-js'
+import { createSignal, ErrorBoundary, For, lazy, Show, Suspense, type JSX } from 'solid-js'
 import { chatList, memberName, partner, roomAvatar, roomName } from '../data/rooms'
 import type { Room } from '../data/types'
 import { Avatar } from '../ui/Avatar'
@@ -12,15 +12,21 @@ import { say } from '../ui/say'
 import { shortTime, t } from '../ui/settings'
 import { NewChat } from './NewChat'
 
+const Search = lazy(() => import('./talk/Search'))
+
 export function Chats(): JSX.Element {
   const client = useClient()
   const rooms = live(client, 'rooms', () => chatList(client.rooms()))
   const ids = () => rooms().map((room) => room.id)
   const [isNew, setNew] = createSignal(false)
+  const [isSearching, setSearching] = createSignal(false)
   return (
     <>
       <header class="bar">
         <h1>{t().chats}</h1>
+        <button type="button" class="round" aria-label={t().searchAll} aria-haspopup="dialog" onClick={() => setSearching(true)}>
+          <Icon name="search" />
+        </button>
         <button type="button" class="round" aria-label={t().newChat} onClick={() => setNew(true)}>
           <Icon name="plus" />
         </button>
@@ -41,6 +47,17 @@ export function Chats(): JSX.Element {
       <Show when={isNew()}>
         <NewChat onClose={() => setNew(false)} />
       </Show>
+      <Suspense>
+        <Show when={isSearching()}>
+          <Search
+            onClose={() => setSearching(false)}
+            onJump={(room, event) => {
+              setSearching(false)
+              openRoom(room, event)
+            }}
+          />
+        </Show>
+      </Suspense>
     </>
   )
 }
@@ -106,6 +123,12 @@ function Joined(props: { room: Room }): JSX.Element {
       <span class="side">
         <Show when={props.room.lastTs > 0}>
           <time datetime={new Date(props.room.lastTs).toISOString()}>{shortTime(props.room.lastTs)}</time>
+        </Show>
+        <Show when={props.room.highlights > 0}>
+          <span class="count at">
+            <span aria-hidden="true">@</span>
+            <span class="unseen">{t().highlightCount(props.room.highlights)}</span>
+          </span>
         </Show>
         <Show when={props.room.unread > 0}>
           <span class="count" classList={{ calm: isMuted() }}>

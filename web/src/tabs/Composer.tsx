@@ -1,11 +1,15 @@
 import { createEffect, createSignal, lazy, on, onCleanup, onMount, Show, Suspense, type JSX } from 'solid-js'
+import type { Place } from '../data/client'
 import { memberName } from '../data/rooms'
 import type { Message } from '../data/timeline'
 import type { Room } from '../data/types'
 import type { Recording } from '../data/voice'
+import { CalleeList, calleeId } from '../ui/CalleeList'
 import { useClient } from '../ui/client'
 import { explain, orSay } from '../ui/errors'
 import { Icon } from '../ui/Icon'
+import { useMentions } from '../ui/mentions'
+import { lineOf } from '../ui/phrases'
 import { say } from '../ui/say'
 import { t } from '../ui/settings'
 
@@ -15,9 +19,12 @@ export type About = { kind: 'reply' | 'edit'; message: Message }
 interface Props {
   id: string
   room: Room | undefined
+  /** the thread that is written in; last: its newest message */
+  thread?: { root: string; last: () => string }
   about: About | undefined
   onAbout: (about: About | undefined) => void
   onFiles: (files: File[]) => void
+  onPoll: () => void
   onSent: () => void
 }
 
@@ -27,31 +34,39 @@ const HANGUL = 229 // Safari ends a composition before it tells of the Enter tha
 
 export function Composer(props: Props): JSX.Element {
   const client = useClient()
-  const [text, setText] = createSignal(client.draft(props.id))
+  const place = props.thread ? `${props.id} ${props.thread.root}` : props.id
+  const listId = `callees ${place}`.replace(/\s/g, '_')
+  const [text, setText] = createSignal(client.draft(place))
   const isTouch = matchMedia('(pointer: coarse)').matches
   const [isSpeaking, setSpeaking] = createSignal(false)
   let area!: HTMLTextAreaElement
   let microphone: HTMLButtonElement | undefined
   let isSending = false
   let timer: ReturnType<typeof setTimeout> | undefined
+  const mentions = useMentions(() => props.room, client.me, put, () => void client.loadMembersOnce(props.id))
 
   onMount(() => {
+    mentions.recall(text())
     if (!isTouch) area.focus()
   })
   const keep = () => {
     clearTimeout(timer)
     timer = undefined
-    if (props.about?.kind !== 'edit') orSay(client.keepDraft(props.id, text()))
+    if (props.about?.kind !== 'edit') orSay(client.keepDraft(place, text()))
   }
   onCleanup(() => timer !== undefined && keep())
+  const write = (value: string, called?: readonly string[]) => {
+    setText(value)
+    mentions.recall(value, called)
+  }
   createEffect(
     on(
       () => props.about,
       (about, before) => {
         if (about?.kind === 'edit') {
-          if (before?.kind !== 'edit' && timer !== undefined) orSay(client.keepDraft(props.id, text()))
-          setText(about.message.body)
-        } else if (before?.kind === 'edit') setText(client.draft(props.id))
+          if (before?.kind !== 'edit' && timer !== undefined) orSay(client.keepDraft(place, text()))
+          write(about.message.body, about.message.mentions)
+        } else if (before?.kind === 'edit') write(client.draft(place))
         if (about) queueMicrotask(() => area.focus()) // once the menu is closed, for nothing behind it takes the focus
       },
       { defer: true },
@@ -65,6 +80,23 @@ export function Composer(props: Props): JSX.Element {
     client.typed(props.id, value !== '')
   }
 
+  /** A name from the list is in the text. */
+  function put(value: string, caret: number): void {
+    typed(value)
+    area.value = value // now, for the caret has to stand in it
+    area.setSelectionRange(caret, caret)
+    area.focus()
+  }
+
+  const where = (): Place => (props.thread ? { thread: { root: props.thread.root, last: props.thread.last() } } : {})
+
+  function store(body: string): Promise<void> {
+    const { about } = props
+    const said = mentions.spoken(body)
+    if (about?.kind === 'edit') return client.edit(props.id, about.message.id!, said, about.message.mentions)
+    return client.say(props.id, said, { ...where(), replyTo: about?.message })
+  }
+
   /** The words stay in their place until they are on disk. */
   async function send(): Promise<void> {
     const whole = text()
@@ -73,7 +105,7 @@ export function Composer(props: Props): JSX.Element {
     const { about } = props
     isSending = true
     try {
-      await (about?.kind === 'edit' ? client.edit(props.id, about.message.id!, body) : client.say(props.id, body, about?.message))
+      await store(body)
     } catch (error) {
       return say(explain(error))
     } finally {
@@ -81,6 +113,7 @@ export function Composer(props: Props): JSX.Element {
     }
     if (about?.kind !== 'edit') {
       typed(text().startsWith(whole) ? text().slice(whole.length) : text()) // whoever types fast is further by now
+      mentions.recall(text())
       keep()
     }
     props.onAbout(undefined)
@@ -89,6 +122,7 @@ export function Composer(props: Props): JSX.Element {
   }
 
   function pressed(event: KeyboardEvent): void {
+    if (mentions.pressed(event)) return
     if (event.key === 'Escape' && props.about) leaveAbout()
     if (event.key !== 'Enter' || event.shiftKey || event.isComposing || event.keyCode === HANGUL || isTouch) return
     event.preventDefault()
@@ -124,12 +158,13 @@ export function Composer(props: Props): JSX.Element {
         void send()
       }}
     >
+      <CalleeList id={listId} room={props.room} mentions={mentions} />
       <Show when={props.about}>
         {(about) => (
           <div class="about">
             <span>
               <strong>{about().kind === 'edit' ? t().editing : t().replyTo(memberName(props.room, about().message.sender))}</strong>
-              <span class="line">{about().message.body}</span>
+              <span class="line">{lineOf(about().message)}</span>
             </span>
             <button type="button" class="round" aria-label={t().cancel} onClick={leaveAbout}>
               <Icon name="close" />
@@ -138,7 +173,7 @@ export function Composer(props: Props): JSX.Element {
         )}
       </Show>
       <Show when={isSpeaking()}>
-        <Speaking onSend={(recording) => client.sendVoice(props.id, recording)} onClose={quiet} />
+        <Speaking onSend={(recording) => client.sendVoice(props.id, recording, where())} onClose={quiet} />
       </Show>
       <div class="inner" hidden={isSpeaking()}>
         <label class="round attach">
@@ -153,14 +188,25 @@ export function Composer(props: Props): JSX.Element {
             <input type="file" accept="image/*" capture="environment" onChange={(event) => picked(event.currentTarget)} />
           </label>
         </Show>
+        <button type="button" class="round" aria-label={t().makePoll} aria-haspopup="dialog" onClick={() => props.onPoll()}>
+          <Icon name="poll" />
+        </button>
         <textarea
           ref={area}
           rows="1"
           value={text()}
           placeholder={t().write}
           aria-label={t().write}
+          aria-autocomplete="list"
+          aria-controls={mentions.shown().length > 0 ? listId : undefined}
+          aria-activedescendant={mentions.shown().length > 0 ? calleeId(listId, mentions.at()) : undefined}
           enterkeyhint="send"
-          onInput={(event) => typed(event.currentTarget.value)}
+          onInput={(event) => {
+            typed(event.currentTarget.value)
+            mentions.look(event.currentTarget)
+          }}
+          onClick={() => mentions.look(area)}
+          onBlur={() => mentions.close()}
           onKeyDown={pressed}
           onPaste={pasted}
         />

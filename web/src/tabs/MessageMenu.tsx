@@ -1,5 +1,6 @@
 import { createSignal, For, Show, type JSX } from 'solid-js'
-import { mayRedact } from '../data/rooms'
+import { PINNED, type Pinning } from '../data/pins'
+import { mayRedact, maySet } from '../data/rooms'
 import type { Message } from '../data/timeline'
 import type { Room } from '../data/types'
 import { useClient } from '../ui/client'
@@ -18,6 +19,8 @@ interface Props {
   known: Room | undefined
   message: Message
   onAbout: (about: About) => void
+  /** Not in a thread, which has none within. */
+  onThread?: (root: string) => void
   onClose: () => void
 }
 
@@ -26,6 +29,8 @@ export function MessageMenu(props: Props): JSX.Element {
   const [isAsking, setAsking] = createSignal(false)
   const isGone = () => props.message.kind === 'redacted'
   const mayDelete = () => !isGone() && (props.message.mine || (props.known !== undefined && mayRedact(props.known, client.me)))
+  const mayPin = () => props.known !== undefined && maySet(props.known, client.me, PINNED)
+  const pin = (how: Pinning) => act(() => orSay(client.pin(props.room, props.message.id!, how)))
   const act = (run: () => unknown) => () => {
     run()
     props.onClose()
@@ -57,7 +62,37 @@ export function MessageMenu(props: Props): JSX.Element {
               <Icon name="reply" />
               {t().reply}
             </button>
-            <button type="button" onClick={act(() => copy(props.message.body))}>
+            <Show when={props.onThread}>
+              {(open) => (
+                <button type="button" onClick={act(() => open()(props.message.id!))}>
+                  <Icon name="thread" />
+                  {t().inThread}
+                </button>
+              )}
+            </Show>
+            <Show when={mayPin()}>
+              <Show
+                when={props.message.isPinned}
+                fallback={
+                  <button type="button" onClick={pin('pin')}>
+                    <Icon name="pin" />
+                    {t().pin}
+                  </button>
+                }
+              >
+                <button type="button" onClick={pin('unpin')}>
+                  <Icon name="pin" />
+                  {t().unpin}
+                </button>
+              </Show>
+              <Show when={props.known?.pinned?.[0] !== props.message.id}>
+                <button type="button" onClick={pin('notice')}>
+                  <Icon name="notice" />
+                  {t().makeNotice}
+                </button>
+              </Show>
+            </Show>
+            <button type="button" onClick={act(() => copy(props.message.poll?.question ?? props.message.body))}>
               <Icon name="file" />
               {t().copy}
             </button>

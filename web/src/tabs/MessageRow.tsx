@@ -17,6 +17,9 @@ import { PictureButton } from '../ui/Picture'
 import { say } from '../ui/say'
 import { bytes, clock, t } from '../ui/settings'
 import { Words } from '../ui/Words'
+import { ThreadLine } from './ThreadLine'
+
+const PollCard = lazy(() => import('./talk/PollCard'))
 
 const Player = lazy(() => import('./media/Player'))
 
@@ -30,6 +33,7 @@ interface Props {
   onPhoto: (message: Message) => void
   onDanger: (link: Link) => void
   onJump: (event: string) => void
+  onThread: ((root: string) => void) | undefined
 }
 
 const Locked = lazy(() => import('./crypto/Locked').then(({ Locked }) => ({ default: Locked })))
@@ -43,13 +47,16 @@ export function MessageRow(props: Props): JSX.Element {
     props.onMenu(props.message)
   }
   return (
-    <article class="message" classList={{ mine: props.message.mine, first: props.first }} aria-label={`${name()} ${clock(props.message.ts)}`}>
+    <article class="message" classList={{ mine: props.message.mine, first: props.first, 'calls-me': props.message.callsMe }} aria-label={`${name()} ${clock(props.message.ts)}`}>
       <Show when={props.first && !props.message.mine} fallback={props.message.mine ? null : <span />}>
         <Avatar media={client.media} id={props.message.sender} name={name()} uri={props.room.members[props.message.sender]?.avatar} />
         <p class="sender">{name()}</p>
       </Show>
       <div class="said" onContextMenu={menu} ref={(element) => onLongPress(element, () => props.message.id && props.onMenu(props.message))}>
         <div class="bubble" classList={{ bare: isPicture(props.message), huge: isLarge(props.message) }}>
+          <Show when={props.message.callsMe}>
+            <span class="unseen">{t().callsYou}</span>
+          </Show>
           <Show when={props.message.replyTo}>{(target) => <Quoted {...props} target={target()} />}</Show>
           <Body {...props} />
         </div>
@@ -62,6 +69,9 @@ export function MessageRow(props: Props): JSX.Element {
       </div>
       <Show when={props.message.reactions.length > 0}>
         <Reactions message={props.message} room={props.room.id} />
+      </Show>
+      <Show when={props.onThread && props.message.thread}>
+        {(thread) => <ThreadLine room={props.room} thread={thread()} onOpen={() => props.onThread!(props.message.id!)} />}
       </Show>
       <Show when={props.message.sending?.state === 'failed'}>
         <Failed message={props.message} room={props.room.id} />
@@ -85,6 +95,13 @@ function Body(props: Props): JSX.Element {
           <Locked why={props.message.locked ?? 'unable'} />
         </Suspense>
       </Match>
+      <Match when={props.message.poll}>
+        {(poll) => (
+          <Suspense fallback={<strong>{poll().question}</strong>}>
+            <PollCard message={props.message} poll={poll()} room={props.room} />
+          </Suspense>
+        )}
+      </Match>
       <Match when={props.message.sending?.attachment}>
         <Sending message={props.message} />
       </Match>
@@ -102,10 +119,11 @@ function Body(props: Props): JSX.Element {
 }
 
 function TextBody(props: Props): JSX.Element {
+  const client = useClient()
   const dangers = () => pieces(props.message.body).flatMap((piece) => (piece.link?.danger ? [piece.link] : []))
   return (
     <>
-      <Words body={props.message.kind === 'emote' ? `* ${memberName(props.room, props.message.sender)} ${props.message.body}` : props.message.body} html={props.message.html} onDanger={props.onDanger} />
+      <Words body={props.message.kind === 'emote' ? `* ${memberName(props.room, props.message.sender)} ${props.message.body}` : props.message.body} html={props.message.html} me={client.me} onDanger={props.onDanger} />
       <For each={dangers()}>
         {(link) => (
           <p class="host">
@@ -152,6 +170,10 @@ function Meta(props: { message: Message; last: boolean }): JSX.Element {
       </Show>
       <Show when={props.message.edited}>
         <span>{t().edited}</span>
+      </Show>
+      <Show when={props.message.isPinned}>
+        <Icon name="pin" />
+        <span class="unseen">{t().pinned}</span>
       </Show>
       <Show when={props.last && !isWaiting()}>
         <time datetime={new Date(props.message.ts).toISOString()}>{clock(props.message.ts)}</time>

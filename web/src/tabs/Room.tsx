@@ -1,64 +1,102 @@
-import { createEffect, createMemo, createSignal, ErrorBoundary, lazy, Match, onCleanup, Show, Suspense, Switch, type JSX } from 'solid-js'
+import { createEffect, createMemo, createSignal, ErrorBoundary, lazy, on, Show, Suspense, type JSX } from 'solid-js'
 import type { Link } from '../data/links'
 import { memberName, partner, roomAvatar, roomName, whyShut } from '../data/rooms'
-import type { Message, Row } from '../data/timeline'
+import type { Message } from '../data/timeline'
 import { Avatar } from '../ui/Avatar'
 import { useClient } from '../ui/client'
-import { Dialog } from '../ui/Dialog'
-import { orSay } from '../ui/errors'
+import { explain, orSay } from '../ui/errors'
 import { Icon } from '../ui/Icon'
 import { live } from '../ui/live'
 import { useRoom, type OpenRoom } from '../ui/openRoom'
-import { lineOf, notice } from '../ui/phrases'
-import { closeRoom } from '../ui/route'
+import { lineOf } from '../ui/phrases'
+import { readWhileSeen } from '../ui/reading'
+import { closeRoom, closeThread, go, openThread, route } from '../ui/route'
 import { say, speak } from '../ui/say'
-import { day, t } from '../ui/settings'
+import { t } from '../ui/settings'
 import { VirtualList, type ListControl } from '../ui/VirtualList'
 import { Composer, type About } from './Composer'
+import { DangerousLink } from './DangerousLink'
 import { MessageMenu } from './MessageMenu'
-import { MessageRow } from './MessageRow'
 import { RoomInfo } from './RoomInfo'
-import { Search } from './Search'
+import { RowView } from './RowView'
 import { Viewer } from './Viewer'
 
-const READ_AFTER_MS = 400
 const RoomNotice = lazy(() => import('./crypto/RoomNotice').then(({ RoomNotice }) => ({ default: RoomNotice })))
+const Search = lazy(() => import('./talk/Search'))
+const Thread = lazy(() => import('./talk/Thread'))
+const PinnedBar = lazy(() => import('./talk/PinnedBar'))
+const PollForm = lazy(() => import('./talk/PollForm'))
+const DateJump = lazy(() => import('./talk/DateJump'))
+
+const BESIDE = '(min-width: 75rem)' // a thread stands beside its room from there; talk.css has the same
+
+type Panel = { kind: 'info' | 'search' | 'poll' } | { kind: 'date'; ts: number }
 
 export function Room(props: { id: string }): JSX.Element {
   const client = useClient()
   const open = useRoom(client, props.id)
   const [isAtBottom, setAtBottom] = createSignal(true)
-  const [panel, setPanel] = createSignal<'info' | 'search'>()
+  const [panel, setPanel] = createSignal<Panel>()
   const [about, setAbout] = createSignal<About>()
   const [menu, setMenu] = createSignal<Message>()
   const [photo, setPhoto] = createSignal<Message>()
   const [danger, setDanger] = createSignal<Link>()
   const [isDropping, setDropping] = createSignal(false)
   const [seen, setSeen] = createSignal(0)
+  const [isUnreadFar, setUnreadFar] = createSignal(true)
   const isOpen = createMemo(() => whyShut(open.room()) === undefined)
+  const thread = () => (route().room === props.id ? route().thread : undefined)
+  const close = () => setPanel(undefined)
   let list: ListControl | undefined
 
   const sendFiles = (files: File[]) => {
-    list?.toBottom()
+    toNewest()
     orSay(client.sendFiles(props.id, files))
   }
+  const toNewest = () => {
+    open.toPresent()
+    list?.toBottom()
+  }
   const jump = async (event: string) => {
-    setPanel(undefined)
-    const key = await open.reach(event)
-    if (key) list?.toKey(key)
-    else say(t().replyGone)
+    close()
+    try {
+      const found = await open.reach(event)
+      if (found.key) list?.toKey(found.key)
+      if (found.thread) openThread(props.id, found.thread)
+      else if (thread() && !matchMedia(BESIDE).matches) closeThread()
+      if (!found.key && !found.thread) say(t().replyGone)
+    } catch (error) {
+      say(explain(error))
+    }
+  }
+  const toUnread = async (event: string) => {
+    setUnreadFar(false)
+    await jump(event)
+    list?.toKey('unread')
   }
   const below = createMemo(() => (isAtBottom() ? 0 : Math.max(0, open.keys().length - seen())))
   createEffect(() => isAtBottom() && setSeen(open.keys().length))
-  readWhileSeen(client, props.id, open, isAtBottom)
+  createEffect(
+    on([() => route(), open.isReady], ([now, isReady]) => {
+      if (!isReady || now.room !== props.id || !now.event) return
+      go({ tab: now.tab, room: props.id }) // it is done once, whatever is opened and closed afterwards
+      void jump(now.event)
+    }),
+  )
+  const isSeen = () => isAtBottom() && !open.isPast() && (thread() === undefined || matchMedia(BESIDE).matches)
+  readWhileSeen(open, isSeen, (event) => void client.markRead(props.id, event))
   announce(open, client.me)
 
   return (
     <div
       class="stage"
+      classList={{ 'with-thread': thread() !== undefined }}
       {...dropping(isOpen, setDropping, sendFiles)}
     >
-      <Head id={props.id} open={open} onInfo={() => setPanel('info')} onSearch={() => setPanel('search')} />
+      <Head id={props.id} open={open} onInfo={() => setPanel({ kind: 'info' })} onSearch={() => setPanel({ kind: 'search' })} />
+      <Suspense>
+        <Show when={(open.room()?.pinned ?? []).length > 0 && open.room()}>{(room) => <PinnedBar room={room()} message={open.message} onJump={(event) => void jump(event)} />}</Show>
+      </Suspense>
       <div class="talk">
         <Show when={open.isReady()}>
           <VirtualList
@@ -66,6 +104,7 @@ export function Room(props: { id: string }): JSX.Element {
             keys={open.keys()}
             holds={(key) => ['message', 'event'].includes(open.row(key)?.kind ?? '')}
             onNearTop={open.older}
+            onNearBottom={open.isPast() ? open.newer : undefined}
             onBottom={setAtBottom}
             control={(control) => {
               list = control
@@ -73,15 +112,32 @@ export function Room(props: { id: string }): JSX.Element {
             }}
             row={(key) => (
               <ErrorBoundary fallback={<p class="event">{t().unshowable}</p>}>
-                <RowView row={open.row(key)} open={open} onMenu={setMenu} onPhoto={setPhoto} onDanger={setDanger} onJump={(event) => void jump(event)} />
+                <RowView
+                  row={open.row(key)}
+                  open={open}
+                  onMenu={setMenu}
+                  onPhoto={setPhoto}
+                  onDanger={setDanger}
+                  onJump={(event) => void jump(event)}
+                  onThread={(root) => openThread(props.id, root)}
+                  onDate={(ts) => setPanel({ kind: 'date', ts })}
+                />
               </ErrorBoundary>
             )}
           />
         </Show>
-        <Show when={!isAtBottom()}>
-          <button type="button" class="to-newest" aria-label={below() > 0 ? t().newBelow(below()) : t().toNewest} onClick={() => list?.toBottom()}>
+        <Show when={isUnreadFar() && open.farUnread()}>
+          {(event) => (
+            <button type="button" class="to-unread" onClick={() => void toUnread(event())}>
+              <Icon name="up" />
+              {t().toFirstUnread}
+            </button>
+          )}
+        </Show>
+        <Show when={!isAtBottom() || open.isPast()}>
+          <button type="button" class="to-newest" aria-label={below() > 0 && !open.isPast() ? t().newBelow(below()) : t().toNewest} onClick={toNewest}>
             <Icon name="down" />
-            <Show when={below() > 0}>{below()}</Show>
+            <Show when={below() > 0 && !open.isPast()}>{below()}</Show>
           </button>
         </Show>
         <Show when={isDropping() && isOpen()}>
@@ -97,13 +153,19 @@ export function Room(props: { id: string }): JSX.Element {
         </Show>
       </Show>
       <Show when={isOpen()}>
-        <Composer id={props.id} room={open.room()} about={about()} onAbout={setAbout} onFiles={sendFiles} onSent={() => list?.toBottom()} />
+        <Composer id={props.id} room={open.room()} about={about()} onAbout={setAbout} onFiles={sendFiles} onPoll={() => setPanel({ kind: 'poll' })} onSent={toNewest} />
       </Show>
-      <Show when={menu()}>{(message) => <MessageMenu room={props.id} known={open.room()} message={message()} onAbout={setAbout} onClose={() => setMenu(undefined)} />}</Show>
+      <Show when={menu()}>
+        {(message) => <MessageMenu room={props.id} known={open.room()} message={message()} onAbout={setAbout} onThread={(root) => openThread(props.id, root)} onClose={() => setMenu(undefined)} />}
+      </Show>
       <Show when={photo()}>{(message) => <Viewer message={message()} open={open} onClose={() => setPhoto(undefined)} />}</Show>
-      <Show when={danger()}>{(link) => <Danger link={link()} onClose={() => setDanger(undefined)} />}</Show>
-      <Show when={panel() === 'info' && open.room()}>{(room) => <RoomInfo room={room()} onClose={() => setPanel(undefined)} onJump={(event) => void jump(event)} />}</Show>
-      <Show when={panel() === 'search' && open.room()}>{(room) => <Search room={room()} onClose={() => setPanel(undefined)} onJump={(event) => void jump(event)} />}</Show>
+      <Show when={danger()}>{(link) => <DangerousLink link={link()} onClose={() => setDanger(undefined)} />}</Show>
+      <Panels id={props.id} open={open} panel={panel()} onPanel={setPanel} onJump={(event) => void jump(event)} onSent={toNewest} />
+      <Suspense>
+        <Show when={thread()} keyed>
+          {(root) => <Thread id={props.id} root={root} onJump={(event) => void jump(event)} />}
+        </Show>
+      </Suspense>
     </div>
   )
 }
@@ -123,19 +185,34 @@ function dropping(isOpen: () => boolean, show: (is: boolean) => void, send: (fil
   }
 }
 
-/** What is on the screen, in a window that somebody looks at, is read. */
-function readWhileSeen(client: ReturnType<typeof useClient>, id: string, open: OpenRoom, isAtBottom: () => boolean): void {
-  const [isSeen, setSeen] = createSignal(document.visibilityState === 'visible')
-  const look = () => setSeen(document.visibilityState === 'visible')
-  document.addEventListener('visibilitychange', look)
-  onCleanup(() => document.removeEventListener('visibilitychange', look))
-  createEffect(() => {
-    open.keys()
-    const newest = open.newest()
-    if (!newest || !isSeen() || !isAtBottom() || !open.isReady() || open.room()?.membership !== 'join') return
-    const timer = setTimeout(() => void client.markRead(id, newest), READ_AFTER_MS)
-    onCleanup(() => clearTimeout(timer))
-  })
+interface PanelProps {
+  id: string
+  open: OpenRoom
+  panel: Panel | undefined
+  onPanel: (panel: Panel | undefined) => void
+  onJump: (event: string) => void
+  onSent: () => void
+}
+
+/** Windows over the room. */
+function Panels(props: PanelProps): JSX.Element {
+  const kind = () => props.panel?.kind
+  const close = () => props.onPanel(undefined)
+  const date = () => (props.panel?.kind === 'date' ? props.panel : undefined)
+  return (
+    <>
+      <Show when={kind() === 'info' && props.open.room()}>
+        {(room) => <RoomInfo room={room()} onClose={close} onJump={props.onJump} onDate={() => props.onPanel({ kind: 'date', ts: Date.now() })} />}
+      </Show>
+      <Suspense>
+        <Show when={kind() === 'search' && props.open.room()}>{(room) => <Search room={room()} onClose={close} onJump={(_, event) => event && props.onJump(event)} />}</Show>
+        <Show when={kind() === 'poll'}>
+          <PollForm room={props.id} onSent={props.onSent} onClose={close} />
+        </Show>
+        <Show when={date()}>{(wanted) => <DateJump room={props.id} ts={wanted().ts} onJump={props.onJump} onClose={close} />}</Show>
+      </Suspense>
+    </>
+  )
 }
 
 /** A reader hears what others say while the room is open. */
@@ -145,7 +222,7 @@ function announce(open: OpenRoom, me: string): void {
     const key = open.keys().at(-1)
     const row = key === undefined ? undefined : open.row(key)
     const room = open.room()
-    if (!open.isReady() || row?.kind !== 'message' || !room) return
+    if (!open.isReady() || open.isPast() || row?.kind !== 'message' || !room) return
     const { message } = row
     if (last !== undefined && last !== message.key && message.sender !== me) {
       speak(`${memberName(room, message.sender)}: ${lineOf(message)}`)
@@ -191,87 +268,9 @@ function Head(props: { id: string; open: OpenRoom; onInfo: () => void; onSearch:
   )
 }
 
-interface RowProps {
-  row: Row | undefined
-  open: OpenRoom
-  onMenu: (message: Message) => void
-  onPhoto: (message: Message) => void
-  onDanger: (link: Link) => void
-  onJump: (event: string) => void
-}
-
-type Kind<K extends Row['kind']> = Extract<Row, { kind: K }>
-
-function RowView(props: RowProps): JSX.Element {
-  const as = <K extends Row['kind']>(kind: K) => (props.row?.kind === kind ? (props.row as Kind<K>) : undefined)
-  return (
-    <Switch>
-      <Match when={as('message')}>
-        {(row) => (
-          <MessageRow
-            message={row().message}
-            first={row().first}
-            last={row().last}
-            room={props.open.room()!}
-            quoted={row().message.replyTo ? props.open.message(row().message.replyTo!) : undefined}
-            onMenu={props.onMenu}
-            onPhoto={props.onPhoto}
-            onDanger={props.onDanger}
-            onJump={props.onJump}
-          />
-        )}
-      </Match>
-      <Match when={as('event')}>{(row) => <p class="event">{notice(props.open.room()!, row().entry)}</p>}</Match>
-      <Match when={as('date')}>
-        {(row) => (
-          <p class="divider">
-            <span>{day(row().ts)}</span>
-          </p>
-        )}
-      </Match>
-      <Match when={as('unread')}>
-        <p class="divider unread">
-          <span>{t().firstUnread}</span>
-        </p>
-      </Match>
-      <Match when={as('hole')}>
-        <p class="divider">
-          <span>{t().hole}</span>
-        </p>
-      </Match>
-      <Match when={as('start')}>
-        <p class="event">{t().roomStart}</p>
-      </Match>
-    </Switch>
-  )
-}
-
 function Typing(props: { id: string; open: OpenRoom }): JSX.Element {
   const client = useClient()
   const users = live(client, `typing ${props.id}`, () => client.typing(props.id))
   const names = () => users().map((user) => memberName(props.open.room(), user))
   return <p class="typing">{names().length > 0 ? t().typing(names()) : ''}</p>
 }
-
-function Danger(props: { link: Link; onClose: () => void }): JSX.Element {
-  return (
-    <Dialog kind="small" title={t().openLink} onClose={props.onClose}>
-      <div class="padded">
-        <p class="wrong">{props.link.danger === 'installer' ? t().installer : t().lookalike}</p>
-        <p class="hint">{t().linkLeads}</p>
-        <p>
-          <strong>{props.link.host}</strong>
-        </p>
-        <p class="choices">
-          <a class="plain" href={props.link.href} target="_blank" rel="noreferrer noopener" onClick={() => props.onClose()}>
-            {t().openAnyway}
-          </a>
-          <button type="button" class="strong" onClick={() => props.onClose()} autofocus>
-            {t().cancel}
-          </button>
-        </p>
-      </div>
-    </Dialog>
-  )
-}
-

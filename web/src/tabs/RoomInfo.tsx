@@ -1,5 +1,5 @@
-import { createSignal, For, lazy, onMount, Show, Suspense, type JSX } from 'solid-js'
-import { boardOf, canEncrypt, level, localpart, mayInvite, partner, roomAvatar, roomName } from '../data/rooms'
+import { createSignal, lazy, Show, Suspense, type JSX } from 'solid-js'
+import { boardOf, canEncrypt, mayInvite, partner, roomAvatar, roomName } from '../data/rooms'
 import type { Room } from '../data/types'
 import { Avatar } from '../ui/Avatar'
 import { useClient } from '../ui/client'
@@ -9,25 +9,28 @@ import { explain, orSay } from '../ui/errors'
 import { Icon } from '../ui/Icon'
 import { live } from '../ui/live'
 import { PeoplePicker, type Picked } from '../ui/PeoplePicker'
-import { PersonRow } from '../ui/PersonRow'
 import { report } from '../ui/reporting'
 import { closeRoom, joinLink, openPage } from '../ui/route'
 import { say } from '../ui/say'
-import { compareNames, t } from '../ui/settings'
+import { t } from '../ui/settings'
 
 const Drawer = lazy(() => import('./media/Drawer'))
+const Members = lazy(() => import('./talk/Members'))
+const ThreadList = lazy(() => import('./talk/ThreadList'))
 
 interface Props {
   room: Room
   onClose: () => void
   onJump: (event: string) => void
+  onDate: () => void
 }
 
-type Page = 'main' | 'drawer' | 'invite' | 'leave'
+type Page = 'main' | 'drawer' | 'threads' | 'invite' | 'leave'
 
 export function RoomInfo(props: Props): JSX.Element {
   const [page, setPage] = createSignal<Page>('main')
   const client = useClient()
+  const title = () => ({ main: t().roomInfo, drawer: t().drawer, threads: t().threads, invite: t().invite, leave: t().leave })[page()]
   const leave = () =>
     client.leave(props.room.id).then(
       () => closeRoom(),
@@ -35,7 +38,7 @@ export function RoomInfo(props: Props): JSX.Element {
     )
   return (
     <Show when={page() !== 'leave'} fallback={<Confirm title={t().leave} text={t().leaveConfirm} action={t().leave} onClose={props.onClose} onYes={() => void leave()} />}>
-      <Dialog kind="page" title={page() === 'drawer' ? t().drawer : page() === 'invite' ? t().invite : t().roomInfo} onClose={() => page() !== 'leave' && props.onClose()}>
+      <Dialog kind="page" title={title()} onClose={() => page() !== 'leave' && props.onClose()}>
         <Show when={page() === 'main'}>
           <Main {...props} onPage={setPage} />
         </Show>
@@ -44,6 +47,11 @@ export function RoomInfo(props: Props): JSX.Element {
             <Drawer room={props.room} onJump={props.onJump} />
           </Suspense>
         </Show>
+        <Suspense>
+          <Show when={page() === 'threads'}>
+            <ThreadList room={props.room} onClose={props.onClose} />
+          </Show>
+        </Suspense>
         <Show when={page() === 'invite'}>
           <Invite room={props.room} onDone={() => setPage('main')} />
         </Show>
@@ -76,6 +84,17 @@ function Main(props: Props & { onPage: (page: Page) => void }): JSX.Element {
         <button type="button" onClick={() => props.onPage('drawer')}>
           <Icon name="photo" />
           {t().drawer}
+        </button>
+        <button type="button" onClick={() => props.onPage('threads')}>
+          <Icon name="thread" />
+          {t().threads}
+          <Show when={Object.keys(props.room.threads).length > 0}>
+            <span class="count">{Object.keys(props.room.threads).length}</span>
+          </Show>
+        </button>
+        <button type="button" onClick={() => props.onDate()}>
+          <Icon name="calendar" />
+          {t().toDate}
         </button>
         <button type="button" onClick={() => void mute()}>
           <Icon name="silent" />
@@ -124,35 +143,10 @@ function Main(props: Props & { onPage: (page: Page) => void }): JSX.Element {
           {t().leave}
         </button>
       </div>
-      <Members room={props.room} />
+      <Suspense>
+        <Members room={props.room} />
+      </Suspense>
     </div>
-  )
-}
-
-function Members(props: { room: Room }): JSX.Element {
-  const client = useClient()
-  onMount(() => void client.loadMembers(props.room.id).catch(() => {}))
-  const all = () =>
-    Object.entries(props.room.members)
-      .filter(([, member]) => member.membership === 'join')
-      .map(([user, member]) => ({ user, name: member.name ?? localpart(user), avatar: member.avatar, level: level(props.room, user) }))
-      .toSorted((left, right) => right.level - left.level || compareNames(left.name, right.name))
-  return (
-    <>
-      <h3 class="heading">{t().members(props.room.joined)}</h3>
-      <ul>
-        <For each={all()}>
-          {(member) => (
-            <li class="entry">
-              <PersonRow user={member.user} name={member.name} avatar={member.avatar} beside={member.user === client.me ? t().you : undefined} />
-              <Show when={member.level >= 100}>
-                <span class="quiet small">{t().manager}</span>
-              </Show>
-            </li>
-          )}
-        </For>
-      </ul>
-    </>
   )
 }
 

@@ -13,6 +13,8 @@ interface Props {
   /** Does this row stand for something of its own? A date line belongs to whatever comes first on that day. */
   holds: (key: string) => boolean
   onNearTop: () => void
+  /** There is more below, so that the end of the list is no place to stay at. */
+  onNearBottom?: (() => void) | undefined
   onBottom: (is: boolean) => void
   control: (control: ListControl) => void
 }
@@ -50,7 +52,7 @@ export function VirtualList(props: Props): JSX.Element {
   }
 
   function scrolled(): void {
-    const isBottom = box.scrollHeight - box.scrollTop - box.clientHeight < BOTTOM
+    const isBottom = !props.onNearBottom && box.scrollHeight - box.scrollTop - box.clientHeight < BOTTOM
     let at = rowAt(heights(), box.scrollTop)
     while (at + 1 < props.keys.length && !props.holds(props.keys[at]!)) at++
     const key = props.keys[at]
@@ -75,6 +77,9 @@ export function VirtualList(props: Props): JSX.Element {
   createEffect(on([heights, view], restore))
   createEffect(() => {
     if (view() > 0 && props.keys.length > 0 && (total() < view() + NEAR || top() < NEAR)) props.onNearTop()
+  })
+  createEffect(() => {
+    if (view() > 0 && props.keys.length > 0 && total() - top() - view() < NEAR) props.onNearBottom?.()
   })
   onMount(() => {
     frame.observe(box)

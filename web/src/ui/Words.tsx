@@ -3,7 +3,7 @@ import { linkOf, pieces, type Link } from '../data/links'
 import { sanitise } from '../data/sanitise'
 
 /** The text of a message. Links that may be a trap are asked about before they open. */
-export function Words(props: { body: string; html?: string | undefined; onDanger: (link: Link) => void }): JSX.Element {
+export function Words(props: { body: string; html?: string | undefined; me?: string; onDanger: (link: Link) => void }): JSX.Element {
   function clicked(event: MouseEvent): void {
     const anchor = (event.target as Element).closest('a')
     const link = anchor && linkOf(anchor.href, anchor.textContent ?? '')
@@ -15,7 +15,7 @@ export function Words(props: { body: string; html?: string | undefined; onDanger
   return (
     <div class="words" onClick={clicked}>
       <Show when={props.html} fallback={<Plain body={props.body} />}>
-        {(html) => <Rich html={html()} />}
+        {(html) => <Rich html={html()} me={props.me} />}
       </Show>
     </div>
   )
@@ -37,8 +37,8 @@ function Plain(props: { body: string }): JSX.Element {
   )
 }
 
-function Rich(props: { html: string }): JSX.Element {
+function Rich(props: { html: string; me: string | undefined }): JSX.Element {
   let place!: HTMLDivElement
-  createEffect(() => place.replaceChildren(sanitise(props.html)))
+  createEffect(() => place.replaceChildren(sanitise(props.html, props.me)))
   return <div class="rich" ref={place} />
 }

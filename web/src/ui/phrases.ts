@@ -1,4 +1,5 @@
 import type { Health } from '../data/health'
+import type { Question } from '../data/poll'
 import { memberName } from '../data/rooms'
 import type { Content } from '../data/content'
 import { mediaOf, withoutFallback, type Media, type Message } from '../data/timeline'
@@ -11,19 +12,22 @@ function mediaLine({ kind, name, isSticker, waveform }: Media): string {
   return isSticker ? t().sticker : { image: t().photo, video: t().video, audio: t().audio }[kind]
 }
 
+const pollLine = ({ question }: Question): string => `${t().poll}: ${question}`
+
 /** What an event is in one line. */
 export function summary(type: string, content: Content, redacted = false): string {
   if (redacted) return t().deletedMessage
   if (type === 'm.room.encrypted') return t().encryptedMessage
+  if (content.poll) return pollLine(content.poll)
   const media = mediaOf(type, content)
   return media ? mediaLine(media) : withoutFallback(content.body ?? '', content['m.relates_to'] !== undefined)
 }
 
 /** The same of a message on the screen. */
-export function lineOf({ kind, media, body }: Message): string {
+export function lineOf({ kind, media, body, poll }: Message): string {
   if (kind === 'redacted') return t().deletedMessage
   if (kind === 'encrypted') return t().encryptedMessage
-  return media ? mediaLine(media) : body
+  return poll ? pollLine(poll) : media ? mediaLine(media) : body
 }
 
 /** The second line of a chat in the list: in a group with who said it. */
@@ -48,6 +52,8 @@ export function notice(room: Room, entry: Entry): string {
       return say.topic(by, content.topic ?? '')
     case 'm.room.avatar':
       return say.avatar(by)
+    case 'm.room.pinned_events':
+      return say.pinned(by)
     case 'm.room.encryption':
       return say.encryption
     default:

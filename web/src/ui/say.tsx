@@ -3,7 +3,7 @@ import { createSignal, Show, type JSX } from 'solid-js'
 const [said, setSaid] = createSignal({ text: '', shown: false })
 let timer: ReturnType<typeof setTimeout>
 
-/** A sentence at the bottom for a moment; readers speak it. */
+/** A sentence at the bottom for a moment, above any window; readers speak it. */
 export function say(text: string): void {
   clearTimeout(timer)
   setSaid({ text, shown: true })
@@ -22,7 +22,7 @@ export function Said(): JSX.Element {
         {said().text}
       </div>
       <Show when={said().shown}>
-        <p class="toast" aria-hidden="true">
+        <p class="toast" aria-hidden="true" popover="manual" ref={(element) => queueMicrotask(() => element.isConnected && element.showPopover?.())}>
           {said().text}
         </p>
       </Show>

@@ -159,6 +159,10 @@ export class Keeper implements Desk {
     }
   }
 
+  read(room: string, events: readonly RawEvent[]): Promise<Opened[]> {
+    return Promise.all(events.map((event) => this.open(room, event)))
+  }
+
   async open(room: string, event: RawEvent): Promise<Opened> {
     try {
       const clear = await this.machine.decryptRoomEvent(JSON.stringify(event), new RoomId(room), settings())

@@ -1,3 +1,5 @@
+import type { Opened, RawEvent } from '../../net/matrix'
+
 /** What goes between the tab that keeps the keys, the other tabs and the screens: plain data. */
 
 /** asking: here it was asked for; asked: somebody asks; ready: both agreed; compare: emoji are shown; confirmed: here they match. */
@@ -50,6 +52,8 @@ export interface Restored {
 
 /** What the screens may ask of the tab that keeps the keys. */
 export interface Desk {
+  /** What encrypted events say that are not kept: a look into the past. */
+  read(room: string, events: readonly RawEvent[]): Promise<Opened[]>
   standing(): Promise<Standing>
   /** The recovery key, to be shown once. anew: whatever was set up before is given up. */
   setUp(password: string, anew: boolean): Promise<string>
