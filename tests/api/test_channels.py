@@ -13,12 +13,14 @@ import asyncpg
 import pytest
 from tests.api.talking import Json, Talker, ask, room, segment, sign_up
 from tests.server import SERVER_NAME, Server
+from tests.waiting import until
 
 from bongsu.core import marks
 from bongsu.core.channels import TEXT_VERSION, Role
 from bongsu.core.marks import Certified
 
 BASE = "/_bongsu/v1/channels"
+SECONDS_MAX = 60.0
 HOUR = 3_600_000
 DAY = 24 * HOUR
 NAMES = iter(f"{first}{second}상점" for first in "가나다라마바사아" for second in "강남동산천호포항구")
@@ -50,12 +52,13 @@ async def send(owner: Talker, channel: str, **body: Any) -> str:
 async def done(owner: Talker, broadcast: str, state: str = "done", **figures: int) -> Json:
     """Its progress, once it is so."""
     channel, broadcast_id = broadcast.split("/broadcasts/")
-    while True:
+
+    async def look() -> Json:
         listed = (await owner.get(f"{channel}/broadcasts"))["broadcasts"]  # counts nobody who has read it
-        answer: Json = next(each for each in listed if each["broadcast_id"] == broadcast_id)
-        if answer["state"] == state and all(answer[name] == count for name, count in figures.items()):
-            return answer
-        await asyncio.sleep(0.1)
+        return next(each for each in listed if each["broadcast_id"] == broadcast_id)
+
+    wanted = {"state": state, **figures}
+    return await until(look, lambda found: wanted.items() <= found.items(), SECONDS_MAX)
 
 
 async def got(person: Talker) -> list[Json]:
@@ -66,9 +69,7 @@ async def got(person: Talker) -> list[Json]:
 
 
 async def told(person: Talker, count: int) -> list[Json]:
-    while len(found := await got(person)) < count:
-        await asyncio.sleep(0.1)
-    return found
+    return await until(lambda: got(person), lambda found: len(found) >= count, SECONDS_MAX)
 
 
 @pytest.fixture
@@ -367,6 +368,7 @@ async def test_a_report_is_for_administrators(alice: Talker, bob: Talker, admin:
     found = [each for each in (await admin.get(f"{BASE}/reports"))["reports"] if each["user_id"] == bob.user_id]
     assert [each["reason"] for each in found] == ["사칭입니다"]
     assert await bob.refused("POST", f"{channel}/report", {"reason": ""}) == (400, "M_INVALID_PARAM")
+    assert (await admin.post(f"{channel}/close"))["closed_ts"]
 
 
 # --- broadcasts ---
@@ -397,6 +399,10 @@ async def test_followers_get_it_once_in_a_room_that_shows_the_channel(alice: Tal
     await done(alice, third, sent=1)
     listed = (await alice.get(f"{channel}/broadcasts", limit=2))["broadcasts"]
     assert [each["body"] for each in listed] == ["셋째", "둘째"]
+    await alice.put(channel, {"name": f"{name} 본점"})
+    await done(alice, await send(alice, channel, body="넷째"), sent=1)
+    members = await bob.get(f"{room(room_id)}/joined_members")
+    assert members["joined"][account]["display_name"] == f"{name} 본점", "it is shown as it is called now"
     fresh = await alice.get(second)
     assert (fresh["delivered"], fresh["read"]) == (1, 1)
 
@@ -481,8 +487,7 @@ async def test_advertising_goes_to_those_who_agreed_and_is_refused_with_one_tap(
     again = await send(alice, channel, body="또 반값", advertising=True)
     assert (await done(alice, again))["audience"] == 0
     await bob.leave(room_id)
-    while (await bob.get(channel))["mine"].get("follow"):
-        await asyncio.sleep(0.1)
+    await until(lambda: bob.get(channel), lambda found: "follow" not in found["mine"], SECONDS_MAX)
     assert (await bob.get(f"{BASE}/consents"))["entries"][-1]["deed"]["details"]["how"] == "left"
     assert (await got(others[1])) == []
     await follow(bob, channel)
@@ -515,8 +520,7 @@ async def test_who_has_quiet_hours_gets_it_when_they_are_over(
 async def let_fall_due(database: asyncpg.Connection, broadcast_id: str) -> None:
     """As if it were later, once the broadcast rests until then."""
     resting = "SELECT next_at > now() + interval '10 s' FROM channel_broadcasts WHERE broadcast_id = $1"
-    while not await database.fetchval(resting, broadcast_id):
-        await asyncio.sleep(0.1)
+    await until(lambda: database.fetchval(resting, broadcast_id), bool, SECONDS_MAX)
     await database.execute("UPDATE channel_held SET due_at = 1 WHERE broadcast_id = $1", broadcast_id)
     await database.execute("UPDATE channel_broadcasts SET next_at = now() WHERE broadcast_id = $1", broadcast_id)
 

@@ -199,7 +199,7 @@ class Homes:
             before = await locked_for(connection, request, Deed.EDIT)
             channel, now_ms = changed(before, form), self._now_ms()
             near = [] if channel.name == before.name else await naming.check(connection, channel, now_ms)
-            await table.set_channel(connection, channel)
+            await table.set_channel(connection, channel, now_ms)
             if channel.name != before.name and await table.drop_mark(connection, channel.channel_id):
                 await self._note(connection, request, channel.channel_id, "mark_lost", {"name": before.name})
             named = [name for name in Changes.__struct_fields__ if getattr(form, name) is not None]
@@ -211,8 +211,10 @@ class Homes:
         return await self._writes.once(request, work)
 
     async def close(self, request: Request) -> Response:
+        """Its owner, or who runs the server: a channel that deceives people is ended."""
+
         async def work(connection: Connection) -> Answer:
-            channel = await locked_for(connection, request, Deed.CLOSE, may_be_closed=True)
+            channel = await locked_for(connection, request, Deed.CLOSE, may_be_closed=True, or_admin=True)
             now_ms = self._now_ms()
             if channel.closed_ts is None:
                 await table.close(connection, channel.channel_id, request.requester.user_id, now_ms)

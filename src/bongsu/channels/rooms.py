@@ -22,7 +22,7 @@ def left() -> Refusal:
 
 
 class FirstWord(msgspec.Struct, frozen=True, kw_only=True):
-    """What a channel says to a follower with whom it has no room, or one that was not joined. The result: an event id.
+    """What a channel says to a follower with whom it has no room yet, or none as it should be. The result: an event id.
 
     txn_id: whoever says the same again says nothing. is_back: they had left the room, and follow anew since then.
     new_room_id: for room versions whose ids are not hashes.
@@ -63,7 +63,8 @@ async def room_with(batch: RoomBatch, wanted: FirstWord) -> WorkingRoom:
     if room_id is None:
         return await _make(batch, wanted)
     room = await batch.room(room_id)
-    await batch.know_members(room, [user_id])
+    await batch.know_members(room, [user_id, account])
+    await _show(batch, room, account)
     membership = room.membership(user_id)
     if membership == "invite" or (membership == "leave" and wanted.is_back):
         await _bring(batch, room, wanted, is_invited=membership == "invite")
@@ -72,6 +73,7 @@ async def room_with(batch: RoomBatch, wanted: FirstWord) -> WorkingRoom:
     return room
 
 
+_SHOWN: Final = ("membership", "displayname", "avatar_url")
 _OPTIONS: Final = {"preset": "private_chat", "is_direct": True, "power_level_content_override": {"invite": 50}}
 
 
@@ -95,6 +97,16 @@ async def _bring(batch: RoomBatch, room: WorkingRoom, wanted: FirstWord, *, is_i
         await batch.append(room, Draft(type=MEMBER, sender=account, state_key=user_id, content=invited))
     joined = {"membership": "join", **profile}
     await batch.append(room, Draft(type=MEMBER, sender=user_id, state_key=user_id, content=joined))
+
+
+async def _show(batch: RoomBatch, room: WorkingRoom, account: str) -> None:
+    """The channel by the name and picture that it has now."""
+    present = room.get(MEMBER, account)
+    if present is None or present.content.get("membership") != "join":
+        return
+    shown = {"membership": "join", **await people.member_profile(batch.connection, account)}
+    if shown != {name: value for name, value in present.content.items() if name in _SHOWN}:
+        await batch.append(room, Draft(type=MEMBER, sender=account, state_key=account, content=shown))
 
 
 def _made_now(batch: RoomBatch, account: str, user_id: str) -> str | None:

@@ -36,7 +36,7 @@ Quiet = Callable[[Reads, Sequence[str], int], Awaitable[Mapping[str, int]]]
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """Whom a slice is said to now: in rooms that are there, in rooms to be made, later, or not at all."""
+    """Whom a slice is said to now: in rooms as they are, in rooms to be made or changed, later, or not at all."""
 
     known: list[Recipient]
     new: list[Recipient]
@@ -57,7 +57,7 @@ def planned(piece: Slice, quiet: Mapping[str, int], now_ms: int) -> Plan:
         elif due > now_ms:
             plan.held[person.user_id] = due
         else:
-            (plan.known if person.membership == "join" else plan.new).append(person)
+            (plan.known if person.is_at_hand else plan.new).append(person)
     return plan
 
 
@@ -137,7 +137,8 @@ class Sending:
 
     def _operation(self, piece: Slice, person: Recipient) -> SendEvent | FirstWord:
         broadcast, account, txn_id = piece.broadcast, piece.account, f"broadcast-{piece.broadcast.broadcast_id}"
-        if person.membership == "join" and person.room_id is not None:
+        if person.is_at_hand:
+            assert person.room_id is not None
             draft = Draft(type=MESSAGE, sender=account, content=broadcast.content)
             return SendEvent(person.room_id, draft, Transaction(account, "", txn_id))
         version = versions.version(versions.DEFAULT)

@@ -41,7 +41,7 @@ class Broadcast(msgspec.Struct, frozen=True, kw_only=True):
 class Recipient(msgspec.Struct, frozen=True):
     """room_id, membership: of the room of the two, if there is one. is_there: the account has not ended.
 
-    is_back: they had left that room, and follow anew since then.
+    is_back: they had left that room, and follow anew since then. is_stale: it shows the channel as it was before.
     """
 
     user_id: str
@@ -50,6 +50,12 @@ class Recipient(msgspec.Struct, frozen=True):
     membership: str | None
     is_there: bool
     is_back: bool = False
+    is_stale: bool = False
+
+    @property
+    def is_at_hand(self) -> bool:
+        """Nothing is to be done but to say it."""
+        return self.room_id is not None and self.membership == "join" and not self.is_stale
 
 
 class Slice(msgspec.Struct, frozen=True, kw_only=True):
@@ -214,7 +220,8 @@ async def any_due(reads: Reads) -> bool:
 
 
 _CLAIM: Final = f"""
-SELECT {", ".join(f"b.{name}" for name in Broadcast.__struct_fields__)}, b.cursor, b.slice_to, b.has_walked, c.account
+SELECT {", ".join(f"b.{name}" for name in Broadcast.__struct_fields__)}, b.cursor, b.slice_to, b.has_walked, c.account,
+    c.shown_ts
 FROM channel_broadcasts b JOIN channels c USING (channel_id)
 WHERE (b.state = 'running' OR b.slice_to IS NOT NULL) AND b.next_at <= now()
 ORDER BY b.next_at LIMIT 1 FOR UPDATE OF b SKIP LOCKED
@@ -223,7 +230,9 @@ _PERSON: Final = """
 f.user_id IS NOT NULL AS follows, coalesce(f.advertising, false) AS advertising,
 coalesce(f.advertising_at_night, false) AS advertising_at_night, r.room_id, m.membership,
 EXISTS (SELECT 1 FROM users u WHERE u.user_id = who.user_id AND u.deactivated_at IS NULL) AS is_there,
-coalesce(m.membership = 'leave' AND f.since_ts > (SELECT ts_ms FROM events e WHERE e.pos = m.pos), false) AS is_back
+coalesce(m.membership = 'leave' AND f.since_ts > (SELECT ts_ms FROM events e WHERE e.pos = m.pos), false) AS is_back,
+$3::bigint > 0 AND r.room_id IS NOT NULL AND EXISTS (SELECT 1 FROM members own JOIN events e ON e.pos = own.pos
+    WHERE own.user_id = $2 AND own.room_id = r.room_id AND e.ts_ms < $3) AS is_stale
 """
 _ROOM: Final = """
 LEFT JOIN service_rooms r ON r.sender = $2 AND r.user_id = who.user_id
@@ -231,13 +240,13 @@ LEFT JOIN members m ON m.room_id = r.room_id AND m.user_id = who.user_id
 """
 _WALK: Final = f"""
 SELECT who.user_id, {_PERSON} FROM (
-    SELECT user_id FROM channel_followers WHERE channel_id = $1 AND user_id > $3 AND ($4::text IS NULL OR user_id <= $4)
-    AND since_ts <= $5 AND (advertising OR NOT $6) ORDER BY user_id LIMIT $7
+    SELECT user_id FROM channel_followers WHERE channel_id = $1 AND user_id > $4 AND ($5::text IS NULL OR user_id <= $5)
+    AND since_ts <= $6 AND (advertising OR NOT $7) ORDER BY user_id LIMIT $8
 ) who JOIN channel_followers f ON f.channel_id = $1 AND f.user_id = who.user_id {_ROOM} ORDER BY who.user_id
 """
 _HELD: Final = f"""
 SELECT who.user_id, {_PERSON} FROM (
-    SELECT user_id FROM channel_held WHERE broadcast_id = $3 AND due_at <= $4 ORDER BY due_at, user_id LIMIT $5
+    SELECT user_id FROM channel_held WHERE broadcast_id = $4 AND due_at <= $5 ORDER BY due_at, user_id LIMIT $6
 ) who LEFT JOIN channel_followers f ON f.channel_id = $1 AND f.user_id = who.user_id {_ROOM} ORDER BY who.user_id
 """
 
@@ -263,8 +272,8 @@ async def claim(connection: Connection, now_ms: int) -> Slice | None:
 async def _walk(connection: Connection, broadcast: Broadcast, row: Record) -> Slice:
     rows = await connection.fetch(
         _WALK,
-        *(broadcast.channel_id, row["account"], row["cursor"], row["slice_to"], broadcast.began_ts),
-        *(broadcast.advertising, limits.BROADCAST_SLICE),
+        *(broadcast.channel_id, row["account"], row["shown_ts"], row["cursor"], row["slice_to"]),
+        *(broadcast.began_ts, broadcast.advertising, limits.BROADCAST_SLICE),
     )
     found = _recipients(rows)
     to = row["slice_to"] or (found[-1].user_id if found else row["cursor"])
@@ -282,7 +291,9 @@ async def _walk(connection: Connection, broadcast: Broadcast, row: Record) -> Sl
 async def _take_held(connection: Connection, broadcast: Broadcast, row: Record, now_ms: int) -> Slice | None:
     """Those whose time has come. Nobody is left: it is done; or it rests until the next one's time."""
     rows = await connection.fetch(
-        _HELD, broadcast.channel_id, row["account"], broadcast.broadcast_id, now_ms, limits.BROADCAST_SLICE
+        _HELD,
+        *(broadcast.channel_id, row["account"], row["shown_ts"]),
+        *(broadcast.broadcast_id, now_ms, limits.BROADCAST_SLICE),
     )
     if rows:
         await _lease(connection, broadcast, None)
@@ -312,6 +323,7 @@ def _recipients(rows: Sequence[Record]) -> list[Recipient]:
             row["membership"],
             row["is_there"],
             row["is_back"],
+            row["is_stale"],
         )
         for row in rows
     ]

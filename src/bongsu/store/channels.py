@@ -143,12 +143,13 @@ async def by_account(reads: Reads, account: str) -> Channel | None:
     return _channels(rows)[0] if rows else None
 
 
-async def set_channel(connection: Connection, channel: Channel) -> None:
+async def set_channel(connection: Connection, channel: Channel, now_ms: int) -> None:
     """Its name, text, picture and hours, as they are given."""
     await connection.execute(
-        "UPDATE channels SET name = $2, skeleton = $3, about = $4, avatar = $5, hours = $6 WHERE channel_id = $1",
+        "UPDATE channels SET name = $2, skeleton = $3, about = $4, avatar = $5, hours = $6, shown_ts = CASE WHEN"
+        " (name, avatar) IS DISTINCT FROM ($2, $5) THEN $7 ELSE shown_ts END WHERE channel_id = $1",
         *(channel.channel_id, channel.name, channel.skeleton, channel.about, channel.avatar),
-        encode(msgspec.to_builtins(channel.hours)),
+        *(encode(msgspec.to_builtins(channel.hours)), now_ms),
     )
     await _show(connection, channel)
 
