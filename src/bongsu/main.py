@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
-from bongsu.boards import changes as board_changes
+from bongsu.boards import desk as board_desk
 from bongsu.boards.acting import Acting
 from bongsu.boards.hearing import BoardHearing
 from bongsu.boards.looks import Looks
@@ -321,7 +321,7 @@ class Worker:
         self.channels_speaker = ids.user_id(usernames.CHANNELS, name)
         speakers = {
             bookings: "Bookings · 예약",
-            board_changes.speaker(name): board_changes.NAME,
+            board_desk.speaker(name): board_desk.NAME,
             self.channels_speaker: "Channels · 채널",
         }
         self.poster = Poster(database, self.committer, self._new_room_id, speakers, self._is_shed(Tier.SERVICE))
@@ -333,7 +333,7 @@ class Worker:
             BoardHearing(database, self.acting, self.looks, name, now_ms),
             BookingHearing(database, self.booking, bookings, self.poster.hurry),
         )
-        boards, is_pressed = board_changes.speaker(name), self._is_shed(Tier.SERVICE)
+        boards, is_pressed = board_desk.speaker(name), self._is_shed(Tier.SERVICE)
         self.commanding = Commanding(database, self.feed, self.committer, self.limiter, listeners, boards, is_pressed)
         handlers: dict[str, Handler] = {
             **later.handlers(self.booking),

@@ -9,7 +9,9 @@ import msgspec
 import pytest
 from tests.server import data_folder
 
+from bongsu.core import limits
 from bongsu.core.errors import Refusal
+from bongsu.core.json import decode
 from bongsu.store import migrations
 from bongsu.store.database import Database
 from bongsu.store.embedded import EmbeddedPostgres
@@ -133,3 +135,45 @@ async def test_contract_halves_wait(databases: list[Database], monkeypatch: pyte
     assert await databases[0].fetchval("SELECT to_regclass('rate_limits')") is not None
     assert await migrations.migrate(databases[0], contract=True) == ["9999_later.contract"]
     assert await databases[0].fetchval("SELECT to_regclass('rate_limits')") is None
+
+
+async def test_beds_and_requests_of_before_have_numbers(
+    databases: list[Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, whole = databases[0], migrations.known()
+    monkeypatch.setattr(migrations, "known", lambda: [each for each in whole if each.name < "0038"])
+    await migrations.migrate(database)
+    asked = (
+        "INSERT INTO board_requests (request_id, room_id, patient, severity, needs, area, note, requested_by,"
+        " created_ms, deadline_ms, state, owner, waiting_since_ms, due_ms)"
+        " VALUES ($1, $2, $1, 'urgent', '{}', '', '', '', $3, 0, 'waiting', '', 0, 0)"
+    )
+    offered = (
+        "INSERT INTO board_beds (bed_id, room_id, hospital, kinds, area, note, published_by, published_ms,"
+        " valid_until_ms) VALUES ($1, $2, '', '{}', '', '', '', $3, 0)"
+        " ON CONFLICT (bed_id) DO UPDATE SET note = excluded.note"
+    )
+    for room in ("!a", "!b"):
+        await database.execute("INSERT INTO boards VALUES ($1, '', '', 0)", room)
+        for number, name in enumerate(("second", "first")):
+            await database.execute(asked, f"{name}{room}", room, -number)
+            await database.execute(offered, f"{name}{room}", room, -number)
+    offer = (
+        "INSERT INTO booking_offers (offer_id, provider, title, place, area, starts_at, ends_at, opens_at, capacity,"
+        " state, made_at) VALUES ('o1', '', '', '', '', 0, 5, 0, 1, 'closed', 0)"
+    )
+    await database.execute(offer)
+    monkeypatch.setattr(migrations, "known", lambda: whole)
+    await migrations.migrate(database)
+    for table, column in (("board_requests", "request_id"), ("board_beds", "bed_id")):
+        rows = await database.fetch(f"SELECT {column}, number FROM {table} WHERE room_id = '!a' ORDER BY number")
+        assert [tuple(row) for row in rows] == [("first!a", 1), ("second!a", 2)]
+    await database.execute(asked, "third", "!a", 5)
+    await database.execute(offered, "first!a", "!a", 5)  # published anew: no new number
+    await database.execute(offered, "third", "!a", 5)
+    assert await database.fetchval("SELECT number FROM board_requests WHERE request_id = 'third'") == 3
+    assert await database.fetchval("SELECT number FROM board_beds WHERE bed_id = 'third'") == 3
+    row = await database.fetchrow("SELECT due_at, payload FROM timers WHERE timer_id = 'booking.forget/o1'")
+    assert row is not None
+    assert row["due_at"] == 5 + limits.BOOKING_KEPT_DAYS * 86_400_000
+    assert decode(row["payload"]) == {"offer_id": "o1"}

@@ -8,11 +8,12 @@ from typing import Final, Literal, cast
 
 import msgspec
 
-from bongsu.boards import changes, choosing, grammar, replies
+from bongsu.boards import changes, choosing, grammar, replies, requests
 from bongsu.boards.acting import Acting
-from bongsu.boards.changes import FIELD, Desk, Do, Meant, Work
+from bongsu.boards.desk import FIELD, Desk, Do, Work, say_there, speaker, the_board
 from bongsu.boards.grammar import Asked, Unclear
 from bongsu.boards.looks import Looks
+from bongsu.boards.requests import Meant
 from bongsu.boards.words import Language
 from bongsu.core import boards, ids, limits
 from bongsu.core.boards import Act, Place, Role, Severity
@@ -48,7 +49,7 @@ class Reply(msgspec.Struct, frozen=True):
         if self.text is None:
             return True
         room = await batch.room(self.heard.room_id)
-        return await changes.say_there(batch, room, self.text, {"what": "answer"}, [], self.heard.event_id)
+        return await say_there(batch, room, self.text, {"what": "answer"}, [], self.heard.event_id)
 
 
 class BoardHearing:
@@ -59,7 +60,7 @@ class BoardHearing:
         self._acting = acting
         self._looks = looks
         self._now_ms = now_ms
-        self.ear = Ear(changes.speaker(server_name), FIELD, frozenset(grammar.HEADS), grammar.SIGNS)
+        self.ear = Ear(speaker(server_name), FIELD, frozenset(grammar.HEADS), grammar.SIGNS)
         self._reads: Mapping[str, Callable[[Heard, Asked, Language], Awaitable[str]]] = {
             "list": self._list,
             "beds": self._beds,
@@ -110,7 +111,7 @@ class BoardHearing:
 
     def _work(self, heard: Heard, asked: Asked) -> tuple[Act, Work]:
         if asked.verb == "request":
-            return "request", changes.ask(_wish_of(asked, self._now_ms()))
+            return "request", requests.ask(_wish_of(asked, self._now_ms()))
         if asked.verb == "publish":
             return "publish", _publish(asked, self._now_ms())
         if asked.verb == "withdraw":
@@ -132,7 +133,7 @@ class BoardHearing:
         entry = await table.entry(self._database, heard.room_id, heard.user_id)
         if not entry.is_member:
             raise forbidden("you are not in this room")
-        changes.the_board(entry)
+        the_board(entry)
         self._looks.saw(heard.room_id, heard.user_id, "see")
 
     async def _list(self, heard: Heard, asked: Asked, language: Language) -> str:
@@ -174,13 +175,13 @@ def _meant(about: JsonObject) -> Meant:
 def _answer(verb: str, request_id: str, meant: Meant, reason: str) -> tuple[Act, Work]:
     match verb:
         case "accept":
-            return "accept", changes.accept(request_id, meant)
+            return "accept", requests.accept(request_id, meant)
         case "arrive":
-            return "arrive", changes.arrive(request_id, meant)
+            return "arrive", requests.arrive(request_id, meant)
         case "close":
-            return "close", changes.close(request_id, reason)
+            return "close", requests.close(request_id, reason)
     act = cast(Literal["decline", "transfer"], verb)
-    return act, changes.give_back(act, request_id, meant, reason)
+    return act, requests.give_back(act, request_id, meant, reason)
 
 
 async def _known(finding: Awaitable[str | None]) -> str:
@@ -207,13 +208,13 @@ def _on_bed(asked: Asked, work_of: Callable[[str], Work]) -> Work:
 
 
 def _assign(asked: Asked) -> Work:
-    return _on_request(asked, lambda request_id: _on_bed(asked, lambda bed_id: changes.assign(request_id, bed_id)))
+    return _on_request(asked, lambda request_id: _on_bed(asked, lambda bed_id: requests.assign(request_id, bed_id)))
 
 
 def _wish_of(asked: Asked, now_ms: int) -> RequestRow:
     severity = next((word for word in asked.words if word in boards.SEVERITIES), "urgent")
     span = asked.options.get("in")
-    return changes.new_request(
+    return requests.new_request(
         severity=cast(Severity, severity),
         needs=boards.check_kinds([word for word in asked.words if word not in boards.SEVERITIES], "needs"),
         place=boards.check_place(Place(area=asked.options.get("area", ""))),

@@ -19,10 +19,12 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from bongsu.boards import answers, changes, choosing, exports, have, showing, words
+from bongsu.boards import answers, changes, choosing, exports, have, requests, showing, words
 from bongsu.boards.acting import Acting
-from bongsu.boards.changes import Create, Do, Meant, Work
+from bongsu.boards.changes import Create
+from bongsu.boards.desk import Do, Work, the_board
 from bongsu.boards.looks import Looks
+from bongsu.boards.requests import Meant
 from bongsu.core import boards, ids, limits
 from bongsu.core.boards import Act, Place, Role, Severity
 from bongsu.core.errors import Refusal, forbidden, invalid_param, missing_param, not_found
@@ -267,7 +269,7 @@ class Boards:
 
     async def ask(self, request: Request) -> Response:
         asked = await request.read(NewRequest)
-        row = changes.new_request(
+        row = requests.new_request(
             severity=asked.severity,
             needs=boards.check_kinds(asked.needs, "needs"),
             place=_place(asked.place),
@@ -275,22 +277,22 @@ class Boards:
             patient=asked.patient,
             deadline_ms=0 if asked.deadline is None else time_of(asked.deadline, "deadline"),
         )
-        return await self._do(request, "request", changes.ask(row), 201)
+        return await self._do(request, "request", requests.ask(row), 201)
 
     async def assign(self, request: Request) -> Response:
         bed_id = _own_id((await request.read(BedOffer)).bed_id)
-        return await self._do(request, "assign", changes.assign(_id(request, "request_id"), bed_id))
+        return await self._do(request, "assign", requests.assign(_id(request, "request_id"), bed_id))
 
     async def accept(self, request: Request) -> Response:
         meant = (await request.read(Answer)).meant()
-        return await self._do(request, "accept", changes.accept(_id(request, "request_id"), meant))
+        return await self._do(request, "accept", requests.accept(_id(request, "request_id"), meant))
 
     async def decline(self, request: Request) -> Response:
         return await self._give_back(request, "decline")
 
     async def arrive(self, request: Request) -> Response:
         meant = (await request.read(Answer)).meant()
-        return await self._do(request, "arrive", changes.arrive(_id(request, "request_id"), meant))
+        return await self._do(request, "arrive", requests.arrive(_id(request, "request_id"), meant))
 
     async def transfer(self, request: Request) -> Response:
         return await self._give_back(request, "transfer")
@@ -298,11 +300,11 @@ class Boards:
     async def _give_back(self, request: Request, act: Literal["decline", "transfer"]) -> Response:
         asked = await request.read(ReasonedAnswer)
         reason, meant = _reason(asked.reason, needed=True), asked.meant()
-        return await self._do(request, act, changes.give_back(act, _id(request, "request_id"), meant, reason))
+        return await self._do(request, act, requests.give_back(act, _id(request, "request_id"), meant, reason))
 
     async def close(self, request: Request) -> Response:
         reason = _reason((await request.read(Reason)).reason, needed=False)
-        return await self._do(request, "close", changes.close(_id(request, "request_id"), reason))
+        return await self._do(request, "close", requests.close(_id(request, "request_id"), reason))
 
     async def _do(self, request: Request, act: Act, work: Work, status: int = 200) -> Response:
         user_id, key = _writer(request), await key_of(request)
@@ -427,7 +429,7 @@ class Boards:
         entry = await table.entry(self._database, room_id, user_id)
         if not entry.is_member:
             raise forbidden("you are not in this room")
-        board, who = changes.the_board(entry), entry.who or Person(user_id, "observer")
+        board, who = the_board(entry), entry.who or Person(user_id, "observer")
         if not boards.may(who.role, act):
             raise forbidden(f"who is {who.role} on this board may not {act}")
         self._looks.saw(room_id, user_id, request.path.rpartition("/")[2] if act in ("examine", "print") else act)

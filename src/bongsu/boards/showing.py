@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
-from bongsu.boards.changes import hospital_of
+from bongsu.boards.desk import hospital_of
 from bongsu.core import boards
 from bongsu.core.boards import Place
 from bongsu.core.json import JsonObject

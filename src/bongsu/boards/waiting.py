@@ -6,7 +6,7 @@ from collections.abc import Callable
 import structlog
 
 from bongsu.boards.acting import Acting
-from bongsu.boards.changes import Escalate
+from bongsu.boards.escalating import Escalate
 from bongsu.core import limits
 from bongsu.core.errors import Refusal
 from bongsu.store import boards as table
