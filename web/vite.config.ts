@@ -15,14 +15,17 @@ const LATER = /(^assets\/keeper-.*\.js|\.wasm)$/
 function shell(): Plugin {
   return {
     name: 'shell',
-    generateBundle(_, bundle) {
-      const all = Object.keys(bundle).filter((name) => name !== 'sw.js' && !name.endsWith('.html'))
-      const files = all.filter((name) => !LATER.test(name))
-      const later = all.filter((name) => LATER.test(name))
-      const version = createHash('sha256').update(all.toSorted().join()).digest('hex').slice(0, 12)
-      const worker = bundle['sw.js']
-      if (worker?.type !== 'chunk') return
-      worker.code = worker.code.replace('__FILES__', files.join(' ')).replace('__LATER__', later.join(' ')).replace('__VERSION__', version)
+    generateBundle: {
+      order: 'post', // once Vite has taken out the scripts that held nothing but style
+      handler(_, bundle) {
+        const all = Object.keys(bundle).filter((name) => name !== 'sw.js' && !name.endsWith('.html'))
+        const files = all.filter((name) => !LATER.test(name))
+        const later = all.filter((name) => LATER.test(name))
+        const version = createHash('sha256').update(all.toSorted().join()).digest('hex').slice(0, 12)
+        const worker = bundle['sw.js']
+        if (worker?.type !== 'chunk') return
+        worker.code = worker.code.replace('__FILES__', files.join(' ')).replace('__LATER__', later.join(' ')).replace('__VERSION__', version)
+      },
     },
   }
 }

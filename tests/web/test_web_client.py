@@ -167,6 +167,17 @@ async def test_every_page_of_the_app_is_the_app(sites: Sites, client: aiohttp.Cl
         assert (answer.status, answer.headers["location"]) == (308, "/app/")
 
 
+async def test_whatever_the_service_worker_keeps_is_there(sites: Sites, client: aiohttp.ClientSession) -> None:
+    """With one missing file it would keep none: no page without a network, no push."""
+    require(browser=False)
+    async with client.get(f"{sites[0].base_url}/app/sw.js", headers={"accept-encoding": "identity"}) as answer:
+        names = set(re.findall(r"assets/[\w.-]+", (await answer.read()).decode()))
+    assert names
+    for name in names:
+        async with client.head(f"{sites[0].base_url}/app/{name}") as answer:
+            assert answer.status == 200, name
+
+
 async def test_the_app_knows_other_packings(sites: Sites, client: aiohttp.ClientSession) -> None:
     require(browser=False)
     for encoding in ("br", "gzip"):
