@@ -190,6 +190,17 @@ async def test_the_app_knows_other_packings(sites: Sites, client: aiohttp.Client
             assert answer.status == 304
 
 
+async def test_everything_that_the_service_worker_keeps_is_there(sites: Sites, client: aiohttp.ClientSession) -> None:
+    """One that is not would keep it from being installed. What encrypts is kept later, by those who use it."""
+    require(browser=False)
+    async with client.get(f"{sites[0].base_url}/app/sw.js", headers={"accept-encoding": "identity"}) as answer:
+        names = set(re.findall(r"assets/[A-Za-z0-9_.-]+", await answer.text()))
+    assert {name.rsplit(".", 1)[1] for name in names} == {"js", "css", "wasm"}
+    for name in names:
+        async with client.head(f"{sites[0].base_url}/app/{name}") as answer:
+            assert answer.status == 200, name
+
+
 # --- what needs no browser ---
 
 
