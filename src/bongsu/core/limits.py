@@ -622,6 +622,7 @@ RATES = {
     "export": (0.001, 3),  # a person: all that is kept of them; each may walk through long histories
     "report": (0.05, 20),  # a person: a bad evening has many messages, and a flood of reports helps nobody
 }
+RATES_WITH_CREDIT = frozenset({"book"})  # whom a worker has not seen lately has one lease without asking the table
 RATE_LEASE_SHARE = 10  # a worker takes a tenth of "at once" from the table and spends it in memory
 RATE_LEASE_MAX = 20
 RATE_KEYS_MAX = 50_000  # people and addresses remembered by one worker, about 300 bytes each

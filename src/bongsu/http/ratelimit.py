@@ -4,6 +4,9 @@ The buckets are shared by all workers, yet a request seldom asks the database: a
 bucket and spends it in memory. A lease is paid for when it is taken, so leases only let a worker save up: within any
 time, a person gets at most what the rate gives, "at once", and one lease a worker. A lease is a tenth of "at once", so
 with ten workers the limit holds within a factor of two.
+
+Where thousands come at one moment, each of them once, the table would be asked thousands of times for nothing: there
+the first lease is a worker's credit.
 """
 
 import asyncio
@@ -98,7 +101,7 @@ class RateLimiter:
         if not self._enabled:
             return
         key = f"{bucket} {whom}"
-        held = self._held(key)
+        held = self._held(key, limit.lease if bucket in limits.RATES_WITH_CREDIT else 0)
         for _ in range(_TRIES_MAX):
             if held.left > 0:
                 held.left -= 1
@@ -107,10 +110,11 @@ class RateLimiter:
             await self._lease(key, limit, held)
         raise limit_exceeded(1_000)
 
-    def _held(self, key: str) -> _Bucket:
+    def _held(self, key: str, credit: int) -> _Bucket:
         held = self._buckets.get(key)
         if held is None:
             held = self._buckets[key] = _Bucket()
+            held.left = credit
             if len(self._buckets) > limits.RATE_KEYS_MAX:
                 self._buckets.popitem(last=False)
         self._buckets.move_to_end(key)
