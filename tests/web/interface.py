@@ -16,6 +16,24 @@ from tests.server import Server, data_folder
 FILE: Final = Path(__file__).parents[2] / "web/src/net/interface.ts"
 PATH: Final = "/_bongsu/v1/openapi.json"
 _SERVICES: Final = ("boards", "bookings")
+_CHANNEL: Final = "/_bongsu/v1/channels/{channel_id}"
+_OF_FOLLOWERS: Final = {  # what who runs a channel does has no page
+    "GET /.well-known/bongsu/channels",
+    "GET /_bongsu/v1/channels",
+    "GET /_bongsu/v1/channels/blocked",
+    "GET /_bongsu/v1/channels/consents",
+    "GET /_bongsu/v1/channels/consents/texts",
+    "GET /_bongsu/v1/channels/following",
+    f"GET {_CHANNEL}",
+    f"GET {_CHANNEL}/posts",
+    f"PUT {_CHANNEL}/follow",
+    f"DELETE {_CHANNEL}/follow",
+    f"DELETE {_CHANNEL}/advertising",
+    f"PUT {_CHANNEL}/block",
+    f"DELETE {_CHANNEL}/block",
+    f"POST {_CHANNEL}/report",
+    f"POST {_CHANNEL}/conversation",
+}
 _OPERATION: Final = re.compile(r"^  '([A-Z]+ [^']+)':", re.MULTILINE)
 _REF: Final = re.compile(r'"#/components/schemas/([^"]+)"')
 _HEAD: Final = (
@@ -32,13 +50,9 @@ def operations_of(text: str) -> set[str]:
 
 
 def operations_served(description: Json) -> set[str]:
-    """Those of the services that people see."""
-    return {
-        f"{method.upper()} {path}"
-        for path, methods in description["paths"].items()
-        for method in methods
-        if path.split("/")[3] in _SERVICES
-    }
+    """Those that pages may ask for."""
+    served = {f"{method.upper()} {path}" for path, methods in description["paths"].items() for method in methods}
+    return {each for each in served if each.split("/")[3] in _SERVICES} | (served & _OF_FOLLOWERS)
 
 
 def typescript(description: Json, wanted: set[str]) -> str:

@@ -64,7 +64,7 @@ export class Person {
     return this.page.evaluate(
       async ([method, path, body, token]) => {
         const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
-        return (await fetch(`/_matrix/client/v3${path}`, { method, headers, body: JSON.stringify(body) })).json()
+        return (await fetch(path.startsWith('/_') ? path : `/_matrix/client/v3${path}`, { method, headers, body: JSON.stringify(body) })).json()
       },
       [method, path, body, token],
     )

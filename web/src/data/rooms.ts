@@ -87,9 +87,9 @@ export function mayRedact(room: Room, me: string): boolean {
   return level(room, me) >= (room.powers?.redact ?? 50)
 }
 
-/** Has this room a bed board, whose account is in it then? Or could it have one: a closed group, and not encrypted. */
-export function boardOf(room: Room, me: string): 'has' | 'could' | undefined {
+/** Has this room a bed board, whose account is in it then? Or may I make one: of a closed group, and not encrypted. */
+export function boardOf(room: Room, me: string): 'has' | 'may' | undefined {
   if (room.members[`@bed-board${me.slice(me.indexOf(':'))}`]?.membership === 'join') return 'has'
   const isGroup = room.joined + room.invited > 2 || room.name !== undefined
-  return isGroup && !room.encrypted && room.joinRule !== 'public' ? 'could' : undefined
+  return isGroup && !room.encrypted && room.joinRule !== 'public' && maySet(room, me, 'io.bongsu.board') ? 'may' : undefined
 }

@@ -7,6 +7,17 @@ export interface AccessSaid {
   times: number
 }
 
+export interface Agreement {
+  text_version: string
+  advertising?: boolean
+  advertising_at_night?: boolean
+}
+
+export interface Alike {
+  channel_id: string
+  name: string
+}
+
 export interface AnnouncersSaid {
   announcers: string[]
 }
@@ -27,12 +38,6 @@ export interface AuditEntry {
   number: number
   at_ms: number
   deed: Deed
-}
-
-export interface AuditSaid {
-  entries: AuditEntry[]
-  faults?: string[] | null
-  next_batch?: string | null
 }
 
 export interface BedOffer {
@@ -105,10 +110,81 @@ export interface BookingSaid {
   position?: number | null
 }
 
+export interface BookingsAuditSaid {
+  entries: AuditEntry[]
+  faults?: string[] | null
+  next_batch?: string | null
+}
+
+export interface BookingsEmpty {
+}
+
+export interface BookingsKeySaid {
+  algorithm: string
+  key: string
+}
+
+export interface BookingsMine {
+  bookings: MyBooking[]
+  now: number
+  next_batch?: string | null
+}
+
+export interface ChannelSaid {
+  channel_id: string
+  account: string
+  name: string
+  about: string
+  hours: Opening[]
+  followers: number
+  created_ts: number
+  open_now: boolean
+  avatar?: string | null
+  closed_ts?: number | null
+  mark?: MarkSaid | null
+  mine?: ChannelsMine | null
+  resembles?: Alike[]
+}
+
+export interface ChannelsAuditSaid {
+  entries: AuditEntry[]
+  faults?: string[] | null
+  next_batch?: string | null
+}
+
+export interface ChannelsEmpty {
+}
+
+export interface ChannelsKeySaid {
+  algorithm: string
+  key_id: string
+  key: string
+}
+
+export interface ChannelsMine {
+  follow?: boolean
+  advertising?: boolean
+  advertising_at_night?: boolean
+  blocked?: boolean
+  role?: Role | null
+  room_id?: string | null
+}
+
+export interface ChannelsSaid {
+  channels: ChannelSaid[]
+  next_batch?: string | null
+}
+
 export interface CheckIn {
   ticket?: string | null
   booking_id?: string | null
 }
+
+export interface Complaining {
+  reason: string
+}
+
+export type Consent = 'advertising' | 'advertising_at_night' | 'follow'
 
 export interface Deed {
   actor: string
@@ -122,9 +198,6 @@ export interface Distribution {
   p90: number | null
   p99: number | null
   longest: number | null
-}
-
-export interface Empty {
 }
 
 export interface Guest {
@@ -145,20 +218,19 @@ export interface InLine {
   position: number
 }
 
-export interface KeySaid {
-  algorithm: string
-  key: string
-}
-
 export interface Made {
   offer_id: string
   announces: boolean
 }
 
-export interface Mine {
-  bookings: MyBooking[]
-  now: number
-  next_batch?: string | null
+export interface MarkSaid {
+  channel_id: string
+  name: string
+  account: string
+  valid_from: number
+  valid_until: number
+  key_id: string
+  signature: string
 }
 
 export interface Missed {
@@ -254,6 +326,16 @@ export interface OffersSaid {
   next_batch?: string | null
 }
 
+export interface Opened {
+  room_id: string
+}
+
+export interface Opening {
+  days: ('fri' | 'mon' | 'sat' | 'sun' | 'thu' | 'tue' | 'wed')[]
+  opens: string
+  closes: string
+}
+
 export interface PersonSaid {
   user_id: string
   role: 'coordinator' | 'observer' | 'provider' | 'requester'
@@ -272,6 +354,20 @@ export interface Placed {
   booking_id: string
   state: string
   until?: number | null
+}
+
+export interface PostSaid {
+  post_id: string
+  title: string
+  body: string
+  made_ts: number
+  picture?: string | null
+  edited_ts?: number | null
+}
+
+export interface PostsSaid {
+  posts: PostSaid[]
+  next_batch?: string | null
 }
 
 export interface Reason {
@@ -327,6 +423,8 @@ export interface RequestsSaid {
   next_batch?: string | null
 }
 
+export type Role = 'agent' | 'editor' | 'owner'
+
 export interface StatsSaid {
   time_to_assign_ms: Distribution
   without_bed_ms: Distribution
@@ -365,6 +463,18 @@ export interface SuggestionsSaid {
   suggestions: SuggestionSaid[]
 }
 
+export interface TextSaid {
+  consent: Consent
+  korean: string
+  english: string
+  sha256: string
+}
+
+export interface TextsSaid {
+  text_version: string
+  texts: TextSaid[]
+}
+
 export interface TicketSaid {
   ticket: string
 }
@@ -383,6 +493,7 @@ export interface Wish {
 }
 
 export interface Operations {
+  'GET /.well-known/bongsu/channels': { answer: ChannelsKeySaid }
   'GET /_bongsu/v1/boards': { answer: BoardsSaid }
   'GET /_bongsu/v1/boards/{room_id}': { answer: WholeBoard }
   'POST /_bongsu/v1/boards/{room_id}': { body: NewBoard; answer: BoardMade }
@@ -405,15 +516,15 @@ export interface Operations {
   'PUT /_bongsu/v1/boards/{room_id}/roles/{user_id}': { body: Appointment; answer: Nothing }
   'GET /_bongsu/v1/boards/{room_id}/sheet': { query: 'lang' }
   'GET /_bongsu/v1/boards/{room_id}/stats': { query: 'since'; answer: StatsSaid }
-  'GET /_bongsu/v1/bookings': { query: 'limit' | 'from' | 'dir'; answer: Mine }
+  'GET /_bongsu/v1/bookings': { query: 'limit' | 'from' | 'dir'; answer: BookingsMine }
   'GET /_bongsu/v1/bookings/announcers': { answer: AnnouncersSaid }
-  'DELETE /_bongsu/v1/bookings/announcers/{user_id}': { answer: Empty }
-  'PUT /_bongsu/v1/bookings/announcers/{user_id}': { body: Empty; answer: Empty }
-  'GET /_bongsu/v1/bookings/key': { answer: KeySaid }
+  'DELETE /_bongsu/v1/bookings/announcers/{user_id}': { answer: BookingsEmpty }
+  'PUT /_bongsu/v1/bookings/announcers/{user_id}': { body: BookingsEmpty; answer: BookingsEmpty }
+  'GET /_bongsu/v1/bookings/key': { answer: BookingsKeySaid }
   'GET /_bongsu/v1/bookings/offers': { query: 'area' | 'not_before' | 'not_after' | 'mine' | 'limit' | 'from'; answer: OffersSaid }
   'POST /_bongsu/v1/bookings/offers': { body: NewOffer; answer: Made }
   'GET /_bongsu/v1/bookings/offers/{offer_id}': { answer: OfferSaid }
-  'GET /_bongsu/v1/bookings/offers/{offer_id}/audit': { query: 'limit' | 'from'; answer: AuditSaid }
+  'GET /_bongsu/v1/bookings/offers/{offer_id}/audit': { query: 'limit' | 'from'; answer: BookingsAuditSaid }
   'POST /_bongsu/v1/bookings/offers/{offer_id}/book': { body: Wish; answer: Placed | InLine }
   'GET /_bongsu/v1/bookings/offers/{offer_id}/bookings': { query: 'limit' | 'from'; answer: GuestsSaid }
   'GET /_bongsu/v1/bookings/offers/{offer_id}/bookings.csv': object
@@ -422,11 +533,25 @@ export interface Operations {
   'POST /_bongsu/v1/bookings/offers/{offer_id}/no_show': { body: Missed; answer: Placed }
   'GET /_bongsu/v1/bookings/subscriptions': { answer: Subscriptions }
   'POST /_bongsu/v1/bookings/subscriptions': { body: NewSubscription; answer: Subscribed }
-  'DELETE /_bongsu/v1/bookings/subscriptions/{subscription_id}': { answer: Empty }
+  'DELETE /_bongsu/v1/bookings/subscriptions/{subscription_id}': { answer: BookingsEmpty }
   'DELETE /_bongsu/v1/bookings/{booking_id}': { answer: Placed }
   'GET /_bongsu/v1/bookings/{booking_id}': { answer: BookingSaid }
   'GET /_bongsu/v1/bookings/{booking_id}/calendar.ics': object
   'POST /_bongsu/v1/bookings/{booking_id}/confirm': { answer: Placed }
   'GET /_bongsu/v1/bookings/{booking_id}/ticket': { answer: TicketSaid }
   'GET /_bongsu/v1/bookings/{booking_id}/ticket.svg': object
+  'GET /_bongsu/v1/channels': { query: 'search' | 'limit' | 'from'; answer: ChannelsSaid }
+  'GET /_bongsu/v1/channels/blocked': { answer: ChannelsSaid }
+  'GET /_bongsu/v1/channels/consents': { query: 'limit' | 'from'; answer: ChannelsAuditSaid }
+  'GET /_bongsu/v1/channels/consents/texts': { answer: TextsSaid }
+  'GET /_bongsu/v1/channels/following': { query: 'limit' | 'from'; answer: ChannelsSaid }
+  'GET /_bongsu/v1/channels/{channel_id}': { answer: ChannelSaid }
+  'DELETE /_bongsu/v1/channels/{channel_id}/advertising': { answer: ChannelsMine }
+  'DELETE /_bongsu/v1/channels/{channel_id}/block': { answer: ChannelsMine }
+  'PUT /_bongsu/v1/channels/{channel_id}/block': { answer: ChannelsMine }
+  'POST /_bongsu/v1/channels/{channel_id}/conversation': { answer: Opened }
+  'DELETE /_bongsu/v1/channels/{channel_id}/follow': { answer: ChannelsMine }
+  'PUT /_bongsu/v1/channels/{channel_id}/follow': { body: Agreement; answer: ChannelsMine }
+  'GET /_bongsu/v1/channels/{channel_id}/posts': { query: 'limit' | 'from'; answer: PostsSaid }
+  'POST /_bongsu/v1/channels/{channel_id}/report': { body: Complaining; answer: ChannelsEmpty }
 }

@@ -13,6 +13,7 @@ export const en: Texts = {
   pageNotLoaded: 'This could not be loaded. Check the connection and open it again.',
   pageUnknown: 'There is nothing at this address.',
   booking: 'Booking',
+  channels: 'Channels',
   board: 'Bed board',
   openBoard: 'Open the bed board',
   makeBoard: 'Make a bed board',

@@ -10,6 +10,7 @@ export const ko = {
   pageNotLoaded: '서비스를 불러오지 못했습니다. 연결을 확인하고 다시 열어 주세요.',
   pageUnknown: '이 주소에는 아무것도 없습니다.',
   booking: '예약',
+  channels: '채널',
   board: '병상 배정판',
   openBoard: '병상 배정판 열기',
   makeBoard: '병상 배정판 만들기',

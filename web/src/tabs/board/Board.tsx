@@ -110,7 +110,7 @@ function Without(props: { room: string; board: Sight<WholeBoard> }): JSX.Element
   const client = useClient()
   const room = client.room(props.room)
   const intents = intentsOf(client, () => `${laneOf(props.room)}create`, () => props.board.poke())
-  const mayMake = () => room !== undefined && boardOf(room, client.me) === 'could'
+  const mayMake = () => room !== undefined && boardOf(room, client.me) === 'may'
   const movedTo = () => (codeOf(props.board.error()) === 'BONGSU_BOARD_MOVED' ? String((props.board.error() as Refused).fields['replacement_room']) : undefined)
   let title!: HTMLInputElement
   return (
