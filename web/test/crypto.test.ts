@@ -1,7 +1,7 @@
 import 'fake-indexeddb/auto'
 import { Attachment, EncryptedAttachment, initAsync } from '@matrix-org/matrix-sdk-crypto-wasm'
 import { beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { emptyRoom, openedEntry, readJoined, withOpened } from '../src/data/arrival'
+import { asItReads, emptyRoom, openedEntry, readJoined, withOpened } from '../src/data/arrival'
 import { openFile, sealFile } from '../src/data/crypto/files'
 import { openSecret, readRecoveryKey, sealSecret, writeRecoveryKey } from '../src/data/crypto/secretStorage'
 import { deleteDatabase, openDatabase, type Database } from '../src/data/database'
@@ -118,6 +118,14 @@ describe('what is encrypted', () => {
     expect(shown(room, entries).map(({ body, doubt }) => [body, doubt])).toEqual([['참', undefined], ['드러난 말', 'clear']])
     const right = join(event('$1', said('참')), event('$2', said('* 고친 말', relation)))
     expect(shown(right.room, right.entries)[0]?.body).toBe('거짓')
+  })
+
+  test('reads as it was edited, by its sender and encrypted, where the server gives the edit with it', () => {
+    const edit = (more: Partial<RawEvent>) => event('$2', undefined, { content: { 'm.new_content': { msgtype: 'm.text', body: '고친 말' } }, ...more })
+    const body = (replacement: RawEvent) =>
+      asItReads(event('$1', said('참'), { unsigned: { 'm.relations': { 'm.replace': replacement } } }), ROOM, 0).content.body
+    const opened = said('* 고친 말', { 'm.new_content': { msgtype: 'm.text', body: '고친 말' } })
+    expect([body(edit({ opened })), body(edit({})), body(edit({ opened, sender: '@me:example.org' }))]).toEqual(['고친 말', '참', '참'])
   })
 
   test('and was redacted keeps nothing', () => {

@@ -124,6 +124,7 @@ export function openedEntry(entry: Entry, { type, content, doubt, why = 'unable'
 
 /** A room after an event of it could be read that could not before. */
 export const withOpened = (room: Room, entry: Entry): Room => (room.last?.id === entry.id && isSaid(entry.type) ? { ...room, last: previewOf(entry) } : room)
+
 /** How an event relates is told in the open, encrypted or not. */
 function aboutThreads(entry: Entry, event: RawEvent): Entry {
   const { rel_type: kind, event_id: root } = contentOf(event.content)['m.relates_to'] ?? {}
@@ -137,7 +138,8 @@ function aboutThreads(entry: Entry, event: RawEvent): Entry {
 export function asItReads(event: RawEvent, room: string, order: number): Entry {
   const entry = entryOf(event, room, order)
   const edit = event.unsigned?.['m.relations']?.['m.replace']
-  const wording = contentOf(edit?.opened?.content ?? edit?.content)['m.new_content']
+  const told = event.type === 'm.room.encrypted' ? edit?.opened?.content : edit?.content // the server could make up one that is not
+  const wording = edit?.sender === event.sender ? contentOf(told)['m.new_content'] : undefined
   return wording && !entry.redacted ? { ...entry, content: { ...wording, ...relationIn(entry) } } : entry
 }
 

@@ -97,14 +97,16 @@ function gather(entries: readonly Entry[]): Said {
     if (target === undefined) continue
     if (kind === 'm.replace' && mayReplace(entry, targets.get(target))) said.edits.set(target, entry)
     if (entry.type === 'm.reaction' && key !== undefined) addReaction(said, target, key, entry)
-    if (kind === 'm.reference' && isAboutPoll(entry.type)) said.polls.set(target, [...(said.polls.get(target) ?? []), entry])
+    if (kind === 'm.reference' && isAboutPoll(entry.type) && mayBeAbout(entry, targets.get(target))) said.polls.set(target, [...(said.polls.get(target) ?? []), entry])
   }
   return said
 }
 
 /** What came encrypted is not changed by what did not: the server could have made that up. */
+const mayBeAbout = (entry: Entry, target: Entry | undefined): boolean => target?.opened !== true || entry.opened === true
+
 const mayReplace = (entry: Entry, target: Entry | undefined): boolean =>
-  target?.sender === entry.sender && (target.opened !== true || entry.opened === true) && entry.type !== 'm.room.encrypted'
+  target?.sender === entry.sender && mayBeAbout(entry, target) && entry.type !== 'm.room.encrypted'
 
 function addReaction(said: Said, target: string, key: string, entry: Entry): void {
   const keys = said.reactions.get(target) ?? new Map<string, Entry[]>()
