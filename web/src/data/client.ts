@@ -818,6 +818,7 @@ export class Client {
     await this.media.clear()
     this.tabs.tell({ kind: 'gone' })
     this.tabs.close()
+    addEventListener('unhandledrejection', (event) => event.preventDefault()) // whatever still reads finds the database closed, and this page ends
     this.database.close()
     await deleteDatabase()
     await this.encryption.forget()

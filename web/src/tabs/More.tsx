@@ -32,7 +32,7 @@ export function More(): JSX.Element {
           </button>
         </section>
       </div>
-      <Show when={isLeaving()}>
+      <Show when={isLeaving() && !unsent.loading}>
         <Confirm title={t().signOut} text={unsent() ? t().signOutUnsent(unsent()!) : t().signOutConfirm} action={t().signOut} onClose={() => setLeaving(false)} onYes={() => void client.signOut()} />
       </Show>
     </>
