@@ -22,6 +22,7 @@ from tests.waiting import until
 pytestmark = in_lab
 PEOPLE, PLACES = 60, 20
 FOLLOWERS = 800
+COMMANDS = 12
 ANSWERED_SECONDS_MAX = 120.0
 
 
@@ -129,6 +130,32 @@ async def _send(owner: Caller, channel_id: str) -> Callable[[], Awaitable[Any]]:
 
     await until(look, lambda said: bool(said["sent"] > 0), ANSWERED_SECONDS_MAX)
     return look
+
+
+async def test_what_is_said_to_a_board_in_the_fire_is_done_once(lab: Lab, http: aiohttp.ClientSession) -> None:
+    head = await person(http, lab, "writer")
+    room_id = (await head.call("POST", "/_matrix/client/v3/createRoom", {})).body["room_id"]
+    at, room = f"{SERVICES}/boards/{room_id}", f"/_matrix/client/v3/rooms/{room_id}"
+    assert (await head.call("POST", at, {"title": "t"})).status == 201
+
+    async def say(number: int) -> None:
+        body = {"msgtype": "m.text", "body": f"!bed request icu patient=P-{number}"}
+        assert (await head.call("PUT", f"{room}/send/m.room.message/t{number}", body)).status == 200
+
+    for number in range(COMMANDS):
+        if number == COMMANDS // 2:
+            await burn(lab)
+        await say(number)
+
+    async def look() -> Any:
+        return (await head.call("GET", f"{at}/requests?limit=100")).body["requests"]
+
+    rows = await until(look, lambda rows: len(rows) >= COMMANDS, ANSWERED_SECONDS_MAX)
+    assert sorted(row["patient"] for row in rows) == sorted(f"P-{number}" for number in range(COMMANDS))
+    assert sorted(row["number"] for row in rows) == list(range(1, COMMANDS + 1))
+    events = (await head.call("GET", f"{room}/messages?dir=b&limit=200")).body["chunk"]
+    said = [each["content"].get("io.bongsu.board", {}).get("what") for each in events]
+    assert said.count("request") == COMMANDS
 
 
 async def _let_fall_due(lab: Lab, request_id: str) -> int:
