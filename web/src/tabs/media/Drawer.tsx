@@ -10,6 +10,7 @@ import { useClient } from '../../ui/client'
 import { Dialog } from '../../ui/Dialog'
 import { orSay } from '../../ui/errors'
 import { Icon } from '../../ui/Icon'
+import { later } from '../../ui/later'
 import { live } from '../../ui/live'
 import { Nearby } from '../../ui/nearby'
 import { PictureButton } from '../../ui/Picture'
@@ -44,7 +45,6 @@ export default function Drawer(props: Props): JSX.Element {
   const [film, setFilm] = createSignal<Thing>()
   const [picked, setPicked] = createSignal<ReadonlySet<string>>()
   let gathering: Gathering | undefined
-  let typing: ReturnType<typeof setTimeout> | undefined
 
   const rooms = createMemo(() => (props.room ? [props.room] : all().filter((room) => !chosenRoom() || room.id === chosenRoom())))
   createEffect(
@@ -58,10 +58,7 @@ export default function Drawer(props: Props): JSX.Element {
     }),
   )
   onCleanup(client.on('health', () => view().state === 'cut' && client.health.kind === 'normal' && void gathering?.more()))
-  onCleanup(() => {
-    clearTimeout(typing)
-    gathering?.end()
-  })
+  onCleanup(() => gathering?.end())
   const list = createMemo(() => months(view().things))
   const who = (thing: Thing) => memberName(client.room(thing.room), thing.sender)
   const photos = createMemo(() => view().things.flatMap((thing): Photo[] => (thing.media?.kind === 'image' ? [{ id: thing.id, media: thing.media, who: who(thing) }] : [])).reverse())
@@ -77,10 +74,7 @@ export default function Drawer(props: Props): JSX.Element {
     setPicked(undefined)
     for (const { media } of chosen) if (media) await client.media.save(media.uri, media.name)
   }
-  const typed = (text: string) => {
-    clearTimeout(typing)
-    typing = setTimeout(() => setSought(text.trim()), TYPED_MS)
-  }
+  const typed = later((text: string) => setSought(text.trim()), TYPED_MS)
   const isGrid = () => shelf() === 'photos' || shelf() === 'videos'
   return (
     <div class="drawer">

@@ -8,7 +8,9 @@ import { useClient } from '../../ui/client'
 import { Confirm, Dialog } from '../../ui/Dialog'
 import { explain } from '../../ui/errors'
 import { Icon } from '../../ui/Icon'
+import { live } from '../../ui/live'
 import { PersonRow } from '../../ui/PersonRow'
+import { report } from '../../ui/reporting'
 import { openRoom } from '../../ui/route'
 import { say } from '../../ui/say'
 import { compareNames, t } from '../../ui/settings'
@@ -76,6 +78,11 @@ function Manage(props: { room: Room; person: Person; onClose: () => void }): JSX
   const { user } = props.person // of one person, also when the window has closed
   const room = props.room.id
   const isMe = user === client.me
+  const isIgnored = live(client, 'rooms', () => client.account.ignored.includes(user))
+  const tell = () => {
+    props.onClose()
+    report({ user })
+  }
   async function run(what: () => Promise<unknown>): Promise<void> {
     props.onClose()
     try {
@@ -117,6 +124,14 @@ function Manage(props: { room: Room; person: Person; onClose: () => void }): JSX
             <button type="button" onClick={() => void talk()}>
               <Icon name="chats" />
               {w().talk}
+            </button>
+            <button type="button" onClick={() => void run(() => client.setIgnored(user, !isIgnored()))}>
+              <Icon name="shield" />
+              {isIgnored() ? t().unblock : t().block}
+            </button>
+            <button type="button" onClick={tell}>
+              <Icon name="warning" />
+              {t().report}
             </button>
           </Show>
           <For each={mayGive(props.room, client.me, user)}>
