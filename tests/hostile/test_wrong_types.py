@@ -97,6 +97,11 @@ BOOKINGS = "/_bongsu/v1/bookings"
 BOARD = "/_bongsu/v1/boards/{room_id}"
 CHANNELS = "/_bongsu/v1/channels"
 CHANNEL = f"{CHANNELS}/{{channel_id}}"
+DESK = f"{CHANNEL}/desk"
+TALK = f"{DESK}/conversations/{{conversation_id}}"
+A_REPLY = {"name": "string", "body": "string"}
+A_TEMPLATE = {"name": "string", "body": "string", "variables": "objects", "buttons": "objects"}
+AN_ENDPOINT = {"url": "string", "types": "strings"}
 A_POST = {"body": "string", "title": "string", "picture": "string?"}
 FIELDS: Mapping[str, Mapping[str, str]] = {
     f"POST {V3}/login": {
@@ -300,6 +305,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
     },
     f"POST {BOOKINGS}/offers/{{offer_id}}/book": {"waitlist": "boolean"},
     f"POST {BOOKINGS}/offers/{{offer_id}}/check_in": {"ticket": "string?", "booking_id": "string?"},
+    f"POST {BOOKINGS}/offers/{{offer_id}}/no_show": {"booking_id": "string"},
     f"POST {BOOKINGS}/subscriptions": {"area": "string"},
     f"PUT {BOOKINGS}/announcers/{{user_id}}": {},
     f"POST {BOARD}": {"title": "string"},
@@ -342,6 +348,26 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "advertising_at_night": "boolean",
     },
     f"POST {CHANNEL}/report": {"reason": "string"},
+    f"PUT {DESK}": {
+        "greeting": "string",
+        "away_text": "string",
+        "away_until": "moment?",
+        "bot_first": "boolean",
+        "calls_agents": "boolean",
+    },
+    f"POST {TALK}/give": {"agent": "string"},
+    f"POST {TALK}/messages": {"body": "string", "url": "string?", "mimetype": "string", "size": "integer"},
+    f"POST {TALK}/notes": {"body": "string"},
+    f"POST {DESK}/replies": A_REPLY,
+    f"PUT {DESK}/replies/{{reply_id}}": A_REPLY,
+    f"POST {CHANNEL}/keys": {"name": "string", "scopes": "strings"},
+    f"POST {CHANNEL}/templates": A_TEMPLATE,
+    f"PUT {CHANNEL}/templates/{{template_id}}": A_TEMPLATE,
+    f"POST {CHANNEL}/templates/{{template_id}}/messages": {"to": "string", "version": "integer?"},
+    f"POST {CHANNELS}/templates/{{template_id}}/{{version}}/refuse": {"why": "string"},
+    f"POST {CHANNEL}/webhooks": AN_ENDPOINT,
+    f"PUT {CHANNEL}/webhooks/{{endpoint_id}}": AN_ENDPOINT,
+    f"POST {CHANNEL}/webhooks/{{endpoint_id}}/rotate": {"overlap_ms": "integer"},
     f"PUT {CHANNEL}/mark": {"days": "integer"},
     f"POST {CHANNEL}/broadcasts": {
         "body": "string",
@@ -427,6 +453,12 @@ BODILESS = (
     "/{channel_id}/close",
     "/{channel_id}/block",
     "/{broadcast_id}/cancel",
+    *(f"/{{conversation_id}}/{act}" for act in ("take", "give_back", "to_bot", "to_person", "close")),
+    *(f"/{{template_id}}/{act}" for act in ("submit", "withdraw", "retire")),
+    "/{version}/approve",
+    "/{channel_id}/conversation",
+    *(f"/{{endpoint_id}}/{act}" for act in ("enable", "ping")),
+    "/uploads/{server_name}/{media_id}/{start}",
     "/media/v1/create",
     "/v3/upload",
     "/v1/upload",
