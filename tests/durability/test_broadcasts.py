@@ -1,5 +1,6 @@
 """A broadcast over two workers, one of which dies in the middle: each follower gets it once, in one room."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -8,9 +9,12 @@ import aiohttp
 import asyncpg
 import pytest
 
+from bongsu.config import Settings
 from bongsu.core import limits
 from bongsu.core.channels import Agreed, State
-from bongsu.store import broadcasts
+from bongsu.core.tiers import Level
+from bongsu.main import open_worker
+from bongsu.store import broadcasts, notices
 from bongsu.store import channels as table
 from bongsu.store.broadcasts import Outcome
 from bongsu.store.database import Connection, Database
@@ -158,15 +162,40 @@ async def test_two_workers_that_have_one_slice_count_it_once(two: tuple[Database
     assert (stored.refused, stored.state.value, stored.ended_ts) == (3, "done", 60)
 
 
+async def test_messages_come_first(dsn: str, tmp_path: Path) -> None:
+    settings = Settings(dsn=dsn, data=tmp_path, server_name=SERVER_NAME, shedding=False)
+    async with open_worker(settings, lambda _: None) as worker:
+        worker.shedding.level = int(Level.SERVICES)
+        broadcast_id, people = await _prepared(worker.database, 3)
+        worker.broadcasting.hurry()
+        await asyncio.sleep(3 * limits.BROADCAST_LOOK_SECONDS)
+        waiting = await broadcasts.one(worker.database, broadcast_id)
+        assert waiting is not None
+        assert (waiting.state, waiting.sent) == (State.RUNNING, 0)
+        worker.shedding.level = int(Level.CALM)
+
+        async def sent() -> int:
+            found = await broadcasts.one(worker.database, broadcast_id)
+            return found.sent if found is not None else 0
+
+        await until(sent, lambda count: count == len(people), SECONDS_MAX)
+
+
 async def _prepared(database: Database, count: int) -> tuple[str, list[str]]:
     channel_id, broadcast_id = f"c{secrets.token_hex(4)}", f"b{secrets.token_hex(4)}"
-    people = sorted(f"@p{secrets.token_hex(4)}:x" for _ in range(count))
+    people = sorted(f"@p{secrets.token_hex(4)}:{SERVER_NAME}" for _ in range(count))
 
     async def work(connection: Connection) -> None:
-        account = f"@channel-{channel_id}:x"
+        account = f"@channel-{channel_id}:{SERVER_NAME}"
         channel = table.Channel(
-            channel_id=channel_id, account=account, owner="@o:x", name=channel_id, skeleton=channel_id, created_ts=1
+            channel_id=channel_id,
+            account=account,
+            owner=f"@o:{SERVER_NAME}",
+            name=channel_id,
+            skeleton=channel_id,
+            created_ts=1,
         )
+        await notices.put_speaker(connection, account, channel_id)
         await table.add(connection, channel)
         for person in people:
             await connection.execute("INSERT INTO users (user_id) VALUES ($1)", person)
@@ -174,7 +203,7 @@ async def _prepared(database: Database, count: int) -> tuple[str, list[str]]:
         broadcast = broadcasts.Broadcast(
             broadcast_id=broadcast_id,
             channel_id=channel_id,
-            author="@o:x",
+            author=f"@o:{SERVER_NAME}",
             content={"msgtype": "m.text", "body": "x"},
             body="x",
             advertising=False,

@@ -7,11 +7,11 @@ import msgspec
 from bongsu.channels.texts import FIELD
 from bongsu.core import creation
 from bongsu.core.errors import Refusal
-from bongsu.core.events import MEMBER, MESSAGE, Draft
+from bongsu.core.events import JOIN_RULES, MEMBER, MESSAGE, POWER_LEVELS, Draft
 from bongsu.core.json import JsonObject
 from bongsu.core.versions import RoomVersion
 from bongsu.rooms.batch import RoomBatch, Transaction
-from bongsu.rooms.creation import CreateRoom
+from bongsu.rooms.creation import join_creator
 from bongsu.rooms.room import WorkingRoom
 from bongsu.store import notices, outbox, people
 from bongsu.store.batch import Wanted
@@ -74,16 +74,20 @@ async def room_with(batch: RoomBatch, wanted: FirstWord) -> WorkingRoom:
 
 
 _SHOWN: Final = ("membership", "displayname", "avatar_url")
-_OPTIONS: Final = {"preset": "private_chat", "is_direct": True, "power_level_content_override": {"invite": 50}}
+_NEEDED: Final = (POWER_LEVELS, JOIN_RULES)  # all else is as a room without it is: each event is there 100,000 times
 
 
 async def _make(batch: RoomBatch, wanted: FirstWord) -> WorkingRoom:
-    said = creation.StateInput(FIELD, {"channel_id": wanted.channel_id})
-    options = msgspec.convert(_OPTIONS, creation.Options)
-    options = msgspec.structs.replace(options, initial_state=[said])
-    room_id = await CreateRoom(wanted.account, wanted.version, options, wanted.new_room_id).run(batch)
-    batch.rows.statements.append((outbox.SET_ROOM, (wanted.account, wanted.user_id, room_id)))
-    room = await batch.room(room_id)
+    account, version = wanted.account, wanted.version
+    named = {FIELD: {"channel_id": wanted.channel_id}}
+    options = creation.Options(creation_content=named, power_level_content_override={"invite": 50})
+    create = creation.create_draft(version, options, account)
+    room = await batch.create_room(version, create, wanted.new_room_id, published=False)
+    await join_creator(batch, room, account)
+    for draft in creation.drafts_after_join(version, options, account, create, None):
+        if draft.type in _NEEDED:
+            await batch.append(room, draft)
+    batch.rows.statements.append((outbox.SET_ROOM, (account, wanted.user_id, room.room_id)))
     await _bring(batch, room, wanted)
     return room
 
