@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from tests.web.conftest import DIST, WEB, Chromium, Saw, Sites, converse, require
+from tests.web.conftest import WEB, Chromium, Saw, Sites, converse, require
 
 pytestmark = pytest.mark.xdist_group("web")  # one server and one browser for the whole folder, whoever runs the tests
 FIRST_LOAD_BYTES_MAX = 120 * 1024
@@ -151,15 +151,6 @@ async def test_the_first_load_is_small(sites: Sites, client: aiohttp.ClientSessi
     assert total <= FIRST_LOAD_BYTES_MAX
 
 
-async def test_the_service_worker_keeps_what_is_there(sites: Sites, client: aiohttp.ClientSession) -> None:
-    """One name too many, and it is never installed: no app without a network, no push."""
-    require(browser=False)
-    async with client.get(f"{sites[0].base_url}/app/sw.js", headers={"accept-encoding": "identity"}) as answer:
-        names = set(re.findall(r"assets/[\w.-]+", (await answer.read()).decode()))
-    assert {name for name in names if not (DIST / name).is_file()} == set()
-    assert len(names) > 10
-
-
 async def test_every_page_of_the_app_is_the_app(sites: Sites, client: aiohttp.ClientSession) -> None:
     require(browser=False)
     for path in ("/app/", "/app/chats", "/app/room/%21a%3Atest.example"):
@@ -174,17 +165,6 @@ async def test_every_page_of_the_app_is_the_app(sites: Sites, client: aiohttp.Cl
         assert answer.status == 404
     async with client.get(f"{sites[0].base_url}/app", allow_redirects=False) as answer:
         assert (answer.status, answer.headers["location"]) == (308, "/app/")
-
-
-async def test_whatever_the_service_worker_keeps_is_there(sites: Sites, client: aiohttp.ClientSession) -> None:
-    """With one missing file it would keep none: no page without a network, no push."""
-    require(browser=False)
-    async with client.get(f"{sites[0].base_url}/app/sw.js", headers={"accept-encoding": "identity"}) as answer:
-        names = set(re.findall(r"assets/[\w.-]+", (await answer.read()).decode()))
-    assert names
-    for name in names:
-        async with client.head(f"{sites[0].base_url}/app/{name}") as answer:
-            assert answer.status == 200, name
 
 
 async def test_the_app_knows_other_packings(sites: Sites, client: aiohttp.ClientSession) -> None:

@@ -47,3 +47,10 @@ describe('a voice message', () => {
     expect(mediaOf('m.room.message', contentOf({ ...music, url: 'mxc://a/b' }))).not.toHaveProperty('waveform')
   })
 })
+
+test('what was said with a photo is told apart from its name', () => {
+  const photo = { msgtype: 'm.image', url: 'mxc://a/b', body: '산에서' }
+  expect(mediaOf('m.room.message', contentOf({ ...photo, filename: 'a.jpg' }))).toMatchObject({ name: 'a.jpg', caption: '산에서' })
+  expect(mediaOf('m.room.message', contentOf(photo))).not.toHaveProperty('caption')
+  expect(mediaOf('m.room.message', contentOf({ ...photo, filename: '산에서' }))).not.toHaveProperty('caption')
+})

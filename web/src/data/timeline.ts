@@ -24,6 +24,8 @@ export interface Media {
   height?: number
   type?: string
   isSticker?: boolean
+  /** what was said with it */
+  caption?: string
   blurhash?: string
   /** in milliseconds */
   duration?: number
@@ -132,6 +134,7 @@ export function mediaOf(type: string, { url, file, msgtype, filename, body, info
   if (!kind || uri === undefined) return undefined
   const media: Media = { uri, kind, name: filename ?? body ?? '' }
   if (isSticker) media.isSticker = true
+  if (filename !== undefined && body && body !== filename) media.caption = body
   if (info.size !== undefined) media.size = info.size
   if (info.w !== undefined && info.w > 0) media.width = info.w
   if (info.h !== undefined && info.h > 0) media.height = info.h

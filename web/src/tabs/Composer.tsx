@@ -182,7 +182,7 @@ export function Composer(props: Props): JSX.Element {
           <input type="file" multiple onChange={(event) => picked(event.currentTarget)} />
         </label>
         <Show when={isTouch && text() === ''}>
-          <label class="round attach">
+          <label class="round attach camera">
             <Icon name="camera" />
             <span class="unseen">{t().takePhoto}</span>
             <input type="file" accept="image/*" capture="environment" onChange={(event) => picked(event.currentTarget)} />

@@ -6,6 +6,7 @@ import { memberName } from '../data/rooms'
 import type { Media, Message } from '../data/timeline'
 import type { Room } from '../data/types'
 import { Avatar } from '../ui/Avatar'
+import { Blur } from '../ui/Blur'
 import { useClient } from '../ui/client'
 import { explain, orSay } from '../ui/errors'
 import { Icon } from '../ui/Icon'
@@ -81,10 +82,22 @@ export function MessageRow(props: Props): JSX.Element {
 }
 
 const PICTURES: readonly (string | undefined)[] = ['image', 'video', 'm.image', 'm.video']
-const isPicture = (message: Message): boolean => message.kind === 'media' && PICTURES.includes(message.media?.kind ?? contentOf(message.sending?.content).msgtype)
+const isPicture = (message: Message): boolean => message.kind === 'media' && !message.media?.caption && PICTURES.includes(message.media?.kind ?? contentOf(message.sending?.content).msgtype)
 const isLarge = (message: Message): boolean => message.kind === 'text' && !message.html && !message.replyTo && isHuge(message.body)
 
+/** A file, with what was said with it. */
 function Body(props: Props): JSX.Element {
+  return (
+    <>
+      <Said {...props} />
+      <Show when={!props.message.sending?.attachment && props.message.media?.caption}>
+        <TextBody {...props} />
+      </Show>
+    </>
+  )
+}
+
+function Said(props: Props): JSX.Element {
   return (
     <Switch fallback={<TextBody {...props} />}>
       <Match when={props.message.kind === 'redacted'}>
@@ -259,12 +272,21 @@ function Sending(props: { message: Message }): JSX.Element {
   const item = () => props.message.sending!
   const share = live(client, `upload ${item().txn}`, () => client.uploaded(item().txn))
   const percent = () => Math.round((item().state === 'sent' ? 1 : share()) * 100)
-  const info = () => contentOf(item().content).info
+  const content = () => contentOf(item().content)
+  const box = () => photoBox(content().info?.w, content().info?.h)
+  const isMeasured = (kind: string) => content().msgtype === kind && content().info?.w !== undefined
   return (
     <div>
-      <Show when={info()?.w} fallback={<strong>{item().attachment!.name}</strong>}>
-        <LocalPicture blob={item().attachment!.blob} box={photoBox(info()?.w, info()?.h)} />
-      </Show>
+      <Switch fallback={<strong>{item().attachment!.name}</strong>}>
+        <Match when={isMeasured('m.image')}>
+          <LocalPicture blob={item().attachment!.blob} box={box()} />
+        </Match>
+        <Match when={isMeasured('m.video')}>
+          <span class="photo" style={{ width: `${box().width}px`, height: `${box().height}px` }}>
+            <Show when={content().info?.['xyz.amorgan.blurhash']}>{(hash) => <Blur hash={hash()} />}</Show>
+          </span>
+        </Match>
+      </Switch>
       <Show when={item().state !== 'sent' && item().state !== 'failed'}>
         <div class="progress" role="progressbar" aria-label={t().uploadedShare(percent())} aria-valuenow={percent()} aria-valuemin="0" aria-valuemax="100">
           <div style={{ width: `${percent()}%` }} />

@@ -62,7 +62,7 @@ export default function Drawer(props: Props): JSX.Element {
   const list = createMemo(() => months(view().things))
   const who = (thing: Thing) => memberName(client.room(thing.room), thing.sender)
   const photos = createMemo(() => view().things.flatMap((thing): Photo[] => (thing.media?.kind === 'image' ? [{ id: thing.id, media: thing.media, who: who(thing) }] : [])).reverse())
-  const show = (thing: Thing) => (props.onJump ? props.onJump(thing.id) : openRoom(thing.room))
+  const show = (thing: Thing) => (props.onJump ? props.onJump(thing.id) : openRoom(thing.room, thing.id))
   const press = (thing: Thing) => {
     const before = picked()
     if (before) return setPicked(new Set(before.has(thing.id) ? [...before].filter((id) => id !== thing.id) : [...before, thing.id]))
