@@ -31,7 +31,7 @@ export function RecordView(props: { desk: Desk }): JSX.Element {
     return [w().acts[entry.deed.action] ?? w().doing[entry.deed.action] ?? entry.deed.action, about, typeof reason === 'string' ? reason : ''].filter(Boolean).join(' ')
   }
   return (
-    <div class="scroll">
+    <div class="scroll" tabindex="0">
       <Show when={!record.error} fallback={<p class="empty">{explain(record.error)}</p>}>
         <Show when={record()} fallback={<p class="empty">{t().loading}</p>}>
           {(known) => (

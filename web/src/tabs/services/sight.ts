@@ -22,6 +22,8 @@ interface Wanted<T> {
   name?: string
 }
 
+const HIDDEN = 4 // so much more seldom is looked at what nobody sees
+
 const nowOf = (value: unknown): number | undefined => (value as { now?: number | null } | undefined)?.now ?? undefined
 
 export function sight<T>(client: Client, want: Wanted<T>): Sight<T> {
@@ -39,7 +41,7 @@ export function sight<T>(client: Client, want: Wanted<T>): Sight<T> {
       show(found)
       if (want.name) void client.sights.keep(want.name, found).catch(() => {})
     },
-    () => want.pace(value()),
+    () => want.pace(value()) * (document.visibilityState === 'hidden' ? HIDDEN : 1),
     () => {
       setError(() => refresher.error)
       if (refresher.okAt) setOkAt(refresher.okAt)
