@@ -1,6 +1,6 @@
 import { deleteDB } from 'idb'
 import { Refused, Unreachable } from '../net/errors'
-import type { Json, KeyNews, Matrix, SyncReply, RawEvent } from '../net/matrix'
+import type { Json, KeyNews, Matrix, RawEvent, SyncReply } from '../net/matrix'
 import { openedEntry, withOpened, type Change } from './arrival'
 import type { Keeper } from './crypto/keeper'
 import type { SealedFile } from './crypto/files'
@@ -47,6 +47,7 @@ export class Encryption implements Secrecy {
   private isMade = false
   private keeper: Keeper | undefined
   private loading: Promise<Keeper> | undefined
+  private reading: Promise<void> = Promise.resolve()
   /** sessions of rooms whose keys came since the keeper was there */
   private readonly came = new Set<string>()
   private number = 0
@@ -57,6 +58,11 @@ export class Encryption implements Secrecy {
     private readonly matrix: Matrix,
     private readonly house: House,
   ) {}
+
+  /** Are there keys that would be lost with this browser? */
+  get isUsed(): boolean {
+    return this.isMade
+  }
 
   async remember(): Promise<void> {
     this.isMade = (await this.database.getKey('facts', SECRET)) !== undefined
@@ -221,10 +227,16 @@ export class Encryption implements Secrecy {
     const news = { to_device, device_lists, device_one_time_keys_count, device_unused_fallback_key_types }
     await this.database.put('facts', news, `${INBOX}${String(Date.now()).padStart(15, '0')} ${this.number++}`)
     this.wake()
-    if (this.keeper) await this.readInbox(this.keeper) // it came meanwhile
+    if (this.keeper) await this.readInbox(this.keeper).catch(() => {}) // it came meanwhile
   }
 
-  private async readInbox(keeper: Keeper): Promise<void> {
+  /** One reader at a time: nothing is read twice because two began. */
+  private readInbox(keeper: Keeper): Promise<void> {
+    this.reading = this.reading.catch(() => {}).then(() => this.readAll(keeper))
+    return this.reading
+  }
+
+  private async readAll(keeper: Keeper): Promise<void> {
     for (const key of await this.database.getAllKeys('facts', IDBKeyRange.bound(INBOX, `${INBOX}\uffff`))) {
       const news = (await this.database.get('facts', key)) as Late | undefined
       if (news) await this.takeLate(keeper, key, news)

@@ -33,7 +33,11 @@ export function More(): JSX.Element {
         </section>
       </div>
       <Show when={isLeaving() && !unsent.loading}>
-        <Confirm title={t().signOut} text={unsent() ? t().signOutUnsent(unsent()!) : t().signOutConfirm} action={t().signOut} onClose={() => setLeaving(false)} onYes={() => void client.signOut()} />
+        <Confirm title={t().signOut} text={unsent() ? t().signOutUnsent(unsent()!) : t().signOutConfirm} action={t().signOut} onClose={() => setLeaving(false)} onYes={() => void client.signOut()}>
+          <Show when={client.encryption.isUsed}>
+            <p class="wrong">{t().signOutKeys}</p>
+          </Show>
+        </Confirm>
       </Show>
     </>
   )

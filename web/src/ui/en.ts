@@ -185,6 +185,7 @@ export const en: Texts = {
   sizeLarge: 'Large',
   sizeLarger: 'Larger',
   signOut: 'Sign out',
+  signOutKeys: 'The keys of encrypted chats go, too. Unless you have your recovery key, nobody can read them again.',
   signOutConfirm: 'Signing out removes the chats kept on this device, and messages not sent yet.',
   signOutUnsent: (count) => `${plural(count, 'message or request has', 'messages or requests have')} not been sent yet. Signing out deletes ${count === 1 ? 'it' : 'them'}, and the chats kept on this device.`,
   leftBehind: (user, count) => `${plural(count, 'message or request', 'messages or requests')} of ${user} could not be sent and ${count === 1 ? 'waits' : 'wait'} on this device. Sign in as ${user} to send ${count === 1 ? 'it' : 'them'}.`,

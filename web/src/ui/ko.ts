@@ -182,6 +182,7 @@ export const ko = {
   sizeLarge: '크게',
   sizeLarger: '더 크게',
   signOut: '로그아웃',
+  signOutKeys: '암호화된 대화의 열쇠도 지워집니다. 복구 키를 적어 두지 않았다면 그 대화를 다시는 읽을 수 없습니다.',
   signOutConfirm: '로그아웃하면 이 기기에 저장된 대화와 아직 보내지 않은 메시지가 지워집니다.',
   signOutUnsent: (count: number) => `아직 보내지 못한 메시지나 신청이 ${count}개 있습니다. 로그아웃하면 이것과 이 기기에 저장된 대화가 지워집니다.`,
   leftBehind: (user: string, count: number) => `${user} 님이 보내지 못한 메시지나 신청 ${count}개가 이 기기에 남아 있습니다. 이 아이디로 다시 로그인하면 전송됩니다.`,

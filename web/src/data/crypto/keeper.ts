@@ -168,13 +168,20 @@ export class Keeper implements Desk {
       const clear = await this.machine.decryptRoomEvent(JSON.stringify(event), new RoomId(room), settings())
       const { type, content } = JSON.parse(clear.event) as { type: string; content: Json }
       if (NOT_INSIDE.test(type)) return { why: 'unable' }
-      const doubt = doubtOf(clear)
+      const doubt = await this.doubtOf(clear)
       return { type, content, ...(doubt && { doubt }) }
     } catch (error) {
       const why = whyOf(error)
       if (why === 'missing') void this.backup.fetch(room, String(event.content['session_id'])).catch(() => {})
       return { why }
     }
+  }
+
+  /** Of people who have set nothing up, no session is vouched for; that says nothing, and is not said at each message. */
+  private async doubtOf(clear: DecryptedRoomEvent): Promise<Doubt | undefined> {
+    const doubt = doubtOf(clear)
+    const isPlain = doubt === 'unsigned' && !(await this.machine.getIdentity(clear.sender))
+    return isPlain ? undefined : doubt
   }
 
   /** Somebody looks at an encrypted room: who writes there will be known. */

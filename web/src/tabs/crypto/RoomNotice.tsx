@@ -1,4 +1,4 @@
-import { createResource, Match, onCleanup, Switch, type JSX } from 'solid-js'
+import { createResource, createSignal, Match, onCleanup, Show, Switch, type JSX } from 'solid-js'
 import type { KnownPerson, Standing } from '../../data/crypto/types'
 import { memberName } from '../../data/rooms'
 import type { Room } from '../../data/types'
@@ -8,6 +8,8 @@ import { w } from './words'
 import './crypto.css'
 
 const PAUSE_MS = 400
+const LATER = 'setUpLater'
+const LATER_MS = 7 * 86_400_000 // who does not want to now is asked again after a week
 
 interface Look {
   standing: Standing | undefined
@@ -25,6 +27,11 @@ export function RoomNotice(props: { room: Room }): JSX.Element {
     const standing = client.encryption.ask('standing').catch(() => undefined)
     return { people: await people, standing: await standing }
   })
+  const [isLater, setLater] = createSignal(Date.now() - Number(localStorage.getItem(LATER) ?? 0) < LATER_MS)
+  const later = () => {
+    localStorage.setItem(LATER, String(Date.now()))
+    setLater(true)
+  }
   let timer: ReturnType<typeof setTimeout>
   const again = () => {
     clearTimeout(timer)
@@ -42,21 +49,28 @@ export function RoomNotice(props: { room: Room }): JSX.Element {
         <Match when={identity() === 'elsewhere'}>
           <Line text={w().lockedNotice} action={w().unlock} onPress={() => openPage('encryption')} />
         </Match>
-        <Match when={identity() === 'none' || look.latest?.standing?.hasRecovery === false}>
-          <Line text={w().setUpNotice} action={w().makeRecovery} onPress={() => openPage('encryption')} />
+        <Match when={!isLater() && (identity() === 'none' || look.latest?.standing?.hasRecovery === false)}>
+          <Line text={w().setUpNotice} action={w().makeRecovery} onPress={() => openPage('encryption')} onLater={later} />
         </Match>
       </Switch>
     </div>
   )
 }
 
-function Line(props: { text: string; action: string; bad?: boolean; onPress: () => void }): JSX.Element {
+function Line(props: { text: string; action: string; bad?: boolean; onPress: () => void; onLater?: () => void }): JSX.Element {
   return (
     <p class="keys-notice" classList={{ bad: props.bad }}>
       <span>{props.text}</span>
       <button type="button" onClick={() => props.onPress()}>
         {props.action}
       </button>
+      <Show when={props.onLater}>
+        {(later) => (
+          <button type="button" onClick={() => later()()}>
+            {w().later}
+          </button>
+        )}
+      </Show>
     </p>
   )
 }

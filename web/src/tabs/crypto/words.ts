@@ -76,6 +76,7 @@ const ko = {
   unsignedNotice: (names: string) => `확인한 ${names} 님에게 확인되지 않은 기기가 있습니다. 그 기기에서도 이 대화를 읽을 수 있습니다.`,
   lockedNotice: '이 기기에는 지난 대화의 열쇠가 없습니다.',
   unlock: '열쇠 되찾기',
+  later: '나중에',
   setUpNotice: '복구 키를 만들어 두면 기기를 잃어도 이 대화를 다시 읽을 수 있습니다.',
 
   // --- a message that cannot be read ---
@@ -196,6 +197,7 @@ const en: Words = {
   unsignedNotice: (names) => `${names}, whom you verified, has a device that is not verified. It can read this chat, too.`,
   lockedNotice: 'This device does not have the keys of older messages.',
   unlock: 'Get keys back',
+  later: 'Later',
   setUpNotice: 'With a recovery key you can read this chat again if you lose your device.',
 
   opening: 'Decrypting…',

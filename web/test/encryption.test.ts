@@ -1,0 +1,123 @@
+import 'fake-indexeddb/auto'
+import { beforeEach, expect, test, vi } from 'vitest'
+import type { Change } from '../src/data/arrival'
+import type { Outside } from '../src/data/crypto/keeper'
+import { deleteDatabase, openDatabase, type Database } from '../src/data/database'
+import { Encryption, type House } from '../src/data/encryption'
+import type { Entry } from '../src/data/types'
+import { deferred } from '../src/net/deferred'
+import type { KeyNews, Matrix, Opened, SyncReply } from '../src/net/matrix'
+
+/** The keeper is fetched, and needs a program that is larger than all the rest; here it is one that notes what it is given. */
+const kept = vi.hoisted(() => ({ open: (_: unknown): Promise<unknown> => Promise.reject(new Error('not fetched')) }))
+vi.mock('../src/data/crypto/keeper', () => ({ Keeper: { open: (outside: unknown) => kept.open(outside) } }))
+vi.stubGlobal('navigator', { locks: {} })
+
+const ROOM = '!room:example.org'
+let database: Database
+let changes: Change[]
+let outside: Outside
+let taken: KeyNews[]
+let keys: Set<string>
+
+const house = (): House => ({
+  session: () => ({ user: '@me:example.org', device: 'DEVICE', token: '' }),
+  room: () => undefined,
+  isLeader: () => true,
+  tell: () => {},
+  ask: () => {},
+  changed: (change) => void changes.push(change),
+  emit: () => {},
+})
+const keeper = (take = async (news: KeyNews) => void taken.push(news)) => ({
+  take,
+  openAll: async () => {},
+  open: async (_: string, event: { content: { session_id?: string } }): Promise<Opened> =>
+    keys.has(event.content.session_id ?? '') ? { type: 'm.room.message', content: { body: '열림' } } : { why: 'missing' },
+})
+const fetched = (made: object) => (kept.open = async (given) => ((outside = given as Outside), made))
+const reply = (message: string): SyncReply => ({ next_batch: 's1', to_device: { events: [{ type: message }] } })
+const sealed = (id: string, session: string): Entry => ({
+  id,
+  room: ROOM,
+  order: 1,
+  type: 'm.room.encrypted',
+  sender: '@her:example.org',
+  content: {},
+  ts: 1,
+  sealed: { session, event: { type: 'm.room.encrypted', sender: '@her:example.org', origin_server_ts: 1, content: { session_id: session } } },
+})
+const waiting = async () => (await database.getAllKeys('facts', IDBKeyRange.bound('inbox ', 'inbox \uffff'))).length
+
+beforeEach(async () => {
+  database?.close()
+  await deleteDatabase()
+  database = await openDatabase(() => {})
+  await database.put('facts', new Uint8Array(32), 'secret of the keys')
+  ;[changes, taken, keys] = [[], [], new Set()]
+})
+
+async function remembered(): Promise<Encryption> {
+  const encryption = new Encryption(database, {} as Matrix, house())
+  await encryption.remember()
+  return encryption
+}
+
+test('what is told once waits on disk while the keeper is being fetched, and is read in order', async () => {
+  const coming = deferred<object>()
+  kept.open = () => coming.promise
+  const encryption = await remembered()
+  for (const message of ['one', 'two']) await encryption.decrypt(reply(message))
+  expect([await waiting(), taken.length]).toEqual([2, 0])
+  coming.resolve(keeper())
+  await vi.waitFor(async () => expect(await waiting()).toBe(0))
+  expect(taken.map((news) => news.to_device?.events[0]?.['type'])).toEqual(['one', 'two'])
+  await vi.waitFor(async () => {
+    await encryption.decrypt(reply('three'))
+    expect(taken.length).toBeGreaterThan(2)
+  })
+})
+
+test('it outlives the page, and a fetch that failed', async () => {
+  const open = vi.fn(() => Promise.reject(new Error('no network')))
+  kept.open = open
+  await (await remembered()).decrypt(reply('one'))
+  await vi.waitFor(() => expect(open).toHaveBeenCalled())
+  expect(await waiting()).toBe(1)
+  fetched(keeper())
+  await (await remembered()).decrypt(reply('two'))
+  await vi.waitFor(() => expect(taken.map((news) => news.to_device?.events[0]?.['type'])).toEqual(['one', 'two']))
+})
+
+test('a sync that tells nothing of keys fetches nothing', async () => {
+  const open = vi.fn(kept.open)
+  kept.open = open
+  const counts = { device_one_time_keys_count: { signed_curve25519: 50 }, device_unused_fallback_key_types: ['signed_curve25519'] }
+  await (await remembered()).decrypt({ next_batch: 's1', ...counts })
+  expect(open).not.toHaveBeenCalled()
+})
+
+test('what cannot be read at all is given up, and holds up nothing else', async () => {
+  fetched(keeper(async (news) => (news.to_device?.events[0]?.['type'] === 'bad' ? Promise.reject(new Error('bad')) : void taken.push(news))))
+  for (let page = 0; page < 3; page++) {
+    await (await remembered()).decrypt(reply(page === 0 ? 'bad' : `good ${page}`))
+    await vi.waitFor(() => expect(taken.length).toBeGreaterThanOrEqual(page))
+  }
+  await vi.waitFor(async () => expect(await waiting()).toBe(0))
+})
+
+test('a message is read when its key comes, and stays redacted if it was redacted meanwhile', async () => {
+  fetched(keeper())
+  for (const entry of [sealed('$late', 'a'), sealed('$gone', 'a'), sealed('$other', 'b')]) await database.put('entries', entry)
+  const encryption = await remembered()
+  encryption.noticed({ rooms: [], entries: [sealed('$late', 'a'), sealed('$gone', 'a'), sealed('$other', 'b')] })
+  await vi.waitFor(async () => expect((await database.get('entries', '$late'))?.sealed?.why).toBe('missing'))
+  const { sealed: _, ...gone } = (await database.get('entries', '$gone'))!
+  await database.put('entries', { ...gone, content: {}, redacted: true })
+  keys.add('a')
+  outside.onKeys(['a'])
+  await vi.waitFor(async () => expect(await database.get('entries', '$late')).toMatchObject({ type: 'm.room.message', opened: true, content: { body: '열림' } }))
+  expect(await database.get('entries', '$gone')).toMatchObject({ redacted: true, content: {} })
+  expect((await database.get('entries', '$other'))?.sealed?.why).toBe('missing')
+  expect(changes.at(-1)?.entries.map((entry) => entry.id)).toEqual(['$late'])
+})
