@@ -104,7 +104,7 @@ await dora.sees('서버에만 있는 말')
 tell('pressed', { room: dora.room() === room, left: (await settled(shown, (all) => all.every((one) => one.tag !== room))).map((one) => one.tag) })
 
 // --- telling the operator of a message; ignoring, and telling of a person ---
-await dora.page.locator('.message').last().getByRole('button', { name: '메시지 메뉴' }).click({ force: true })
+await dora.page.locator('.message').last().getByRole('button', { name: '메시지 메뉴' }).dispatchEvent('click')
 await dora.page.getByRole('button', { name: '신고하기' }).click()
 const reporting = dora.page.getByRole('dialog', { name: '신고하기' })
 await reporting.getByLabel('무슨 일이 있었나요?').fill('사실이 아니다')
