@@ -76,7 +76,7 @@ class Knock(_OfOne, frozen=True, kw_only=True):
 class Invite(_OfOne, frozen=True, kw_only=True):
     """Somebody inside asks somebody outside to come in; asking again makes no second event.
 
-    calls: a service that needs them to act now (core/quiet.py).
+    calls: a service that needs them to act now (core/quiet.py). It asks again, for the invited hear of nothing else.
     """
 
     is_direct: bool = False
@@ -86,7 +86,7 @@ class Invite(_OfOne, frozen=True, kw_only=True):
         room = await visible_room(batch, self.room_id, self.sender)
         await batch.know_members(room, [self.target])
         await _check_invited_exists(batch, self.target)
-        if room.membership(self.target) == "invite":
+        if room.membership(self.target) == "invite" and not self.calls:
             return
         more = await people.member_profile(batch.connection, self.target)
         if self.is_direct:

@@ -46,8 +46,8 @@ class PostOne(msgspec.Struct, frozen=True, kw_only=True):
         room_id = made or await outbox.room_with(batch.connection, post.sender, post.user_id)
         room = await (self._make(batch, post.sender, post.user_id) if room_id is None else batch.room(room_id))
         await batch.know_members(room, [post.user_id])
-        if room.membership(post.user_id) == "leave":
-            calls = post.priority == outbox.CALLING
+        calls = post.priority == outbox.CALLING
+        if room.membership(post.user_id) == "leave" or (calls and room.membership(post.user_id) == "invite"):
             invite = Invite(room_id=room.room_id, sender=post.sender, target=post.user_id, is_direct=True, calls=calls)
             await invite.run(batch)
         return room
