@@ -38,7 +38,7 @@ async def test_a_vote_can_be_changed_until_the_poll_ends(saw: Saw) -> None:
 
 
 async def test_what_this_device_never_saw_is_found_and_read_in_its_place(saw: Saw) -> None:
-    assert saw("past") == {"before": 0, "found": "1개를 찾았습니다", "rows": 201}
+    assert saw("past") == {"before": 0, "found": "1개를 찾았습니다", "rows": 121}
 
 
 async def test_without_a_network_what_was_seen_is_found(saw: Saw) -> None:
@@ -46,7 +46,7 @@ async def test_without_a_network_what_was_seen_is_found(saw: Saw) -> None:
 
 
 async def test_roles_are_given_by_those_above(saw: Saw) -> None:
-    assert saw("roles") == {"roles": ["방장", "부관리자"], "mayNot": 1}  # he can be talked with, and no more
+    assert saw("roles") == {"roles": ["방장", "부관리자"], "mayNot": 1, "banned": "ban"}  # he can be talked with
 
 
 async def test_whoever_leaves_does_so_quietly_and_the_room_is_forgotten(saw: Saw) -> None:

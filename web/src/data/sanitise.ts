@@ -55,7 +55,7 @@ function made(element: Element, tag: string, me: string): HTMLElement {
 
 function mention(user: string, me: string): HTMLElement {
   const name = document.createElement('strong')
-  name.className = user === me ? 'mention me' : 'mention'
+  name.className = user !== '' && user === me ? 'mention mention-me' : 'mention'
   return name
 }
 

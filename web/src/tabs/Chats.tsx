@@ -124,18 +124,20 @@ function Joined(props: { room: Room }): JSX.Element {
         <Show when={props.room.lastTs > 0}>
           <time datetime={new Date(props.room.lastTs).toISOString()}>{shortTime(props.room.lastTs)}</time>
         </Show>
-        <Show when={props.room.highlights > 0}>
-          <span class="count at">
-            <span aria-hidden="true">@</span>
-            <span class="unseen">{t().highlightCount(props.room.highlights)}</span>
-          </span>
-        </Show>
-        <Show when={props.room.unread > 0}>
-          <span class="count" classList={{ calm: isMuted() }}>
-            <span aria-hidden="true">{props.room.unread > 999 ? '999+' : props.room.unread}</span>
-            <span class="unseen">{t().unreadCount(props.room.unread)}</span>
-          </span>
-        </Show>
+        <span class="counts">
+          <Show when={props.room.highlights > 0}>
+            <span class="count at">
+              <span aria-hidden="true">@</span>
+              <span class="unseen">{t().highlightCount(props.room.highlights)}</span>
+            </span>
+          </Show>
+          <Show when={props.room.unread > 0}>
+            <span class="count" classList={{ calm: isMuted() }}>
+              <span aria-hidden="true">{props.room.unread > 999 ? '999+' : props.room.unread}</span>
+              <span class="unseen">{t().unreadCount(props.room.unread)}</span>
+            </span>
+          </Show>
+        </span>
       </span>
     </a>
   )

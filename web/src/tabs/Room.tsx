@@ -6,6 +6,7 @@ import { Avatar } from '../ui/Avatar'
 import { useClient } from '../ui/client'
 import { explain, orSay } from '../ui/errors'
 import { Icon } from '../ui/Icon'
+import { dropping } from '../ui/dropping'
 import { live } from '../ui/live'
 import { useRoom, type OpenRoom } from '../ui/openRoom'
 import { lineOf } from '../ui/phrases'
@@ -168,21 +169,6 @@ export function Room(props: { id: string }): JSX.Element {
       </Suspense>
     </div>
   )
-}
-
-/** Files that are dragged over a room. Words that are dragged go where they are dropped. */
-function dropping(isOpen: () => boolean, show: (is: boolean) => void, send: (files: File[]) => void) {
-  const hasFiles = (event: DragEvent) => isOpen() && event.dataTransfer?.types.includes('Files') === true
-  return {
-    onDragOver: (event: DragEvent) => hasFiles(event) && (event.preventDefault(), show(true)),
-    onDragLeave: (event: DragEvent) => (event.currentTarget as Element).contains(event.relatedTarget as Node | null) || show(false),
-    onDrop: (event: DragEvent) => {
-      show(false)
-      if (!hasFiles(event)) return
-      event.preventDefault()
-      send([...(event.dataTransfer?.files ?? [])])
-    },
-  }
 }
 
 interface PanelProps {

@@ -1,4 +1,4 @@
-import { createSignal, For, onMount, Show, type JSX } from 'solid-js'
+import { createEffect, createSignal, For, on, onMount, Show, type JSX } from 'solid-js'
 import type { Json } from '../../net/matrix'
 import { contentOf } from '../../data/content'
 import { isFinal, mayGive, mayRemove, mayUnban, POWER_LEVELS, roleOf, seesBanned, withRole, type Role } from '../../data/roles'
@@ -179,9 +179,8 @@ function Banned(props: { room: Room }): JSX.Element {
       ({ chunk }) => setBanned(chunk.map(({ state_key: user = '', content }) => ({ user, name: contentOf(content).displayname ?? localpart(user) }))),
       () => {},
     )
-  onMount(() => {
-    load()
-  })
+  const known = () => Object.values(props.room.members).filter(({ membership }) => membership === 'ban').length
+  createEffect(on(known, load)) // whenever a sync tells of another one
   const unban = (user: string) =>
     client.matrix.remove('unban', props.room.id, user).then(
       () => setBanned(banned().filter((one) => one.user !== user)),

@@ -3,6 +3,7 @@ import type { Link } from '../../data/links'
 import { roomName, whyShut } from '../../data/rooms'
 import type { Message } from '../../data/timeline'
 import { useClient } from '../../ui/client'
+import { dropping } from '../../ui/dropping'
 import { orSay } from '../../ui/errors'
 import { Icon } from '../../ui/Icon'
 import { useThread } from '../../ui/openThread'
@@ -30,8 +31,10 @@ export default function Thread(props: { id: string; root: string; onJump: (event
   const [photo, setPhoto] = createSignal<Message>()
   const [danger, setDanger] = createSignal<Link>()
   const [isAsking, setAsking] = createSignal(false)
+  const [isDropping, setDropping] = createSignal(false)
   let list: ListControl | undefined
   let panel!: HTMLElement
+  const isOpen = () => whyShut(open.room()) === undefined
   const toNewest = () => list?.toBottom()
   const place = () => ({ thread: { root: props.root, last: open.last() } })
   const jump = (event: string) => {
@@ -51,7 +54,7 @@ export default function Thread(props: { id: string; root: string; onJump: (event
     closeThread()
   }
   return (
-    <section ref={panel} class="thread" aria-label={w().thread} tabindex="-1" onKeyDown={escape}>
+    <section ref={panel} class="thread" aria-label={w().thread} tabindex="-1" onKeyDown={escape} {...dropping(isOpen, setDropping, sendFiles)}>
       <header class="bar">
         <h2>
           {w().thread}
@@ -80,8 +83,11 @@ export default function Thread(props: { id: string; root: string; onJump: (event
             <p class="empty">{w().threadEmpty}</p>
           </Show>
         </Show>
+        <Show when={isDropping() && isOpen()}>
+          <p class="drop">{t().dropHere}</p>
+        </Show>
       </div>
-      <Show when={whyShut(open.room()) === undefined}>
+      <Show when={isOpen()}>
         <Composer
           id={props.id}
           room={open.room()}
