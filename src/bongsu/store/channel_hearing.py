@@ -12,7 +12,7 @@ from bongsu.store.streams import EVENT_COLUMNS, read_event
 
 
 class Heard(msgspec.Struct, frozen=True):
-    """An event of a person, or of somebody about that person, in a channel's room with them."""
+    """An event of a person in a channel's room with them, or of somebody else there. Those who come in are left out."""
 
     channel_id: str
     account: str
@@ -23,8 +23,10 @@ class Heard(msgspec.Struct, frozen=True):
 _STRETCH: Final = f"""
 SELECT {EVENT_COLUMNS}, c.channel_id, r.sender AS account, r.user_id FROM events e
 JOIN service_rooms r ON r.room_id = e.room_id JOIN channels c ON c.account = r.sender
-WHERE e.pos > $1 AND e.pos <= $2 AND e.sender <> r.sender ORDER BY e.pos LIMIT $3
-"""
+WHERE e.pos > $1 AND e.pos <= $2 AND e.sender <> r.sender
+    AND (e.type <> 'm.room.member' OR position('"membership":"leave"'::bytea IN e.pdu) > 0)
+ORDER BY e.pos LIMIT $3
+"""  # of memberships those who go: a broadcast brings a hundred thousand in
 
 
 async def is_behind(reads: Reads, passed: int, pos: int) -> bool:
