@@ -1,12 +1,15 @@
 """The key that signs tickets, and what a ticket says. Each worker keeps it in mind once it was read."""
 
 import secrets
+from typing import Final
 
 from bongsu.core import tickets
 from bongsu.core.errors import Refusal, not_found
-from bongsu.store import bookings as table
+from bongsu.store import service_keys
 from bongsu.store.bookings import Booking, Offer
 from bongsu.store.database import Connection, Database
+
+_PURPOSE: Final = "tickets"
 
 
 class Tickets:
@@ -23,7 +26,7 @@ class Tickets:
 
     async def booking_of(self, connection: Connection, offer_id: str, text: str) -> str:
         """The booking that a ticket of this offer is for."""
-        private = self._private or await table.signing_key(connection, secrets.token_bytes(32))
+        private = self._private or await service_keys.made(connection, _PURPOSE, secrets.token_bytes(32))
         ticket = tickets.check(tickets.public_of(private), text)
         if ticket.offer_id != offer_id:
             raise Refusal(409, "BONGSU_OTHER_OFFER", "this ticket is real, but for another offer")
@@ -32,10 +35,12 @@ class Tickets:
     async def _key(self) -> bytes:
         """Read where it can be: a standby has it, too."""
         if self._private is None:
-            self._private = await table.known_key(self._database)
+            self._private = await service_keys.known(self._database, _PURPOSE)
         if self._private is None:
             fresh = secrets.token_bytes(32)
-            self._private = await self._database.write(lambda connection: table.signing_key(connection, fresh))
+            self._private = await self._database.write(
+                lambda connection: service_keys.made(connection, _PURPOSE, fresh)
+            )
         return self._private
 
 

@@ -454,18 +454,3 @@ async def name_announcer(connection: Connection, user_id: str, named_by: str, no
 
 async def unname_announcer(connection: Connection, user_id: str) -> bool:
     return await connection.execute("DELETE FROM booking_announcers WHERE user_id = $1", user_id) == "DELETE 1"
-
-
-# --- the key that signs tickets ---
-
-
-async def known_key(reads: Reads) -> bytes | None:
-    rows = await reads.fetch("SELECT private FROM service_keys WHERE purpose = 'tickets'")
-    return bytes(rows[0]["private"]) if rows else None
-
-
-async def signing_key(connection: Connection, fresh: bytes) -> bytes:
-    """The server's; `fresh` if it has none yet."""
-    await connection.execute("INSERT INTO service_keys VALUES ('tickets', $1) ON CONFLICT DO NOTHING", fresh)
-    found: bytes = await connection.fetchval("SELECT private FROM service_keys WHERE purpose = 'tickets'")
-    return found
