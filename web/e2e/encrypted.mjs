@@ -69,6 +69,8 @@ await bob.say(room, '아직 타오르오')
 await alice.sees('아직 타오르오')
 await alice.write('여기도 그렇소')
 await reads('여기도 그렇소')
+const isKept = () => alice.page.evaluate(async () => (await caches.match(performance.getEntriesByType('resource').find(({ name }) => name.endsWith('.wasm')).name)) !== undefined)
+await poll('what encrypts, kept', isKept)
 tell('reload', { texts: await alice.texts(), faults: await alice.faults() })
 
 // --- keys of the account: made, kept with the server, shown once; in a tab that asks the one that has them ---

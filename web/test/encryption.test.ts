@@ -6,7 +6,7 @@ import { deleteDatabase, openDatabase, type Database } from '../src/data/databas
 import { Encryption, type House } from '../src/data/encryption'
 import type { Entry } from '../src/data/types'
 import { deferred } from '../src/net/deferred'
-import type { KeyNews, Matrix, Opened, SyncReply } from '../src/net/matrix'
+import type { KeyNews, Matrix, Opened, RawEvent, SyncReply } from '../src/net/matrix'
 
 /** The keeper is fetched, and needs a program that is larger than all the rest; here it is one that notes what it is given. */
 const kept = vi.hoisted(() => ({ open: (_: unknown): Promise<unknown> => Promise.reject(new Error('not fetched')) }))
@@ -19,6 +19,7 @@ let changes: Change[]
 let outside: Outside
 let taken: KeyNews[]
 let keys: Set<string>
+let heard: (string | undefined)[]
 
 const house = (): House => ({
   session: () => ({ user: '@me:example.org', device: 'DEVICE', token: '' }),
@@ -31,12 +32,15 @@ const house = (): House => ({
 })
 const keeper = (take = async (news: KeyNews) => void taken.push(news)) => ({
   take,
-  openAll: async () => {},
+  openAll: async (reply: { rooms?: SyncReply['rooms'] }) => {
+    for (const { timeline } of Object.values(reply.rooms?.join ?? {})) heard.push(...(timeline?.events ?? []).map((event) => event.event_id))
+  },
   open: async (_: string, event: { content: { session_id?: string } }): Promise<Opened> =>
     keys.has(event.content.session_id ?? '') ? { type: 'm.room.message', content: { body: '열림' } } : { why: 'missing' },
 })
 const fetched = (made: object) => (kept.open = async (given) => ((outside = given as Outside), made))
 const reply = (message: string): SyncReply => ({ next_batch: 's1', to_device: { events: [{ type: message }] } })
+const request: RawEvent = { event_id: '$asks', type: 'm.room.message', sender: '@her:example.org', origin_server_ts: 1, content: { msgtype: 'm.key.verification.request' } }
 const sealed = (id: string, session: string): Entry => ({
   id,
   room: ROOM,
@@ -54,7 +58,7 @@ beforeEach(async () => {
   await deleteDatabase()
   database = await openDatabase(() => {})
   await database.put('facts', new Uint8Array(32), 'secret of the keys')
-  ;[changes, taken, keys] = [[], [], new Set()]
+  ;[changes, taken, keys, heard] = [[], [], new Set(), []]
 })
 
 async function remembered(): Promise<Encryption> {
@@ -87,6 +91,13 @@ test('it outlives the page, and a fetch that failed', async () => {
   fetched(keeper())
   await (await remembered()).decrypt(reply('two'))
   await vi.waitFor(() => expect(taken.map((news) => news.to_device?.events[0]?.['type'])).toEqual(['one', 'two']))
+})
+
+test('somebody who asks to be verified meanwhile is heard', async () => {
+  fetched(keeper())
+  const other: RawEvent = { ...request, event_id: '$said', content: { msgtype: 'm.text', body: '말' } }
+  await (await remembered()).decrypt({ next_batch: 's1', rooms: { join: { [ROOM]: { timeline: { events: [other, request] } } } } })
+  await vi.waitFor(() => expect(heard).toEqual(['$asks']))
 })
 
 test('a sync that tells nothing of keys fetches nothing', async () => {

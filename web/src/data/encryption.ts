@@ -34,7 +34,8 @@ export interface House {
 }
 
 type Name = keyof Desk
-type Late = KeyNews & { tries?: number }
+type Rooms = Pick<SyncReply, 'rooms'>
+type Late = KeyNews & Rooms & { tries?: number }
 type Waiting = { resolve: (value: unknown) => void; reject: (error: unknown) => void }
 
 /**
@@ -223,8 +224,9 @@ export class Encryption implements Secrecy {
   // --- news of keys that wait for the keeper ---
 
   /** The server tells these things once. Written before the token of the sync, so that a crash repeats them at most. */
-  private async keepForLater({ to_device, device_lists, device_one_time_keys_count, device_unused_fallback_key_types }: SyncReply): Promise<void> {
-    const news = { to_device, device_lists, device_one_time_keys_count, device_unused_fallback_key_types }
+  private async keepForLater(reply: SyncReply): Promise<void> {
+    const { to_device, device_lists, device_one_time_keys_count, device_unused_fallback_key_types } = reply
+    const news = { to_device, device_lists, device_one_time_keys_count, device_unused_fallback_key_types, ...ofKeys(reply) }
     await this.database.put('facts', news, `${INBOX}${String(Date.now()).padStart(15, '0')} ${this.number++}`)
     this.wake()
     if (this.keeper) await this.readInbox(this.keeper).catch(() => {}) // it came meanwhile
@@ -247,10 +249,13 @@ export class Encryption implements Secrecy {
   private async takeLate(keeper: Keeper, key: string, news: Late): Promise<void> {
     const tries = (news.tries ?? 0) + 1
     await this.database.put('facts', { ...news, tries }, key)
-    const isTaken = await keeper.take(news).then(
-      () => true,
-      () => false,
-    )
+    const isTaken = await keeper
+      .take(news)
+      .then(() => keeper.openAll(news))
+      .then(
+        () => true,
+        () => false,
+      )
     if (isTaken || tries >= TRIES_MAX) await this.database.delete('facts', key)
   }
 
@@ -313,5 +318,14 @@ function concerns({ to_device, device_lists, device_one_time_keys_count: counts,
   if (to_device?.events.length || device_lists?.changed?.length || device_lists?.left?.length) return true
   if (counts && (counts[KIND] ?? 0) < FEW_KEYS) return true
   if (unused && !unused.includes(KIND)) return true
-  return Object.values(rooms?.join ?? {}).some(({ timeline }) => timeline?.events.some(({ type }) => type === 'm.room.encrypted' || type.startsWith('m.key.')))
+  return Object.values(rooms?.join ?? {}).some(({ timeline }) => timeline?.events.some(isOfKeys))
+}
+
+/** Does an event of a room take keys to read, or belong to a verification? */
+const isOfKeys = ({ type, content }: RawEvent): boolean => type === 'm.room.encrypted' || type.startsWith('m.key.') || content['msgtype'] === 'm.key.verification.request'
+
+/** Of all that a reply tells of rooms, those events. */
+function ofKeys({ rooms }: SyncReply): Rooms {
+  const told = Object.entries(rooms?.join ?? {}).map(([room, { timeline }]) => [room, { timeline: { events: timeline?.events.filter(isOfKeys) ?? [] } }] as const)
+  return { rooms: { join: Object.fromEntries(told.filter(([, { timeline }]) => timeline.events.length > 0)) } }
 }

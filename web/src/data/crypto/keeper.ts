@@ -149,7 +149,7 @@ export class Keeper implements Desk {
   }
 
   /** Puts beside each encrypted event of a reply what it says. */
-  async openAll(reply: SyncReply): Promise<void> {
+  async openAll(reply: Pick<SyncReply, 'rooms'>): Promise<void> {
     for (const [room, joined] of Object.entries(reply.rooms?.join ?? {})) {
       this.sharing.heard(room, joined)
       for (const event of joined.timeline?.events ?? []) {
