@@ -517,7 +517,7 @@ class Worker:
         return [route for family in families for route in family.routes()]
 
     def _service_routes(self) -> list[Route]:
-        database, writes, tickets = self.database, self.writes, Tickets(self.database)
+        database, writes, tickets = self.database, self.writes, Tickets(self.database, now_ms)
         families = (
             Announcers(database, writes, now_ms),
             Offers(database, self.booking, writes, tickets),

@@ -158,7 +158,7 @@ async def test_a_ticket_is_checked_without_the_server(
     booking_id = (await book(bob, offer))["booking_id"]
     text = (await bob.get(f"{BASE}/{booking_id}/ticket"))["ticket"]
     _, key = await ask(http, "GET", f"{BASE}/key")
-    assert tickets.check(base64.b64decode(key["key"]), text).booking_id == booking_id
+    assert tickets.check([base64.b64decode(key["key"])], text).booking_id == booking_id
     headers = {"Authorization": f"Bearer {bob.access_token}"}
     for path, kind in (("ticket.svg", "image/svg+xml"), ("calendar.ics", "text/calendar; charset=utf-8")):
         async with http.get(f"{BASE}/{booking_id}/{path}", headers=headers) as response:

@@ -15,8 +15,9 @@ from bongsu.bookings import later, texts
 from bongsu.bookings.ledger import HOLD, REMIND, Ledger
 from bongsu.bookings.lines import Lines
 from bongsu.bookings.round import Attempt
+from bongsu.bookings.tickets import Tickets
 from bongsu.config import Settings
-from bongsu.core import limits
+from bongsu.core import limits, tickets
 from bongsu.core.bookings import State
 from bongsu.core.errors import Refusal
 from bongsu.core.pressure import Gauge
@@ -340,7 +341,8 @@ async def test_a_hall_is_reminded_in_few_commits(two: tuple[Database, Database])
     attempts = [Attempt(somebody(), False) for _ in range(40)]
     await asyncio.gather(*(lines.book(offer.offer_id, each) for each in attempts))
     await cancelled(two[0], attempts[0])
-    await two[0].execute("UPDATE timers SET due_at = 0 WHERE kind = $1", REMIND)
+    own = [f"{REMIND}/{each.booking_id}" for each in attempts]
+    await two[0].execute("UPDATE timers SET due_at = 0 WHERE timer_id = ANY($1)", own)
     commits = 0
     while await Timers(two[0]).fire([REMIND], now_ms(), later.handlers(LEDGER)[REMIND]):
         commits += 1
@@ -351,3 +353,34 @@ async def test_a_hall_is_reminded_in_few_commits(two: tuple[Database, Database])
 
 async def cancelled(database: Database, attempt: Attempt) -> None:
     await database.write(lambda connection: LEDGER.cancel(connection, attempt.booking_id, attempt.user_id))
+
+
+async def test_a_key_is_known_before_it_signs_and_after(two: tuple[Database, Database]) -> None:
+    offer = await published(two[0], 1)
+    attempt = Attempt(somebody(), False)
+    await Lines(two[0], LEDGER).book(offer.offer_id, attempt)
+    booking = await table.booking(two[0], attempt.booking_id)
+    assert booking is not None
+    day, began = 86_400_000, now_ms()
+
+    def on(days: int) -> Tickets:
+        return Tickets(two[0], lambda: began + days * day)
+
+    first = await on(0).issue(offer, booking)
+    [known] = await on(0).public()
+    made = await asyncio.gather(*(on(limits.TICKET_KEY_DAYS + 1).public() for _ in range(3)))
+    assert [len(keys) for keys in made] == [2, 2, 2], "one is made, whoever sees first that it is due"
+    assert all(keys[0] == known for keys in made), "the old one signs for now"
+    later_on = limits.TICKET_KEY_DAYS + limits.TICKET_KEY_KNOWN_DAYS + 2
+    second = await on(later_on).issue(offer, booking)
+    keys = await on(later_on).public()
+    assert keys[1] == known
+    for text in (first, second):
+        assert tickets.check(keys, text).booking_id == booking.booking_id
+        found = await two[1].read(lambda connection, text=text: on(0).booking_of(connection, offer.offer_id, text))  # type: ignore[misc]
+        assert found == booking.booking_id
+    with pytest.raises(Refusal):
+        tickets.check([known], second)
+    await on(limits.TICKET_KEY_KEPT_DAYS + 1).public()
+    assert known not in await on(limits.TICKET_KEY_KEPT_DAYS + 1).public()
+    await two[0].execute("DELETE FROM service_keys WHERE purpose LIKE 'tickets%'")

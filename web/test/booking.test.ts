@@ -64,14 +64,17 @@ test('moments as they are typed', () => {
   expect(dayOf('soon')).toBeNull()
 })
 
-test('a ticket is read without a network, if it was signed with the key', async () => {
+test('a ticket is read without a network, if it was signed with one of the keys', async () => {
   const pair = (await crypto.subtle.generateKey('Ed25519', true, ['sign', 'verify'])) as CryptoKeyPair
-  const key = Buffer.from(await crypto.subtle.exportKey('raw', pair.publicKey)).toString('base64')
+  const older = (await crypto.subtle.generateKey('Ed25519', true, ['sign', 'verify'])) as CryptoKeyPair
+  const said = async (known: CryptoKeyPair) => Buffer.from(await crypto.subtle.exportKey('raw', known.publicKey)).toString('base64')
+  const keys = [await said(older), await said(pair)]
   const ticket = { booking_id: 'b1', offer_id: 'o1', starts_at: 1, ends_at: 2 }
   const signed = `B1.${Buffer.from(JSON.stringify(ticket)).toString('base64url')}`
   const signature = await crypto.subtle.sign('Ed25519', pair.privateKey, Buffer.from(signed))
   const text = `${signed}.${Buffer.from(signature).toString('base64url')}`
-  expect(await readTicket(text, key)).toEqual(ticket)
+  expect(await readTicket(text, keys)).toEqual(ticket)
+  expect(await readTicket(text, keys.slice(0, 1))).toBeNull()
   const other = `B1.${Buffer.from(JSON.stringify({ ...ticket, booking_id: 'b2' })).toString('base64url')}.${text.split('.')[2]}`
-  for (const wrong of [other, 'B1.x.!', 'hello', `${signed}.AAAA`]) expect(await readTicket(wrong, key)).toBeNull()
+  for (const wrong of [other, 'B1.x.!', 'hello', `${signed}.AAAA`]) expect(await readTicket(wrong, keys)).toBeNull()
 })

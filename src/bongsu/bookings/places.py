@@ -67,10 +67,11 @@ class TicketSaid(msgspec.Struct):
 
 
 class KeySaid(msgspec.Struct):
-    """key: 32 bytes in base64, of Ed25519."""
+    """key: 32 bytes in base64, of Ed25519. keys: all that a ticket may be signed with, that one first."""
 
     algorithm: str
     key: str
+    keys: list[str]
 
 
 class Subscribed(msgspec.Struct):
@@ -206,7 +207,8 @@ class Places:
         return Response(text.encode(), content_type="text/calendar; charset=utf-8", headers={**_PRIVATE, **name})
 
     async def key(self, _: Request) -> Response:
-        return reply({"algorithm": "ed25519", "key": base64.b64encode(await self._tickets.public()).decode()})
+        keys = [base64.b64encode(key).decode() for key in await self._tickets.public()]
+        return reply({"algorithm": "ed25519", "key": keys[0], "keys": keys})
 
     async def _booked(self, request: Request) -> tuple[Offer, Booking]:
         booking = await self._own(request)

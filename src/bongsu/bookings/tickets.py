@@ -1,47 +1,77 @@
-"""The key that signs tickets, and what a ticket says. Each worker keeps it in mind once it was read."""
+"""The keys that sign tickets, and what a ticket says.
+
+A new key is made each quarter. Devices at doors keep what they know for a month, so a key is known for longer than that
+before it signs anything, and long after: what was printed then is still good.
+"""
 
 import secrets
-from typing import Final
+from collections.abc import Callable
 
-from bongsu.core import tickets
+from bongsu.core import limits, tickets
 from bongsu.core.errors import Refusal, not_found
 from bongsu.store import service_keys
 from bongsu.store.bookings import Booking, Offer
 from bongsu.store.database import Connection, Database
+from bongsu.store.service_keys import MadeKey
 
-_PURPOSE: Final = "tickets"
+_PURPOSE = "tickets"
+_DAY_MS = 86_400_000
 
 
 class Tickets:
-    def __init__(self, database: Database) -> None:
+    """Each worker keeps the keys in mind for a while."""
+
+    def __init__(self, database: Database, now_ms: Callable[[], int]) -> None:
         self._database = database
-        self._private: bytes | None = None
+        self._now_ms = now_ms
+        self._keys: list[MadeKey] = []
+        self._read_at = 0
 
     async def issue(self, offer: Offer, booking: Booking) -> str:
         ticket = tickets.Ticket(booking.booking_id, offer.offer_id, offer.starts_at, offer.ends_at)
-        return tickets.issue(await self._key(), ticket)
+        return tickets.issue(signing(await self._known(), self._now_ms()).private, ticket)
 
-    async def public(self) -> bytes:
-        return tickets.public_of(await self._key())
+    async def public(self) -> list[bytes]:
+        """What tickets are checked with, the one that signs now first."""
+        keys = await self._known()
+        first = signing(keys, self._now_ms())
+        return [tickets.public_of(key.private) for key in sorted(keys, key=lambda key: key is not first)]
 
     async def booking_of(self, connection: Connection, offer_id: str, text: str) -> str:
         """The booking that a ticket of this offer is for."""
-        private = self._private or await service_keys.made(connection, _PURPOSE, secrets.token_bytes(32))
-        ticket = tickets.check(tickets.public_of(private), text)
+        keys = await service_keys.series(connection, _PURPOSE)
+        ticket = tickets.check([tickets.public_of(key.private) for key in keys], text)
         if ticket.offer_id != offer_id:
             raise Refusal(409, "BONGSU_OTHER_OFFER", "this ticket is real, but for another offer")
         return ticket.booking_id
 
-    async def _key(self) -> bytes:
-        """Read where it can be: a standby has it, too."""
-        if self._private is None:
-            self._private = await service_keys.known(self._database, _PURPOSE)
-        if self._private is None:
-            fresh = secrets.token_bytes(32)
-            self._private = await self._database.write(
-                lambda connection: service_keys.made(connection, _PURPOSE, fresh)
+    async def _known(self) -> list[MadeKey]:
+        """Read where it can be: a standby has them, too. Without a primary the next one waits, unless there is none."""
+        now_ms = self._now_ms()
+        if not self._keys or now_ms - self._read_at > limits.TICKET_KEYS_TRUSTED_SECONDS * 1_000:
+            self._keys, self._read_at = await service_keys.series(self._database, _PURPOSE), now_ms
+        if not self._keys or self._keys[-1].made_at + limits.TICKET_KEY_DAYS * _DAY_MS <= now_ms:
+            await self._make(now_ms)
+        return self._keys
+
+    async def _make(self, now_ms: int) -> None:
+        due_since, kept_since = (
+            now_ms - days * _DAY_MS for days in (limits.TICKET_KEY_DAYS, limits.TICKET_KEY_KEPT_DAYS)
+        )
+        fresh = MadeKey(secrets.token_bytes(32), now_ms)
+        try:
+            self._keys = await self._database.write(
+                lambda connection: service_keys.next_of(connection, _PURPOSE, fresh, due_since, kept_since)
             )
-        return self._private
+        except Refusal:
+            if not self._keys:
+                raise
+
+
+def signing(keys: list[MadeKey], now_ms: int) -> MadeKey:
+    """The newest that devices know by now. keys: oldest first."""
+    known = [key for key in keys if key.made_at + limits.TICKET_KEY_KNOWN_DAYS * _DAY_MS <= now_ms]
+    return known[-1] if known else keys[0]
 
 
 def no_ticket() -> Refusal:

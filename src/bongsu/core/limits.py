@@ -442,6 +442,10 @@ BOOKING_TOLD_AT_ONCE_MAX = 500  # who is told of a release in one transaction; a
 BOOKING_ANNOUNCED_MAX = 60  # releases of one provider in an hour that subscribers are told of: a slot each minute
 BOOKING_GIVEN_BACK_MAX = 5  # places of one offer that somebody may give back: who goes on is playing
 BOOKING_PROMOTED_UNTIL_MS = 1_800_000  # before the end: whoever gets a place later could not come in time
+TICKET_KEY_DAYS = 90  # then another key is made: who read one backup forges tickets for a while, not for ever
+TICKET_KEY_KNOWN_DAYS = 35  # before a key signs: devices at doors keep what they know for 30
+TICKET_KEY_KEPT_DAYS = 500  # a ticket on paper for something a year ahead
+TICKET_KEYS_TRUSTED_SECONDS = 300  # in a worker's memory
 BOOKING_KEPT_DAYS = 180  # who booked what, after its end: for questions and bills of half a year
 
 # --- the bed board ---

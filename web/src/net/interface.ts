@@ -122,6 +122,7 @@ export interface BookingsEmpty {
 export interface BookingsKeySaid {
   algorithm: string
   key: string
+  keys: string[]
 }
 
 export interface BookingsMine {

@@ -13,6 +13,8 @@ const SAME_MS = 5_000
 const KEPT_MS = 30 * 86_400_000
 const NUMBER = /^b[0-9a-f]{24}$/
 
+const isOver = (guest: Guest): boolean => guest.state === 'cancelled' || guest.state === 'expired'
+
 type Verdict = keyof ReturnType<typeof w>['verdicts']
 
 interface Detector {
@@ -24,13 +26,13 @@ declare global {
   var BarcodeDetector: (new (options: { formats: string[] }) => Detector) | undefined
 }
 
-/** What tickets are checked with; kept, so that a check needs no network. */
-async function keyOf(client: Client): Promise<string> {
-  const kept = await client.sights.last<string>('ticket key')
+/** What tickets are checked with; kept, so that a check needs no network. A key is among them before it signs. */
+async function keysOf(client: Client): Promise<string[]> {
+  const kept = await client.sights.last<string[]>('ticket keys')
   if (kept) return kept.value
-  const { key } = await ask(client.matrix, 'GET /_bongsu/v1/bookings/key', {})
-  await client.sights.keep('ticket key', key, Date.now() + KEPT_MS)
-  return key
+  const { keys } = await ask(client.matrix, 'GET /_bongsu/v1/bookings/key', {})
+  await client.sights.keep('ticket keys', keys, Date.now() + KEPT_MS)
+  return keys
 }
 
 /** Reads tickets: by the camera where the browser can, else typed. Real or not is known at once; the arrival is sent. */
@@ -42,18 +44,20 @@ export function Check(props: { offer: string; guests: readonly Guest[] }): JSX.E
   const canSee = globalThis.BarcodeDetector !== undefined && navigator.mediaDevices !== undefined
   let code!: HTMLInputElement
   let last = { text: '', at: 0 }
-  void keyOf(client).catch(() => {})
+  void keysOf(client).catch(() => {})
 
   const isUsed = async (booking: string) =>
     props.guests.some((guest) => guest.booking_id === booking && guest.state === 'arrived') || (await client.intents.of(`${deskLane(props.offer)}${booking}`)).some((intent) => intent.state !== 'failed')
 
   /** What is to be said of a code; a ticket that is good is sent. */
   async function judge(text: string): Promise<Verdict> {
+    if (props.guests.some((guest) => guest.booking_id === text && isOver(guest))) return 'gone'
     if (NUMBER.test(text)) return (await isUsed(text)) ? 'used' : (checkIn(client, props.offer, { booking_id: text }, text), 'number')
-    const told = await keyOf(client).then((key) => readTicket(text, key)).catch(() => 'unchecked' as const)
+    const told = await keysOf(client).then((keys) => readTicket(text, keys)).catch(() => 'unchecked' as const)
     if (told === 'unchecked') return (checkIn(client, props.offer, { ticket: text }, text.slice(-24)), 'unchecked')
     if (told === null) return 'fake'
     if (told.offer_id !== props.offer) return 'other'
+    if (props.guests.some((guest) => guest.booking_id === told.booking_id && isOver(guest))) return 'gone'
     if (await isUsed(told.booking_id)) return 'used'
     checkIn(client, props.offer, { ticket: text }, told.booking_id)
     return 'real'

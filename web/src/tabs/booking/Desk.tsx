@@ -70,7 +70,7 @@ export function Desk(props: { id: string }): JSX.Element {
               </Show>
             </p>
           </section>
-          <Check offer={props.id} guests={live()} />
+          <Check offer={props.id} guests={guests.value()?.guests ?? []} />
           <Pending intents={intents()} nameOf={intentName} />
           <section class="block">
             <h2>{w().guests}</h2>

@@ -100,6 +100,7 @@ const ko = {
     fake: '이 서버의 확인증이 아닙니다. 들이지 마세요.',
     other: '진짜이지만 다른 예약의 확인증입니다.',
     used: '이미 쓴 확인증입니다.',
+    gone: '취소된 예약의 확인증입니다. 들이지 마세요.',
   },
   doing: { offers: '예약 열기', book: '예약', confirm: '확정', cancel: '취소', close: '닫기', check_in: '도착', no_show: '오지 않음', subscriptions: '알림 걸기', unsubscribe: '알림 그만 받기' } as Record<string, string>,
 }
@@ -196,6 +197,7 @@ const en: typeof ko = {
     fake: 'This is no ticket of this server. Do not let them in.',
     other: 'Real, but for something else.',
     used: 'This ticket was used before.',
+    gone: 'This place was given back. Do not let them in.',
   },
   doing: { offers: 'Open', book: 'Book', confirm: 'Confirm', cancel: 'Cancel', close: 'Call off', check_in: 'Arrival', no_show: 'No show', subscriptions: 'Tell me', unsubscribe: 'Stop telling me' },
 }
