@@ -192,7 +192,13 @@ tell('voice', {
 })
 
 // --- the drawer of somebody whose device has seen little ---
-for (let at = 0; at < 31; at++) await alice.call('PUT', `/rooms/${encodeURIComponent(room)}/send/m.room.message/talk${at}`, { msgtype: 'm.text', body: at ? `말 ${at}` : '보라 https://example.org/봉수' })
+const { token: hers } = await alice.session()
+const talk = (at) => {
+  const body = JSON.stringify({ msgtype: 'm.text', body: at ? `말 ${at}` : '보라 https://example.org/봉수' })
+  const address = `${base}/_matrix/client/v3/rooms/${encodeURIComponent(room)}/send/m.room.message/talk${at}`
+  return fetch(address, { method: 'PUT', headers: { authorization: `Bearer ${hers}` }, body })
+}
+await Promise.all(Array.from({ length: 31 }, (_, at) => talk(at)))
 const anew = await Person.at(browser, base, { width: 768 })
 await signIn(anew, 'bob-media')
 await anew.page.getByRole('link', { name: '서비스' }).click()

@@ -606,8 +606,12 @@ export class Client {
   private async startSending(): Promise<void> {
     if ((await this.database.get('facts', 'since')) === undefined || this.isSending) return
     this.isSending = true
-    await this.sweep()
-    await this.sender?.start()
+    try {
+      await this.sweep()
+      await this.sender?.start()
+    } catch {
+      this.isSending = false // the disk of this browser refuses; the next sync tries again
+    }
   }
 
   private lead(): void {

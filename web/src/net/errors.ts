@@ -22,6 +22,9 @@ export class Refused extends Error {
   }
 }
 
+/** May the same be had in a while? */
+export const isForNow = (error: unknown): boolean => error instanceof Unreachable || (error instanceof Refused && error.retryAfterMs !== undefined)
+
 const RETRY_MS = 2_000
 const FULL = 507 // there is no room for it, and waiting makes none
 

@@ -1,5 +1,6 @@
 import { createEffect, createSignal, onCleanup, type Accessor } from 'solid-js'
 import type { Lease, MediaShelf, Size } from '../data/media'
+import { isForNow } from '../net/errors'
 
 export interface Held {
   address: Accessor<string | undefined>
@@ -14,10 +15,15 @@ export const held = (media: MediaShelf, wanted: () => string | undefined, size?:
 /** The same for a player. bytes: how large it is, as far as that is known. */
 export const playing = (media: MediaShelf, wanted: () => string | undefined, bytes?: number): Held => leased(wanted, (uri) => media.play(uri, bytes))
 
+/** When a file that could not be had is asked for again by itself; then it is left to the person. */
+const AGAIN_MS = [3_000, 10_000, 30_000]
+
 function leased(wanted: () => string | undefined, hold: (uri: string) => Lease): Held {
   const [address, setAddress] = createSignal<string>()
   const [isLost, setLost] = createSignal(false)
   const [tries, setTries] = createSignal(0)
+  const again = () => setTries((count) => count + 1)
+  let fails = 0
   createEffect(() => {
     tries()
     const uri = wanted()
@@ -26,11 +32,19 @@ function leased(wanted: () => string | undefined, hold: (uri: string) => Lease):
     if (!uri) return
     const lease = hold(uri)
     let isWanted = true
-    void lease.address.then((url) => isWanted && setAddress(url), () => isWanted && setLost(true))
+    let timer: ReturnType<typeof setTimeout> | undefined
+    const lose = (error: unknown) => {
+      if (!isWanted) return
+      setLost(true)
+      const ms = isForNow(error) ? AGAIN_MS[fails++] : undefined
+      if (ms !== undefined) timer = setTimeout(again, ms)
+    }
+    void lease.address.then((url) => isWanted && setAddress(url), lose)
     onCleanup(() => {
       isWanted = false
+      clearTimeout(timer)
       lease.free()
     })
   })
-  return { address, isLost, lose: () => setLost(true), again: () => setTries((count) => count + 1) }
+  return { address, isLost, lose: () => setLost(true), again }
 }
