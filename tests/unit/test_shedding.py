@@ -111,6 +111,8 @@ def test_every_route_has_its_tier(tmp_path: Path) -> None:
             assert tier is Tier.SIGN_IN or "/assets/" in template, template
         elif template == "/_bongsu/v1/webpush":
             assert tier is Tier.PUSH
+        elif template == "/_bongsu/v1/account/export":
+            assert tier is Tier.HISTORY
         elif template.startswith("/_bongsu/v1/sent/"):
             assert tier is Tier.TEXT
         elif template.startswith(SERVICES):
