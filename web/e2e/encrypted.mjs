@@ -100,7 +100,8 @@ async function agree(one, other) {
 
 // --- two people compare emoji ---
 const coming = new Promise((resolve) => bob.client.once('crypto.verificationRequestReceived', resolve))
-await go(alice, `/app/service/encryption/${encodeURIComponent(room)}`)
+await alice.page.getByRole('button', { name: '대화방 정보' }).click()
+await alice.page.getByRole('dialog').getByRole('button', { name: '종단간 암호화' }).click()
 await alice.page.getByText('아직 확인하지 않았습니다').waitFor()
 await alice.page.getByRole('button', { name: '확인하기' }).click()
 const request = await coming

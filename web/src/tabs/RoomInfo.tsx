@@ -109,7 +109,7 @@ function Main(props: Props & { onPage: (page: Page) => void }): JSX.Element {
           )}
         </Show>
         <Show when={canEncrypt()}>
-          <button type="button" onClick={() => (props.onClose(), openPage('encryption', props.room.id))}>
+          <button type="button" onClick={() => openPage('encryption', props.room.id)}>
             <Icon name="lock" />
             {t().secretChat}
           </button>
