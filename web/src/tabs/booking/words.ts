@@ -1,7 +1,6 @@
 import { wordsOf } from '../services/words'
 
 const ko = {
-  title: '예약',
   find: '찾기',
   mine: '내 예약',
   provide: '예약 열기',
@@ -106,7 +105,6 @@ const ko = {
 }
 
 const en: typeof ko = {
-  title: 'Booking',
   find: 'Find',
   mine: 'My bookings',
   provide: 'Offer',

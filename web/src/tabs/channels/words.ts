@@ -1,7 +1,6 @@
 import { wordsOf } from '../services/words'
 
 const ko = {
-  title: '채널',
   find: '채널 이름 찾기',
   following: '추가한 채널',
   found: '찾은 채널',
@@ -45,7 +44,6 @@ const ko = {
 }
 
 const en: typeof ko = {
-  title: 'Channels',
   find: 'Find channels by name',
   following: 'Channels you follow',
   found: 'Found',

@@ -8,7 +8,6 @@ const ko = {
   sending: '보내는 중…',
   queued: '아직 처리되지 않았습니다. 연결되면 자동으로 보냅니다.',
   cannot: '지금 서버는 읽기만 됩니다. 아직 처리되지 않았고, 자동으로 다시 보냅니다.',
-  pending: (count: number) => `보내기를 기다리는 일 ${count}건`,
   stop: '그만두기',
   stopped: '이미 서버에 닿았을 수도 있습니다. 화면에서 확인해 주세요.',
   again: '다시 보내기',
@@ -21,8 +20,6 @@ const ko = {
   reason: '사유',
   optional: '선택',
   area: '지역',
-  none: '없음',
-  people: (count: number) => `${count}명`,
   errors: {
     BONGSU_STALE: '너무 오래 기다려 더는 보내지 않습니다. 이미 처리되었을 수도 있으니 화면을 확인하고, 필요하면 새로 해 주세요.',
     BONGSU_BED_TAKEN: '그 병상은 방금 다른 환자에게 배정되었습니다. 다른 병상을 골라 주세요.',
@@ -54,7 +51,6 @@ const en: typeof ko = {
   sending: 'Sending…',
   queued: 'Not done yet. It is sent by itself when there is a connection.',
   cannot: 'The server can only be read now. Not done yet; it is sent again by itself.',
-  pending: (count) => `${count} waiting to be sent`,
   stop: 'Stop',
   stopped: 'It may have reached the server already: look here what became of it.',
   again: 'Send again',
@@ -67,8 +63,6 @@ const en: typeof ko = {
   reason: 'Reason',
   optional: 'optional',
   area: 'Area',
-  none: 'none',
-  people: (count) => `${count} ${count === 1 ? 'person' : 'people'}`,
   errors: {
     BONGSU_STALE: 'This waited too long and is not sent any more. It may have been done: look, and do it anew if it is needed.',
     BONGSU_BED_TAKEN: 'That bed was just given to somebody else. Choose another one.',
