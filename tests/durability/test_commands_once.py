@@ -173,7 +173,7 @@ async def test_a_stretch_of_the_stream_is_taken_in_by_one(two: tuple[Database, D
 
 
 async def test_killed_in_the_middle_of_commands() -> None:
-    count = 16
+    count = 8
     with data_folder() as data_dir:
         worker = Server.start(data_dir, "--password-hashing", "fast")
         async with aiohttp.ClientSession(worker.base_url) as http:
