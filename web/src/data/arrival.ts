@@ -119,6 +119,7 @@ export function openedEntry(entry: Entry, { type, content, doubt, why = 'unable'
   if (!sealed) return entry
   if (type === undefined) return entry.opened ? entry : { ...entry, sealed: { ...sealed, why } }
   const clear: Entry = { ...rest, type, content: contentOf(content), opened: true }
+  if (doubt === 'unproven') return { ...clear, doubt } // a key from the backup proves no more later on
   return doubt ? { ...clear, doubt, sealed } : clear
 }
 
