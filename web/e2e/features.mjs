@@ -159,8 +159,8 @@ await gil.page.getByRole('button', { name: '부관리자로 정하기' }).click(
 await gil.page.locator('.tag', { hasText: '부관리자' }).waitFor()
 await look(gil)
 await gil.page.getByRole('button', { name: 'dol 님 관리' }).click()
-await gil.page.getByRole('dialog').getByRole('button', { name: '차단하기' }).click()
-await gil.page.getByRole('dialog').getByRole('button', { name: '차단하기' }).click()
+await gil.page.getByRole('dialog').getByRole('button', { name: '이 방에서 차단하기' }).click()
+await gil.page.getByRole('dialog').getByRole('button', { name: '이 방에서 차단하기' }).click()
 await gil.page.getByRole('button', { name: '차단 풀기' }).waitFor()
 const banned = (await gil.call('GET', `${path}/state/m.room.member/@dol:test.example`)).membership
 await gil.page.getByRole('button', { name: '차단 풀기' }).click()

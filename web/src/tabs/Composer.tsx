@@ -188,9 +188,11 @@ export function Composer(props: Props): JSX.Element {
             <input type="file" accept="image/*" capture="environment" onChange={(event) => picked(event.currentTarget)} />
           </label>
         </Show>
-        <button type="button" class="round" aria-label={t().makePoll} aria-haspopup="dialog" onClick={() => props.onPoll()}>
-          <Icon name="poll" />
-        </button>
+        <Show when={text() === ''}>
+          <button type="button" class="round" aria-label={t().makePoll} aria-haspopup="dialog" onClick={() => props.onPoll()}>
+            <Icon name="poll" />
+          </button>
+        </Show>
         <textarea
           ref={area}
           rows="1"

@@ -60,10 +60,10 @@ const ko = {
   talk: '1:1 대화',
   kick: '내보내기',
   kickConfirm: (name: string) => `${name} 님을 내보낼까요? 다시 초대하면 돌아올 수 있습니다.`,
-  ban: '차단하기',
-  banConfirm: (name: string) => `${name} 님을 차단할까요? 차단을 풀기 전에는 다시 들어올 수 없습니다.`,
+  ban: '이 방에서 차단하기',
+  banConfirm: (name: string) => `${name} 님을 이 방에서 차단할까요? 차단을 풀기 전에는 다시 들어올 수 없습니다.`,
   unban: '차단 풀기',
-  banned: '차단한 사람',
+  banned: '이 방에서 차단한 사람',
   done: '처리했습니다',
 }
 
@@ -125,10 +125,10 @@ const en: typeof ko = {
   talk: 'Chat with them',
   kick: 'Remove',
   kickConfirm: (name) => `Remove ${name}? They can come back when somebody invites them.`,
-  ban: 'Ban',
-  banConfirm: (name) => `Ban ${name}? They cannot come back before the ban is lifted.`,
+  ban: 'Ban from this chat',
+  banConfirm: (name) => `Ban ${name} from this chat? They cannot come back before the ban is lifted.`,
   unban: 'Lift the ban',
-  banned: 'Banned people',
+  banned: 'Banned from this chat',
   done: 'Done',
 }
 
