@@ -2,6 +2,7 @@ import { Matrix, type Json, type Login } from '../net/matrix'
 import { Refused } from '../net/errors'
 import { Sites } from '../net/sites'
 import { asItReads, leftRoom, readAll, type Change } from './arrival'
+import { bare } from './bare'
 import { deleteDatabase, deleteRoom, openDatabase, type Database } from './database'
 import type { Shelf } from './drawer'
 import { ask, findKept, foundIn } from './finding'
@@ -215,7 +216,7 @@ export class Client {
 
   async setPhoto(file: File): Promise<void> {
     const { content_uri: avatar } = await this.matrix.createMedia()
-    await this.matrix.upload(avatar, file, () => {}, new AbortController().signal)
+    await this.matrix.upload(avatar, await bare(file), () => {}, new AbortController().signal)
     await this.matrix.setProfile(this.me, 'avatar_url', avatar)
     await this.keepProfile({ ...this.profile, avatar })
   }
@@ -483,7 +484,8 @@ export class Client {
   }
 
   async sendFiles(room: string, files: readonly File[], place: Place = {}): Promise<void> {
-    for (const file of files) {
+    for (const given of files) {
+      const file = await bare(given)
       const content = { ...(await describeFile(file)), ...related(place) }
       await this.post({ room, type: 'm.room.message', content, attachment: { blob: file, name: file.name } })
     }

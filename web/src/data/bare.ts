@@ -1,0 +1,85 @@
+/**
+ * Photos without what nobody sees in them: where and when they were taken, with which camera, by whom.
+ * What decides how they look stays: pixels, colour profile, which way is up.
+ */
+
+const JPEG = { start: 0xd8, scan: 0xda, end: 0xd9, app0: 0xe0, app1: 0xe1, app2: 0xe2, app14: 0xee, comment: 0xfe }
+const PNG = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]
+const PNG_TOLD = new Set(['eXIf', 'tEXt', 'zTXt', 'iTXt', 'tIME'])
+const ORIENTATION = 0x0112
+
+type Bytes = Uint8Array<ArrayBuffer>
+
+/** The same photo, bare. A file of another kind, or one that is not what it says, comes back as it is. */
+export async function bare(file: File): Promise<File> {
+  const strip = { 'image/jpeg': bareJpeg, 'image/png': barePng }[file.type]
+  if (!strip) return file
+  const parts = strip(new Uint8Array(await file.arrayBuffer()))
+  return parts ? new File(parts, file.name, { type: file.type, lastModified: file.lastModified }) : file
+}
+
+/** The pieces that stay; null where nothing goes, or where it is no JPEG. */
+export function bareJpeg(bytes: Bytes): Bytes[] | null {
+  if (bytes[0] !== 0xff || bytes[1] !== JPEG.start) return null
+  const kept: Bytes[] = [bytes.subarray(0, 2)]
+  let at = 2
+  let isChanged = false
+  while (at + 4 <= bytes.length && bytes[at] === 0xff && bytes[at + 1] !== JPEG.scan) {
+    const marker = bytes[at + 1]!
+    const end = at + 2 + view(bytes).getUint16(at + 2)
+    if (end <= at + 3 || end > bytes.length) return null
+    const segment = bytes.subarray(at, end)
+    const stays = isShown(marker) ? segment : upright(marker, segment)
+    if (stays) kept.push(stays)
+    isChanged ||= stays !== segment
+    at = end
+  }
+  return isChanged ? [...kept, bytes.subarray(at)] : null
+}
+
+/** JFIF, colour profile and the colours of Adobe's files, and all that is no application's own. */
+const isShown = (marker: number): boolean =>
+  marker === JPEG.app0 || marker === JPEG.app2 || marker === JPEG.app14 || ((marker & 0xf0) !== 0xe0 && marker !== JPEG.comment)
+
+/** Of Exif the one thing that decides how the photo lies, if it does not lie as it is. */
+function upright(marker: number, segment: Bytes): Bytes | null {
+  const turned = marker === JPEG.app1 ? orientation(segment) : 1
+  if (turned === 1) return null
+  const made = new Uint8Array([0xff, JPEG.app1, 0, 34, ...text('Exif'), 0, 0, ...text('MM'), 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, turned, 0, 0, 0, 0, 0, 0])
+  return same(made, segment) ? segment : made
+}
+
+const text = (letters: string): number[] => [...letters].map((letter) => letter.charCodeAt(0))
+const same = (one: Bytes, other: Bytes): boolean => one.length === other.length && one.every((byte, at) => byte === other[at])
+const view = (bytes: Bytes): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
+/** 1 to 8, as Exif counts; 1 where it says nothing that can be read. */
+function orientation(segment: Bytes): number {
+  const look = view(segment)
+  const tiff = 10 // behind the marker, its length, and “Exif\0\0”
+  if (segment.length < tiff + 10 || look.getUint32(4) !== 0x45786966) return 1
+  const isLittle = look.getUint16(tiff) === 0x4949
+  const first = tiff + look.getUint32(tiff + 4, isLittle)
+  if (first + 2 > segment.length) return 1
+  for (let entry = first + 2, left = look.getUint16(first, isLittle); left > 0 && entry + 12 <= segment.length; entry += 12, left -= 1) {
+    if (look.getUint16(entry, isLittle) === ORIENTATION) return known(look.getUint16(entry + 8, isLittle))
+  }
+  return 1
+}
+
+const known = (turned: number): number => (turned >= 1 && turned <= 8 ? turned : 1)
+
+/** The pieces that stay; null where nothing goes, or where it is no PNG. */
+export function barePng(bytes: Bytes): Bytes[] | null {
+  if (!PNG.every((byte, at) => bytes[at] === byte)) return null
+  const kept: Bytes[] = [bytes.subarray(0, PNG.length)]
+  let at = PNG.length
+  while (at + 12 <= bytes.length) {
+    const end = at + 12 + view(bytes).getUint32(at)
+    if (end > bytes.length) return null
+    if (!PNG_TOLD.has(String.fromCharCode(...bytes.subarray(at + 4, at + 8)))) kept.push(bytes.subarray(at, end))
+    at = end
+  }
+  const isChanged = kept.reduce((sum, piece) => sum + piece.length, 0) !== at
+  return isChanged ? [...kept, bytes.subarray(at)] : null
+}
