@@ -32,6 +32,7 @@ from bench.scenarios.scenario import Scenario, Step
 from bench.scenarios.sends import Sends
 from bench.scenarios.sliding import Sliding
 from bench.scenarios.startup import Startup
+from bench.scenarios.web import Web
 from bench.sizes import FULL, QUICK, Sizes
 from bench.target import Target
 from bongsu.drill.machine import facts
@@ -48,12 +49,13 @@ PROGRESS = (
 )
 
 
-def scenarios(sizes: Sizes) -> list[Scenario]:
+def scenarios(sizes: Sizes, cinny: Path | None) -> list[Scenario]:
     """In the order in which they run: start-up last, on a database that has been used."""
     return [
         *(Sends(sizes), Chat(sizes), Hall(sizes), InitialSync(sizes), LargeRoom(sizes), Memory(sizes), Overload(sizes)),
         Growth(sizes),
         Sliding(sizes),
+        Web(sizes, cinny),
         Startup(sizes),
     ]
 
@@ -162,19 +164,22 @@ async def _compare(comparison: Comparison, peers: Sequence[Peer], chosen: Sequen
 @click.option(
     "--only",
     default="",
-    help="Which scenarios, by name: sends,chat,hall,initial_sync,large_room,memory,overload,growth,sliding,startup.",
+    help="Which scenarios: sends,chat,hall,initial_sync,large_room,memory,overload,growth,sliding,web,startup.",
 )
 @click.option("--out", type=click.Path(path_type=Path), default=ROOT / "bench" / "results", help="Where results go.")
 @click.option("--no-presence", is_flag=True, help="Switch Synapse's presence off (it is on by default).")
+@click.option(
+    "--cinny", type=click.Path(path_type=Path, exists=True), help="A build of Cinny, measured beside the web client."
+)
 @click.option("--keep", is_flag=True, help="Keep the servers' data and logs, and say where they are.")
-def main(quick: bool, peers: str, only: str, out: Path, no_presence: bool, keep: bool) -> None:
+def main(quick: bool, peers: str, only: str, out: Path, no_presence: bool, cinny: Path | None, keep: bool) -> None:
     """Runs Bongsu and Synapse side by side and reports."""
     console, sizes, folder = _console(), QUICK if quick else FULL, data_folder()
     _allow_open_files()
     begun = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     results = Results("quick" if quick else "full", begun, facts(folder), {}, {})
     target, started = out / begun.replace(":", ""), time.monotonic()
-    wanted = [scenario for scenario in scenarios(sizes) if not only or scenario.name in only.split(",")]
+    wanted = [scenario for scenario in scenarios(sizes, cinny) if not only or scenario.name in only.split(",")]
     kinds: dict[str, Peer] = {"bongsu": Bongsu(), "synapse": Synapse(presence=not no_presence)}
     servers = [kinds[name] for name in peers.split(",")]
     try:

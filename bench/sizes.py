@@ -29,6 +29,8 @@ class Sizes(msgspec.Struct, frozen=True):
     growth_members: tuple[int, ...]
     crowd: int  # people who come at once
     crowd_seconds: float  # of talk meanwhile
+    web_messages: int  # kept by the web client
+    web_switches: int
 
 
 QUICK = Sizes(
@@ -57,6 +59,8 @@ QUICK = Sizes(
     growth_members=(10, 100, 1_000),
     crowd=2_000,
     crowd_seconds=20,
+    web_messages=1_000,
+    web_switches=50,
 )
 
 FULL = Sizes(
@@ -85,4 +89,6 @@ FULL = Sizes(
     growth_members=(10, 100, 1_000, 10_000),
     crowd=10_000,
     crowd_seconds=90,
+    web_messages=10_000,
+    web_switches=50,
 )
