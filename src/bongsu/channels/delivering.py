@@ -25,6 +25,7 @@ from bongsu.store.database import REFUSED, Connection, Database
 from bongsu.store.feed import Feed
 from bongsu.store.outbox import Post
 from bongsu.store.webhooks import Deliveries, Delivery, Endpoint, Lease, LeaseLost
+from bongsu.workflow.rounds import Rounds
 
 log = structlog.get_logger(__name__)
 
@@ -59,26 +60,16 @@ class Delivering:
         self._after = after
         self._deliveries = Deliveries(database)
         self._telling: set[asyncio.Task[None]] = set()
-        self._news = asyncio.Event()
+        self._rounds = Rounds("webhooks_wait", limits.WEBHOOK_LOOK_SECONDS)
         self._read_to = -1
 
     def hurry(self) -> None:
-        self._news.set()
+        self._rounds.hurry()
 
     async def run(self) -> None:
-        """Whatever goes wrong, it goes on. One that is slow holds up no other."""
+        """One that is slow holds up no other."""
         try:
-            while True:
-                self._news.clear()
-                try:
-                    await self._claim()
-                except (Refusal, *REFUSED) as error:
-                    log.warning("webhooks_wait", error=repr(error))
-                except Exception:
-                    log.exception("webhooks_wait")
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(limits.WEBHOOK_LOOK_SECONDS):
-                        await self._news.wait()
+            await self._rounds.run(self._claim)
         finally:
             for task in self._telling:
                 task.cancel()
@@ -117,7 +108,7 @@ class Delivering:
                     break
                 current = current.succeeded()
             else:
-                self._news.set()
+                self._rounds.hurry()
         finally:
             with suppress(LeaseLost):
                 await self._deliveries.give_back(lease)
@@ -214,7 +205,7 @@ class Delivering:
             self._read_to = pos
             return False
         await self._database.write(lambda connection: self._take_reads(connection, pos, wants=wants))
-        self._news.set()
+        self._rounds.hurry()
         return True
 
     async def _take_reads(self, connection: Connection, pos: int, *, wants: bool) -> None:

@@ -4,9 +4,7 @@ One room for the two. Whoever invites the account from any Matrix client gets th
 other one with the channel; a channel has no keys, so an encrypted one is turned down, and they are told so in the open.
 """
 
-import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 
 import msgspec
 import structlog
@@ -35,10 +33,11 @@ from bongsu.store.batch import Wanted, undoable
 from bongsu.store.channel_hearing import Heard
 from bongsu.store.channels import Channel
 from bongsu.store.committer import Committer
-from bongsu.store.database import REFUSED, Database
+from bongsu.store.database import Database
 from bongsu.store.feed import Feed
 from bongsu.store.outbox import Post
 from bongsu.store.rows import Segment
+from bongsu.workflow.rounds import Rounds
 
 log = structlog.get_logger(__name__)
 
@@ -144,7 +143,7 @@ class Beginnings:
         self._listener = listener
         self._is_pressed = is_pressed
         self._after = after
-        self._news = asyncio.Event()
+        self._rounds = Rounds("channels_answer_later", limits.DESK_INVITED_SECONDS)
 
     def routes(self) -> list[Route]:
         errors = {403: ("BONGSU_BLOCKED",), 409: ("BONGSU_CHANNEL_CLOSED",)}
@@ -177,21 +176,11 @@ class Beginnings:
 
     def apply(self, segment: Segment) -> None:
         if any(map(_invites_a_channel, segment.events)):
-            self._news.set()
+            self._rounds.hurry()
 
     async def run(self) -> None:
-        """Whatever goes wrong, it goes on. All workers look; a second answer finds no invitation."""
-        while True:
-            self._news.clear()
-            try:
-                await self._answer_all()
-            except (Refusal, *REFUSED) as error:
-                log.warning("channels_answer_later", error=repr(error))
-            except Exception:
-                log.exception("channels_answer_later")
-            with suppress(TimeoutError):
-                async with asyncio.timeout(limits.DESK_INVITED_SECONDS):
-                    await self._news.wait()
+        """All workers look; a second answer finds no invitation."""
+        await self._rounds.run(self._answer_all)
 
     async def _answer_all(self) -> None:
         if self._is_pressed() or not self._database.has_primary:

@@ -7,7 +7,6 @@ a slice which is sent again, after a crash or by two workers at once, gives nobo
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -24,8 +23,9 @@ from bongsu.rooms.sending import SendEvent
 from bongsu.store import broadcasts as table
 from bongsu.store.broadcasts import Outcome, Recipient, Slice
 from bongsu.store.committer import Committer
-from bongsu.store.database import REFUSED, Database
+from bongsu.store.database import Database
 from bongsu.store.rooms import Reads
+from bongsu.workflow.rounds import Rounds
 
 log = structlog.get_logger(__name__)
 
@@ -82,25 +82,13 @@ class Sending:
         self._now_ms = now_ms
         self._is_pressed = is_pressed
         self._quiet = quiet
-        self._news = asyncio.Event()
+        self._rounds = Rounds("broadcasts_wait", limits.BROADCAST_LOOK_SECONDS)
 
     def hurry(self) -> None:
-        self._news.set()
+        self._rounds.hurry()
 
     async def run(self) -> None:
-        """Whatever goes wrong, it goes on."""
-        while True:
-            self._news.clear()
-            try:
-                while await self._some():
-                    pass
-            except (Refusal, *REFUSED) as error:
-                log.warning("broadcasts_wait", error=repr(error))
-            except Exception:
-                log.exception("broadcasts_wait")
-            with suppress(TimeoutError):
-                async with asyncio.timeout(limits.BROADCAST_LOOK_SECONDS):
-                    await self._news.wait()
+        await self._rounds.run(self._some)
 
     async def _some(self) -> bool:
         """One slice. False: nothing is to be sent now."""

@@ -18,9 +18,10 @@ from bongsu.http.ratelimit import RateLimiter
 from bongsu.rooms.membership import Leave
 from bongsu.store.commands import Commands, Ear, Heard, is_worth_looking, take_in
 from bongsu.store.committer import Committer
-from bongsu.store.database import REFUSED, Database
+from bongsu.store.database import Database
 from bongsu.store.feed import Feed
 from bongsu.store.rows import Segment
+from bongsu.workflow.rounds import Rounds
 
 log = structlog.get_logger(__name__)
 
@@ -66,30 +67,18 @@ class Commanding:
         self._boards = boards
         self._is_pressed = is_pressed
         self._commands = Commands(database)
-        self._news = asyncio.Event()
+        self._rounds = Rounds("not_heard", limits.COMMAND_LOOK_SECONDS)
         self._wanted_to = 0
         self._heard_to = -1
 
     def apply(self, segment: Segment) -> None:
         if any(is_worth_looking(event, self._ears) for event in segment.events):
             self._wanted_to = segment.to
-            self._news.set()
+            self._rounds.hurry()
 
     async def run(self) -> None:
-        """Whatever goes wrong, it goes on."""
         self._wanted_to = max(self._wanted_to, self._feed.pos)
-        while True:
-            self._news.clear()
-            try:
-                while await self._some():
-                    pass
-            except (Refusal, *REFUSED) as error:
-                log.warning("not_heard", error=repr(error))
-            except Exception:
-                log.exception("not_heard")
-            with suppress(TimeoutError):
-                async with asyncio.timeout(limits.COMMAND_LOOK_SECONDS):
-                    await self._news.wait()
+        await self._rounds.run(self._some)
 
     async def _some(self) -> bool:
         """True: there may be more to do at once."""

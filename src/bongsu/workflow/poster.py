@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 
 import structlog
 from prometheus_client import Counter
@@ -12,9 +11,10 @@ from bongsu.core import limits, versions
 from bongsu.core.errors import Refusal
 from bongsu.store import notices
 from bongsu.store.committer import Committer
-from bongsu.store.database import REFUSED, Connection, Database
+from bongsu.store.database import Connection, Database
 from bongsu.store.outbox import ANNOUNCED, CALLING, Outbox
 from bongsu.workflow.posting import PostOne
+from bongsu.workflow.rounds import Rounds
 
 log = structlog.get_logger(__name__)
 
@@ -41,27 +41,18 @@ class Poster:
         self._new_room_id = new_room_id
         self._names = dict(names)
         self._is_pressed = is_pressed
-        self._news = asyncio.Event()
+        self._rounds = Rounds("outbox_waits", limits.OUTBOX_LOOK_SECONDS)
         self._has_accounts = False
 
     def hurry(self) -> None:
-        self._news.set()
+        self._rounds.hurry()
 
     async def run(self) -> None:
-        """Whatever goes wrong, it goes on."""
-        while True:
-            self._news.clear()
-            try:
-                await self._know_accounts()
-                while await self._outbox.any_due(self._said_now()) and await self._some():
-                    pass
-            except (Refusal, *REFUSED) as error:
-                log.warning("outbox_waits", error=repr(error))
-            except Exception:
-                log.exception("outbox_waits")
-            with suppress(TimeoutError):
-                async with asyncio.timeout(limits.OUTBOX_LOOK_SECONDS):
-                    await self._news.wait()
+        await self._rounds.run(self._look)
+
+    async def _look(self) -> bool:
+        await self._know_accounts()
+        return await self._outbox.any_due(self._said_now()) and await self._some()
 
     def _said_now(self) -> int:
         return CALLING if self._is_pressed() else ANNOUNCED
