@@ -308,13 +308,15 @@ class Night:
 
     async def _record(self) -> tuple[list[dict[str, Any]], list[Any]]:
         entries: list[dict[str, Any]] = []
+        faults: list[Any] = []
         after = "0"
         while True:
             path = f"{self._at}/audit?limit=200&from={after}"
             page = (await self._coordinators[0].call("GET", path)).body
             entries += page["entries"]
+            faults += page.get("faults", [])  # of the whole chain, on the first page
             if "next_batch" not in page:
-                return [each for each in entries if each["deed"]["action"] in _ACTS], page["faults"]
+                return [each for each in entries if each["deed"]["action"] in _ACTS], faults
             after = page["next_batch"]
 
     async def _said(self) -> Acts:
