@@ -98,6 +98,7 @@ class Night:
         self._chance = random.Random(seed)  # noqa: S311
         self._acts: list[tuple[str, str]] = []  # acknowledged: what, of which request
         self._when: list[float] = []
+        self._offers: set[int | None] = set()
         self._unanswered = 0
         self._burnt = ""
         self._is_over = False
@@ -112,6 +113,7 @@ class Night:
             await self._prepare(http)
             ready(Place(self._room_id, self._coordinators[0].user_id, PASSWORD))
             await self._play()
+            await self._whole()
             return await self._judge()
 
     @property
@@ -253,10 +255,14 @@ class Night:
             self._note("arrive", await hospital.call("POST", path, {"offer_id": row["offer_id"]}))
 
     def _note(self, what: str, answer: Answer) -> None:
-        """Only what was acknowledged is a promise."""
-        if answer.is_done:
+        """Only what was acknowledged is a promise. Two who offer the same bed at once made one offer."""
+        if not answer.is_done:
+            return
+        self._when.append(time.monotonic())
+        offer_id = answer.body.get("offer_id") if what == "assign" else None
+        if offer_id is None or offer_id not in self._offers:
             self._acts.append((what, answer.body["request_id"]))
-            self._when.append(time.monotonic())
+        self._offers.add(offer_id)
 
     async def _watch(self) -> None:
         while not self._is_over:
@@ -279,6 +285,12 @@ class Night:
         return next((site for site, role in self._sites.roles().items() if role == "leader"), "")
 
     # --- the morning ---
+
+    async def _whole(self) -> None:
+        """A site that has just come back may show what was a moment ago: the record is read when none does."""
+        async with asyncio.timeout(limits.DRILL_READY_SECONDS):
+            while "down" in (await asyncio.to_thread(self._sites.roles)).values():
+                await asyncio.sleep(_LOOK_SECONDS)
 
     async def _judge(self) -> Verdict:
         self._say("the morning: what the board's record says")
@@ -309,15 +321,15 @@ class Night:
     async def _record(self) -> tuple[list[dict[str, Any]], list[Any]]:
         entries: list[dict[str, Any]] = []
         faults: list[Any] = []
-        after = "0"
+        after = ""
         while True:
-            path = f"{self._at}/audit?limit=200&from={after}"
+            path = f"{self._at}/audit?limit=200{after}"
             page = (await self._coordinators[0].call("GET", path)).body
             entries += page["entries"]
-            faults += page.get("faults", [])  # of the whole chain, on the first page
+            faults += page.get("faults", [])  # of the whole chain, told with the first page
             if "next_batch" not in page:
                 return [each for each in entries if each["deed"]["action"] in _ACTS], faults
-            after = page["next_batch"]
+            after = f"&from={page['next_batch']}"
 
     async def _said(self) -> Acts:
         """The acts that the room was told, each as often as it was."""
