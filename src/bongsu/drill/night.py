@@ -289,7 +289,10 @@ class Night:
     async def _whole(self) -> None:
         """A site that has just come back may show what was a moment ago: the record is read when none does."""
         async with asyncio.timeout(limits.DRILL_READY_SECONDS):
-            while "down" in (await asyncio.to_thread(self._sites.roles)).values():
+            while True:
+                roles = await asyncio.to_thread(self._sites.roles)
+                if "down" not in roles.values():
+                    return
                 await asyncio.sleep(_LOOK_SECONDS)
 
     async def _judge(self) -> Verdict:
