@@ -2,15 +2,10 @@
 
 import gc
 import os
-import re
 from collections.abc import Generator, Iterator
-from functools import cache
-from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import settings
-from xdist.scheduler import LoadGroupScheduling  # type: ignore[import-untyped]
 
 from tests import seen
 from tests.server import Server, data_folder, running
@@ -45,31 +40,6 @@ def pytest_collection_finish() -> None:
     """Thousands of tests stay until the end: the garbage collector need not look at them again and again."""
     gc.collect()
     gc.freeze()
-
-
-class Together(LoadGroupScheduling):  # type: ignore[misc]
-    """A file's tests stay on one process with all of its group. The plugin itself writes the group into the test's id,
-    where pytest reads it no longer since 9.2, and every process had a conversation of its own.
-    """
-
-    def _split_scope(self, nodeid: str) -> str:
-        return _group(nodeid.partition("::")[0]) or nodeid
-
-
-@cache
-def _group(path: str) -> str | None:
-    """As the file's own pytestmark says."""
-    found = re.search(r'^pytestmark = .*?(?:xdist_group\("(\w+)"\)|(in_lab)$)', _text(path), re.DOTALL | re.MULTILINE)
-    return None if found is None else found[1] or "lab"
-
-
-def _text(path: str) -> str:
-    return (Path(__file__).parents[1] / path).read_text()
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together | None:
-    return Together(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
 @pytest.hookimpl(wrapper=True)
