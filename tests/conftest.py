@@ -2,13 +2,18 @@
 
 import gc
 import os
+import re
 from collections.abc import Generator, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadGroupScheduling  # type: ignore[import-untyped]
 
 from tests import seen
-from tests.server import Server, data_folder, running
+from tests.server import FOR_TESTS, Server, data_folder, running
 
 # The same examples every time, so that a red run is red again. BONGSU_TEST_RANDOM=1 looks for new ones.
 settings.register_profile("same", derandomize=True, print_blob=True)
@@ -21,9 +26,11 @@ seen.listen()
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    """One worker on a new data folder, shared by all tests that do not harm it."""
+    """One worker on a new data folder, shared by all tests that do not harm it, whatever folder they stand in: a second
+    one of this name would be met under the address of the first.
+    """
     with data_folder() as data_dir:
-        yield Server.start(data_dir)
+        yield Server.start(data_dir, *FOR_TESTS, "--guests")
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +47,31 @@ def pytest_collection_finish() -> None:
     """Thousands of tests stay until the end: the garbage collector need not look at them again and again."""
     gc.collect()
     gc.freeze()
+
+
+class Together(LoadGroupScheduling):  # type: ignore[misc]
+    """A file's tests stay on one process with all of its group. The plugin itself writes the group into the test's id,
+    where pytest reads it no longer since 9.2, and every process had a conversation of its own.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _group(nodeid.partition("::")[0]) or nodeid
+
+
+@cache
+def _group(path: str) -> str | None:
+    """As the file's own pytestmark says."""
+    found = re.search(r'^pytestmark = .*?(?:xdist_group\("(\w+)"\)|(in_lab)$)', _text(path), re.DOTALL | re.MULTILINE)
+    return None if found is None else found[1] or "lab"
+
+
+def _text(path: str) -> str:
+    return (Path(__file__).parents[1] / path).read_text()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together | None:
+    return Together(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
 @pytest.hookimpl(wrapper=True)

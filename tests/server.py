@@ -25,6 +25,9 @@ STOP_SECONDS_MAX = 20.0
 POLL_SECONDS = 0.05
 LOG_LINES_SHOWN = 60
 
+# People's passwords are hashed at little cost, and gateways and programs may stand on this machine.
+FOR_TESTS = ("--password-hashing", "fast", "--push-private-addresses", "--webhook-private-addresses")
+
 running: "list[Server]" = []
 
 

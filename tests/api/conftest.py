@@ -1,7 +1,7 @@
 """People for the tests of rooms, each new for each test: so many that their passwords are hashed at little cost."""
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import aiohttp
 import asyncpg
@@ -10,18 +10,9 @@ from tests.api import signing_in
 from tests.api.boards import Board, make_board
 from tests.api.browser import Browser
 from tests.api.talking import Talker, sign_up
-from tests.server import Server, data_folder
+from tests.server import FOR_TESTS, Server
 
 from bongsu.store.embedded import EmbeddedPostgres
-
-PRIVATE = ("--push-private-addresses", "--webhook-private-addresses")
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    """One worker on a new data folder, shared by the tests of this folder."""
-    with data_folder() as data_dir:
-        yield Server.start(data_dir, "--password-hashing", "fast", "--guests", *PRIVATE)
 
 
 @pytest.fixture
@@ -36,7 +27,7 @@ def other_base_url(base_url: str, request: pytest.FixtureRequest) -> str:
     if os.environ.get("BONGSU_TEST_BASE_URL"):
         pytest.skip("a server from outside has no second worker")
     server: Server = request.getfixturevalue("server")
-    return Server.start(server.data_dir, "--password-hashing", "fast", *PRIVATE).base_url
+    return Server.start(server.data_dir, *FOR_TESTS).base_url
 
 
 @pytest.fixture
