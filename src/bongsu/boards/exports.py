@@ -8,9 +8,10 @@ from typing import Final
 import msgspec
 
 from bongsu.boards.have import when
-from bongsu.boards.words import Language, listed, minutes, word
+from bongsu.boards.words import listed, minutes, word
 from bongsu.core import boards
 from bongsu.core.exports import html_table
+from bongsu.core.spoken import Language
 from bongsu.store.boards import BedRow, Person, RequestRow
 
 COLUMNS: Final = (

@@ -6,17 +6,16 @@ the request's number out.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Final
 
 import msgspec
 
-from bongsu.boards.words import Language, canonical
+from bongsu.boards.words import canonical
 from bongsu.core import limits
 from bongsu.core.boards import ROLES, SEVERITIES
 from bongsu.core.json import JsonObject
+from bongsu.core.spoken import Spoken, Unclear
 
-HEADS: Final[Mapping[str, Language]] = {"!bed": "en", "!beds": "en", "!병상": "ko"}
 ACCEPT, DECLINE, ARRIVE = "✅", "❌", "🏥"
 _SIGNS: Final = {"✅": ACCEPT, "✔": ACCEPT, "☑": ACCEPT, "❌": DECLINE, "✖": DECLINE, "🏥": ARRIVE, "🚑": ARRIVE}
 SIGNS: Final = frozenset(_SIGNS)
@@ -39,7 +38,9 @@ _NAMES: Final = {
     "withdraw": ("withdraw", "철회"),
     "role": ("role", "역할"),
 }
-VERBS: Final = {name: verb for verb, names in _NAMES.items() for name in names}
+SPOKEN: Final = Spoken(
+    {"!bed": "en", "!beds": "en", "!병상": "ko"}, {name: verb for verb, names in _NAMES.items() for name in names}
+)
 _OPTIONS: Final = {
     "area": "area",
     "지역": "area",
@@ -66,15 +67,6 @@ _NUMBER: Final = re.compile(r"#?([0-9]{1,9})번?", re.ASCII)
 _SPAN: Final = re.compile(r"([0-9]{1,5})(m|min|h|분|시간)?", re.ASCII)
 
 
-class Unclear(Exception):
-    """verb: of whose use nothing could be made; near: a verb that resembles what was written."""
-
-    def __init__(self, verb: str | None = None, near: str | None = None) -> None:
-        super().__init__(verb, near)
-        self.verb = verb
-        self.near = near
-
-
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """A command. request, bed: numbers; words: kinds and severities; options: by their English names."""
 
@@ -84,10 +76,6 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     words: Sequence[str] = ()
     options: Mapping[str, str] = {}
     reason: str = ""
-
-
-def language_of(said: str) -> Language:
-    return HEADS.get(said.split(maxsplit=1)[0].lower(), "ko") if said else "ko"
 
 
 def reaction(sign: str, about: JsonObject | None) -> str | None:
@@ -100,10 +88,7 @@ def read(said: str, about: JsonObject | None = None) -> Asked:
     """Raises Unclear. about: what the board said there, if this answers it."""
     _, *rest = said.split(maxsplit=1)
     first, *tail = rest[0].split(maxsplit=1) if rest else ("help",)
-    verb = VERBS.get(first.lower())
-    if verb is None:
-        near = get_close_matches(first.lower(), VERBS, 1, 0.6)
-        raise Unclear(near=near[0] if near else None)
+    verb = SPOKEN.verb(first)
     return _READERS[verb](verb, tail[0].strip() if tail else "", about or {})
 
 

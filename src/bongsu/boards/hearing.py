@@ -11,14 +11,14 @@ import msgspec
 from bongsu.boards import changes, choosing, grammar, replies, requests
 from bongsu.boards.acting import Acting
 from bongsu.boards.desk import FIELD, Desk, Do, Work, say_there, speaker, the_board
-from bongsu.boards.grammar import Asked, Unclear
+from bongsu.boards.grammar import Asked
 from bongsu.boards.looks import Looks
 from bongsu.boards.requests import Meant
-from bongsu.boards.words import Language
 from bongsu.core import boards, ids, limits
 from bongsu.core.boards import Act, Place, Role, Severity
 from bongsu.core.errors import Refusal, forbidden, invalid_param, not_found
 from bongsu.core.json import JsonObject
+from bongsu.core.spoken import Language, Unclear
 from bongsu.rooms.batch import RoomBatch
 from bongsu.store import boards as table
 from bongsu.store import commands
@@ -60,7 +60,7 @@ class BoardHearing:
         self._acting = acting
         self._looks = looks
         self._now_ms = now_ms
-        self.ear = Ear(speaker(server_name), FIELD, frozenset(grammar.HEADS), grammar.SIGNS)
+        self.ear = Ear(speaker(server_name), FIELD, frozenset(grammar.SPOKEN.heads), grammar.SIGNS)
         self._reads: Mapping[str, Callable[[Heard, Asked, Language], Awaitable[str]]] = {
             "list": self._list,
             "beds": self._beds,
@@ -72,18 +72,18 @@ class BoardHearing:
         if heard.is_reaction:
             await self._reacted(heard)
             return
-        language = grammar.language_of(heard.said)
+        language = grammar.SPOKEN.language_of(heard.said)
         try:
             asked = grammar.read(heard.said, heard.about)
             if asked.verb == "help":
-                await self._reply(heard, replies.usage(language))
+                await self._reply(heard, replies.GUIDE.usage(language))
             elif asked.verb in self._reads:
                 await self._check_may_see(heard)
                 await self._reply(heard, await self._reads[asked.verb](heard, asked, language))
             else:
                 await self._do(heard, *self._work(heard, asked))
         except Unclear as problem:
-            await self._reply(heard, replies.unclear(problem, language))
+            await self._reply(heard, replies.GUIDE.unclear(problem, language))
 
     async def refuse(self, heard: Heard, refusal: Refusal) -> None:
         """A sign of somebody who has no say in it is nothing that was said to the board."""
@@ -91,7 +91,7 @@ class BoardHearing:
             both = "\n".join(replies.refused(refusal, language) for language in ("ko", "en"))
             await self._reply(heard, None if refusal.errcode == "M_FORBIDDEN" else both)
         else:
-            await self._reply(heard, replies.refused(refusal, grammar.language_of(heard.said)))
+            await self._reply(heard, replies.refused(refusal, grammar.SPOKEN.language_of(heard.said)))
 
     async def _reply(self, heard: Heard, text: str | None) -> None:
         await self._acting.submit(Reply(heard, text))

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Final
 
-from bongsu.boards.grammar import HEADS, Unclear
-from bongsu.boards.words import Language, listed, minutes, word
+from bongsu.boards.grammar import SPOKEN
+from bongsu.boards.words import listed, minutes, word
 from bongsu.core import boards
 from bongsu.core.boards import Suggestion
 from bongsu.core.errors import Refusal
+from bongsu.core.spoken import Guide, Language
 from bongsu.store.boards import BedRow, RequestRow
 
 _USES: Final = {
@@ -36,6 +37,7 @@ _REACTIONS: Final = (
     "배정 제안에 ✅ 수락, ❌ 거절, 수락에 🏥 도착. 배정판의 말에 답글로 쓰면 번호는 빼도 됩니다.",
     "✅ on an offer accepts, ❌ declines, 🏥 on an acceptance: arrived. A reply to the board needs no number.",
 )
+GUIDE: Final = Guide(SPOKEN, ("병상 배정판에 이렇게 쓰십시오", "Write to the bed board like this"), _USES, _REACTIONS)
 _REFUSED: Final = {
     "M_FORBIDDEN": "이 배정판에서 그 일을 할 권한이 없습니다",
     "M_NOT_FOUND": "그런 번호나 사람이 없습니다",
@@ -60,28 +62,6 @@ def refused(refusal: Refusal, language: Language) -> str:
         return f"Not done: {refusal.message}{now}"
     now = f" (지금 가용 {known['free']}, 판={known['version']} 을 덧붙이십시오)" if "version" in known else ""
     return f"하지 못했습니다: {_REFUSED.get(refusal.errcode, '쓴 내용을 확인하십시오')}{now}"
-
-
-def _head(language: Language) -> str:
-    return next(head for head, spoken in HEADS.items() if spoken == language)
-
-
-def usage(language: Language) -> str:
-    place, head = (0 if language == "ko" else 1), _head(language)
-    title = "병상 배정판에 이렇게 쓰십시오" if language == "ko" else "Write to the bed board like this"
-    return "\n".join([title, *(f"{head} {use[place]}" for use in _USES.values()), _REACTIONS[place]])
-
-
-def unclear(problem: Unclear, language: Language) -> str:
-    head = _head(language)
-    if problem.verb is not None:
-        use = _USES[problem.verb][0 if language == "ko" else 1]
-        return f"이렇게 쓰십시오: {head} {use}" if language == "ko" else f"Write it like this: {head} {use}"
-    if problem.near is not None:
-        return f"혹시 {head} {problem.near}? 명령 보기: {head}" if language == "ko" else (
-            f"Did you mean {head} {problem.near}? Commands: {head} help"
-        )  # fmt: skip
-    return usage(language)
 
 
 def requests(rows: Sequence[RequestRow], count: int, now_ms: int, language: Language) -> str:

@@ -19,7 +19,7 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from bongsu.boards import answers, changes, choosing, exports, have, requests, showing, words
+from bongsu.boards import answers, changes, choosing, exports, have, requests, showing
 from bongsu.boards.acting import Acting
 from bongsu.boards.changes import Create
 from bongsu.boards.desk import Do, Work, the_board
@@ -30,6 +30,7 @@ from bongsu.core.boards import Act, Place, Role, Severity
 from bongsu.core.errors import Refusal, forbidden, invalid_param, missing_param, not_found
 from bongsu.core.json import JsonObject
 from bongsu.core.moderation import suspended
+from bongsu.core.spoken import LANGUAGES
 from bongsu.core.tiers import Tier
 from bongsu.http.describing import Described
 from bongsu.http.page import HEADERS, HTML, language_of
@@ -410,7 +411,7 @@ class Boards:
         room_id, board, who = await self._enter(request, "print")
         found = await table.open_requests(self._database, room_id, _OPEN, _BEFORE_ALL, limits.BOARD_STATS_MAX)
         rows = [showing.for_eyes_of(row, who) for row in found]
-        now_ms, language = self._now_ms(), words.LANGUAGES[language_of(request) != "ko"]
+        now_ms, language = self._now_ms(), LANGUAGES[language_of(request) != "ko"]
         beds = await table.beds(self._database, room_id, "", limits.BOARD_BEDS_MAX)
         people = await table.people(self._database, room_id)
         page = exports.as_sheet(language, board.title, rows, beds, people, now_ms)

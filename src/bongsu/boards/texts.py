@@ -2,8 +2,9 @@
 
 from typing import Final
 
-from bongsu.boards.words import LANGUAGES, worded
+from bongsu.boards.words import worded
 from bongsu.core.boards import TIERS
+from bongsu.core.spoken import LANGUAGES
 
 _SAID: Final = {
     "create": (

@@ -1,12 +1,10 @@
 """What the board's own names are called in Korean and English, for reading and for writing."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Literal
+from typing import Final
 
 from bongsu.core.boards import KINDS
-
-Language = Literal["ko", "en"]
-LANGUAGES: Final[tuple[Language, Language]] = ("ko", "en")
+from bongsu.core.spoken import Language
 
 _KOREAN: Final = {
     **KINDS,

@@ -6,14 +6,12 @@ out.
 
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 
-Language = Literal["ko", "en"]
-LANGUAGES: Final[tuple[Language, ...]] = ("ko", "en")
-HEADS: Final[Mapping[str, Language]] = {"!book": "en", "!booking": "en", "!예약": "ko"}
+from bongsu.core.spoken import Spoken, Unclear
+
 YES, NO = "✅", "❌"
 _SIGNS: Final = {"✅": YES, "✔": YES, "☑": YES, "❌": NO, "✖": NO}
 SIGNS: Final = frozenset(_SIGNS)
@@ -35,18 +33,11 @@ _NAMES: Final = {
     "subscribe": ("subscribe", "알림"),
     "unsubscribe": ("unsubscribe", "알림끄기", "알림해제"),
 }
-VERBS: Final = {name: verb for verb, names in _NAMES.items() for name in names}
+SPOKEN: Final = Spoken(
+    {"!book": "en", "!booking": "en", "!예약": "ko"}, {name: verb for verb, names in _NAMES.items() for name in names}
+)
 _WAIT: Final = frozenset({"wait", "waitlist", "대기"})
 _CODE: Final = re.compile(r"#?([0-9a-f]{6})", re.ASCII)
-
-
-class Unclear(Exception):
-    """verb: of whose use nothing could be made; near: a verb that resembles what was written."""
-
-    def __init__(self, verb: str | None = None, near: str | None = None) -> None:
-        super().__init__(verb, near)
-        self.verb = verb
-        self.near = near
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,10 +48,6 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     offer_id: str | None = None
     waits: bool = False
     area: str = ""
-
-
-def language_of(said: str) -> Language:
-    return HEADS.get(said.split(maxsplit=1)[0].lower(), "ko") if said else "ko"
 
 
 def code_of(offer_id: str) -> str:
@@ -83,10 +70,7 @@ def read(said: str, about: Mapping[str, Any] | None = None) -> Asked:
     first, rest = words[0].lower(), words[1:]
     if _CODE.fullmatch(first):
         return _of_offer("book", words, about)
-    verb = VERBS.get(first)
-    if verb is None:
-        near = get_close_matches(first, VERBS, 1, 0.6)
-        raise Unclear(near=near[0] if near else None)
+    verb = SPOKEN.verb(first)
     if verb in ("book", "confirm", "cancel"):
         return _of_offer(verb, rest, about)
     return Asked(verb=verb, area=" ".join(rest))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from bongsu.bookings import grammar, replies
 from bongsu.bookings.forms import area_of
-from bongsu.bookings.grammar import Asked, Language, Unclear
+from bongsu.bookings.grammar import Asked
 from bongsu.bookings.ledger import Ledger, no_booking
 from bongsu.bookings.round import Attempt, no_offer
 from bongsu.bookings.texts import FIELD
@@ -18,6 +18,7 @@ from bongsu.core.bookings import State
 from bongsu.core.errors import Refusal
 from bongsu.core.json import JsonObject
 from bongsu.core.paging import Page
+from bongsu.core.spoken import LANGUAGES, Language, Unclear
 from bongsu.store import bookings as table
 from bongsu.store import commands, outbox
 from bongsu.store.bookings import Booking, Subscription
@@ -33,10 +34,10 @@ class BookingHearing:
         self._database = database
         self._ledger = ledger
         self._hurry = hurry
-        self.ear = Ear(sender, FIELD, frozenset(grammar.HEADS), grammar.SIGNS, greets=True)
+        self.ear = Ear(sender, FIELD, frozenset(grammar.SPOKEN.heads), grammar.SIGNS, greets=True)
 
     async def act(self, heard: Heard) -> None:
-        language = grammar.language_of(heard.said)
+        language = grammar.SPOKEN.language_of(heard.said)
 
         async def work(connection: Connection) -> None:
             await end_when_silent(connection)
@@ -47,7 +48,7 @@ class BookingHearing:
         self._hurry()
 
     async def refuse(self, heard: Heard, refusal: Refusal) -> None:
-        languages = grammar.LANGUAGES if heard.is_reaction else (grammar.language_of(heard.said),)
+        languages = LANGUAGES if heard.is_reaction else (grammar.SPOKEN.language_of(heard.said),)
         text = "\n".join(replies.refused(refusal, language) for language in languages)
 
         async def work(connection: Connection) -> None:
@@ -68,7 +69,7 @@ class BookingHearing:
     async def _done(self, connection: Connection, heard: Heard, language: Language) -> str | None:
         """What is to be answered. None: the ledger has told them already."""
         if not heard.said:
-            return "\n\n".join(replies.usage(each) for each in grammar.LANGUAGES)
+            return "\n\n".join(replies.GUIDE.usage(each) for each in LANGUAGES)
         if heard.is_reaction:
             asked = grammar.reaction(heard.said, heard.about)
             return None if asked is None else await self._do(connection, heard.user_id, asked, language)
@@ -76,7 +77,7 @@ class BookingHearing:
             asked = grammar.read(heard.said, heard.about)
             return await self._do(connection, heard.user_id, asked, language)
         except Unclear as problem:
-            return replies.unclear(problem, language)
+            return replies.GUIDE.unclear(problem, language)
 
     async def _do(self, connection: Connection, user_id: str, asked: Asked, language: Language) -> str | None:
         match asked.verb:
@@ -94,7 +95,7 @@ class BookingHearing:
             case "unsubscribe":
                 count = await table.unsubscribe_from(connection, user_id, area_of(asked.area))
                 return replies.unsubscribed(count, language)
-        return replies.usage(language)
+        return replies.GUIDE.usage(language)
 
     async def _list(self, connection: Connection, user_id: str, asked: Asked, language: Language) -> str:
         wanted, page = table.Wanted(area_of(asked.area) or None), Page(replies.LISTED_MAX, None)

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Final
 
-from bongsu.bookings.grammar import HEADS, Language, Unclear, code_of
+from bongsu.bookings.grammar import SPOKEN, code_of
 from bongsu.bookings.texts import SAID, local
 from bongsu.core.errors import Refusal
+from bongsu.core.spoken import Guide, Language
 from bongsu.store.bookings import Booking, Offer
 
 _USES: Final = {
@@ -24,6 +25,7 @@ _REACTIONS: Final = (
     "새 예약 알림에 ✅ 신청, 잡아 둔 자리에 ✅ 확정 ❌ 취소, 예약에 ❌ 취소",
     "✅ on what is released books it, ✅ on a held place confirms it, ❌ on a place gives it back",
 )
+GUIDE: Final = Guide(SPOKEN, ("예약에 이렇게 쓰십시오", "Write to bookings like this"), _USES, _REACTIONS)
 _REFUSED: Final = {
     "M_FORBIDDEN": "할 권한이 없습니다",
     "M_NOT_FOUND": "그런 예약이 없습니다",
@@ -45,27 +47,6 @@ def refused(refusal: Refusal, language: Language) -> str:
         more = " To wait, write 'wait' behind it." if refusal.errcode == "BONGSU_SOLD_OUT" else ""
         return f"Not done: {refusal.message}.{more}"
     return f"하지 못했습니다: {_REFUSED.get(refusal.errcode, '쓴 내용을 확인하십시오')}"
-
-
-def _head(language: Language) -> str:
-    return next(head for head, spoken in HEADS.items() if spoken == language)
-
-
-def usage(language: Language) -> str:
-    place, head = (0 if language == "ko" else 1), _head(language)
-    title = "예약에 이렇게 쓰십시오" if language == "ko" else "Write to bookings like this"
-    return "\n".join([title, *(f"{head} {use[place]}" for use in _USES.values()), _REACTIONS[place]])
-
-
-def unclear(problem: Unclear, language: Language) -> str:
-    head = _head(language)
-    if problem.verb is not None:
-        use = _USES[problem.verb][0 if language == "ko" else 1]
-        return f"이렇게 쓰십시오: {head} {use}" if language == "ko" else f"Write it like this: {head} {use}"
-    if problem.near is not None:
-        asked = f"혹시 {head} {problem.near}?" if language == "ko" else f"Did you mean {head} {problem.near}?"
-        return f"{asked} · {head}"
-    return usage(language)
 
 
 def offers(found: Sequence[Offer], language: Language) -> str:
