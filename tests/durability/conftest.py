@@ -1,14 +1,16 @@
-"""One private PostgreSQL for the tests that speak to the store itself."""
+"""One private PostgreSQL for the tests that speak to the store itself; two workers on one for those that kill."""
 
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from bongsu.store.database import Database
 from bongsu.store.embedded import EmbeddedPostgres
 from bongsu.store.migrations import migrate
+from tests.server import Server, data_folder
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +39,20 @@ async def two(dsn: str) -> AsyncIterator[tuple[Database, Database]]:
     yield both
     for database in both:
         await database.close()
+
+
+@pytest.fixture(scope="module")
+def workers() -> Iterator[list[Server]]:
+    """Two of one server, for a file's tests; either may be killed."""
+    with data_folder() as folder:
+        yield [Server.start(folder, "--password-hashing", "fast") for _ in range(2)]
+
+
+@pytest.fixture
+async def database(workers: list[Server]) -> AsyncIterator[asyncpg.Connection]:
+    """The tables of those two."""
+    postgres = EmbeddedPostgres(workers[0].data_dir)
+    connection = await asyncpg.connect(await postgres.start())
+    yield connection
+    await connection.close()
+    await postgres.stop()

@@ -4,8 +4,7 @@ import asyncio
 import secrets
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -13,34 +12,13 @@ import asyncpg
 import pytest
 
 from bongsu.http.authentication import ACCESS_PREFIX, token_hash
-from bongsu.store.embedded import EmbeddedPostgres
 from tests.api.talking import ask, sign_up
-from tests.server import SERVER_NAME, Server, data_folder
+from tests.server import SERVER_NAME, Server
 
 BASE = "/_bongsu/v1/bookings"
 PEOPLE = 300
 PLACES = 40
 Answer = tuple[int, Any]
-
-
-@pytest.fixture(scope="module")
-def data_dir() -> Iterator[Path]:
-    with data_folder() as folder:
-        yield folder
-
-
-@pytest.fixture(scope="module")
-def workers(data_dir: Path) -> list[Server]:
-    return [Server.start(data_dir, "--password-hashing", "fast") for _ in range(2)]
-
-
-@pytest.fixture
-async def database(workers: list[Server]) -> AsyncIterator[asyncpg.Connection]:
-    postgres = EmbeddedPostgres(workers[0].data_dir)
-    connection = await asyncpg.connect(await postgres.start())
-    yield connection
-    await connection.close()
-    await postgres.stop()
 
 
 class Crowd:

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
@@ -18,34 +18,13 @@ from bongsu.store import broadcasts, notices
 from bongsu.store import channels as table
 from bongsu.store.broadcasts import Outcome
 from bongsu.store.database import Connection, Database
-from bongsu.store.embedded import EmbeddedPostgres
 from tests.api.talking import Json, Talker, sign_up
-from tests.server import SERVER_NAME, Server, data_folder
+from tests.server import SERVER_NAME, Server
 from tests.waiting import until
 
 BASE = "/_bongsu/v1/channels"
 PEOPLE = 3 * limits.BROADCAST_SLICE + 7
 SECONDS_MAX = 60.0
-
-
-@pytest.fixture(scope="module")
-def data_dir() -> Iterator[Path]:
-    with data_folder() as folder:
-        yield folder
-
-
-@pytest.fixture(scope="module")
-def workers(data_dir: Path) -> list[Server]:
-    return [Server.start(data_dir, "--password-hashing", "fast") for _ in range(2)]
-
-
-@pytest.fixture
-async def database(workers: list[Server]) -> AsyncIterator[asyncpg.Connection]:
-    postgres = EmbeddedPostgres(workers[0].data_dir)
-    connection = await asyncpg.connect(await postgres.start())
-    yield connection
-    await connection.close()
-    await postgres.stop()
 
 
 @pytest.fixture
