@@ -177,6 +177,38 @@ async def test_who_waits_longest_comes_first(shop: Shop, http: aiohttp.ClientSes
     assert [each["customer"] for each in own] == [customers[0].user_id]
 
 
+async def test_a_list_tells_who_asks_and_what_was_said_last(shop: Shop, http: aiohttp.ClientSession) -> None:
+    one, other = [await sign_up(http, name) for name in ("asker", "silent")]
+    await one.put(f"{V3}/profile/{one.user_id}/displayname", {"displayname": "김하나_고객"})
+    room_id = await write(one, shop, "재고 있나요?")
+    await found(shop, one, "waiting")
+    await write(other, shop, "저기요")
+    await found(shop, other, "waiting")
+    first, second = (await shop.agent.get(f"{shop.desk}/conversations"))["conversations"]
+    assert (first["name"], first["newest"]) == ("김하나_고객", {"sender": "customer", "body": "재고 있나요?"})
+    assert second["newest"]["body"] == "저기요"
+    for search, customers in (("하나_고", [one]), ("하나%고", []), (other.user_id[:5], [other]), ("\\", [])):
+        listed = await shop.agent.get(f"{shop.desk}/conversations", search=search)
+        assert [each["customer"] for each in listed["conversations"]] == [each.user_id for each in customers]
+        assert listed["now"] >= first["waiting_since"]
+    conversation = f"{shop.desk}/conversations/{first['conversation_id']}"
+    for wrong in ("%00", "x" * 101):
+        assert await shop.agent.refused("GET", f"{shop.desk}/conversations?search={wrong}") == (400, "M_INVALID_PARAM")
+    assert (await shop.agent.get(conversation))["agreed"] == {}
+    texts = await one.get(f"{BASE}/consents/texts")
+    wish = {"text_version": texts["text_version"], "advertising": True}
+    await one.put(f"{shop.path}/follow", wish)
+    assert (await shop.agent.get(conversation))["agreed"] == {"follow": True, "advertising": True}
+    await shop.agent.post(f"{conversation}/take")
+    await answer(shop.agent, conversation, "네" * 200)
+    await heard(one, room_id, 1)
+    last = (await shop.agent.get(f"{shop.desk}/conversations", agent=shop.agent.user_id))["conversations"][0]
+    assert last["newest"] == {"sender": "channel", "body": "네" * 120}
+    assert (await shop.agent.get(shop.desk))["has_bot"] is False
+    await make_key(shop, http, "desk:bot")
+    assert (await shop.agent.get(shop.desk))["has_bot"] is True
+
+
 async def test_agents_are_called_when_the_first_one_waits_and_when_theirs_writes(
     shop: Shop, alice: Talker, bob: Talker
 ) -> None:

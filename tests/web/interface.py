@@ -34,6 +34,29 @@ _OF_FOLLOWERS: Final = {  # what who runs a channel does has no page
     f"POST {_CHANNEL}/report",
     f"POST {_CHANNEL}/conversation",
 }
+_DESK: Final = f"{_CHANNEL}/desk"
+_TALK: Final = f"{_DESK}/conversations/{{conversation_id}}"
+_OF_AGENTS: Final = {
+    f"PUT {_CHANNEL}",
+    f"GET {_CHANNEL}/staff",
+    f"GET {_CHANNEL}/messages/{{message_id}}",
+    f"GET {_DESK}",
+    f"PUT {_DESK}",
+    f"GET {_DESK}/conversations",
+    f"GET {_DESK}/stats",
+    f"GET {_DESK}/replies",
+    f"POST {_DESK}/replies",
+    f"PUT {_DESK}/replies/{{reply_id}}",
+    f"DELETE {_DESK}/replies/{{reply_id}}",
+    f"GET {_TALK}",
+    f"GET {_TALK}/messages",
+    f"POST {_TALK}/messages",
+    f"GET {_TALK}/notes",
+    f"POST {_TALK}/notes",
+    f"GET {_TALK}/transcript",
+    f"GET {_TALK}/transcript.csv",
+    *(f"POST {_TALK}/{act}" for act in ("take", "give", "give_back", "to_bot", "close")),
+}
 _OPERATION: Final = re.compile(r"^  '([A-Z]+ [^']+)':", re.MULTILINE)
 _REF: Final = re.compile(r'"#/components/schemas/([^"]+)"')
 _HEAD: Final = (
@@ -52,7 +75,7 @@ def operations_of(text: str) -> set[str]:
 def operations_served(description: Json) -> set[str]:
     """Those that pages may ask for."""
     served = {f"{method.upper()} {path}" for path, methods in description["paths"].items() for method in methods}
-    return {each for each in served if each.split("/")[3] in _SERVICES} | (served & _OF_FOLLOWERS)
+    return {each for each in served if each.split("/")[3] in _SERVICES} | (served & (_OF_FOLLOWERS | _OF_AGENTS))
 
 
 def typescript(description: Json, wanted: set[str]) -> str:

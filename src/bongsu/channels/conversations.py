@@ -36,6 +36,7 @@ from bongsu.store.channels import Channel
 from bongsu.store.database import Connection
 from bongsu.store.desk import Conversation, Settings
 from bongsu.store.outbox import Post
+from bongsu.store.rooms import Reads
 from bongsu.store.timers import Handler, Timer
 
 BOT_SILENT: Final = "desk.bot_silent"
@@ -254,9 +255,9 @@ class Conversations:
         return {BOT_SILENT: self._silent}
 
 
-async def has_bot(connection: Connection, channel_id: str) -> bool:
+async def has_bot(reads: Reads, channel_id: str) -> bool:
     """Is there a program that could answer?"""
-    return await channel_keys.has_with(connection, channel_id, Scope.DESK_BOT.value)
+    return await channel_keys.has_with(reads, channel_id, Scope.DESK_BOT.value)
 
 
 def _asks(heard: Heard) -> bool:

@@ -40,6 +40,7 @@ from bongsu.channels.desk_forms import (
     conversation_said,
     detail_said,
     message_said,
+    newest_said,
     settings_said,
 )
 from bongsu.channels.doors import Doors, Visitor, full
@@ -64,6 +65,7 @@ from bongsu.store.channels import Channel
 from bongsu.store.database import Connection, Database
 from bongsu.store.desk import Conversation, Note, Reply, Settings, Wanted
 from bongsu.store.idempotency import Answer
+from bongsu.store.rooms import Reads
 from bongsu.workflow.lists import page_of
 from bongsu.workflow.times import time_of
 from bongsu.workflow.writes import Writes
@@ -101,7 +103,7 @@ class Desk:
                 f"{DESK}/conversations",
                 self.all,
                 ConversationsSaid,
-                ("state", "agent", "customer", *_PAGED),
+                ("state", "agent", "customer", "search", *_PAGED),
                 "Its conversations, who waits longest first",
             ),
             (_TALK, self.one, DetailSaid, (), "One conversation, and who had it"),
@@ -150,10 +152,12 @@ class Desk:
 
     async def settings(self, request: Request) -> Response:
         channel = (await self._doors.enter(request, Deed.SEE_DESK)).channel
-        return reply(self._settings_said(channel, await table.settings_of(self._database, channel.channel_id)))
+        settings = await table.settings_of(self._database, channel.channel_id)
+        return reply(await self._settings_said(self._database, channel, settings))
 
-    def _settings_said(self, channel: Channel, settings: Settings) -> dict[str, Any]:
-        return settings_said(settings, open_now=not is_away(settings, channel.hours, self._now_ms()))
+    async def _settings_said(self, reads: Reads, channel: Channel, settings: Settings) -> dict[str, Any]:
+        is_open = not is_away(settings, channel.hours, self._now_ms())
+        return settings_said(settings, open_now=is_open, has_bot=await has_bot(reads, channel.channel_id))
 
     async def settle(self, request: Request) -> Response:
         settings = _settings(await request.read(Settle), self._now_ms())
@@ -163,7 +167,7 @@ class Desk:
             inside = await self._doors.enter_to_change(connection, request, Deed.SET_DESK)
             await table.put_settings(connection, inside.channel.channel_id, settings)
             await self._conversations.note(connection, inside.channel.channel_id, inside.name, "desk.settled")
-            return Answer(200, self._settings_said(inside.channel, settings))
+            return Answer(200, await self._settings_said(connection, inside.channel, settings))
 
         return await self._writes.once(request, work, whose=visitor.name)
 
@@ -175,14 +179,21 @@ class Desk:
         if visitor.is_program:
             wanted = msgspec.structs.replace(wanted, states=(State.BOT,))
         found = await table.conversations(self._database, visitor.channel.channel_id, wanted, page)
-        said = [conversation_said(each) for each in found]
-        return reply({"conversations": said, **next_token(page, [each.at for each in found])})
+        said = await self._listed(visitor.channel, found)
+        return reply({"conversations": said, "now": self._now_ms(), **next_token(page, [each.at for each in found])})
+
+    async def _listed(self, channel: Channel, found: list[Conversation]) -> list[dict[str, Any]]:
+        """With the customers' names, and what was said last."""
+        names = await people.names(self._database, [each.customer for each in found])
+        newest = await events.newest_of(self._database, [each.room_id for each in found], SHOWN)
+        return [_listed(each, channel, names.get(each.customer), newest.get(each.room_id)) for each in found]
 
     async def one(self, request: Request) -> Response:
         found = await self._found(request, _BOT)
-        profile = await people.member_profile(self._database, found.customer)
+        name = (await people.names(self._database, [found.customer])).get(found.customer)
+        agreed = await channel_table.agreed(self._database, found.channel_id, found.customer)
         had = await table.assignments(self._database, found.conversation_id, limits.DESK_ASSIGNMENTS_SHOWN_MAX)
-        return reply(detail_said(found, profile.get("displayname"), had))
+        return reply(detail_said(found, name, agreed, had, self._now_ms()))
 
     async def messages(self, request: Request) -> Response:
         page = page_of(request)
@@ -387,6 +398,11 @@ def _write(method: str, at: str, handler: Handler, described: Described) -> Rout
     return Route(method, at, handler, Auth.KEYED, None, Tier.SERVICE, told)
 
 
+def _listed(found: Conversation, channel: Channel, name: str | None, newest: Event | None) -> dict[str, Any]:
+    said = None if newest is None else newest_said(newest, found.customer, channel.account)
+    return conversation_said(found, name, said)
+
+
 def _settings(form: Settle, now_ms: int) -> Settings:
     most = limits.DESK_ANSWER_CHARACTERS_MAX
     return Settings(
@@ -403,10 +419,12 @@ def _wanted(request: Request) -> Wanted:
     """?state= one of its states, or "unanswered" for all in which a customer waits."""
     states = [each.value for each in State]
     said = request.query.choice("state", ("all", "unanswered", *states), "all")
-    named = request.query.get("agent"), request.query.get("customer")
-    if any(each is not None and "\x00" in each for each in named):
-        raise invalid_param("agent and customer are user ids")
-    return Wanted((State(said),) if said in states else (), *named, said == "unanswered")
+    agent, customer, search = (request.query.get(name) for name in ("agent", "customer", "search"))
+    if any(each is not None and "\x00" in each for each in (agent, customer, search)):
+        raise invalid_param("agent and customer are user ids, search is a text")
+    if search is not None and len(search) > limits.DESK_SEARCH_CHARACTERS_MAX:
+        raise invalid_param(f"search has at most {limits.DESK_SEARCH_CHARACTERS_MAX} characters")
+    return Wanted((State(said),) if said in states else (), agent, customer, said == "unanswered", search)
 
 
 def _outbox_id(event: Event, account: str) -> int | None:

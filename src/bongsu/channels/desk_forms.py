@@ -4,6 +4,7 @@ import msgspec
 
 from bongsu.core import limits
 from bongsu.core.boards import Distribution
+from bongsu.core.channels import Agreed
 from bongsu.core.errors import invalid_param
 from bongsu.core.events import ENCRYPTED, Event
 from bongsu.core.json import JsonObject
@@ -58,10 +59,19 @@ class SettingsSaid(msgspec.Struct):
     bot_first: bool
     calls_agents: bool
     open_now: bool
+    has_bot: bool
+
+
+class Newest(msgspec.Struct, omit_defaults=True):
+    """What was said last: sender as in a message; body: its beginning, "" where there is nothing to be read."""
+
+    sender: str
+    body: str = ""
+    sealed: bool = False
 
 
 class ConversationSaid(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """waiting_since: of the first message that nobody has answered."""
+    """waiting_since: of the first message that nobody has answered. name: the customer's. newest: in lists."""
 
     conversation_id: str
     customer: str
@@ -69,16 +79,30 @@ class ConversationSaid(msgspec.Struct, omit_defaults=True, kw_only=True):
     newest_ts: int
     agent: str | None = None
     waiting_since: int | None = None
+    name: str | None = None
+    newest: Newest | None = None
 
 
 class ConversationsSaid(msgspec.Struct):
+    """now: the server's time, by which it is told how long people wait."""
+
     conversations: list[ConversationSaid]
+    now: int
     next_batch: str | None = None
+
+
+class AgreedSaid(msgspec.Struct, omit_defaults=True):
+    """What holds between the customer and the channel. Who has blocked it looks like anybody who does not follow."""
+
+    follow: bool = False
+    advertising: bool = False
+    advertising_at_night: bool = False
 
 
 class DetailSaid(ConversationSaid, omit_defaults=True, kw_only=True):
     room_id: str
-    name: str | None = None
+    agreed: AgreedSaid
+    now: int
     assignments: list[Assignment] = []
 
 
@@ -136,13 +160,30 @@ class Opened(msgspec.Struct):
 # --- how it is said ---
 
 
-def conversation_said(found: Conversation) -> JsonObject:
-    return dict(msgspec.to_builtins(ConversationSaid(**_known(found))))
+def conversation_said(found: Conversation, name: str | None = None, newest: Newest | None = None) -> JsonObject:
+    return dict(msgspec.to_builtins(ConversationSaid(**_known(found), name=name, newest=newest)))
 
 
-def detail_said(found: Conversation, name: str | None, assignments: list[Assignment]) -> JsonObject:
-    said = DetailSaid(**_known(found), room_id=found.room_id, name=name, assignments=assignments)
+def detail_said(
+    found: Conversation, name: str | None, agreed: Agreed, assignments: list[Assignment], now_ms: int
+) -> JsonObject:
+    told = AgreedSaid(agreed.follow, agreed.advertising, agreed.advertising_at_night)
+    said = DetailSaid(
+        **_known(found), room_id=found.room_id, name=name, agreed=told, now=now_ms, assignments=assignments
+    )
     return dict(msgspec.to_builtins(said))
+
+
+def newest_said(event: Event, customer: str, account: str) -> Newest:
+    """An edit tells what it makes of the message."""
+    body = event.content.get("m.new_content", event.content).get("body")
+    is_read = event.redacted_because is None and isinstance(body, str)
+    beginning = str(body)[: limits.DESK_NEWEST_CHARACTERS] if is_read else ""
+    return Newest(_sender(event, customer, account), beginning, event.type == ENCRYPTED)
+
+
+def _sender(event: Event, customer: str, account: str) -> str:
+    return {customer: "customer", account: "channel"}.get(event.sender, "other")
 
 
 def _known(found: Conversation) -> JsonObject:
@@ -160,12 +201,11 @@ def message_said(
     event: Event, conversation: Conversation, account: str, said: Said | None, read_pos: int = 0
 ) -> MessageSaid:
     """read_pos: up to where the customer has read."""
-    senders = {conversation.customer: "customer", account: "channel"}
     is_gone = event.redacted_because is not None
     return MessageSaid(
         event_id=event.event_id,
         sent_ts=event.ts_ms,
-        sender=senders.get(event.sender, "other"),
+        sender=_sender(event, conversation.customer, account),
         content={} if is_gone or event.type == ENCRYPTED else dict(event.content),
         kind=None if said is None else said.kind.value,
         author=None if said is None else said.author or None,
@@ -176,7 +216,7 @@ def message_said(
     )
 
 
-def settings_said(settings: Settings, *, open_now: bool) -> JsonObject:
+def settings_said(settings: Settings, *, open_now: bool, has_bot: bool) -> JsonObject:
     said = SettingsSaid(
         greeting=settings.greeting,
         away_text=settings.away_text,
@@ -184,6 +224,7 @@ def settings_said(settings: Settings, *, open_now: bool) -> JsonObject:
         bot_first=settings.bot_first,
         calls_agents=settings.calls,
         open_now=open_now,
+        has_bot=has_bot,
     )
     return dict(msgspec.to_builtins(said))
 

@@ -7,8 +7,10 @@ import msgspec
 
 from bongsu.core import limits
 from bongsu.core.desk import State, Talk
+from bongsu.core.json import encode
 from bongsu.core.paging import Page, Place
 from bongsu.store.database import Connection, Record
+from bongsu.store.patterns import containing
 from bongsu.store.rooms import Reads
 
 
@@ -162,12 +164,24 @@ async def move_to(connection: Connection, channel_id: str, customer: str, room_i
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """Which conversations. states: none for all; agent: who has it; customer: with whom."""
+    """Which conversations. states: none for all; agent: who has it; search: what the customer's name or id holds."""
 
     states: tuple[State, ...] = ()
     agent: str | None = None
     customer: str | None = None
     only_unanswered: bool = False
+    search: str | None = None
+
+
+# Names are kept as JSON.
+_NAMED: Final = (
+    "EXISTS (SELECT FROM profiles p WHERE p.user_id = customer AND p.key_name = 'displayname'"
+    " AND convert_from(p.value, 'UTF8') ILIKE $9)"
+)
+
+
+def _pattern(search: str | None) -> str | None:
+    return containing(encode(search).decode()[1:-1]) if search else None
 
 
 async def conversations(reads: Reads, channel_id: str, wanted: Wanted, page: Page) -> list[Conversation]:
@@ -177,9 +191,10 @@ async def conversations(reads: Reads, channel_id: str, wanted: Wanted, page: Pag
         f"SELECT {_COLUMNS} FROM desk_conversations WHERE channel_id = $1"
         " AND (cardinality($2::text[]) = 0 OR state = ANY($2)) AND ($3::text IS NULL OR agent = $3)"
         " AND ($4::text IS NULL OR customer = $4) AND (NOT $5 OR since_ts IS NOT NULL)"
-        " AND (place, conversation_id) > ($6, $7) ORDER BY place, conversation_id LIMIT $8",
+        f" AND ($9::text IS NULL OR customer ILIKE $9 OR {_NAMED}) AND (place, conversation_id) > ($6, $7)"
+        " ORDER BY place, conversation_id LIMIT $8",
         *(channel_id, [state.value for state in wanted.states], wanted.agent, wanted.customer),
-        *(wanted.only_unanswered, *after, page.count),
+        *(wanted.only_unanswered, *after, page.count, _pattern(wanted.search)),
     )
     return [_conversation(row) for row in rows]
 

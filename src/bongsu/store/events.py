@@ -75,6 +75,17 @@ async def page(
     return [read_event(row) for row in rows]
 
 
+async def newest_of(reads: Reads, room_ids: Sequence[str], types: Sequence[str]) -> dict[str, Event]:
+    """The newest event of these types in each of the rooms that have one."""
+    rows = await reads.fetch(
+        f"SELECT {EVENT_COLUMNS} FROM unnest($1::text[]) AS wanted (room_id) JOIN LATERAL ("
+        " SELECT pos FROM events WHERE events.room_id = wanted.room_id AND type = ANY($2) ORDER BY pos DESC LIMIT 1"
+        ") AS newest ON true JOIN events e ON e.pos = newest.pos",
+        *(list(room_ids), list(types)),
+    )
+    return {event.room_id: event for event in map(read_event, rows)}
+
+
 _CONDITIONS: Final = {
     "types": "AND e.type = ANY({})",
     "not_types": "AND e.type <> ALL({})",

@@ -1,5 +1,7 @@
 """What the room operations need of people: whether they exist, and the profile their membership shows."""
 
+from collections.abc import Sequence
+
 from bongsu.core.json import JsonObject, decode
 from bongsu.store.database import Connection
 from bongsu.store.rooms import Reads
@@ -15,6 +17,15 @@ async def member_profile(reads: Reads, user_id: str) -> JsonObject:
     """The part of the profile that an m.room.member event carries."""
     whole = await profile(reads, user_id)
     return {key: whole[key] for key in ("displayname", "avatar_url") if whole.get(key) is not None}
+
+
+async def names(reads: Reads, user_ids: Sequence[str]) -> dict[str, str]:
+    """The names that those of them show who have one."""
+    rows = await reads.fetch(
+        "SELECT user_id, value FROM profiles WHERE key_name = 'displayname' AND user_id = ANY($1)", list(user_ids)
+    )
+    found = {row["user_id"]: decode(row["value"]) for row in rows}
+    return {user_id: name for user_id, name in found.items() if isinstance(name, str)}
 
 
 async def exists(reads: Reads, user_id: str) -> bool:

@@ -7,6 +7,12 @@ export interface AccessSaid {
   times: number
 }
 
+export interface AgreedSaid {
+  follow?: boolean
+  advertising?: boolean
+  advertising_at_night?: boolean
+}
+
 export interface Agreement {
   text_version: string
   advertising?: boolean
@@ -32,6 +38,12 @@ export interface Appointment {
   hospital?: string
   on_call?: boolean
   phone?: string
+}
+
+export interface Assignment {
+  agent: string
+  from_ts: number
+  until_ts: number | null
 }
 
 export interface AuditEntry {
@@ -101,6 +113,16 @@ export interface BoardsSaid {
   now: number
 }
 
+export interface BoardsStatsSaid {
+  time_to_assign_ms: Distribution
+  without_bed_ms: Distribution
+  waiting_now: number
+  waiting_now_ms: Distribution
+  bins_ms: number[]
+  counts: number[]
+  waiting_counts: number[]
+}
+
 export interface BookingSaid {
   booking_id: string
   offer_id: string
@@ -129,6 +151,15 @@ export interface BookingsMine {
   bookings: MyBooking[]
   now: number
   next_batch?: string | null
+}
+
+export type By = 'agent' | 'bot' | 'desk' | 'template'
+
+export interface Changes {
+  name?: string | null
+  about?: string | null
+  avatar?: string | null
+  hours?: Opening[] | null
 }
 
 export interface ChannelSaid {
@@ -176,6 +207,13 @@ export interface ChannelsSaid {
   next_batch?: string | null
 }
 
+export interface ChannelsStatsSaid {
+  first_answer_ms: Distribution
+  first_answer_by_person_ms: Distribution
+  waiting_now_ms: Distribution
+  conversations: Record<string, number>
+}
+
 export interface CheckIn {
   ticket?: string | null
   booking_id?: string | null
@@ -187,10 +225,42 @@ export interface Complaining {
 
 export type Consent = 'advertising' | 'advertising_at_night' | 'follow'
 
+export interface ConversationSaid {
+  conversation_id: string
+  customer: string
+  state: string
+  newest_ts: number
+  agent?: string | null
+  waiting_since?: number | null
+  name?: string | null
+  newest?: Newest | null
+}
+
+export interface ConversationsSaid {
+  conversations: ConversationSaid[]
+  now: number
+  next_batch?: string | null
+}
+
 export interface Deed {
   actor: string
   action: string
   details?: Record<string, unknown>
+}
+
+export interface DetailSaid {
+  conversation_id: string
+  customer: string
+  state: string
+  newest_ts: number
+  agent?: string | null
+  waiting_since?: number | null
+  name?: string | null
+  newest?: Newest | null
+  room_id: string
+  agreed: AgreedSaid
+  now: number
+  assignments?: Assignment[]
 }
 
 export interface Distribution {
@@ -200,6 +270,8 @@ export interface Distribution {
   p99: number | null
   longest: number | null
 }
+
+export type Fate = 'delivered' | 'queued' | 'read' | 'refused'
 
 export interface Guest {
   booking_id: string
@@ -234,6 +306,37 @@ export interface MarkSaid {
   signature: string
 }
 
+export interface MessageFate {
+  message_id: string
+  to: string
+  state: Fate
+  made_ts: number
+  kind: By
+  template_id?: string | null
+  version?: number | null
+  event_id?: string | null
+  delivered_ts?: number | null
+  read_ts?: number | null
+}
+
+export interface MessageSaid {
+  event_id: string
+  sent_ts: number
+  sender: string
+  content: Record<string, unknown>
+  kind?: string | null
+  author?: string | null
+  message_id?: string | null
+  read?: boolean
+  deleted?: boolean
+  sealed?: boolean
+}
+
+export interface MessagesSaid {
+  messages: MessageSaid[]
+  next_batch?: string | null
+}
+
 export interface Missed {
   booking_id: string
 }
@@ -264,6 +367,17 @@ export interface NewBoard {
   title?: string
 }
 
+export interface NewMessage {
+  body: string
+  url?: string | null
+  mimetype?: string
+  size?: number
+}
+
+export interface NewNote {
+  body: string
+}
+
 export interface NewOffer {
   title: string
   place: string
@@ -274,6 +388,11 @@ export interface NewOffer {
   area?: string
   hold_seconds?: number
   room_id?: string | null
+}
+
+export interface NewReply {
+  name: string
+  body: string
 }
 
 export interface NewRequest {
@@ -289,6 +408,24 @@ export interface NewSubscription {
   area?: string
   not_before?: number | string | null
   not_after?: number | string | null
+}
+
+export interface Newest {
+  sender: string
+  body?: string
+  sealed?: boolean
+}
+
+export interface Note {
+  note_id: string
+  author: string
+  body: string
+  made_ts: number
+}
+
+export interface NotesSaid {
+  notes: Note[]
+  next_batch?: string | null
 }
 
 export interface Nothing {
@@ -381,6 +518,18 @@ export interface ReasonedAnswer {
   reason?: string
 }
 
+export interface RepliesSaid {
+  replies: Reply[]
+}
+
+export interface Reply {
+  reply_id: string
+  name: string
+  body: string
+  changed_by: string
+  changed_ts: number
+}
+
 export interface RequestMade {
   request_id: string
   owner: string
@@ -426,14 +575,36 @@ export interface RequestsSaid {
 
 export type Role = 'agent' | 'editor' | 'owner'
 
-export interface StatsSaid {
-  time_to_assign_ms: Distribution
-  without_bed_ms: Distribution
-  waiting_now: number
-  waiting_now_ms: Distribution
-  bins_ms: number[]
-  counts: number[]
-  waiting_counts: number[]
+export interface Sent {
+  message_id: string
+}
+
+export interface SettingsSaid {
+  greeting: string
+  away_text: string
+  away_until: number
+  bot_first: boolean
+  calls_agents: boolean
+  open_now: boolean
+  has_bot: boolean
+}
+
+export interface Settle {
+  greeting?: string
+  away_text?: string
+  away_until?: number | string | null
+  bot_first?: boolean
+  calls_agents?: boolean
+}
+
+export interface Staff {
+  user_id: string
+  role: Role
+  since_ts: number
+}
+
+export interface StaffSaid {
+  staff: Staff[]
 }
 
 export interface Subscribed {
@@ -480,6 +651,10 @@ export interface TicketSaid {
   ticket: string
 }
 
+export interface To {
+  agent: string
+}
+
 export interface WholeBoard {
   room_id: string
   title: string
@@ -516,7 +691,7 @@ export interface Operations {
   'POST /_bongsu/v1/boards/{room_id}/requests/{request_id}/transfer': { body: ReasonedAnswer; answer: RequestNow }
   'PUT /_bongsu/v1/boards/{room_id}/roles/{user_id}': { body: Appointment; answer: Nothing }
   'GET /_bongsu/v1/boards/{room_id}/sheet': { query: 'lang' }
-  'GET /_bongsu/v1/boards/{room_id}/stats': { query: 'since'; answer: StatsSaid }
+  'GET /_bongsu/v1/boards/{room_id}/stats': { query: 'since'; answer: BoardsStatsSaid }
   'GET /_bongsu/v1/bookings': { query: 'limit' | 'from' | 'dir'; answer: BookingsMine }
   'GET /_bongsu/v1/bookings/announcers': { answer: AnnouncersSaid }
   'DELETE /_bongsu/v1/bookings/announcers/{user_id}': { answer: BookingsEmpty }
@@ -547,12 +722,35 @@ export interface Operations {
   'GET /_bongsu/v1/channels/consents/texts': { answer: TextsSaid }
   'GET /_bongsu/v1/channels/following': { query: 'limit' | 'from'; answer: ChannelsSaid }
   'GET /_bongsu/v1/channels/{channel_id}': { answer: ChannelSaid }
+  'PUT /_bongsu/v1/channels/{channel_id}': { body: Changes; answer: ChannelSaid }
   'DELETE /_bongsu/v1/channels/{channel_id}/advertising': { answer: ChannelsMine }
   'DELETE /_bongsu/v1/channels/{channel_id}/block': { answer: ChannelsMine }
   'PUT /_bongsu/v1/channels/{channel_id}/block': { answer: ChannelsMine }
   'POST /_bongsu/v1/channels/{channel_id}/conversation': { answer: Opened }
+  'GET /_bongsu/v1/channels/{channel_id}/desk': { answer: SettingsSaid }
+  'PUT /_bongsu/v1/channels/{channel_id}/desk': { body: Settle; answer: SettingsSaid }
+  'GET /_bongsu/v1/channels/{channel_id}/desk/conversations': { query: 'state' | 'agent' | 'customer' | 'search' | 'limit' | 'from'; answer: ConversationsSaid }
+  'GET /_bongsu/v1/channels/{channel_id}/desk/conversations/{conversation_id}': { answer: DetailSaid }
+  'POST /_bongsu/v1/channels/{channel_id}/desk/conversations/{conversation_id}/close': { answer: ConversationSaid }
+  'POST /_bongsu/v1/channels/{channel_id}/desk/conversations/{conversation_id}/give': { body: To; answer: ConversationSaid }
+  'POST /_bongsu/v1/channels/{channel_id}/desk/conversations/{conversation_id}/give_back': { answer: ConversationSaid }
+  'GET /_bongsu/v1/channels/{channel_id}/desk/conversations/{conversation_id}/messages': { query: 'limit' | 'from'; answer: MessagesSaid }
+  'POST /_bongsu/v1/channels/{channel_id}/desk/conversations/{conversation_id}/messages': { body: NewMessage; answer: Sent }
+  'GET /_bongsu/v1/channels/{channel_id}/desk/conversations/{conversation_id}/notes': { query: 'limit' | 'from'; answer: NotesSaid }
+  'POST /_bongsu/v1/channels/{channel_id}/desk/conversations/{conversation_id}/notes': { body: NewNote; answer: Note }
+  'POST /_bongsu/v1/channels/{channel_id}/desk/conversations/{conversation_id}/take': { answer: ConversationSaid }
+  'POST /_bongsu/v1/channels/{channel_id}/desk/conversations/{conversation_id}/to_bot': { answer: ConversationSaid }
+  'GET /_bongsu/v1/channels/{channel_id}/desk/conversations/{conversation_id}/transcript': { query: 'lang' | 'internal' }
+  'GET /_bongsu/v1/channels/{channel_id}/desk/conversations/{conversation_id}/transcript.csv': { query: 'lang' | 'internal' }
+  'GET /_bongsu/v1/channels/{channel_id}/desk/replies': { answer: RepliesSaid }
+  'POST /_bongsu/v1/channels/{channel_id}/desk/replies': { body: NewReply; answer: Reply }
+  'DELETE /_bongsu/v1/channels/{channel_id}/desk/replies/{reply_id}': object
+  'PUT /_bongsu/v1/channels/{channel_id}/desk/replies/{reply_id}': { body: NewReply; answer: Reply }
+  'GET /_bongsu/v1/channels/{channel_id}/desk/stats': { query: 'since'; answer: ChannelsStatsSaid }
   'DELETE /_bongsu/v1/channels/{channel_id}/follow': { answer: ChannelsMine }
   'PUT /_bongsu/v1/channels/{channel_id}/follow': { body: Agreement; answer: ChannelsMine }
+  'GET /_bongsu/v1/channels/{channel_id}/messages/{message_id}': { answer: MessageFate }
   'GET /_bongsu/v1/channels/{channel_id}/posts': { query: 'limit' | 'from'; answer: PostsSaid }
   'POST /_bongsu/v1/channels/{channel_id}/report': { body: Complaining; answer: ChannelsEmpty }
+  'GET /_bongsu/v1/channels/{channel_id}/staff': { answer: StaffSaid }
 }

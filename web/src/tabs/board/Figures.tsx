@@ -1,7 +1,7 @@
 import { createEffect, createMemo, createSignal, For, on, Show, type JSX } from 'solid-js'
 import { barsOf, clockOf, type Bar } from '../../data/board'
 import { ask, fileOf } from '../../data/service'
-import type { StatsSaid } from '../../net/interface'
+import type { BoardsStatsSaid } from '../../net/interface'
 import { orSay } from '../../ui/errors'
 import { language } from '../../ui/settings'
 import { Fresh } from '../services/Parts'
@@ -16,7 +16,7 @@ const HOUR_MS = 3_600_000
 export function Figures(props: { desk: Desk }): JSX.Element {
   const { desk } = props
   const [hours, setHours] = createSignal<number>(24)
-  const stats = sight<StatsSaid>(desk.client, {
+  const stats = sight<BoardsStatsSaid>(desk.client, {
     look: () => {
       const since = hours() === 0 ? {} : { since: String(Math.round(desk.now() - hours() * HOUR_MS)) }
       return ask(desk.client.matrix, 'GET /_bongsu/v1/boards/{room_id}/stats', { room_id: desk.room }, since)
