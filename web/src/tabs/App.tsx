@@ -81,7 +81,7 @@ function Frame(): JSX.Element {
 function Join(props: { address: string }): JSX.Element {
   const client = useClient()
   const join = () =>
-    client.join(props.address).then(openRoom, (error) => {
+    client.chats.join(props.address).then(openRoom, (error) => {
       say(explain(error))
       go({ tab: 'chats' })
     })

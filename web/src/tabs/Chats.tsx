@@ -96,7 +96,7 @@ function Face(props: { room: Room }): JSX.Element {
 
 function Joined(props: { room: Room }): JSX.Element {
   const client = useClient()
-  const draft = live(client, `room ${props.room.id}`, () => client.draft(props.room.id))
+  const draft = live(client, `room ${props.room.id}`, () => client.drafts.of(props.room.id))
   const isMuted = () => client.account.muted.includes(props.room.id)
   return (
     <a class="entry" href={`/app/room/${encodeURIComponent(props.room.id)}`} aria-current={route().room === props.room.id ? 'true' : undefined} onClick={plainClick(() => openRoom(props.room.id))}>
@@ -146,8 +146,8 @@ function Joined(props: { room: Room }): JSX.Element {
 function Invited(props: { room: Room }): JSX.Element {
   const client = useClient()
   const inviter = () => memberName(props.room, props.room.inviter ?? '')
-  const join = () => client.join(props.room.id).then(openRoom, (error) => say(explain(error)))
-  const decline = () => client.leave(props.room.id).catch((error) => say(explain(error)))
+  const join = () => client.chats.join(props.room.id).then(openRoom, (error) => say(explain(error)))
+  const decline = () => client.chats.leave(props.room.id).catch((error) => say(explain(error)))
   return (
     <div class="entry">
       <Face room={props.room} />

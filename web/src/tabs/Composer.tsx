@@ -1,5 +1,5 @@
 import { createEffect, createSignal, lazy, on, onCleanup, onMount, Show, Suspense, type JSX } from 'solid-js'
-import type { Place } from '../data/client'
+import type { Place } from '../data/speech'
 import { memberName } from '../data/rooms'
 import type { Message } from '../data/timeline'
 import type { Room } from '../data/types'
@@ -36,14 +36,14 @@ export function Composer(props: Props): JSX.Element {
   const client = useClient()
   const place = props.thread ? `${props.id} ${props.thread.root}` : props.id
   const listId = `callees ${place}`.replace(/\s/g, '_')
-  const [text, setText] = createSignal(client.draft(place))
+  const [text, setText] = createSignal(client.drafts.of(place))
   const isTouch = matchMedia('(pointer: coarse)').matches
   const [isSpeaking, setSpeaking] = createSignal(false)
   let area!: HTMLTextAreaElement
   let microphone: HTMLButtonElement | undefined
   let isSending = false
   let timer: ReturnType<typeof setTimeout> | undefined
-  const mentions = useMentions(() => props.room, client.me, put, () => void client.loadMembersOnce(props.id))
+  const mentions = useMentions(() => props.room, client.me, put, () => void client.chats.loadMembersOnce(props.id))
 
   onMount(() => {
     mentions.recall(text())
@@ -52,7 +52,7 @@ export function Composer(props: Props): JSX.Element {
   const keep = () => {
     clearTimeout(timer)
     timer = undefined
-    if (props.about?.kind !== 'edit') orSay(client.keepDraft(place, text()))
+    if (props.about?.kind !== 'edit') orSay(client.drafts.keep(place, text()))
   }
   onCleanup(() => timer !== undefined && keep())
   const write = (value: string, called?: readonly string[]) => {
@@ -64,9 +64,9 @@ export function Composer(props: Props): JSX.Element {
       () => props.about,
       (about, before) => {
         if (about?.kind === 'edit') {
-          if (before?.kind !== 'edit' && timer !== undefined) orSay(client.keepDraft(place, text()))
+          if (before?.kind !== 'edit' && timer !== undefined) orSay(client.drafts.keep(place, text()))
           write(about.message.body, about.message.mentions)
-        } else if (before?.kind === 'edit') write(client.draft(place))
+        } else if (before?.kind === 'edit') write(client.drafts.of(place))
         if (about) queueMicrotask(() => area.focus()) // once the menu is closed, for nothing behind it takes the focus
       },
       { defer: true },
@@ -77,7 +77,7 @@ export function Composer(props: Props): JSX.Element {
     setText(value)
     clearTimeout(timer)
     timer = setTimeout(keep, DRAFT_MS)
-    client.typed(props.id, value !== '')
+    client.chats.typed(props.id, value !== '')
   }
 
   /** A name from the list is in the text. */
@@ -93,8 +93,8 @@ export function Composer(props: Props): JSX.Element {
   function store(body: string): Promise<void> {
     const { about } = props
     const said = mentions.spoken(body)
-    if (about?.kind === 'edit') return client.edit(props.id, about.message.id!, said, about.message.mentions)
-    return client.say(props.id, said, { ...where(), replyTo: about?.message })
+    if (about?.kind === 'edit') return client.speech.edit(props.id, about.message.id!, said, about.message.mentions)
+    return client.speech.say(props.id, said, { ...where(), replyTo: about?.message })
   }
 
   /** The words stay in their place until they are on disk. */
@@ -173,7 +173,7 @@ export function Composer(props: Props): JSX.Element {
         )}
       </Show>
       <Show when={isSpeaking()}>
-        <Speaking onSend={(recording) => client.sendVoice(props.id, recording, where())} onClose={quiet} />
+        <Speaking onSend={(recording) => client.speech.sendVoice(props.id, recording, where())} onClose={quiet} />
       </Show>
       <div class="inner" hidden={isSpeaking()}>
         <label class="round attach">

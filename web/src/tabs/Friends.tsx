@@ -15,14 +15,14 @@ import { NewChat } from './NewChat'
 export function Friends(): JSX.Element {
   const client = useClient()
   const all = live(client, 'rooms', () => friends(client.rooms(), client.account, client.me, compareNames))
-  const profile = live(client, 'profile', () => client.profile)
+  const profile = live(client, 'profile', () => client.self.profile)
   const [wanted, setWanted] = createSignal('')
   const [isNew, setNew] = createSignal(false)
   const shown = createMemo(() => {
     const words = wanted().normalize('NFC').toLocaleLowerCase()
     return all().filter((friend) => `${friend.name ?? ''} ${friend.user}`.toLocaleLowerCase().includes(words))
   })
-  const talk = (user: string) => client.direct(user).then(openRoom, (error) => say(explain(error)))
+  const talk = (user: string) => client.chats.direct(user).then(openRoom, (error) => say(explain(error)))
   const myName = () => profile().name ?? localpart(client.me)
   return (
     <>

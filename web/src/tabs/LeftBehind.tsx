@@ -6,10 +6,10 @@ import { t } from '../ui/settings'
 /** Before somebody signs in: whose messages wait here. What they say is shown to nobody. */
 export function LeftBehind(): JSX.Element {
   const client = useClient()
-  const [people, { refetch }] = createResource(() => client.leftBehind())
+  const [people, { refetch }] = createResource(() => client.doors.leftBehind())
   const [dropping, setDropping] = createSignal<string>()
   async function drop(user: string): Promise<void> {
-    await client.dropLeftBehind(user)
+    await client.doors.dropLeftBehind(user)
     setDropping(undefined)
     await refetch()
   }

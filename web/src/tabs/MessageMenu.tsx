@@ -30,20 +30,20 @@ export function MessageMenu(props: Props): JSX.Element {
   const isGone = () => props.message.kind === 'redacted'
   const mayDelete = () => !isGone() && (props.message.mine || (props.known !== undefined && mayRedact(props.known, client.me)))
   const mayPin = () => props.known !== undefined && maySet(props.known, client.me, PINNED)
-  const pin = (how: Pinning) => act(() => orSay(client.pin(props.room, props.message.id!, how)))
+  const pin = (how: Pinning) => act(() => orSay(client.chats.pin(props.room, props.message.id!, how)))
   const act = (run: () => unknown) => () => {
     run()
     props.onClose()
   }
   const react = (key: string) => {
     const mine = props.message.reactions.find((reaction) => reaction.key === key)?.mine
-    orSay(mine ? client.takeBack(props.room, mine) : client.react(props.room, props.message.id!, key))
+    orSay(mine ? client.speech.takeBack(props.room, mine) : client.speech.react(props.room, props.message.id!, key))
   }
   return (
     <Show
       when={!isAsking()}
       fallback={
-        <Confirm title={t().delete} text={t().deleteConfirm} action={t().delete} onClose={props.onClose} onYes={act(() => orSay(client.redact(props.room, props.message.id!)))} />
+        <Confirm title={t().delete} text={t().deleteConfirm} action={t().delete} onClose={props.onClose} onYes={act(() => orSay(client.speech.redact(props.room, props.message.id!)))} />
       }
     >
       <Dialog title={t().actions} onClose={() => !isAsking() && props.onClose()}>

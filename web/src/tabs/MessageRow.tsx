@@ -197,7 +197,7 @@ function Meta(props: { message: Message; last: boolean }): JSX.Element {
 
 function Reactions(props: { message: Message; room: string }): JSX.Element {
   const client = useClient()
-  const press = (key: string, mine: string | undefined) => orSay(mine ? client.takeBack(props.room, mine) : client.react(props.room, props.message.id!, key))
+  const press = (key: string, mine: string | undefined) => orSay(mine ? client.speech.takeBack(props.room, mine) : client.speech.react(props.room, props.message.id!, key))
   return (
     <div class="reactions">
       <For each={props.message.reactions}>
@@ -217,10 +217,10 @@ function Failed(props: { message: Message; room: string }): JSX.Element {
   return (
     <p class="failed">
       {t().failedToSend}: {explain(props.message.sending?.error)}
-      <button type="button" onClick={() => orSay(client.retry(props.message.txn!))}>
+      <button type="button" onClick={() => orSay(client.speech.retry(props.message.txn!))}>
         {t().retry}
       </button>
-      <button type="button" onClick={() => orSay(client.takeBack(props.room, props.message.txn!))}>
+      <button type="button" onClick={() => orSay(client.speech.takeBack(props.room, props.message.txn!))}>
         {t().discard}
       </button>
     </p>
@@ -270,7 +270,7 @@ export function FileCard(props: { media: Media }): JSX.Element {
 function Sending(props: { message: Message }): JSX.Element {
   const client = useClient()
   const item = () => props.message.sending!
-  const share = live(client, `upload ${item().txn}`, () => client.uploaded(item().txn))
+  const share = live(client, `upload ${item().txn}`, () => client.speech.uploaded(item().txn))
   const percent = () => Math.round((item().state === 'sent' ? 1 : share()) * 100)
   const content = () => contentOf(item().content)
   const box = () => photoBox(content().info?.w, content().info?.h)
@@ -292,7 +292,7 @@ function Sending(props: { message: Message }): JSX.Element {
           <div style={{ width: `${percent()}%` }} />
         </div>
         <p class="failed">
-          <button type="button" onClick={() => orSay(client.takeBack(item().room, item().txn))}>
+          <button type="button" onClick={() => orSay(client.speech.takeBack(item().room, item().txn))}>
             {t().cancel}
           </button>
         </p>

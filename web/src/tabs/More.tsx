@@ -16,7 +16,7 @@ import { SECTIONS } from './sections'
 export function More(): JSX.Element {
   const client = useClient()
   const [isLeaving, setLeaving] = createSignal(false)
-  const [unsent] = createResource(isLeaving, () => client.unsent())
+  const [unsent] = createResource(isLeaving, () => client.doors.unsent())
   return (
     <>
       <header class="bar">
@@ -33,7 +33,7 @@ export function More(): JSX.Element {
         </section>
       </div>
       <Show when={isLeaving() && !unsent.loading}>
-        <Confirm title={t().signOut} text={unsent() ? t().signOutUnsent(unsent()!) : t().signOutConfirm} action={t().signOut} onClose={() => setLeaving(false)} onYes={() => void client.signOut()}>
+        <Confirm title={t().signOut} text={unsent() ? t().signOutUnsent(unsent()!) : t().signOutConfirm} action={t().signOut} onClose={() => setLeaving(false)} onYes={() => void client.doors.signOut()}>
           <Show when={client.encryption.isUsed}>
             <p class="wrong">{t().signOutKeys}</p>
           </Show>
@@ -45,7 +45,7 @@ export function More(): JSX.Element {
 
 function Profile(): JSX.Element {
   const client = useClient()
-  const profile = live(client, 'profile', () => client.profile)
+  const profile = live(client, 'profile', () => client.self.profile)
   const name = () => profile().name ?? localpart(client.me)
   let input!: HTMLInputElement
   const done = (change: Promise<void>) =>
@@ -66,7 +66,7 @@ function Profile(): JSX.Element {
         class="with-button"
         onSubmit={(event) => {
           event.preventDefault()
-          void done(client.setName(input.value.trim()))
+          void done(client.self.setName(input.value.trim()))
         }}
       >
         <label class="field">
@@ -78,10 +78,10 @@ function Profile(): JSX.Element {
       <p class="choices">
         <label class="plain attach">
           {t().changePhoto}
-          <input type="file" accept="image/*" onChange={(event) => event.currentTarget.files?.[0] && void done(client.setPhoto(event.currentTarget.files[0]))} />
+          <input type="file" accept="image/*" onChange={(event) => event.currentTarget.files?.[0] && void done(client.self.setPhoto(event.currentTarget.files[0]))} />
         </label>
         <Show when={profile().avatar}>
-          <button type="button" class="plain" onClick={() => void done(client.removePhoto())}>
+          <button type="button" class="plain" onClick={() => void done(client.self.removePhoto())}>
             {t().removePhoto}
           </button>
         </Show>

@@ -27,7 +27,7 @@ export function NewChat(props: { onClose: () => void }): JSX.Element {
   }
   const create = () => {
     const people = picked().map((person) => person.user)
-    return open(people.length === 1 && !name?.value ? client.direct(people[0]!, isSecret()) : client.group(name?.value ?? '', people, isSecret()))
+    return open(people.length === 1 && !name?.value ? client.chats.direct(people[0]!, isSecret()) : client.chats.group(name?.value ?? '', people, isSecret()))
   }
   return (
     <Dialog kind="page" title={t().newChat} onClose={props.onClose}>
@@ -80,7 +80,7 @@ export function NewChat(props: { onClose: () => void }): JSX.Element {
           class="padded"
           onSubmit={(event) => {
             event.preventDefault()
-            void open(client.join(address?.value ?? ''))
+            void open(client.chats.join(address?.value ?? ''))
           }}
         >
           <label class="field">

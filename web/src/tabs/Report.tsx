@@ -31,7 +31,7 @@ export function ReportForm(props: { what: Reported; disabled?: boolean; onDone: 
     try {
       await client.matrix.report(props.what, reason().trim())
       const user = whom()
-      if (ignores() && user && user !== client.me) await client.setIgnored(user, true)
+      if (ignores() && user && user !== client.me) await client.self.setIgnored(user, true)
       say(w().reported)
       setReason('')
       props.onDone()

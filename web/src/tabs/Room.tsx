@@ -52,7 +52,7 @@ export function Room(props: { id: string }): JSX.Element {
 
   const sendFiles = (files: File[]) => {
     toNewest()
-    orSay(client.sendFiles(props.id, files))
+    orSay(client.speech.sendFiles(props.id, files))
   }
   const toNewest = () => {
     open.toPresent()
@@ -85,7 +85,7 @@ export function Room(props: { id: string }): JSX.Element {
     }),
   )
   const isSeen = () => isAtBottom() && !open.isPast() && (thread() === undefined || matchMedia(BESIDE).matches)
-  readWhileSeen(open, isSeen, (event) => void client.markRead(props.id, event))
+  readWhileSeen(open, isSeen, (event) => void client.chats.markRead(props.id, event))
   announce(open, client.me)
 
   return (
@@ -256,7 +256,7 @@ function Head(props: { id: string; open: OpenRoom; onInfo: () => void; onSearch:
 
 function Typing(props: { id: string; open: OpenRoom }): JSX.Element {
   const client = useClient()
-  const users = live(client, `typing ${props.id}`, () => client.typing(props.id))
+  const users = live(client, `typing ${props.id}`, () => client.chats.typing(props.id))
   const names = () => users().map((user) => memberName(props.open.room(), user))
   return <p class="typing">{names().length > 0 ? t().typing(names()) : ''}</p>
 }

@@ -32,7 +32,7 @@ export function RoomInfo(props: Props): JSX.Element {
   const client = useClient()
   const title = () => ({ main: t().roomInfo, drawer: t().drawer, threads: t().threads, invite: t().invite, leave: t().leave })[page()]
   const leave = () =>
-    client.leave(props.room.id).then(
+    client.chats.leave(props.room.id).then(
       () => closeRoom(),
       (error) => say(explain(error)),
     )
@@ -64,7 +64,7 @@ function Main(props: Props & { onPage: (page: Page) => void }): JSX.Element {
   const client = useClient()
   const isMuted = live(client, 'rooms', () => client.account.muted.includes(props.room.id))
   const name = () => roomName(props.room, client.me, client.account) || t().emptyRoom
-  const mute = () => client.setMuted(props.room.id, !isMuted()).catch((error) => say(explain(error)))
+  const mute = () => client.chats.setMuted(props.room.id, !isMuted()).catch((error) => say(explain(error)))
   const other = () => partner(props.room, client.account)
   const isIgnored = live(client, 'rooms', () => client.account.ignored.includes(other() ?? ''))
   const reportRoom = () => {
@@ -128,7 +128,7 @@ function Main(props: Props & { onPage: (page: Page) => void }): JSX.Element {
         </Show>
         <Show when={other()}>
           {(user) => (
-            <button type="button" onClick={() => orSay(client.setIgnored(user(), !isIgnored()))}>
+            <button type="button" onClick={() => orSay(client.self.setIgnored(user(), !isIgnored()))}>
               <Icon name="shield" />
               {isIgnored() ? t().unblock : t().block}
             </button>

@@ -1,5 +1,5 @@
 import { createSignal, Show, type JSX } from 'solid-js'
-import { codeOf } from '../data/client'
+import { codeOf } from '../data/failures'
 import { arrived, leaveToSignIn } from '../ui/byBrowser'
 import { useClient } from '../ui/client'
 import { explainSignIn } from '../ui/errors'
@@ -23,8 +23,8 @@ export function SignIn(): JSX.Element {
     setBusy(true)
     setWrong('')
     try {
-      if (isNew()) await client.signUp(field('user'), String(form.get('password')), deviceName(), field('code'))
-      else await client.signIn(field('user'), String(form.get('password')), deviceName())
+      if (isNew()) await client.doors.signUp(field('user'), String(form.get('password')), deviceName(), field('code'))
+      else await client.doors.signIn(field('user'), String(form.get('password')), deviceName())
     } catch (error) {
       if (codeOf(error) === 'BONGSU_TOKEN_WANTED') setNeedsCode(true)
       setWrong(explainSignIn(error, isNew()))
@@ -35,7 +35,7 @@ export function SignIn(): JSX.Element {
 
   async function finish(token: string): Promise<void> {
     setBusy(true)
-    await client.signInByToken(token, deviceName()).catch(() => setWrong(t().byBrowserFailed))
+    await client.doors.signInByToken(token, deviceName()).catch(() => setWrong(t().byBrowserFailed))
     setBusy(false)
   }
   if (arrived) void finish(arrived)

@@ -1,5 +1,5 @@
 import { Refused } from '../net/errors'
-import { codeOf } from '../data/client'
+import { codeOf } from '../data/failures'
 import { say } from './say'
 import { t } from './settings'
 

@@ -47,7 +47,7 @@ export function indexed(all: Accessor<Row[]>): Pick<Conversation, 'keys' | 'row'
 /** What waits to be sent in a room. */
 export function waitingItems(client: Client, id: string): Accessor<Item[]> {
   const [items, setItems] = createSignal<Item[]>([])
-  const read = () => void client.waiting(id).then(setItems)
+  const read = () => void client.speech.waiting(id).then(setItems)
   onCleanup(client.on(`outbox ${id}`, read))
   read()
   return items
@@ -85,7 +85,7 @@ export function useRoom(client: Client, id: string): OpenRoom {
   async function reach(event: string): Promise<Reached> {
     const isHere = (visit()?.has(event) ?? false) || (await window.reach(event))
     if (isHere && !visit()?.has(event)) setVisit(undefined)
-    if (!isHere) setVisit(await client.visit(id, event, window))
+    if (!isHere) setVisit(await client.past.visit(id, event, window))
     again()
     const entry = (visit()?.entries ?? window.entries).find((one) => one.id === event)
     const thread = entry && conversationOf(entry)

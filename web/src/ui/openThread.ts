@@ -10,7 +10,7 @@ export interface OpenThread extends Conversation {
 }
 
 export function useThread(client: Client, id: string, root: string): OpenThread {
-  const window = client.openThread(id, root)
+  const window = client.past.openThread(id, root)
   const [version, setVersion] = createSignal(0)
   const [isReady, setReady] = createSignal(false)
   const items = waitingItems(client, id)

@@ -1,6 +1,6 @@
 import { createMemo, createSignal, For, Match, onCleanup, Show, Switch, type JSX } from 'solid-js'
 import { clockOf, merged, newsOf, numberOf, type Request } from '../../data/board'
-import { codeOf } from '../../data/client'
+import { codeOf } from '../../data/failures'
 import { boardOf, roomName } from '../../data/rooms'
 import { ask, askAll, isRefused } from '../../data/service'
 import type { BoardSaid, WholeBoard } from '../../net/interface'

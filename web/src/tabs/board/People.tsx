@@ -16,7 +16,7 @@ export function People(props: { desk: Desk }): JSX.Element {
   const { desk } = props
   const [chosen, setChosen] = createSignal<PersonSaid>()
   const room = live(desk.client, `room ${desk.room}`, () => desk.client.room(desk.room))
-  onMount(() => void desk.client.loadMembers(desk.room).catch(() => {}))
+  onMount(() => void desk.client.chats.loadMembers(desk.room).catch(() => {}))
   const people = createMemo(() => {
     const known = new Map(desk.board().people.map((person) => [person.user_id, person]))
     const here = Object.entries(room()?.members ?? {}).flatMap(([user, member]) => (member.membership === 'join' ? [user] : []))

@@ -59,7 +59,7 @@ function Invited(): JSX.Element {
       {(invited) => (
         <p class="card-line">
           <span>{w().invited}</span>
-          <button type="button" class="plain" onClick={() => orSay(client.join(invited().id))}>
+          <button type="button" class="plain" onClick={() => orSay(client.chats.join(invited().id))}>
             {w().hear}
           </button>
         </p>

@@ -1,5 +1,5 @@
 import { createSignal, Show, type JSX } from 'solid-js'
-import { codeOf } from '../../data/client'
+import { codeOf } from '../../data/failures'
 import { useClient } from '../../ui/client'
 import { copy } from '../../ui/copy'
 import { Dialog } from '../../ui/Dialog'

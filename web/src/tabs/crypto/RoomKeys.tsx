@@ -20,7 +20,7 @@ export function RoomKeys(props: { id: string }): JSX.Element {
   const [isAsking, setAsking] = createSignal(false)
   const encrypt = () => {
     setAsking(false)
-    orSay(client.encrypt(props.id))
+    orSay(client.chats.encrypt(props.id))
   }
   return (
     <Show when={room()}>
@@ -93,7 +93,7 @@ function PersonOfRoom(props: { person: KnownPerson; room: Room }): JSX.Element {
   const name = () => memberName(props.room, props.person.user)
   const isBad = () => BAD.has(props.person.trust)
   const mayVerify = () => props.person.trust === 'known' || isBad()
-  const verify = async () => client.encryption.ask('verifyPerson', props.person.user, await client.direct(props.person.user))
+  const verify = async () => client.encryption.ask('verifyPerson', props.person.user, await client.chats.direct(props.person.user))
   const verifySession = (device: string) => orSayKeys(client.encryption.ask('verifySession', props.person.user, device))
   return (
     <li class="person">

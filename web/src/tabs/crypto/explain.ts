@@ -1,4 +1,4 @@
-import { codeOf } from '../../data/client'
+import { codeOf } from '../../data/failures'
 import { explain } from '../../ui/errors'
 import { say } from '../../ui/say'
 import { w } from './words'

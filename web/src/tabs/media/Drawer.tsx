@@ -51,7 +51,7 @@ export default function Drawer(props: Props): JSX.Element {
     on([shelf, rooms, sought], () => {
       gathering?.end()
       setPicked(undefined)
-      const one: Gathering = client.gather(rooms(), shelf(), sought(), () => setView({ things: one.things, state: one.state, isWhole: one.isWhole }))
+      const one: Gathering = client.past.gather(rooms(), shelf(), sought(), () => setView({ things: one.things, state: one.state, isWhole: one.isWhole }))
       gathering = one
       setView({ things: [], state: 'loading', isWhole: false })
       orSay(one.begin())

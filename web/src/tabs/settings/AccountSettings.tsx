@@ -1,5 +1,5 @@
 import { createSignal, Show, type JSX } from 'solid-js'
-import { codeOf } from '../../data/client'
+import { codeOf } from '../../data/failures'
 import { useClient } from '../../ui/client'
 import { explain } from '../../ui/errors'
 import { Icon } from '../../ui/Icon'
@@ -88,7 +88,7 @@ function End(): JSX.Element {
     event.preventDefault()
     const form = new FormData(event.currentTarget as HTMLFormElement)
     try {
-      await client.deactivate(String(form.get('password') ?? ''), form.has('erase'))
+      await client.doors.deactivate(String(form.get('password') ?? ''), form.has('erase'))
     } catch (error) {
       setWrong(whyRefused(error))
     }

@@ -1,5 +1,5 @@
 import { createResource, createSignal, For, Match, Show, Switch, type JSX } from 'solid-js'
-import { codeOf } from '../../data/client'
+import { codeOf } from '../../data/failures'
 import type { Shows } from '../../data/push'
 import { addKeyword, readRules, removeKeyword, setDefaults, setOn, setRoom, type Choices, type Edit, type RoomChoice, type Rules } from '../../data/rules'
 import { roomName } from '../../data/rooms'

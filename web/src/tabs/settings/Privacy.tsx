@@ -26,7 +26,7 @@ function Ignored(): JSX.Element {
     const form = event.currentTarget as HTMLFormElement
     const user = String(new FormData(form).get('user') ?? '').trim()
     setWrong(WHOLE_ID.test(user) && user !== client.me ? undefined : w().notAnId)
-    if (!wrong() && (await saved(client.setIgnored(user, true)))) form.reset()
+    if (!wrong() && (await saved(client.self.setIgnored(user, true)))) form.reset()
   }
   return (
     <Group title={w().ignoredTitle} hint={w().ignoredHint}>
@@ -38,7 +38,7 @@ function Ignored(): JSX.Element {
                 {localpart(user)}
                 <span class="hint">{user}</span>
               </span>
-              <button type="button" class="plain" onClick={() => void saved(client.setIgnored(user, false))}>
+              <button type="button" class="plain" onClick={() => void saved(client.self.setIgnored(user, false))}>
                 {w().unignore}
               </button>
             </li>

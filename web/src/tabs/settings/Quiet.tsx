@@ -1,5 +1,5 @@
 import { createResource, createSignal, For, Index, Show, type JSX } from 'solid-js'
-import { codeOf } from '../../data/client'
+import { codeOf } from '../../data/failures'
 import { hasDay, isWhole, NIGHT, nextMorning, QUIET_HOURS, quietOf, SPANS_MAX, toggleDay, type QuietHours, type QuietSpan } from '../../data/quiet'
 import { localpart, roomName } from '../../data/rooms'
 import { useClient } from '../../ui/client'

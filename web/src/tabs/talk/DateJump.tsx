@@ -1,6 +1,6 @@
 import { createSignal, type JSX } from 'solid-js'
 import { dayInput, startOfDay } from '../../data/dates'
-import { codeOf } from '../../data/client'
+import { codeOf } from '../../data/failures'
 import { useClient } from '../../ui/client'
 import { Dialog } from '../../ui/Dialog'
 import { explain } from '../../ui/errors'
@@ -17,7 +17,7 @@ export default function DateJump(props: { room: string; ts: number; onJump: (eve
     const start = startOfDay(wanted())
     if (start === undefined) return
     try {
-      props.onJump(await client.eventAt(props.room, start))
+      props.onJump(await client.past.eventAt(props.room, start))
     } catch (error) {
       say(codeOf(error) === 'M_NOT_FOUND' ? w().nothingThere : explain(error))
     }

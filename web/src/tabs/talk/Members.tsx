@@ -26,7 +26,7 @@ interface Person extends Member {
 export default function Members(props: { room: Room }): JSX.Element {
   const client = useClient()
   const [managed, setManaged] = createSignal<Person>()
-  onMount(() => void client.loadMembers(props.room.id).catch(() => {}))
+  onMount(() => void client.chats.loadMembers(props.room.id).catch(() => {}))
   const all = (): Person[] =>
     Object.entries(props.room.members)
       .filter(([, member]) => member.membership === 'join')
@@ -100,7 +100,7 @@ function Manage(props: { room: Room; person: Person; onClose: () => void }): JSX
   const press = (role: Given) => (isFinal(props.room, client.me, user, role) ? setAsked({ role }) : void give(role))
   const talk = async () => {
     props.onClose()
-    await client.direct(user).then(openRoom, (error) => say(explain(error)))
+    await client.chats.direct(user).then(openRoom, (error) => say(explain(error)))
   }
   return (
     <Show
@@ -125,7 +125,7 @@ function Manage(props: { room: Room; person: Person; onClose: () => void }): JSX
               <Icon name="chats" />
               {w().talk}
             </button>
-            <button type="button" onClick={() => void run(() => client.setIgnored(user, !isIgnored()))}>
+            <button type="button" onClick={() => void run(() => client.self.setIgnored(user, !isIgnored()))}>
               <Icon name="shield" />
               {isIgnored() ? t().unblock : t().block}
             </button>

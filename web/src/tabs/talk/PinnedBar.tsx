@@ -32,7 +32,7 @@ function pinOf(props: Props, event: () => string): () => Pin {
   createEffect(() => {
     if (props.message(event())) return
     setFound(undefined)
-    void client.lookUp(props.room.id, event()).then(setFound, () => setFound(null))
+    void client.past.lookUp(props.room.id, event()).then(setFound, () => setFound(null))
   })
   return () => {
     const here = props.message(event())
@@ -74,7 +74,7 @@ export default function PinnedBar(props: Props): JSX.Element {
 function Pinned(props: Props & { event: string; isNotice: boolean }): JSX.Element {
   const client = useClient()
   const pin = pinOf(props, () => props.event)
-  const set = (how: Pinning) => orSay(client.pin(props.room.id, props.event, how))
+  const set = (how: Pinning) => orSay(client.chats.pin(props.room.id, props.event, how))
   return (
     <li class="pinned">
       <button type="button" class="entry" onClick={() => props.onJump(props.event)}>

@@ -23,7 +23,7 @@ export default function PollCard(props: Props): JSX.Element {
   const mayEnd = () => props.message.id !== undefined && !props.poll.isEnded && (props.message.mine || mayRedact(props.room, client.me))
   const end = () => {
     setEnding(false)
-    orSay(client.endPoll(props.room.id, props.message.id!, props.poll, w().pollEnded(props.poll.question)))
+    orSay(client.speech.endPoll(props.room.id, props.message.id!, props.poll, w().pollEnded(props.poll.question)))
   }
   return (
     <div class="poll" role="group" aria-label={props.poll.question}>
@@ -54,7 +54,7 @@ function Choice(props: Props & { answer: Answer }): JSX.Element {
   const isMost = () => winners(props.poll).includes(props.answer.id)
   const share = () => (props.poll.voters === 0 ? 0 : Math.round((voters().length / props.poll.voters) * 100))
   const names = () => voters().map((user) => memberName(props.room, user)).join(', ')
-  const press = () => orSay(client.vote(props.room.id, props.message.id!, pressed(props.poll, props.answer.id)))
+  const press = () => orSay(client.speech.vote(props.room.id, props.message.id!, pressed(props.poll, props.answer.id)))
   return (
     <li>
       <button type="button" class="choice" classList={{ most: isMost() }} aria-pressed={isMine()} disabled={props.poll.isEnded || !props.message.id} title={showsVotes(props.poll) && names() ? w().chosenBy(names()) : undefined} onClick={press}>

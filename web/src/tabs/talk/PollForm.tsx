@@ -1,5 +1,5 @@
 import { createSignal, Index, Show, type JSX } from 'solid-js'
-import type { Place } from '../../data/client'
+import type { Place } from '../../data/speech'
 import { ANSWERS_MAX, ANSWERS_MIN, drafted } from '../../data/poll'
 import { useClient } from '../../ui/client'
 import { Dialog } from '../../ui/Dialog'
@@ -28,7 +28,7 @@ export default function PollForm(props: { room: string; place?: Place; onSent: (
     const asked = poll()
     if (!asked) return say(w().pollHint)
     try {
-      await client.askPoll(props.room, asked, props.place)
+      await client.speech.askPoll(props.room, asked, props.place)
       props.onSent()
       props.onClose()
     } catch (error) {

@@ -33,14 +33,14 @@ export default function Search(props: Props): JSX.Element {
 
   /** Of one room at once what is here; of all rooms what no server can find, and all when none answers. */
   async function local(wanted: string, isAlone: boolean): Promise<Entry[]> {
-    if (props.room || isAlone) return client.findHere(wanted, props.room)
+    if (props.room || isAlone) return client.past.findHere(wanted, props.room)
     const lists = client.rooms().filter((room) => room.encrypted && room.membership === 'join')
-    return (await Promise.all(lists.map((room) => client.findHere(wanted, room)))).flat()
+    return (await Promise.all(lists.map((room) => client.past.findHere(wanted, room)))).flat()
   }
   async function look(wanted: string, isCurrent: () => boolean): Promise<void> {
     const here = await local(wanted, false)
     if (isCurrent()) setFound(here)
-    const there = await client.findThere(wanted, props.room?.id)
+    const there = await client.past.findThere(wanted, props.room?.id)
     const all = there ? together(there.entries, here) : await local(wanted, true)
     if (!isCurrent()) return
     setFound(all)
@@ -48,7 +48,7 @@ export default function Search(props: Props): JSX.Element {
     setState(there ? 'done' : 'here')
   }
   async function more(): Promise<void> {
-    const page = await client.findThere(words(), props.room?.id, next()).catch(() => undefined)
+    const page = await client.past.findThere(words(), props.room?.id, next()).catch(() => undefined)
     if (!page) return say(w().listNotLoaded)
     setFound(together(found(), page.entries))
     setNext(page.next)

@@ -42,12 +42,12 @@ export default function Thread(props: { id: string; root: string; onJump: (event
     if (here) list?.toKey(here.key)
     else props.onJump(event)
   }
-  const sendFiles = (files: File[]) => orSay(client.sendFiles(props.id, files, place()))
+  const sendFiles = (files: File[]) => orSay(client.speech.sendFiles(props.id, files, place()))
   onMount(() => {
     if (!panel.contains(document.activeElement)) panel.focus()
   })
   readWhileSeen(open, isAtBottom, (event) => {
-    if (!open.message(event)?.mine) void client.markRead(props.id, event, props.root)
+    if (!open.message(event)?.mine) void client.chats.markRead(props.id, event, props.root)
   })
   const escape = (event: KeyboardEvent) => {
     if (event.key !== 'Escape' || event.defaultPrevented || about() || (event.target as Element).closest('dialog')) return

@@ -1,0 +1,47 @@
+import type { Database } from './database'
+import type { Known } from './known'
+
+export const DRAFT = 'draft '
+const ALL = () => IDBKeyRange.bound(DRAFT, `${DRAFT}\uffff`)
+
+/** What somebody has begun to write, by room or thread. Each lies under a name of its own, so that two tabs do not write over each other. */
+export class Drafts {
+  private readonly texts = new Map<string, string>()
+
+  constructor(
+    private readonly database: Database,
+    private readonly known: Pick<Known, 'emit'>,
+  ) {}
+
+  of(place: string): string {
+    return this.texts.get(place) ?? ''
+  }
+
+  all(): ReadonlyMap<string, string> {
+    return this.texts
+  }
+
+  async keep(place: string, text: string): Promise<void> {
+    this.texts.set(place, text)
+    await (text ? this.database.put('facts', text, `${DRAFT}${place}`) : this.database.delete('facts', `${DRAFT}${place}`))
+    this.known.emit(`room ${place}`)
+  }
+
+  /** Of a room and its threads. */
+  async dropOf(room: string): Promise<void> {
+    for (const place of [...this.texts.keys()].filter((one) => one === room || one.startsWith(`${room} `))) await this.keep(place, '')
+  }
+
+  async clear(): Promise<void> {
+    this.texts.clear()
+    await this.database.delete('facts', ALL())
+  }
+
+  /** Once they were all in one. */
+  async remember(): Promise<void> {
+    const once = ((await this.database.get('facts', 'drafts')) as Record<string, string> | undefined) ?? {}
+    for (const [room, text] of Object.entries(once)) await this.database.put('facts', text, `${DRAFT}${room}`)
+    await this.database.delete('facts', 'drafts')
+    for (const key of await this.database.getAllKeys('facts', ALL())) this.texts.set(key.slice(DRAFT.length), (await this.database.get('facts', key)) as string)
+  }
+}
