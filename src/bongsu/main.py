@@ -158,7 +158,7 @@ from bongsu.store.oauth import OAuth
 from bongsu.store.quiet import quiet_until
 from bongsu.store.rate_limits import RateLimits
 from bongsu.store.third_party_ids import ThirdPartyIds
-from bongsu.store.timers import Handler
+from bongsu.store.timers import GONE, Handler, Timer
 from bongsu.sync.admission import Admission
 from bongsu.sync.attendance import Attendance
 from bongsu.sync.connections import Connections
@@ -182,6 +182,16 @@ People = Sequence[tuple[str, str]]  # (user id, password) of the demo's people
 def now_ms() -> int:
     """The clock of the whole program: milliseconds since the epoch."""
     return time.time_ns() // 1_000_000
+
+
+def _one_after_another(*handlers: Handler) -> Handler:
+    """Of a kind of timer that more than one service has to do with."""
+
+    async def handle(connection: Connection, timer: Timer) -> None:
+        for each in handlers:
+            await each(connection, timer)
+
+    return handle
 
 
 def _mail_server(settings: Settings) -> MailServer | None:
@@ -335,10 +345,12 @@ class Worker:
         )
         boards, is_pressed = board_desk.speaker(name), self._is_shed(Tier.SERVICE)
         self.commanding = Commanding(database, self.feed, self.committer, self.limiter, listeners, boards, is_pressed)
+        of_bookings = later.handlers(self.booking)
         handlers: dict[str, Handler] = {
-            **later.handlers(self.booking),
+            **of_bookings,
             broadcasts.BEGIN: self.broadcasts.begin,
             **self.conversations.handlers(),
+            GONE: _one_after_another(of_bookings[GONE], self.conversations.account_gone),
         }
         self.clock = Clock(database, handlers, now_ms, self._owe)
 

@@ -322,6 +322,60 @@ async def test_who_is_gone_leaves_nobody_waiting_for_them(shop: Shop, alice: Tal
     assert (await shop.owner.post(f"{conversation}/give_back"))["state"] == "waiting"
 
 
+async def waits_for_a_lock(database: asyncpg.Connection, count: int) -> bool:
+    sql = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    return int(await database.fetchval(sql)) >= count
+
+
+async def test_nothing_is_done_in_the_name_of_who_was_dismissed_meanwhile(
+    shop: Shop, alice: Talker, database: asyncpg.Connection
+) -> None:
+    await write(alice, shop, "저기요")
+    conversation = await found(shop, alice, "waiting")
+    async with database.transaction():
+        locked = "SELECT FROM desk_conversations WHERE conversation_id = $1 FOR UPDATE"
+        await database.execute(locked, conversation.rpartition("/")[2])
+        taking = asyncio.create_task(shop.agent.ask("POST", f"{conversation}/take"))
+        while not await waits_for_a_lock(database, 1):
+            await asyncio.sleep(0.1)
+        dismissing = asyncio.create_task(shop.owner.delete(f"{shop.path}/staff/{shop.agent.user_id}"))
+        while not dismissing.done() and not await waits_for_a_lock(database, 2):
+            await asyncio.sleep(0.1)
+    assert (await taking)[0] == 200
+    await dismissing
+    assert (await shop.other.get(conversation))["state"] == "waiting", "who is dismissed leaves nobody waiting for them"
+
+
+async def test_who_deactivates_their_account_works_nowhere_and_leaves_nobody_waiting(
+    shop: Shop, alice: Talker, admin: Talker
+) -> None:
+    await write(alice, shop, "저기요")
+    conversation = await found(shop, alice, "waiting")
+    await shop.agent.post(f"{conversation}/take")
+    await deactivate(shop.agent)
+    assert await found(shop, alice, "waiting", shop.other) == conversation
+    await shop.other.post(f"{conversation}/take")
+    assert await shop.other.refused("POST", f"{conversation}/give", {"agent": shop.agent.user_id}) == (
+        404,
+        "M_NOT_FOUND",
+    )
+    wrong = {"agent": "@a\x00b:test.example"}
+    assert await shop.other.refused("POST", f"{conversation}/give", wrong) == (400, "M_INVALID_PARAM")
+    while shop.agent.user_id in str(await shop.owner.get(f"{shop.path}/staff")):
+        await asyncio.sleep(0.1)
+    owning = f"{shop.path}/staff/{shop.editor.user_id}"
+    assert await admin.refused("PUT", owning, {"role": "owner"}) == (403, "M_FORBIDDEN")
+    await shop.other.post(f"{conversation}/close")
+    await deactivate(shop.owner)
+    staff = (await admin.put(owning, {"role": "owner"}))["staff"]
+    assert {each["user_id"]: each["role"] for each in staff}[shop.editor.user_id] == "owner"
+
+
+async def deactivate(person: Talker) -> None:
+    auth = {"type": "m.login.password", "identifier": {"type": "m.id.user", "user": person.user_id}}
+    await person.post(f"{V3}/account/deactivate", {"auth": {**auth, "password": person._password}})
+
+
 async def test_kept_answers(shop: Shop) -> None:
     status, kept = await shop.editor.ask(
         "POST", f"{shop.desk}/replies", {"name": "영업시간", "body": "9시부터 6시까지"}
@@ -546,6 +600,20 @@ async def test_what_is_approved_stays_and_a_new_version_is_approved_anew(
     assert (await shop.editor.refused("POST", f"{shop.path}/templates", {**TEMPLATE, "reason": "sale"}))[0] == 400
 
 
+async def test_what_is_written_after_it_was_taken_back_is_approved_by_another_number(shop: Shop, admin: Talker) -> None:
+    status, made = await shop.editor.ask("POST", f"{shop.path}/templates", TEMPLATE)
+    assert status == 201
+    template, decide = f"{shop.path}/templates/{made['template_id']}", f"{BASE}/templates/{made['template_id']}"
+    await shop.editor.post(f"{template}/submit")
+    listed = (await admin.get(f"{BASE}/templates"))["templates"]
+    [read] = [each for each in listed if each["template_id"] == made["template_id"]]
+    assert (await shop.editor.post(f"{template}/withdraw"))["version"] == 2
+    await shop.editor.put(template, {**TEMPLATE, "body": "#{name}님, #{order}을(를) 지금 사세요"})
+    await shop.editor.post(f"{template}/submit")
+    assert await admin.refused("POST", f"{decide}/{read['version']}/approve") == (404, "M_NOT_FOUND")
+    assert "사세요" in (await admin.post(f"{decide}/2/approve"))["body"]
+
+
 # --- webhooks ---
 
 
@@ -735,10 +803,20 @@ async def test_every_role_may_do_what_the_table_says(shop: Shop, alice: Talker, 
     assert await who[BOT].refused("GET", f"{V3}/sync") == (401, "M_UNKNOWN_TOKEN")
 
 
-async def test_a_closed_channel_has_no_desk(shop: Shop, alice: Talker, http: aiohttp.ClientSession) -> None:
+async def test_a_closed_channel_has_no_desk(
+    shop: Shop, alice: Talker, http: aiohttp.ClientSession, receiver: Receiver
+) -> None:
+    program, key_id = await make_key(shop, http, "webhooks:manage")
+    told = await endpoint(shop, receiver, who=program)
     room_id = await write(alice, shop, "마지막")
     conversation = await found(shop, alice, "waiting")
     await shop.owner.post(f"{shop.path}/close")
+    assert await program.refused("GET", told) == (401, "M_UNKNOWN_TOKEN")
+    assert (await shop.owner.get(told))["disabled_why"] == "the channel was closed"
+    assert await shop.owner.refused("POST", f"{told}/enable") == (409, "BONGSU_CHANNEL_CLOSED")
+    assert (await shop.owner.get(f"{shop.path}/keys"))["keys"][0]["revoked_ts"] > 0
+    assert await shop.owner.delete(f"{shop.path}/keys/{key_id}") == {}
+    assert await shop.owner.delete(told) == {}
     assert await shop.agent.refused("POST", f"{conversation}/take") == (409, "BONGSU_CHANNEL_CLOSED")
     assert await alice.refused("POST", f"{shop.path}/conversation") == (409, "BONGSU_CHANNEL_CLOSED")
     assert (await alice.messages(room_id))["chunk"]

@@ -201,8 +201,8 @@ class Broadcasts:
             if broadcast.state is not State.CANCELLED:
                 state = rules.move(broadcast.state, Action.CANCEL)
                 await timers.drop(connection, [_timer(broadcast.broadcast_id)])
-                await table.end(connection, broadcast.broadcast_id, state, self._now_ms())
                 await self._note(connection, request, broadcast, "broadcast_cancelled")
+                await table.end(connection, broadcast.broadcast_id, state, self._now_ms())
             return await self._answer(connection, broadcast.broadcast_id, 200)
 
         return await self._writes.once(request, work)

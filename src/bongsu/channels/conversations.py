@@ -23,10 +23,11 @@ from bongsu.core.desk import State, Talk
 from bongsu.core.errors import Refusal, forbidden, not_found
 from bongsu.core.events import ENCRYPTED, MESSAGE
 from bongsu.core.json import JsonObject
+from bongsu.core.paging import Page
 from bongsu.core.relations import REPLACE, relates_to
 from bongsu.core.scopes import Scope
 from bongsu.core.webhooks import Type
-from bongsu.store import audit, channel_keys, outbox, timers, webhooks
+from bongsu.store import audit, channel_keys, outbox, people, timers, webhooks
 from bongsu.store import channels as channel_table
 from bongsu.store import desk as table
 from bongsu.store.audit import Deed
@@ -34,12 +35,16 @@ from bongsu.store.channel_hearing import Heard
 from bongsu.store.channel_messages import By, Said
 from bongsu.store.channels import Channel
 from bongsu.store.database import Connection
-from bongsu.store.desk import Conversation, Settings
+from bongsu.store.desk import Conversation, Settings, Wanted
 from bongsu.store.outbox import Post
 from bongsu.store.rooms import Reads
 from bongsu.store.timers import Handler, Timer
 
 BOT_SILENT: Final = "desk.bot_silent"
+AGENT_GONE: Final = "desk.agent_gone"
+BOT_GONE: Final = "desk.bot_gone"
+LEFT: Final = "channel.left"
+_ONE: Final = Page(1, None)
 STICKER: Final = "m.sticker"
 _HEARD: Final = (MESSAGE, ENCRYPTED, STICKER)
 
@@ -55,9 +60,11 @@ class Conversations:
 
     async def heard(self, connection: Connection, heard: Sequence[Heard]) -> None:
         """For the listener, in the transaction that moves its position."""
-        for each in heard:
-            if _asks(each):
-                await self._heard(connection, each)
+        asking = [each for each in heard if _asks(each)]
+        if asking:
+            await table.lock_all_with(connection, [(each.channel_id, each.user_id) for each in asking])
+        for each in asking:
+            await self._heard(connection, each)
 
     async def _heard(self, connection: Connection, heard: Heard) -> None:
         """What was heard before changes nothing."""
@@ -231,28 +238,77 @@ class Conversations:
     # --- who is gone ---
 
     async def lose_agent(self, connection: Connection, channel_id: str, agent: str, who: str) -> None:
-        """What somebody had who works at this desk no more waits for another. In the transaction that ends it."""
-        while found := await table.locked_of_agent(connection, channel_id, agent, limits.DESK_LOST_AT_ONCE_MAX):
-            for each in found:
-                talk = desk.lose_agent(each.talk, agent, self.now_ms())
-                await self.change(connection, each, talk, who, "agent_gone", agent=agent)
+        """What somebody had who works at this desk no more waits for another. In the transaction that ends it, after
+        their role is taken away: so many at once, and a timer sees to the rest.
+        """
+        for each in await table.locked_of_agent(connection, channel_id, agent, limits.DESK_LOST_AT_ONCE_MAX):
+            talk = desk.lose_agent(each.talk, agent, self.now_ms())
+            await self.change(connection, each, talk, who, "agent_gone", agent=agent)
+        if await table.conversations(connection, channel_id, Wanted(agent=agent), _ONE):
+            await self._go_on(connection, AGENT_GONE, {"channel_id": channel_id, "agent": agent, "who": who})
 
     async def lose_bot(self, connection: Connection, channel_id: str, who: str) -> None:
         """As lose_agent(), when the last bot lost its key."""
-        while found := await table.locked_with_bot(connection, channel_id, limits.DESK_LOST_AT_ONCE_MAX):
-            for each in found:
-                await self.change(connection, each, desk.lose_bot(each.talk, self.now_ms()), who, "bot_gone")
+        for each in await table.locked_with_bot(connection, channel_id, limits.DESK_LOST_AT_ONCE_MAX):
+            await self.change(connection, each, desk.lose_bot(each.talk, self.now_ms()), who, "bot_gone")
+        if await table.conversations(connection, channel_id, Wanted(states=(State.BOT,)), _ONE):
+            await self._go_on(connection, BOT_GONE, {"channel_id": channel_id, "who": who})
+
+    async def _go_on(self, connection: Connection, kind: str, named: JsonObject) -> None:
+        """Of its own name each time: whoever replaced one that goes off just now would wait for it."""
+        timer_id = f"{kind}/{named['channel_id']}/{secrets.token_hex(8)}"
+        await timers.put(connection, [Timer(timer_id, kind, self.now_ms(), named)])
+
+    async def _agent_gone(self, connection: Connection, timer: Timer) -> None:
+        """The next of them, unless the agent works here again."""
+        channel_id, agent = timer.payload["channel_id"], timer.payload["agent"]
+        role = await channel_table.hold_role(connection, channel_id, agent)
+        works_here = rules.may(role, rules.Deed.DESK) and await people.exists(connection, agent)
+        if not works_here and await _is_open(connection, channel_id):
+            await self.lose_agent(connection, channel_id, agent, timer.payload["who"])
+
+    async def _bot_gone(self, connection: Connection, timer: Timer) -> None:
+        """The next of them, unless there is a bot again."""
+        channel_id = timer.payload["channel_id"]
+        has_one = await channel_keys.hold_with(connection, channel_id, Scope.DESK_BOT.value)
+        if not has_one and await _is_open(connection, channel_id):
+            await self.lose_bot(connection, channel_id, timer.payload["who"])
 
     async def _silent(self, connection: Connection, timer: Timer) -> None:
         """A bot that does not answer hands over to people without knowing."""
-        found = await table.lock(connection, timer.payload["channel_id"], timer.payload["conversation_id"])
-        if found is not None:
+        channel_id = timer.payload["channel_id"]
+        found = await table.lock(connection, channel_id, timer.payload["conversation_id"])
+        if found is not None and await _is_open(connection, channel_id):
             talk = desk.lose_bot(found.talk, self.now_ms(), limits.DESK_BOT_PATIENCE_MS)
             await self.change(connection, found, talk, "", "bot_silent")
 
+    # --- who has no account any more ---
+
+    async def account_gone(self, connection: Connection, timer: Timer) -> None:
+        """Of a timer of the kind GONE: each of the channels for which they worked is seen to by itself."""
+        await channel_table.put_left(connection, timer.payload["user_id"], LEFT)
+
+    async def _left(self, connection: Connection, timer: Timer) -> None:
+        """They work for the channel no more. An owner stays its owner, until who runs the server appoints another."""
+        channel_id, user_id = timer.payload["channel_id"], timer.payload["user_id"]
+        await channel_table.lock_channel(connection, channel_id)
+        role = await channel_table.role_of(connection, channel_id, user_id)
+        if role is None:
+            return
+        if role is not rules.Role.OWNER:
+            await channel_table.remove_role(connection, channel_id, user_id)
+            await self.note(connection, channel_id, "", "dismissed", user_id=user_id)
+        if await _is_open(connection, channel_id):
+            await self.lose_agent(connection, channel_id, user_id, "")
+
     def handlers(self) -> Mapping[str, Handler]:
         """Of timers, by kind."""
-        return {BOT_SILENT: self._silent}
+        return {BOT_SILENT: self._silent, AGENT_GONE: self._agent_gone, BOT_GONE: self._bot_gone, LEFT: self._left}
+
+
+async def _is_open(connection: Connection, channel_id: str) -> bool:
+    channel = await channel_table.channel_of(connection, channel_id)
+    return channel is not None and channel.closed_ts is None
 
 
 async def has_bot(reads: Reads, channel_id: str) -> bool:

@@ -45,7 +45,7 @@ from bongsu.channels.desk_forms import (
 )
 from bongsu.channels.doors import Doors, Visitor, full
 from bongsu.channels.forms import id_of, picture_of, text_of
-from bongsu.core import boards, desk, limits
+from bongsu.core import boards, desk, ids, limits
 from bongsu.core.channels import Deed, may
 from bongsu.core.desk import State, Talk
 from bongsu.core.errors import Refusal, forbidden, invalid_param, not_found
@@ -57,7 +57,7 @@ from bongsu.http.describing import Described
 from bongsu.http.request import Request
 from bongsu.http.response import Response, reply
 from bongsu.http.router import Auth, Handler, Route
-from bongsu.store import channel_messages, events, people
+from bongsu.store import channel_keys, channel_messages, events, people
 from bongsu.store import channels as channel_table
 from bongsu.store import desk as table
 from bongsu.store.channel_messages import OUTBOX_TXN, By
@@ -247,7 +247,7 @@ class Desk:
         return await self._act(request, "take", lambda talk, who: desk.take(talk, who.name))
 
     async def give(self, request: Request) -> Response:
-        to = (await request.read(To)).agent
+        to = ids.check_user_id((await request.read(To)).agent)
         return await self._act(request, "give", lambda talk, who: desk.give(talk, who.actor, to), to=to)
 
     async def give_back(self, request: Request) -> Response:
@@ -278,8 +278,8 @@ class Desk:
 
         async def work(connection: Connection) -> Answer:
             inside = await self._doors.enter_to_change(connection, request, Deed.DESK, scope)
-            found = await self._conversations.locked(connection, inside.channel, id_of(request, "conversation_id"))
             await self._check_can(connection, inside.channel, action, to)
+            found = await self._conversations.locked(connection, inside.channel, id_of(request, "conversation_id"))
             more = {} if to is None else {"to": to}
             after = await self._conversations.change(
                 connection, found, change(found.talk, inside), inside.name, action, **more
@@ -289,10 +289,12 @@ class Desk:
         return await self._writes.once(request, work, whose=visitor.name)
 
     async def _check_can(self, connection: Connection, channel: Channel, action: str, to: str | None) -> None:
-        """Is there somebody who would have it then?"""
-        if to is not None and not may(await channel_table.role_of(connection, channel.channel_id, to), Deed.DESK):
-            raise not_found("nobody of this name answers at this desk")
-        if action == "to_bot" and not await has_bot(connection, channel.channel_id):
+        """Is there somebody who would have it then, and stays until this is done?"""
+        if to is not None:
+            role = await channel_table.hold_role(connection, channel.channel_id, to)
+            if not may(role, Deed.DESK) or not await people.exists(connection, to):
+                raise not_found("nobody of this name answers at this desk")
+        if action == "to_bot" and not await channel_keys.hold_with(connection, channel.channel_id, _BOT.value):
             raise Refusal(409, "BONGSU_NO_BOT", "this channel has no bot that could answer")
 
     # --- answers and notes ---
@@ -355,10 +357,9 @@ class Desk:
         visitor = await self._doors.enter(request, Deed.SET_REPLIES)
 
         async def work(connection: Connection) -> Answer:
-            inside = await self._doors.enter_to_change(connection, request, Deed.SET_REPLIES)
+            inside = await self._doors.enter_to_change(connection, request, Deed.SET_REPLIES, is_alone=True)
             channel_id = inside.channel.channel_id
             new = Reply(reply_id, name, body, inside.name, self._now_ms())
-            await channel_table.lock_channel(connection, channel_id)
             _check_reply(await table.replies(connection, channel_id), new, is_new=status == 201)
             await table.put_reply(connection, channel_id, new)
             return Answer(status, msgspec.to_builtins(new))

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from bongsu.channels.access import channel_for, channel_seen, closed
+from bongsu.channels.forms import id_of
 from bongsu.core.channels import Deed, Role
 from bongsu.core.desk import Actor
 from bongsu.core.errors import Refusal, forbidden
@@ -20,7 +21,7 @@ from bongsu.store import channel_keys
 from bongsu.store import channels as table
 from bongsu.store.channel_keys import ChannelKey
 from bongsu.store.channels import Channel
-from bongsu.store.database import Connection, Database
+from bongsu.store.database import Connection, Database, end_when_silent
 
 _MINUTE_MS: Final = 60_000
 
@@ -66,17 +67,34 @@ class Doors:
         return Visitor(channel=await channel_seen(self._database, request), name=f"key/{key.key_id}")
 
     async def enter_to_change(
-        self, connection: Connection, request: Request, deed: Deed, scope: Scope | None = None
+        self,
+        connection: Connection,
+        request: Request,
+        deed: Deed,
+        scope: Scope | None = None,
+        *,
+        is_alone: bool = False,
+        may_be_closed: bool = False,
     ) -> Visitor:
-        """In the transaction. The channel stays open until its end."""
+        """In the transaction, before it locks anything else. Until its end the channel stays open, and nobody takes the
+        visitor's role or key away.
+
+        is_alone: nobody else changes the channel's own things meanwhile.
+        """
+        await end_when_silent(connection)
+        if is_alone:
+            await table.lock_channel(connection, id_of(request, "channel_id"))
         if request.requester_or_none is not None:
             if request.requester.is_suspended:
                 raise suspended()
+            await table.hold_role(connection, id_of(request, "channel_id"), request.requester.user_id)
             visitor = await self._person(connection, request, deed)
         else:
             key = await self._key_in(connection, request, scope)
+            if not await channel_keys.hold(connection, key.key_id):
+                raise _no_key()
             visitor = Visitor(channel=await channel_seen(connection, request), name=f"key/{key.key_id}")
-        if visitor.channel.closed_ts is not None:
+        if visitor.channel.closed_ts is not None and not may_be_closed:
             raise closed()
         return visitor
 
@@ -95,7 +113,7 @@ class Doors:
         token = token_of(dict(request.headers), Query(b""))  # an address with a key in it would stand in logs
         key = None if token is None else await channel_keys.by_secret(reads, token_hash(token))
         if key is None:
-            raise Refusal(401, "M_UNKNOWN_TOKEN", "this key opens nothing: it was revoked, or never given")
+            raise _no_key()
         if key.channel_id != request.params["channel_id"]:
             raise forbidden("this key is another channel's")
         if scope is None:
@@ -114,6 +132,10 @@ class Doors:
         if self._database.has_primary:
             with suppress(Refusal):
                 await channel_keys.used(self._database, key.key_id, now_ms)
+
+
+def _no_key() -> Refusal:
+    return Refusal(401, "M_UNKNOWN_TOKEN", "this key opens nothing: it was revoked, or never given")
 
 
 def full(why: str) -> Refusal:

@@ -48,7 +48,7 @@ from bongsu.http.describing import Described
 from bongsu.http.request import Request
 from bongsu.http.response import Response, reply
 from bongsu.http.router import Auth, Route
-from bongsu.store import audit, broadcasts, notices, outbox, people
+from bongsu.store import audit, broadcasts, channel_keys, notices, outbox, people, webhooks
 from bongsu.store import channels as table
 from bongsu.store.channels import Channel, ChannelPost, Staff
 from bongsu.store.database import Connection, Database
@@ -217,14 +217,21 @@ class Homes:
             channel = await locked_for(connection, request, Deed.CLOSE, may_be_closed=True, or_admin=True)
             now_ms = self._now_ms()
             if channel.closed_ts is None:
-                await table.close(connection, channel.channel_id, request.requester.user_id, now_ms)
-                await table.drop_mark(connection, channel.channel_id)
-                await broadcasts.end_all(connection, channel.channel_id, now_ms)
+                await self._end(connection, channel.channel_id, request.requester.user_id, now_ms)
                 await self._note(connection, request, channel.channel_id, "closed")
                 channel = msgspec.structs.replace(channel, closed_ts=now_ms)
             return Answer(200, channel_said(channel, now_ms))
 
         return await self._writes.once(request, work)
+
+    async def _end(self, connection: Connection, channel_id: str, who: str, now_ms: int) -> None:
+        """What is under way in the name of its staff and programs comes first; then they come in no more."""
+        await table.lock_staff(connection, channel_id)
+        await channel_keys.revoke_all(connection, channel_id, now_ms)
+        await table.close(connection, channel_id, who, now_ms)
+        await table.drop_mark(connection, channel_id)
+        await webhooks.disable_all(connection, channel_id, "the channel was closed", now_ms)
+        await broadcasts.end_all(connection, channel_id, now_ms)
 
     async def audit(self, request: Request) -> Response:
         page = page_of(request)
@@ -242,14 +249,15 @@ class Homes:
         form, user_id = await request.read(Appointment), ids.check_user_id(request.params["user_id"])
 
         async def work(connection: Connection) -> Answer:
-            channel = await locked_for(connection, request, Deed.APPOINT)
+            is_lost = form.role is Role.OWNER and await self._is_lost(connection, request)
+            channel = await locked_for(connection, request, Deed.APPOINT, or_admin=is_lost)
             await self._check_appointed(connection, channel, user_id, form.role)
             now_ms = self._now_ms()
-            await self._leave_desk(connection, channel, user_id, form.role, request)
             if form.role is Role.OWNER and user_id != channel.owner:
                 await table.hand_over(connection, channel, user_id, now_ms)
             else:
                 await table.set_role(connection, channel.channel_id, Staff(user_id, form.role, now_ms))
+            await self._leave_desk(connection, channel, user_id, form.role, request)
             details = {"user_id": user_id, "role": form.role.value}
             await self._note(connection, request, channel.channel_id, "appointed", details)
             found = await table.staff(connection, channel.channel_id)
@@ -260,11 +268,18 @@ class Homes:
     async def _leave_desk(
         self, connection: Connection, channel: Channel, user_id: str, role: Role | None, request: Request
     ) -> None:
-        """Customers do not wait for somebody who answers no more; an owner who hands over becomes an editor."""
+        """Customers do not wait for somebody who answers no more; an owner who hands over becomes an editor.
+
+        After the role is taken away, which waits for what is done by it.
+        """
         gone = [] if rules.may(role, Deed.DESK) else [user_id]
         gone += [channel.owner] if role is Role.OWNER and user_id != channel.owner else []
         for each in gone:
             await self._conversations.lose_agent(connection, channel.channel_id, each, request.requester.user_id)
+
+    async def _is_lost(self, connection: Connection, request: Request) -> bool:
+        """Has its owner no account any more? Then who runs the server hands it to somebody."""
+        return not await people.exists(connection, (await channel_seen(connection, request)).owner)
 
     async def _check_appointed(self, connection: Connection, channel: Channel, user_id: str, role: Role) -> None:
         if user_id == channel.owner and role is not Role.OWNER:
@@ -273,7 +288,8 @@ class Homes:
             raise not_found(f"there is no {user_id} here")
         if role is Role.OWNER and await table.owned_count(connection, user_id) >= limits.CHANNELS_OWNED_MAX:
             raise Refusal(403, "M_RESOURCE_LIMIT_EXCEEDED", f"{user_id} has as many channels as one may have")
-        if len(await table.staff(connection, channel.channel_id)) >= limits.CHANNEL_STAFF_MAX:
+        staff = [each.user_id for each in await table.staff(connection, channel.channel_id)]
+        if user_id not in staff and len(staff) >= limits.CHANNEL_STAFF_MAX:
             raise Refusal(403, "M_RESOURCE_LIMIT_EXCEEDED", f"{limits.CHANNEL_STAFF_MAX} people work for it already")
 
     async def dismiss(self, request: Request) -> Response:
@@ -285,8 +301,8 @@ class Homes:
             channel = await locked_for(connection, request, deed)
             if user_id == channel.owner:
                 raise Refusal(409, "BONGSU_LAST_OWNER", "a channel has an owner: hand it over to somebody first")
-            await self._leave_desk(connection, channel, user_id, None, request)
             await table.remove_role(connection, channel.channel_id, user_id)
+            await self._leave_desk(connection, channel, user_id, None, request)
             await self._note(connection, request, channel.channel_id, "dismissed", {"user_id": user_id})
             found = await table.staff(connection, channel.channel_id)
             return Answer(200, {"staff": msgspec.to_builtins(found)})

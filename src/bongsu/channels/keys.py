@@ -25,7 +25,6 @@ from bongsu.http.request import Request
 from bongsu.http.response import Response, reply
 from bongsu.http.router import Auth, Route
 from bongsu.store import channel_keys as table
-from bongsu.store import channels as channel_table
 from bongsu.store.channel_keys import ChannelKey
 from bongsu.store.database import Connection, Database
 from bongsu.store.idempotency import Answer
@@ -98,9 +97,8 @@ class Keys:
         key_id = secrets.token_hex(8)
 
         async def work(connection: Connection) -> Answer:
-            inside = await self._doors.enter_to_change(connection, request, Deed.KEYS)
+            inside = await self._doors.enter_to_change(connection, request, Deed.KEYS, is_alone=True)
             channel_id = inside.channel.channel_id
-            await channel_table.lock_channel(connection, channel_id)
             if await table.count(connection, channel_id) >= limits.CHANNEL_KEYS_MAX:
                 raise full(f"a channel has at most {limits.CHANNEL_KEYS_MAX} keys")
             key = ChannelKey(
@@ -124,7 +122,7 @@ class Keys:
         visitor = await self._doors.enter(request, Deed.KEYS)
 
         async def work(connection: Connection) -> Answer:
-            inside = await self._doors.enter_to_change(connection, request, Deed.KEYS)
+            inside = await self._doors.enter_to_change(connection, request, Deed.KEYS, may_be_closed=True)
             channel_id = inside.channel.channel_id
             if await table.key_of(connection, channel_id, key_id) is None:
                 raise not_found("the channel has no such key")

@@ -200,8 +200,7 @@ class Templates:
         visitor = await self._doors.enter(request, Deed.SET_TEMPLATES)
 
         async def work(connection: Connection) -> Answer:
-            inside = await self._doors.enter_to_change(connection, request, Deed.SET_TEMPLATES)
-            await channel_table.lock_channel(connection, inside.channel.channel_id)
+            inside = await self._doors.enter_to_change(connection, request, Deed.SET_TEMPLATES, is_alone=True)
             if await table.count(connection, inside.channel.channel_id) >= limits.TEMPLATES_MAX:
                 raise Refusal(
                     403, "M_RESOURCE_LIMIT_EXCEEDED", f"a channel has at most {limits.TEMPLATES_MAX} templates"
@@ -256,6 +255,8 @@ class Templates:
                 newest = await table.sendable(connection, newest.channel_id, newest.template_id, None) or newest
             state = templates.move(newest.state, action)
             after = msgspec.structs.replace(newest, state=state, made_ts=self._now_ms())
+            if action is Action.WITHDRAW:
+                return await _renumbered(connection, after)
             await table.set_state(connection, after)
             return after
 
@@ -266,8 +267,7 @@ class Templates:
         visitor = await self._doors.enter(request, Deed.SET_TEMPLATES)
 
         async def work(connection: Connection) -> Answer:
-            inside = await self._doors.enter_to_change(connection, request, Deed.SET_TEMPLATES)
-            await channel_table.lock_channel(connection, inside.channel.channel_id)
+            inside = await self._doors.enter_to_change(connection, request, Deed.SET_TEMPLATES, is_alone=True)
             newest = await table.lock_newest(connection, inside.channel.channel_id, id_of(request, "template_id"))
             if newest is None:
                 raise no_template()
@@ -423,6 +423,14 @@ def _said(version: Version) -> JsonObject:
         decided_ts=version.decided_ts,
     )
     return dict(msgspec.to_builtins(said))
+
+
+async def _renumbered(connection: Connection, draft: Version) -> Version:
+    """What the operator may have before his eyes just now is not what is written next: that has another number."""
+    if draft.version >= limits.TEMPLATE_VERSIONS_MAX:
+        raise full("this template has too many versions: write a new one")
+    await table.withdraw(connection, draft)
+    return msgspec.structs.replace(draft, version=draft.version + 1)
 
 
 async def _check_reachable(connection: Connection, channel: Channel, to: str) -> None:

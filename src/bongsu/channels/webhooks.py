@@ -29,7 +29,6 @@ from bongsu.http.describing import Described
 from bongsu.http.request import Request
 from bongsu.http.response import Response, reply
 from bongsu.http.router import Auth, Handler, Route
-from bongsu.store import channels as channel_table
 from bongsu.store import webhooks as table
 from bongsu.store.database import Connection, Database
 from bongsu.store.idempotency import Answer
@@ -154,9 +153,8 @@ class Webhooks:
         secret, endpoint_id = webhooks.secret(secrets.token_bytes(webhooks.SECRET_BYTES)), f"w{secrets.token_hex(8)}"
 
         async def work(connection: Connection) -> Answer:
-            inside = await self._doors.enter_to_change(connection, request, Deed.WEBHOOKS, _KEY)
+            inside = await self._doors.enter_to_change(connection, request, Deed.WEBHOOKS, _KEY, is_alone=True)
             channel_id = inside.channel.channel_id
-            await channel_table.lock_channel(connection, channel_id)
             if await table.count(connection, channel_id) >= limits.WEBHOOKS_MAX:
                 raise Refusal(
                     403, "M_RESOURCE_LIMIT_EXCEEDED", f"a channel has at most {limits.WEBHOOKS_MAX} endpoints"
@@ -228,9 +226,9 @@ class Webhooks:
         visitor = await self._doors.enter(request, Deed.WEBHOOKS, _KEY)
 
         async def work(connection: Connection) -> Answer:
-            inside, found = await self._locked(connection, request)
-            await table.remove(connection, found.endpoint_id)
+            inside, found = await self._locked(connection, request, may_be_closed=True)
             await self._note(connection, inside, found, "removed")
+            await table.remove(connection, found.endpoint_id)
             return Answer(200, {})
 
         return await self._writes.once(request, work, whose=visitor.name)
@@ -247,8 +245,12 @@ class Webhooks:
 
         return await self._writes.once(request, work, whose=visitor.name)
 
-    async def _locked(self, connection: Connection, request: Request) -> tuple[Visitor, Endpoint]:
-        inside = await self._doors.enter_to_change(connection, request, Deed.WEBHOOKS, _KEY)
+    async def _locked(
+        self, connection: Connection, request: Request, *, may_be_closed: bool = False
+    ) -> tuple[Visitor, Endpoint]:
+        inside = await self._doors.enter_to_change(
+            connection, request, Deed.WEBHOOKS, _KEY, may_be_closed=may_be_closed
+        )
         found = await table.lock(connection, inside.channel.channel_id, id_of(request, "endpoint_id"))
         if found is None:
             raise no_endpoint()

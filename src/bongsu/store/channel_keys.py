@@ -81,6 +81,29 @@ async def revoke(connection: Connection, channel_id: str, key_id: str, now_ms: i
     return bool(rows)
 
 
+async def revoke_all(connection: Connection, channel_id: str, now_ms: int) -> None:
+    """Of a channel that is closed. Waits for what their programs have under way."""
+    await connection.execute(
+        "UPDATE channel_keys SET revoked_ts = $2 WHERE channel_id = $1 AND revoked_ts IS NULL", channel_id, now_ms
+    )
+
+
+async def hold(connection: Connection, key_id: str) -> bool:
+    """Does it open something? Who revokes it waits for the caller's transaction."""
+    sql = "SELECT FROM channel_keys WHERE key_id = $1 AND revoked_ts IS NULL FOR SHARE"
+    return bool(await connection.fetch(sql, key_id))
+
+
+async def hold_with(connection: Connection, channel_id: str, scope: str) -> bool:
+    """As has_with(). Whoever revokes the key that was found waits for the caller's transaction."""
+    rows = await connection.fetch(
+        "SELECT FROM channel_keys WHERE channel_id = $1 AND $2 = ANY(scopes) AND revoked_ts IS NULL"
+        " ORDER BY key_id FOR SHARE",
+        *(channel_id, scope),
+    )
+    return bool(rows)
+
+
 async def has_with(reads: Reads, channel_id: str, scope: str) -> bool:
     """Has some program such a key?"""
     rows = await reads.fetch(

@@ -1,7 +1,9 @@
 """Channels, who works for them, their posts and official marks, who follows, blocks and reports them. Times in ms.
 
 Whatever changes a channel locks its row first; whatever changes what a person agreed to takes the person's ledger first
-(`lock_person`), and a channel's row after it.
+(`lock_person`), and a channel's row after it. Then come the rows by which somebody may do what is done (their role, a
+program's key), what it is done to (conversations in the order of their ids, an endpoint, a broadcast), and the
+channel's audit. What programs are told is put last, as a removed endpoint waits for it.
 """
 
 from collections.abc import Sequence
@@ -134,7 +136,9 @@ async def channel_of(reads: Reads, channel_id: str) -> Channel | None:
 async def lock_channel(connection: Connection, channel_id: str) -> Channel | None:
     """Nobody else changes it before the transaction ends."""
     await end_when_silent(connection)
-    rows = await connection.fetch(f"SELECT {_CHANNEL} FROM channels c WHERE channel_id = $1 FOR UPDATE", channel_id)
+    rows = await connection.fetch(
+        f"SELECT {_CHANNEL} FROM channels c WHERE channel_id = $1 FOR NO KEY UPDATE", channel_id
+    )  # what refers to it may be written meanwhile
     return _channels(rows)[0] if rows else None
 
 
@@ -194,6 +198,20 @@ async def role_of(reads: Reads, channel_id: str, user_id: str) -> Role | None:
     return Role(rows[0]["role"]) if rows else None
 
 
+async def hold_role(connection: Connection, channel_id: str, user_id: str) -> Role | None:
+    """As role_of(). Who takes the role away, or closes the channel, waits for the caller's transaction."""
+    sql = "SELECT role FROM channel_staff WHERE channel_id = $1 AND user_id = $2 FOR SHARE"
+    role = await connection.fetchval(sql, channel_id, user_id)
+    return None if role is None else Role(role)
+
+
+async def lock_staff(connection: Connection, channel_id: str) -> None:
+    """Waits for whatever is under way in the name of its staff, and holds up what comes."""
+    await connection.fetch(
+        "SELECT FROM channel_staff WHERE channel_id = $1 ORDER BY user_id FOR NO KEY UPDATE", channel_id
+    )
+
+
 async def staff(reads: Reads, channel_id: str) -> list[Staff]:
     rows = await reads.fetch(
         "SELECT user_id, role, since_ts FROM channel_staff WHERE channel_id = $1 ORDER BY since_ts, user_id", channel_id
@@ -211,6 +229,16 @@ async def set_role(connection: Connection, channel_id: str, staff: Staff) -> Non
 
 async def remove_role(connection: Connection, channel_id: str, user_id: str) -> None:
     await connection.execute("DELETE FROM channel_staff WHERE channel_id = $1 AND user_id = $2", channel_id, user_id)
+
+
+async def put_left(connection: Connection, user_id: str, kind: str) -> None:
+    """A timer of this kind, due at once, for each channel for which this person works."""
+    await connection.execute(
+        "INSERT INTO timers (timer_id, kind, due_at, payload) SELECT $2 || '/' || channel_id || '/' || user_id, $2, 0,"
+        " convert_to(json_build_object('channel_id', channel_id, 'user_id', user_id)::text, 'utf8')"
+        " FROM channel_staff WHERE user_id = $1 ON CONFLICT DO NOTHING",
+        *(user_id, kind),
+    )
 
 
 async def hand_over(connection: Connection, channel: Channel, user_id: str, now_ms: int) -> None:

@@ -127,6 +127,15 @@ async def lock_with(connection: Connection, channel_id: str, customer: str) -> C
     return await _one(connection, "channel_id = $1 AND customer = $2 FOR UPDATE", channel_id, customer)
 
 
+async def lock_all_with(connection: Connection, pairs: Sequence[tuple[str, str]]) -> None:
+    """pairs: (channel id, customer). In the order of their ids, as everybody does who locks more than one."""
+    await connection.fetch(
+        "SELECT FROM desk_conversations d JOIN unnest($1::text[], $2::text[]) AS w (channel_id, customer)"
+        " USING (channel_id, customer) ORDER BY d.conversation_id FOR UPDATE OF d",
+        *([channel_id for channel_id, _ in pairs], [customer for _, customer in pairs]),
+    )
+
+
 async def _one(reads: Reads, condition: str, *values: object) -> Conversation | None:
     rows = await reads.fetch(f"SELECT {_COLUMNS} FROM desk_conversations WHERE {condition}", *values)
     return _conversation(rows[0]) if rows else None

@@ -124,3 +124,12 @@ async def set_state(connection: Connection, changed: Version) -> None:
         *(changed.template_id, changed.version, changed.state.value, changed.why),
         *(changed.decided_by, changed.decided_ts, changed.made_ts),
     )
+
+
+async def withdraw(connection: Connection, draft: Version) -> None:
+    """A draft again, under the next number. draft: under that of before."""
+    await connection.execute(
+        "UPDATE channel_templates SET version = version + 1, state = 'draft', made_ts = $3"
+        " WHERE template_id = $1 AND version = $2",
+        *(draft.template_id, draft.version, draft.made_ts),
+    )

@@ -102,7 +102,8 @@ async def endpoint(reads: Reads, channel_id: str, endpoint_id: str) -> Endpoint 
 
 
 async def lock(connection: Connection, channel_id: str, endpoint_id: str) -> Endpoint | None:
-    return await _one(connection, "channel_id = $1 AND endpoint_id = $2 FOR UPDATE", channel_id, endpoint_id)
+    """What it is to be told may be put meanwhile."""
+    return await _one(connection, "channel_id = $1 AND endpoint_id = $2 FOR NO KEY UPDATE", channel_id, endpoint_id)
 
 
 async def _one(reads: Reads, condition: str, *values: object) -> Endpoint | None:
@@ -132,6 +133,16 @@ async def keep(connection: Connection, changed: Endpoint) -> None:
         " lease_until = '-infinity' WHERE endpoint_id = $1",
         *(changed.endpoint_id, changed.url, changed.types, changed.secret, changed.old_secret, changed.old_until),
         *(changed.disabled_ts, changed.disabled_why),
+    )
+
+
+async def disable_all(connection: Connection, channel_id: str, why: str, now_ms: int) -> None:
+    """Those of a channel that is closed. Whoever tells one now is refused by the fence."""
+    await connection.execute(
+        "UPDATE webhook_endpoints SET disabled_ts = $2, disabled_why = $3, fence = fence + 1,"
+        " lease_until = '-infinity' WHERE endpoint_id IN (SELECT endpoint_id FROM webhook_endpoints"
+        " WHERE channel_id = $1 AND disabled_ts IS NULL ORDER BY endpoint_id FOR NO KEY UPDATE)",
+        *(channel_id, now_ms, why),
     )
 
 
