@@ -15,48 +15,8 @@ from tests.server import Server, data_folder
 
 FILE: Final = Path(__file__).parents[2] / "web/src/net/interface.ts"
 PATH: Final = "/_bongsu/v1/openapi.json"
-_SERVICES: Final = ("boards", "bookings")
-_CHANNEL: Final = "/_bongsu/v1/channels/{channel_id}"
-_OF_FOLLOWERS: Final = {  # what who runs a channel does has no page
-    "GET /.well-known/bongsu/channels",
-    "GET /_bongsu/v1/channels",
-    "GET /_bongsu/v1/channels/blocked",
-    "GET /_bongsu/v1/channels/consents",
-    "GET /_bongsu/v1/channels/consents/texts",
-    "GET /_bongsu/v1/channels/following",
-    f"GET {_CHANNEL}",
-    f"GET {_CHANNEL}/posts",
-    f"PUT {_CHANNEL}/follow",
-    f"DELETE {_CHANNEL}/follow",
-    f"DELETE {_CHANNEL}/advertising",
-    f"PUT {_CHANNEL}/block",
-    f"DELETE {_CHANNEL}/block",
-    f"POST {_CHANNEL}/report",
-    f"POST {_CHANNEL}/conversation",
-}
-_DESK: Final = f"{_CHANNEL}/desk"
-_TALK: Final = f"{_DESK}/conversations/{{conversation_id}}"
-_OF_AGENTS: Final = {
-    f"PUT {_CHANNEL}",
-    f"GET {_CHANNEL}/staff",
-    f"GET {_CHANNEL}/messages/{{message_id}}",
-    f"GET {_DESK}",
-    f"PUT {_DESK}",
-    f"GET {_DESK}/conversations",
-    f"GET {_DESK}/stats",
-    f"GET {_DESK}/replies",
-    f"POST {_DESK}/replies",
-    f"PUT {_DESK}/replies/{{reply_id}}",
-    f"DELETE {_DESK}/replies/{{reply_id}}",
-    f"GET {_TALK}",
-    f"GET {_TALK}/messages",
-    f"POST {_TALK}/messages",
-    f"GET {_TALK}/notes",
-    f"POST {_TALK}/notes",
-    f"GET {_TALK}/transcript",
-    f"GET {_TALK}/transcript.csv",
-    *(f"POST {_TALK}/{act}" for act in ("take", "give", "give_back", "to_bot", "close")),
-}
+_SERVICES: Final = ("boards", "bookings", "channels")
+_BESIDE: Final = {"GET /.well-known/bongsu/channels"}
 _OPERATION: Final = re.compile(r"^  '([A-Z]+ [^']+)':", re.MULTILINE)
 _REF: Final = re.compile(r'"#/components/schemas/([^"]+)"')
 _HEAD: Final = (
@@ -75,7 +35,7 @@ def operations_of(text: str) -> set[str]:
 def operations_served(description: Json) -> set[str]:
     """Those that pages may ask for."""
     served = {f"{method.upper()} {path}" for path, methods in description["paths"].items() for method in methods}
-    return {each for each in served if each.split("/")[3] in _SERVICES} | (served & (_OF_FOLLOWERS | _OF_AGENTS))
+    return {each for each in served if each.split("/")[3] in _SERVICES} | (served & _BESIDE)
 
 
 def typescript(description: Json, wanted: set[str]) -> str:
@@ -129,14 +89,18 @@ def _reachable(description: Json, named: set[str]) -> Json:
 def _names(schemas: set[str]) -> Names:
     """Their last part; of two that have the same one, bongsu.boards.routes.Appointment: BoardsAppointment.
 
-    What other services call theirs changes none of these.
+    What other services call theirs changes none of these; two of one service have their file's name, too.
     """
-    parts = {name: name.split(".") for name in schemas}
-    often = Counter(each[-1] for each in parts.values())
-    return {
-        name: each[-1] if often[each[-1]] == 1 else "".join(part.capitalize() for part in each[1:2]) + each[-1]
-        for name, each in parts.items()
-    }
+    names = {name: _named(name, 0) for name in schemas}
+    for parts in (1, 2):
+        often = Counter(names.values())
+        names = {name: each if often[each] == 1 else _named(name, parts) for name, each in names.items()}
+    return names
+
+
+def _named(schema: str, parts: int) -> str:
+    *path, last = schema.split(".")
+    return "".join(part.capitalize() for part in path[1 : 1 + parts]) + last
 
 
 def _type(name: str, schema: Json, names: Names) -> str:

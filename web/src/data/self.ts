@@ -8,6 +8,13 @@ export interface Profile {
   avatar?: string
 }
 
+/** Puts a photo on the server, bare of what nobody sees in it; its mxc address. */
+export async function uploaded(matrix: Matrix, file: File): Promise<string> {
+  const { content_uri: uri } = await matrix.createMedia()
+  await matrix.upload(uri, await bare(file), () => {}, new AbortController().signal)
+  return uri
+}
+
 /** Who one is to others, and whom one does not want to hear. */
 export class Self {
   profile: Profile = {}
@@ -35,8 +42,7 @@ export class Self {
   }
 
   async setPhoto(file: File): Promise<void> {
-    const { content_uri: avatar } = await this.matrix.createMedia()
-    await this.matrix.upload(avatar, await bare(file), () => {}, new AbortController().signal)
+    const avatar = await uploaded(this.matrix, file)
     await this.matrix.setProfile(this.known.me, 'avatar_url', avatar)
     await this.keep({ ...this.profile, avatar })
   }

@@ -33,17 +33,16 @@ export interface Answer {
   offer_id?: number | null
 }
 
-export interface Appointment {
-  role: 'coordinator' | 'observer' | 'provider' | 'requester'
-  hospital?: string
-  on_call?: boolean
-  phone?: string
-}
-
 export interface Assignment {
   agent: string
   from_ts: number
   until_ts: number | null
+}
+
+export interface AudienceSaid {
+  followers: number
+  advertising: number
+  advertising_at_night: number
 }
 
 export interface AuditEntry {
@@ -108,6 +107,17 @@ export interface BoardSaid {
   since: number | null
 }
 
+export interface BoardsAppointment {
+  role: 'coordinator' | 'observer' | 'provider' | 'requester'
+  hospital?: string
+  on_call?: boolean
+  phone?: string
+}
+
+export interface BoardsReason {
+  reason?: string
+}
+
 export interface BoardsSaid {
   boards: BoardSaid[]
   now: number
@@ -153,7 +163,38 @@ export interface BookingsMine {
   next_batch?: string | null
 }
 
+export interface BroadcastSaid {
+  broadcast_id: string
+  channel_id: string
+  author: string
+  body: string
+  advertising: boolean
+  state: CoreChannelsState
+  starts_at: number
+  made_ts: number
+  audience?: number
+  sent?: number
+  refused?: number
+  left?: number
+  held?: number
+  began_ts?: number | null
+  ended_ts?: number | null
+  delivered?: number | null
+  read?: number | null
+}
+
+export interface BroadcastsSaid {
+  broadcasts: BroadcastSaid[]
+  next_batch?: string | null
+}
+
+export type ButtonKind = 'link' | 'reply'
+
 export type By = 'agent' | 'bot' | 'desk' | 'template'
+
+export interface Certifying {
+  days?: number
+}
 
 export interface Changes {
   name?: string | null
@@ -178,16 +219,36 @@ export interface ChannelSaid {
   resembles?: Alike[]
 }
 
+export interface ChannelsAppointment {
+  role: Role
+}
+
 export interface ChannelsAuditSaid {
   entries: AuditEntry[]
   faults?: string[] | null
   next_batch?: string | null
 }
 
+export interface ChannelsButton {
+  label: string
+  url: string
+}
+
 export interface ChannelsEmpty {
 }
 
-export interface ChannelsKeySaid {
+export interface ChannelsKeysKeySaid {
+  key_id: string
+  name: string
+  scopes: string[]
+  made_by: string
+  made_ts: number
+  used_ts?: number | null
+  revoked_ts?: number | null
+  secret?: string | null
+}
+
+export interface ChannelsMarksKeySaid {
   algorithm: string
   key_id: string
   key: string
@@ -223,6 +284,14 @@ export interface Complaining {
   reason: string
 }
 
+export interface Complaint {
+  report_id: string
+  channel_id: string
+  user_id: string
+  reason: string
+  made_ts: number
+}
+
 export type Consent = 'advertising' | 'advertising_at_night' | 'follow'
 
 export interface ConversationSaid {
@@ -241,6 +310,18 @@ export interface ConversationsSaid {
   now: number
   next_batch?: string | null
 }
+
+export interface CoreButton {
+  kind: ButtonKind
+  label: string
+  url?: string
+}
+
+export type CoreChannelsState = 'cancelled' | 'done' | 'running' | 'scheduled'
+
+export type CoreReason = 'delivery' | 'health' | 'order' | 'payment' | 'public' | 'reservation' | 'security' | 'service'
+
+export type CoreTemplatesState = 'approved' | 'draft' | 'refused' | 'retired' | 'submitted'
 
 export interface Deed {
   actor: string
@@ -271,7 +352,41 @@ export interface Distribution {
   longest: number | null
 }
 
+export interface EndpointSaid {
+  endpoint_id: string
+  url: string
+  types: string[]
+  made_by: string
+  made_ts: number
+  owed: number
+  taken_ts?: number | null
+  failing_since?: number | null
+  last_failure?: string
+  disabled_ts?: number | null
+  disabled_why?: string
+  old_secret_until?: number | null
+  rotation?: string | null
+  secret?: string | null
+}
+
+export interface EndpointsSaid {
+  endpoints: EndpointSaid[]
+  next_batch?: string | null
+}
+
 export type Fate = 'delivered' | 'queued' | 'read' | 'refused'
+
+export interface Follower {
+  user_id: string
+  since_ts: number
+  advertising: boolean
+  advertising_at_night: boolean
+}
+
+export interface FollowersSaid {
+  followers: Follower[]
+  next_batch?: string | null
+}
 
 export interface Guest {
   booking_id: string
@@ -290,6 +405,13 @@ export interface InLine {
   state: string
   position: number
 }
+
+export interface KeysSaid {
+  keys: ChannelsKeysKeySaid[]
+  next_batch?: string | null
+}
+
+export type Kind = 'amount' | 'code' | 'date' | 'number' | 'text' | 'time'
 
 export interface Made {
   offer_id: string
@@ -367,6 +489,31 @@ export interface NewBoard {
   title?: string
 }
 
+export interface NewBroadcast {
+  body: string
+  advertising: boolean
+  starts_at?: number | string | null
+  picture?: Picture | null
+  buttons?: ChannelsButton[]
+}
+
+export interface NewChannel {
+  name: string
+  about?: string
+  avatar?: string | null
+  hours?: Opening[]
+}
+
+export interface NewEndpoint {
+  url: string
+  types?: string[]
+}
+
+export interface NewKey {
+  name: string
+  scopes: string[]
+}
+
 export interface NewMessage {
   body: string
   url?: string | null
@@ -390,6 +537,12 @@ export interface NewOffer {
   room_id?: string | null
 }
 
+export interface NewPost {
+  body: string
+  title?: string
+  picture?: string | null
+}
+
 export interface NewReply {
   name: string
   body: string
@@ -408,6 +561,14 @@ export interface NewSubscription {
   area?: string
   not_before?: number | string | null
   not_after?: number | string | null
+}
+
+export interface NewTemplate {
+  name: string
+  reason: CoreReason
+  body: string
+  variables?: Variable[]
+  buttons?: CoreButton[]
 }
 
 export interface Newest {
@@ -482,6 +643,18 @@ export interface PersonSaid {
   phone?: string | null
 }
 
+export interface Picture {
+  url: string
+  mimetype?: string
+  size?: number
+  w?: number
+  h?: number
+}
+
+export interface Pinged {
+  webhook_id: string
+}
+
 export interface Place {
   lat?: number | null
   lon?: number | null
@@ -508,10 +681,6 @@ export interface PostsSaid {
   next_batch?: string | null
 }
 
-export interface Reason {
-  reason?: string
-}
-
 export interface ReasonedAnswer {
   bed_id?: string | null
   offer_id?: number | null
@@ -528,6 +697,11 @@ export interface Reply {
   body: string
   changed_by: string
   changed_ts: number
+}
+
+export interface ReportsSaid {
+  reports: Complaint[]
+  next_batch?: string | null
 }
 
 export interface RequestMade {
@@ -575,8 +749,23 @@ export interface RequestsSaid {
 
 export type Role = 'agent' | 'editor' | 'owner'
 
+export interface Rotation {
+  overlap_ms?: number
+}
+
+export interface Sending {
+  to: string
+  variables?: Record<string, string>
+  version?: number | null
+}
+
 export interface Sent {
   message_id: string
+}
+
+export interface SentSaid {
+  message_id: string
+  state: Fate
 }
 
 export interface SettingsSaid {
@@ -655,6 +844,34 @@ export interface To {
   agent: string
 }
 
+export interface Variable {
+  name: string
+  kind?: Kind
+  characters_max?: number
+}
+
+export interface VersionSaid {
+  template_id: string
+  version: number
+  channel_id: string
+  state: CoreTemplatesState
+  name: string
+  reason: CoreReason
+  body: string
+  variables?: Variable[]
+  buttons?: CoreButton[]
+  author: string
+  made_ts: number
+  why?: string
+  decided_ts?: number | null
+  channel_name?: string | null
+}
+
+export interface VersionsSaid {
+  templates: VersionSaid[]
+  next_batch?: string | null
+}
+
 export interface WholeBoard {
   room_id: string
   title: string
@@ -664,19 +881,23 @@ export interface WholeBoard {
   tiers: ('contacts' | 'coordinators' | 'on_call' | 'owner')[]
 }
 
+export interface Why {
+  why: string
+}
+
 export interface Wish {
   waitlist?: boolean
 }
 
 export interface Operations {
-  'GET /.well-known/bongsu/channels': { answer: ChannelsKeySaid }
+  'GET /.well-known/bongsu/channels': { answer: ChannelsMarksKeySaid }
   'GET /_bongsu/v1/boards': { answer: BoardsSaid }
   'GET /_bongsu/v1/boards/{room_id}': { answer: WholeBoard }
   'POST /_bongsu/v1/boards/{room_id}': { body: NewBoard; answer: BoardMade }
   'GET /_bongsu/v1/boards/{room_id}/audit': { query: 'limit' | 'from' | 'dir'; answer: BoardAudit }
   'GET /_bongsu/v1/boards/{room_id}/beds': { query: 'limit' | 'from'; answer: BedsSaid }
   'POST /_bongsu/v1/boards/{room_id}/beds': { body: NewBeds; answer: BedPublished }
-  'POST /_bongsu/v1/boards/{room_id}/beds/{bed_id}/withdraw': { body: Reason; answer: BedWithdrawn }
+  'POST /_bongsu/v1/boards/{room_id}/beds/{bed_id}/withdraw': { body: BoardsReason; answer: BedWithdrawn }
   'GET /_bongsu/v1/boards/{room_id}/export.csv': object
   'GET /_bongsu/v1/boards/{room_id}/export.xml': object
   'GET /_bongsu/v1/boards/{room_id}/requests': { query: 'limit' | 'from' | 'state' | 'ids'; answer: RequestsSaid }
@@ -685,11 +906,11 @@ export interface Operations {
   'POST /_bongsu/v1/boards/{room_id}/requests/{request_id}/accept': { body: Answer; answer: RequestNow }
   'POST /_bongsu/v1/boards/{room_id}/requests/{request_id}/arrive': { body: Answer; answer: RequestNow }
   'POST /_bongsu/v1/boards/{room_id}/requests/{request_id}/assignment': { body: BedOffer; answer: RequestNow }
-  'POST /_bongsu/v1/boards/{room_id}/requests/{request_id}/close': { body: Reason; answer: RequestNow }
+  'POST /_bongsu/v1/boards/{room_id}/requests/{request_id}/close': { body: BoardsReason; answer: RequestNow }
   'POST /_bongsu/v1/boards/{room_id}/requests/{request_id}/decline': { body: ReasonedAnswer; answer: RequestNow }
   'GET /_bongsu/v1/boards/{room_id}/requests/{request_id}/suggestions': { answer: SuggestionsSaid }
   'POST /_bongsu/v1/boards/{room_id}/requests/{request_id}/transfer': { body: ReasonedAnswer; answer: RequestNow }
-  'PUT /_bongsu/v1/boards/{room_id}/roles/{user_id}': { body: Appointment; answer: Nothing }
+  'PUT /_bongsu/v1/boards/{room_id}/roles/{user_id}': { body: BoardsAppointment; answer: Nothing }
   'GET /_bongsu/v1/boards/{room_id}/sheet': { query: 'lang' }
   'GET /_bongsu/v1/boards/{room_id}/stats': { query: 'since'; answer: BoardsStatsSaid }
   'GET /_bongsu/v1/bookings': { query: 'limit' | 'from' | 'dir'; answer: BookingsMine }
@@ -717,15 +938,30 @@ export interface Operations {
   'GET /_bongsu/v1/bookings/{booking_id}/ticket': { answer: TicketSaid }
   'GET /_bongsu/v1/bookings/{booking_id}/ticket.svg': object
   'GET /_bongsu/v1/channels': { query: 'search' | 'limit' | 'from'; answer: ChannelsSaid }
+  'POST /_bongsu/v1/channels': { body: NewChannel; answer: ChannelSaid }
   'GET /_bongsu/v1/channels/blocked': { answer: ChannelsSaid }
   'GET /_bongsu/v1/channels/consents': { query: 'limit' | 'from'; answer: ChannelsAuditSaid }
+  'GET /_bongsu/v1/channels/consents.csv': object
   'GET /_bongsu/v1/channels/consents/texts': { answer: TextsSaid }
   'GET /_bongsu/v1/channels/following': { query: 'limit' | 'from'; answer: ChannelsSaid }
+  'GET /_bongsu/v1/channels/mine': { answer: ChannelsSaid }
+  'GET /_bongsu/v1/channels/reports': { query: 'limit' | 'from'; answer: ReportsSaid }
+  'GET /_bongsu/v1/channels/templates': { query: 'limit' | 'from'; answer: VersionsSaid }
+  'POST /_bongsu/v1/channels/templates/{template_id}/{version}/approve': { answer: VersionSaid }
+  'POST /_bongsu/v1/channels/templates/{template_id}/{version}/refuse': { body: Why; answer: VersionSaid }
   'GET /_bongsu/v1/channels/{channel_id}': { answer: ChannelSaid }
   'PUT /_bongsu/v1/channels/{channel_id}': { body: Changes; answer: ChannelSaid }
   'DELETE /_bongsu/v1/channels/{channel_id}/advertising': { answer: ChannelsMine }
+  'GET /_bongsu/v1/channels/{channel_id}/audience': { answer: AudienceSaid }
+  'GET /_bongsu/v1/channels/{channel_id}/audit': { query: 'limit' | 'from'; answer: ChannelsAuditSaid }
   'DELETE /_bongsu/v1/channels/{channel_id}/block': { answer: ChannelsMine }
   'PUT /_bongsu/v1/channels/{channel_id}/block': { answer: ChannelsMine }
+  'GET /_bongsu/v1/channels/{channel_id}/broadcasts': { query: 'limit' | 'from'; answer: BroadcastsSaid }
+  'POST /_bongsu/v1/channels/{channel_id}/broadcasts': { body: NewBroadcast; answer: BroadcastSaid }
+  'GET /_bongsu/v1/channels/{channel_id}/broadcasts.csv': object
+  'GET /_bongsu/v1/channels/{channel_id}/broadcasts/{broadcast_id}': { answer: BroadcastSaid }
+  'POST /_bongsu/v1/channels/{channel_id}/broadcasts/{broadcast_id}/cancel': { answer: BroadcastSaid }
+  'POST /_bongsu/v1/channels/{channel_id}/close': { answer: ChannelSaid }
   'POST /_bongsu/v1/channels/{channel_id}/conversation': { answer: Opened }
   'GET /_bongsu/v1/channels/{channel_id}/desk': { answer: SettingsSaid }
   'PUT /_bongsu/v1/channels/{channel_id}/desk': { body: Settle; answer: SettingsSaid }
@@ -740,6 +976,7 @@ export interface Operations {
   'POST /_bongsu/v1/channels/{channel_id}/desk/conversations/{conversation_id}/notes': { body: NewNote; answer: Note }
   'POST /_bongsu/v1/channels/{channel_id}/desk/conversations/{conversation_id}/take': { answer: ConversationSaid }
   'POST /_bongsu/v1/channels/{channel_id}/desk/conversations/{conversation_id}/to_bot': { answer: ConversationSaid }
+  'POST /_bongsu/v1/channels/{channel_id}/desk/conversations/{conversation_id}/to_person': { answer: ConversationSaid }
   'GET /_bongsu/v1/channels/{channel_id}/desk/conversations/{conversation_id}/transcript': { query: 'lang' | 'internal' }
   'GET /_bongsu/v1/channels/{channel_id}/desk/conversations/{conversation_id}/transcript.csv': { query: 'lang' | 'internal' }
   'GET /_bongsu/v1/channels/{channel_id}/desk/replies': { answer: RepliesSaid }
@@ -749,8 +986,38 @@ export interface Operations {
   'GET /_bongsu/v1/channels/{channel_id}/desk/stats': { query: 'since'; answer: ChannelsStatsSaid }
   'DELETE /_bongsu/v1/channels/{channel_id}/follow': { answer: ChannelsMine }
   'PUT /_bongsu/v1/channels/{channel_id}/follow': { body: Agreement; answer: ChannelsMine }
+  'GET /_bongsu/v1/channels/{channel_id}/followers': { query: 'limit' | 'from'; answer: FollowersSaid }
+  'GET /_bongsu/v1/channels/{channel_id}/followers.csv': object
+  'GET /_bongsu/v1/channels/{channel_id}/followers/{user_id}/consents': { answer: ChannelsAuditSaid }
+  'GET /_bongsu/v1/channels/{channel_id}/keys': { query: 'limit' | 'from'; answer: KeysSaid }
+  'POST /_bongsu/v1/channels/{channel_id}/keys': { body: NewKey; answer: ChannelsKeysKeySaid }
+  'DELETE /_bongsu/v1/channels/{channel_id}/keys/{key_id}': { answer: ChannelsEmpty }
+  'DELETE /_bongsu/v1/channels/{channel_id}/mark': { answer: ChannelsEmpty }
+  'GET /_bongsu/v1/channels/{channel_id}/mark': { answer: MarkSaid }
+  'PUT /_bongsu/v1/channels/{channel_id}/mark': { body: Certifying; answer: MarkSaid }
   'GET /_bongsu/v1/channels/{channel_id}/messages/{message_id}': { answer: MessageFate }
   'GET /_bongsu/v1/channels/{channel_id}/posts': { query: 'limit' | 'from'; answer: PostsSaid }
+  'POST /_bongsu/v1/channels/{channel_id}/posts': { body: NewPost; answer: PostSaid }
+  'DELETE /_bongsu/v1/channels/{channel_id}/posts/{post_id}': { answer: ChannelsEmpty }
+  'PUT /_bongsu/v1/channels/{channel_id}/posts/{post_id}': { body: NewPost; answer: PostSaid }
   'POST /_bongsu/v1/channels/{channel_id}/report': { body: Complaining; answer: ChannelsEmpty }
   'GET /_bongsu/v1/channels/{channel_id}/staff': { answer: StaffSaid }
+  'DELETE /_bongsu/v1/channels/{channel_id}/staff/{user_id}': { answer: StaffSaid }
+  'PUT /_bongsu/v1/channels/{channel_id}/staff/{user_id}': { body: ChannelsAppointment; answer: StaffSaid }
+  'GET /_bongsu/v1/channels/{channel_id}/templates': { query: 'limit' | 'from'; answer: VersionsSaid }
+  'POST /_bongsu/v1/channels/{channel_id}/templates': { body: NewTemplate; answer: VersionSaid }
+  'GET /_bongsu/v1/channels/{channel_id}/templates/{template_id}': { answer: VersionsSaid }
+  'PUT /_bongsu/v1/channels/{channel_id}/templates/{template_id}': { body: NewTemplate; answer: VersionSaid }
+  'POST /_bongsu/v1/channels/{channel_id}/templates/{template_id}/messages': { body: Sending; answer: SentSaid }
+  'POST /_bongsu/v1/channels/{channel_id}/templates/{template_id}/retire': { answer: VersionSaid }
+  'POST /_bongsu/v1/channels/{channel_id}/templates/{template_id}/submit': { answer: VersionSaid }
+  'POST /_bongsu/v1/channels/{channel_id}/templates/{template_id}/withdraw': { answer: VersionSaid }
+  'GET /_bongsu/v1/channels/{channel_id}/webhooks': { query: 'limit' | 'from'; answer: EndpointsSaid }
+  'POST /_bongsu/v1/channels/{channel_id}/webhooks': { body: NewEndpoint; answer: EndpointSaid }
+  'DELETE /_bongsu/v1/channels/{channel_id}/webhooks/{endpoint_id}': { answer: ChannelsEmpty }
+  'GET /_bongsu/v1/channels/{channel_id}/webhooks/{endpoint_id}': { answer: EndpointSaid }
+  'PUT /_bongsu/v1/channels/{channel_id}/webhooks/{endpoint_id}': { body: NewEndpoint; answer: EndpointSaid }
+  'POST /_bongsu/v1/channels/{channel_id}/webhooks/{endpoint_id}/enable': { answer: EndpointSaid }
+  'POST /_bongsu/v1/channels/{channel_id}/webhooks/{endpoint_id}/ping': { answer: Pinged }
+  'POST /_bongsu/v1/channels/{channel_id}/webhooks/{endpoint_id}/rotate': { body: Rotation; answer: EndpointSaid }
 }

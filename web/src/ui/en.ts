@@ -14,6 +14,7 @@ export const en: Texts = {
   pageUnknown: 'There is nothing at this address.',
   booking: 'Booking',
   channels: 'Channels',
+  manage: 'Manage channels',
   board: 'Bed board',
   openBoard: 'Open the bed board',
   makeBoard: 'Make a bed board',

@@ -11,6 +11,7 @@ export const ko = {
   pageUnknown: '이 주소에는 아무것도 없습니다.',
   booking: '예약',
   channels: '채널',
+  manage: '채널 관리',
   board: '병상 배정판',
   openBoard: '병상 배정판 열기',
   makeBoard: '병상 배정판 만들기',

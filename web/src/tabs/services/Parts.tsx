@@ -8,28 +8,28 @@ import type { Sight } from './sight'
 import { sw } from './words'
 import './services.css'
 
-/** Why something was refused, and what to do. */
-export function whyOf(intent: Intent): string {
+/** Why something was refused, and what to do. own: what a page calls it in its own words. */
+export function whyOf(intent: Intent, own: Record<string, string> = {}): string {
   const { code = 'other', message = '' } = intent.error ?? {}
-  const known = sw().errors[code]
+  const known = own[code] ?? sw().errors[code]
   if (code === 'M_INVALID_PARAM' && message) return `${known} (${message})`
   return known ?? (message || explain(code))
 }
 
 /** What was wanted and is not done: that it waits, or why it was refused. Nothing here is shown as if it were done. */
-export function Pending(props: { intents: readonly Intent[]; nameOf: (intent: Intent) => string }): JSX.Element {
+export function Pending(props: { intents: readonly Intent[]; nameOf: (intent: Intent) => string; errors?: Record<string, string> }): JSX.Element {
   return (
     <ul class="pending" aria-live="polite">
-      <For each={props.intents}>{(intent) => <One intent={intent} name={props.nameOf(intent)} />}</For>
+      <For each={props.intents}>{(intent) => <One intent={intent} name={props.nameOf(intent)} errors={props.errors} />}</For>
     </ul>
   )
 }
 
-function One(props: { intent: Intent; name: string }): JSX.Element {
+function One(props: { intent: Intent; name: string; errors: Record<string, string> | undefined }): JSX.Element {
   const client = useClient()
   const line = () => {
     const { intent } = props
-    if (intent.state === 'failed') return `${sw().refused}: ${whyOf(intent)}`
+    if (intent.state === 'failed') return `${sw().refused}: ${whyOf(intent, props.errors)}`
     return intent.cannot ? sw().cannot : intent.tries > 1 ? sw().queued : sw().sending
   }
   const drop = () => {
