@@ -235,16 +235,40 @@ async def test_a_wait_is_heard_of_when_the_room_is_mute(board: Board, database: 
     assert (entries[-1]["deed"]["action"], entries[-1]["deed"]["details"]["heard"]) == ("escalate", "direct")
 
 
-async def test_a_board_whose_last_coordinator_left_calls_who_may_name_another(
-    board: Board, http: aiohttp.ClientSession, database: asyncpg.Connection
+async def escalated(board: Board, request_id: str) -> Json:
+    """Once its wait has gone a tier further than its owner."""
+    async with asyncio.timeout(20):
+        while (row := await board.state(request_id))["tier"] == "owner":
+            await asyncio.sleep(0.1)
+    return row
+
+
+@pytest.mark.parametrize("how", ["leaves", "is another role"])
+async def test_a_wait_whose_owner_goes_waits_no_step_for_another(
+    board: Board, http: aiohttp.ClientSession, how: str
 ) -> None:
+    other, request_id = await board.join_as("coordinator", http), await board.wish()
+    first, named = board.people["coordinator"], (await board.state(request_id))["owner"]
+    owner, stays = (first, other) if named == first.user_id else (other, first)
+    if how == "leaves":
+        await owner.leave(board.room_id)
+    else:
+        path = f"{board.path}/roles/{owner.user_id}"
+        assert (await stays.ask("PUT", path, {"role": "observer"}))[0] == 200
+    row = await escalated(board, request_id)
+    assert (row["tier"], row["owner"]) == ("coordinators", stays.user_id)
+    (call,) = await board.said("escalate")
+    assert call["m.mentions"]["user_ids"] == [stays.user_id]
+
+
+async def test_a_board_whose_last_coordinator_left_calls_who_may_name_another(board: Board) -> None:
     deputy = board.people["observer"]
     levels = await board.people["coordinator"].state(board.room_id, "m.room.power_levels")
     users = {**levels.get("users", {}), deputy.user_id: 50}
     await board.people["coordinator"].set_state(board.room_id, "m.room.power_levels", {**levels, "users": users})
     request_id = await board.wish()
     await board.people["coordinator"].leave(board.room_id)
-    await board.let_wait(database, request_id)
+    await escalated(board, request_id)
     (call,) = await board.said("escalate")
     assert deputy.user_id in call["m.mentions"]["user_ids"]
     body = {"role": "coordinator"}

@@ -419,11 +419,13 @@ async def test_what_is_over_is_given_to_nobody_and_not_given_back(
     offer_id = offer.rpartition("/")[2]
     booking_id = (await book(bob, offer))["booking_id"]
     await book(carol, offer, 202, waitlist=True)
-    sql = "UPDATE booking_offers SET starts_at = $2, ends_at = $3 WHERE offer_id = $1"
+    sql = "UPDATE booking_offers SET starts_at = $2, opens_at = $2, ends_at = $3 WHERE offer_id = $1"
     await database.execute(sql, offer_id, now_ms() - 2 * HOUR, now_ms() + HOUR // 4)
     await bob.delete(f"{BASE}/{booking_id}")
-    assert (await carol.get(offer))["booking"]["state"] == "waiting", "nobody comes in a quarter of an hour"
-    booking_id = (await book(alice, offer, 202, waitlist=True))["booking_id"]
+    assert "booking" not in await carol.get(offer), "nobody comes in a quarter of an hour"
+    assert len(await told(carol, "No place came free")) == 1
+    booking_id = (await book(alice, offer, waitlist=True))["booking_id"]
+    assert await carol.refused("POST", f"{offer}/book", {"waitlist": True}) == (409, "BONGSU_SOLD_OUT")
     await database.execute(sql, offer_id, now_ms() - 2 * HOUR, now_ms() - 1)
     assert await alice.refused("DELETE", f"{BASE}/{booking_id}") == (409, "BONGSU_OVER")
 

@@ -48,6 +48,10 @@ async def react(person: Talker, room_id: str, event_id: str, sign: str) -> str:
     return await person.send(room_id, relating("m.annotation", event_id, key=sign), "m.reaction")
 
 
+def replying(event_id: str) -> Json:
+    return {"m.relates_to": {"m.in_reply_to": {"event_id": event_id}}}
+
+
 async def state(board: Board, request_id: str, wanted: str) -> Json:
     async with asyncio.timeout(PATIENCE):
         while (row := await board.state(request_id))["state"] != wanted:
@@ -131,8 +135,8 @@ async def test_an_answer_to_what_the_board_said_names_it(board: Board) -> None:
     bed_id, request_id = await board.bed(), await board.wish()
     await board.done("coordinator", "POST", f"/requests/{request_id}/assignment", {"bed_id": bed_id})
     offered = await newest(board.people["provider"], board.room_id, "assign")
-    reply = {"m.relates_to": {"m.in_reply_to": {"event_id": offered}}}
-    assert "거절 #1 · 한빛병원 · 사유: 만실" in await tell(board, "provider", "> 배정 제안\n\n!병상 거절 만실", **reply)
+    said = "> 배정 제안\n\n!병상 거절 만실"
+    assert "거절 #1 · 한빛병원 · 사유: 만실" in await tell(board, "provider", said, **replying(offered))
 
 
 async def test_what_is_not_understood_is_explained(board: Board) -> None:
@@ -274,6 +278,33 @@ async def test_a_held_place_is_confirmed_by_a_sign(alice: Talker, bob: Talker) -
     await react(bob, room_id, booked["event_id"], "❌")
     await service_said(bob, room_id, "cancelled")
     assert (await bob.get(offer))["available"] == 1
+
+
+async def test_a_sign_on_what_was_said_before_hits_no_later_booking(alice: Talker, bob: Talker) -> None:
+    offer, _ = await publish(alice)
+    await bob.ask("POST", f"{offer}/book", {})
+    room_id = await service_room(bob)
+    before = await service_said(bob, room_id, "booked")
+    await react(bob, room_id, before["event_id"], "❌")
+    await service_said(bob, room_id, "cancelled")
+    await bob.ask("POST", f"{offer}/book", {})
+    await service_said(bob, room_id, "booked", 2)
+    await react(bob, room_id, before["event_id"], "✖")
+    assert "할 수 없는" in await ask_service(bob, room_id, "!예약 취소", **replying(before["event_id"]))
+    assert (await bob.get(offer))["booking"]["state"] == "booked"
+
+
+async def test_who_waits_stops_it_by_a_sign(alice: Talker, bob: Talker) -> None:
+    offer, code = await publish(alice)
+    known, _ = await publish(alice)
+    await alice.ask("POST", f"{offer}/book", {})
+    await bob.ask("POST", f"{known}/book", {})
+    room_id = await service_room(bob)
+    await ask_service(bob, room_id, f"!예약 {code} 대기")
+    waiting = await service_said(bob, room_id, "waiting")
+    await react(bob, room_id, waiting["event_id"], "❌")
+    await service_said(bob, room_id, "unwaited")
+    assert "booking" not in await bob.get(offer)
 
 
 async def test_a_room_that_no_service_is_in_is_not_listened_to(

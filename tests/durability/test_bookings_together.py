@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ import asyncpg
 import pytest
 
 from bongsu.bookings import later, texts
-from bongsu.bookings.ledger import HOLD, REMIND, Ledger
+from bongsu.bookings.ledger import HOLD, LAST, PROMOTE, REMIND, Ledger
 from bongsu.bookings.lines import Lines
 from bongsu.bookings.round import Attempt
 from bongsu.bookings.tickets import Tickets
@@ -157,7 +158,10 @@ async def test_a_place_is_not_confirmed_after_its_time(two: tuple[Database, Data
 # --- many ---
 
 
-async def test_who_came_first_is_first_on_every_worker(dsn: str, two: tuple[Database, Database]) -> None:
+async def test_whoever_has_the_offer_takes_all_who_stand_there_by_then(
+    dsn: str, two: tuple[Database, Database]
+) -> None:
+    """The lock goes round, and a turn leaves nobody behind who came before it: what is kept of the order of arrival."""
     offer = await published(two[0], 700)
     lines = [Lines(database, LEDGER) for database in two]
     async with asyncio.timeout(SECONDS_MAX), asyncio.TaskGroup() as group:
@@ -169,16 +173,17 @@ async def test_who_came_first_is_first_on_every_worker(dsn: str, two: tuple[Data
             return made
 
         async with locked(dsn, offer) as connection:
-            for worker in range(2):
-                come(worker, 1)
-                await waiting_for_locks(connection, worker + 1)
-            early = come(0, 600)
+            early = come(0, 1)
+            await waiting_for_locks(connection, 1)
+            late = come(1, 1)
+            await waiting_for_locks(connection, 2)
+            early += come(0, 600)
+            late += come(1, 10)
             await standing(lines[0], 601)
-            late = come(1, 10)
             await standing(lines[1], 11)
     rows = await two[0].fetch("SELECT booking_id, arrival FROM bookings WHERE offer_id = $1", offer.offer_id)
     arrivals = {row["booking_id"]: row["arrival"] for row in rows}
-    assert max(arrivals[each.booking_id] for each in early) < min(arrivals[each.booking_id] for each in late)
+    assert [arrivals[each.booking_id] for each in early + late] == list(range(1, 613))
     assert await two[0].fetchval("SELECT taken FROM booking_offers WHERE offer_id = $1", offer.offer_id) == 612
 
 
@@ -206,6 +211,47 @@ async def test_one_that_cannot_be_stored_takes_no_other_with_it(two: tuple[Datab
     offer, lines = await published(two[0], 10), Lines(two[0], LEDGER)
     people = [somebody(), somebody(), "@nul\x00:x", somebody()]
     assert await asyncio.gather(*(booked(lines, offer, each) for each in people)) == [201, 201, 503, 201]
+
+
+async def test_who_comes_late_takes_what_is_free_and_the_line_has_ended(two: tuple[Database, Database]) -> None:
+    """Who waited could not come in time any more; a free place is not kept for them, and they are told."""
+    offer, lines = await published(two[0], 1), Lines(two[0], LEDGER)
+    holder, waiting, near = Attempt(somebody(), False), somebody(), somebody()
+    await lines.book(offer.offer_id, holder)
+    assert await booked(lines, offer, waiting, would_wait=True) == 202
+    sql = "UPDATE booking_offers SET starts_at = $2, ends_at = $3, opens_at = $2 WHERE offer_id = $1"
+    await two[0].execute(sql, offer.offer_id, now_ms() - HOUR, now_ms() + HOUR // 4)
+    await cancelled(two[0], holder)
+    assert await booked(lines, offer, near) == 201
+    assert await booked(lines, offer, somebody(), would_wait=True) == "BONGSU_SOLD_OUT"
+    assert "No place came free" in (await told(two[0], waiting))[0]
+
+
+async def test_the_line_ends_by_itself(two: tuple[Database, Database]) -> None:
+    offer, lines = await published(two[0], 1), Lines(two[0], LEDGER)
+    people = [somebody() for _ in range(limits.BOOKING_PROMOTED_AT_ONCE_MAX + 2)]
+    answers = await asyncio.gather(*(booked(lines, offer, each, would_wait=True) for each in people))
+    assert Counter(answers) == {201: 1, 202: len(people) - 1}
+    due_at = await two[0].fetchval("SELECT due_at FROM timers WHERE timer_id = $1", f"{LAST}/{offer.offer_id}")
+    assert due_at == offer.ends_at - limits.BOOKING_PROMOTED_UNTIL_MS
+    sql = "UPDATE booking_offers SET starts_at = $2, ends_at = $3 WHERE offer_id = $1"
+    await two[0].execute(sql, offer.offer_id, now_ms() - HOUR, now_ms() + HOUR // 4)
+    await two[0].execute("UPDATE timers SET due_at = 0 WHERE timer_id = $1", f"{LAST}/{offer.offer_id}")
+    await fire(two[0], LAST)
+    await fire(two[0], PROMOTE)
+    assert Counter(await states(two[0], offer)) == {"booked": 1, "cancelled": len(people) - 1}
+
+
+async def test_who_only_waited_has_given_nothing_back(two: tuple[Database, Database]) -> None:
+    offer, lines = await published(two[0], 1), Lines(two[0], LEDGER)
+    holder, user_id = Attempt(somebody(), False), somebody()
+    await lines.book(offer.offer_id, holder)
+    for _ in range(limits.BOOKING_GIVEN_BACK_MAX + 1):
+        attempt = Attempt(user_id, would_wait=True)
+        assert (await lines.book(offer.offer_id, attempt)).status == 202
+        await cancelled(two[0], attempt)
+    await cancelled(two[0], holder)
+    assert await booked(lines, offer, user_id) == 201
 
 
 # --- commits that get lost ---

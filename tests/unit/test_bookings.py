@@ -7,6 +7,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from msgspec.structs import replace
 
 from bongsu.bookings.calendar import calendar
 from bongsu.core import bookings, tickets
@@ -74,6 +75,14 @@ class Offering(RuleBasedStateMachine):
             assert before not in OVER
             self.promote()
 
+    @rule(would_wait=st.booleans())
+    def come_late(self, would_wait: bool) -> None:
+        """The line has ended: what is free goes to whoever is there, and nobody begins to wait."""
+        late = replace(self.stock(), is_late=True)
+        state, _ = bookings.admit(late, would_wait=would_wait)
+        if self.is_open:
+            assert state is (late.given if late.free else None)
+
     @invariant()
     def is_never_oversold(self) -> None:
         assert sum(state in TAKES for state in self.states.values()) <= self.capacity
@@ -126,3 +135,17 @@ def test_a_calendar_holds_what_was_booked() -> None:
     assert "SUMMARY:" + "잔여백신\\, 1차\\; " * 10 in whole
     assert "LOCATION:A\\\\B" in whole
     assert "DTEND:19700101T010000Z" in whole
+
+
+@pytest.mark.parametrize(
+    ("opens", "starts", "ends", "until"),
+    [
+        (0, 600, 660, 630),  # an hour to come
+        (0, 600, 615, 600),  # a slot of a quarter of an hour: who gets it later misses its beginning
+        (600, 600, 620, 610),  # what is left over, for twenty minutes from now
+        (600, 0, 720, 690),
+    ],
+)
+def test_until_when_who_waits_is_called(opens: int, starts: int, ends: int, until: int) -> None:
+    minute = 60_000
+    assert bookings.promoted_until(opens * minute, starts * minute, ends * minute) == until * minute

@@ -1,7 +1,6 @@
 """A board on paper and in spreadsheets: CSV, and a sheet for the hour when nothing works."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from html import escape
 from typing import Final
 
@@ -13,12 +12,12 @@ from bongsu.core import boards
 from bongsu.core.exports import html_table
 from bongsu.core.spoken import Language
 from bongsu.store.boards import BedRow, Person, RequestRow
+from bongsu.workflow.times import local
 
 COLUMNS: Final = (
     *("request_id", "patient", "severity", "needs", "area", "state", "owner", "requested_by", "created", "deadline"),
     *("waiting_since", "tier", "bed_id", "number"),
 )
-_ZONE: Final = timedelta(hours=9)  # Korean time, which is said with it
 
 
 class _Words(msgspec.Struct, frozen=True):
@@ -87,7 +86,7 @@ def as_sheet(
         _tree(w, language, people),
     )
     head = f"{escape(w.title)}: {escape(title)}"
-    body = f"<h1>{head}</h1><p>{escape(w.printed)}: {_local(now_ms)}</p>{''.join(tables)}"
+    body = f"<h1>{head}</h1><p>{escape(w.printed)}: {local(now_ms, language)}</p>{''.join(tables)}"
     return f'<!doctype html><html lang="{language}"><meta charset="utf-8"><title>{head}</title>{body}</html>'.encode()
 
 
@@ -96,7 +95,8 @@ def _waiting(w: _Words, language: Language, rows: Sequence[RequestRow], now_ms: 
     return html_table(w.waiting, head, [
         (
             *(f"#{each.number}", word(each.severity, language), listed(each.needs, language), each.place.area),
-            *(minutes(now_ms - each.waiting_since_ms, language), _local(each.deadline_ms), each.owner, each.patient),
+            *(minutes(now_ms - each.waiting_since_ms, language), local(each.deadline_ms, language)),
+            *(each.owner, each.patient),
         )
         for each in rows
     ])  # fmt: skip
@@ -116,7 +116,10 @@ def _on_their_way(w: _Words, language: Language, rows: Sequence[RequestRow], bed
 
 def _free(w: _Words, language: Language, beds: Sequence[BedRow]) -> str:
     rows = [
-        (str(b.number), b.hospital, listed(b.kinds, language), b.place.area, str(b.free), _local(b.valid_until_ms))
+        (
+            *(str(b.number), b.hospital, listed(b.kinds, language), b.place.area),
+            *(str(b.free), local(b.valid_until_ms, language)),
+        )
         for b in sorted(beds, key=lambda bed: (bed.hospital, bed.number))
     ]
     return html_table(w.beds, (w.bed, w.hospital, w.kinds, w.area, w.free, w.valid), rows)
@@ -126,7 +129,3 @@ def _tree(w: _Words, language: Language, people: Sequence[Person]) -> str:
     ordered = sorted(people, key=lambda each: (not each.on_call, each.role, each.hospital, each.user_id))
     rows = [(p.phone, w.on_call if p.on_call else "", p.hospital, word(p.role, language), p.user_id) for p in ordered]
     return html_table(w.tree, (w.phone, w.on_call, w.hospital, w.role, w.person), rows)
-
-
-def _local(ms: int) -> str:
-    return (datetime.fromtimestamp(ms / 1_000, UTC) + _ZONE).strftime("%Y-%m-%d %H:%M KST")

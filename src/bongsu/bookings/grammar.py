@@ -41,11 +41,12 @@ _CODE: Final = re.compile(r"#?([0-9a-f]{6})", re.ASCII)
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """A command. code: of an offer; offer_id: of the one that is answered; waits: also for a place that comes free."""
+    """A command. code: of an offer; offer_id, booking_id: of what is answered; waits: until a place comes free."""
 
     verb: str
     code: str | None = None
     offer_id: str | None = None
+    booking_id: str | None = None
     waits: bool = False
     area: str = ""
 
@@ -59,7 +60,9 @@ def reaction(sign: str, about: Mapping[str, Any] | None) -> Asked | None:
     """What a sign on something that the service said asks for. None: nothing."""
     what, offer_id = (about.get("about"), about.get("offer_id")) if about else (None, None)
     verb = _MEANT.get((what, _SIGNS.get(sign, ""))) if isinstance(what, str) else None
-    return Asked(verb=verb, offer_id=offer_id) if verb and isinstance(offer_id, str) else None
+    if verb is None or not isinstance(offer_id, str):
+        return None
+    return Asked(verb=verb, offer_id=offer_id, booking_id=_booking_id(about))
 
 
 def read(said: str, about: Mapping[str, Any] | None = None) -> Asked:
@@ -85,7 +88,12 @@ def _of_offer(verb: str, words: list[str], about: Mapping[str, Any] | None) -> A
     if codes:
         return Asked(verb=verb, code=codes[0], waits=bool(others))
     if isinstance(offer_id, str):
-        return Asked(verb=verb, offer_id=offer_id, waits=bool(others))
+        return Asked(verb=verb, offer_id=offer_id, booking_id=_booking_id(about), waits=bool(others))
     if verb == "book":
         raise Unclear(verb)
     return Asked(verb=verb)  # the only one that the person has
+
+
+def _booking_id(about: Mapping[str, Any] | None) -> str | None:
+    named = about.get("booking_id") if about else None
+    return named if isinstance(named, str) else None

@@ -7,7 +7,9 @@ every other does, and not the right to write.
 import secrets
 from collections.abc import Callable
 
-from bongsu.bookings import grammar, replies
+import msgspec
+
+from bongsu.bookings import grammar, replies, texts
 from bongsu.bookings.forms import area_of
 from bongsu.bookings.grammar import Asked
 from bongsu.bookings.ledger import Ledger, no_booking
@@ -25,6 +27,13 @@ from bongsu.store.bookings import Booking, Subscription
 from bongsu.store.commands import Ear, Heard
 from bongsu.store.database import Connection, Database, end_when_silent
 from bongsu.store.outbox import Post
+
+
+class Told(msgspec.Struct, frozen=True):
+    """An answer. fields: what it says to programs, and by which signs on it are understood."""
+
+    text: str
+    fields: JsonObject = {}
 
 
 class BookingHearing:
@@ -58,15 +67,16 @@ class BookingHearing:
         await self._database.write_until_known(work)
         self._hurry()
 
-    async def _answer(self, connection: Connection, heard: Heard, text: str | None) -> None:
-        if text is None:
+    async def _answer(self, connection: Connection, heard: Heard, said: str | Told | None) -> None:
+        if said is None:
             return
-        content: JsonObject = {"msgtype": "m.notice", "body": text, "m.mentions": {}}
+        told = Told(said) if isinstance(said, str) else said
+        content: JsonObject = {"msgtype": "m.notice", "body": told.text, "m.mentions": {}, **told.fields}
         if heard.said:  # an invitation came from another room
             content["m.relates_to"] = {"m.in_reply_to": {"event_id": heard.event_id}}
         await outbox.put(connection, [Post(sender=self.ear.speaker, user_id=heard.user_id, content=content)])
 
-    async def _done(self, connection: Connection, heard: Heard, language: Language) -> str | None:
+    async def _done(self, connection: Connection, heard: Heard, language: Language) -> str | Told | None:
         """What is to be answered. None: the ledger has told them already."""
         if not heard.said:
             return "\n\n".join(replies.GUIDE.usage(each) for each in LANGUAGES)
@@ -79,7 +89,7 @@ class BookingHearing:
         except Unclear as problem:
             return replies.GUIDE.unclear(problem, language)
 
-    async def _do(self, connection: Connection, user_id: str, asked: Asked, language: Language) -> str | None:
+    async def _do(self, connection: Connection, user_id: str, asked: Asked, language: Language) -> str | Told | None:
         match asked.verb:
             case "list":
                 return await self._list(connection, user_id, asked, language)
@@ -102,12 +112,16 @@ class BookingHearing:
         found = await table.offers_for(connection, user_id, self._ledger.now_ms(), wanted, page)
         return replies.offers(found, language)
 
-    async def _book(self, connection: Connection, user_id: str, asked: Asked, language: Language) -> str | None:
+    async def _book(self, connection: Connection, user_id: str, asked: Asked, language: Language) -> Told | None:
         offer_id = await self._offer_id(connection, user_id, asked)
-        [outcome] = await self._ledger.attempts(connection, offer_id, [Attempt(user_id, asked.waits)])
+        wanted = [Attempt(user_id, asked.waits)]
+        [outcome] = await self._ledger.attempts(connection, offer_id, lambda: wanted)
         if isinstance(outcome, Refusal):
             raise outcome
-        return replies.waiting(outcome.body["position"], language) if outcome.status == 202 else None
+        if outcome.status != 202:
+            return None
+        named = texts.named(offer_id, State.WAITING, outcome.body["booking_id"])
+        return Told(replies.waiting(outcome.body["position"], language), named)
 
     async def _change(self, connection: Connection, user_id: str, asked: Asked, language: Language) -> str | None:
         booking = await self._booking(connection, user_id, asked)
@@ -130,6 +144,8 @@ class BookingHearing:
         booking = await table.booking_in(connection, offer_id, user_id)
         if booking is None:
             raise no_booking()
+        if asked.booking_id not in (None, booking.booking_id):
+            raise Refusal(409, "BONGSU_WRONG_STATE", "this was said of an earlier booking, which is over")
         return booking
 
     async def _offer_id(self, connection: Connection, user_id: str, asked: Asked) -> str:

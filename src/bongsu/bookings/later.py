@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 
-from bongsu.bookings.ledger import ANNOUNCE, CLOSE, FORGET, HOLD, OPEN, OVER, PROMOTE, REMIND, Ledger
+from bongsu.bookings.ledger import ANNOUNCE, CLOSE, FORGET, HOLD, LAST, OPEN, OVER, PROMOTE, REMIND, Ledger
 from bongsu.core import limits
 from bongsu.store import bookings as table
 from bongsu.store import timers
@@ -17,6 +17,7 @@ def handlers(ledger: Ledger) -> Mapping[str, Handler]:
     return {
         OPEN: _of_offer(ledger.open, "announced"),
         PROMOTE: _of_offer(ledger.promote, "open"),
+        LAST: _of_offer(ledger.promote, "open"),
         OVER: _of_offer(ledger.over, "announced", "open"),
         CLOSE: _of_offer(ledger.call_off, "closed"),
         HOLD: _of_booking(ledger.expire),

@@ -18,8 +18,8 @@ from bongsu.store.bookings import Booking, Offer
 from bongsu.store.database import Connection
 from bongsu.store.timers import Timer
 
-_KINDS = ("open", "hold", "remind", "over", "promote", "close", "announce", "forget")
-OPEN, HOLD, REMIND, OVER, PROMOTE, CLOSE, ANNOUNCE, FORGET = (f"booking.{what}" for what in _KINDS)
+_KINDS = ("open", "hold", "remind", "last", "over", "promote", "close", "announce", "forget")
+OPEN, HOLD, REMIND, LAST, OVER, PROMOTE, CLOSE, ANNOUNCE, FORGET = (f"booking.{what}" for what in _KINDS)
 BY_PERSON = "person"  # as the actor in an audit: whoever the booking is of, who can be forgotten with it
 _PIECE = limits.BOOKING_PROMOTED_AT_ONCE_MAX
 
@@ -42,13 +42,20 @@ class Ledger:
 
     # --- many come at once ---
 
-    async def attempts(self, connection: Connection, offer_id: str, attempts: Sequence[Attempt]) -> list[Outcome]:
-        """All in one transaction, in their order. May be repeated with the same ones when its outcome is unknown."""
+    async def attempts(
+        self, connection: Connection, offer_id: str, come: Callable[[], Sequence[Attempt]]
+    ) -> list[Outcome]:
+        """All in one transaction, in their order. May be repeated with the same ones when its outcome is unknown.
+
+        come: who they are; it is asked when the offer is locked.
+        """
         offer = await table.lock_offer(connection, offer_id)
+        attempts = come()
         if offer is None:
             return [no_offer()] * len(attempts)
         known = await self._known(connection, offer, attempts)
-        round_ = Round(offer, await table.stock_of(connection, offer), self.now_ms(), known)
+        now_ms = self.now_ms()
+        round_ = Round(offer, await table.stock_of(connection, offer, now_ms), now_ms, known)
         outcomes = [round_.decide(attempt) for attempt in attempts]
         await table.add(connection, offer_id, round_.made)
         if round_.kept:
@@ -109,7 +116,7 @@ class Ledger:
     async def close(self, connection: Connection, offer: Offer, actor: str) -> None:
         """It is called off. offer: locked."""
         await table.set_offer_state(connection, offer.offer_id, "closed")
-        await timers.drop(connection, [f"{kind}/{offer.offer_id}" for kind in (OPEN, OVER)])
+        await timers.drop(connection, [f"{kind}/{offer.offer_id}" for kind in (OPEN, LAST, OVER)])
         await audit.add(connection, subject(offer.offer_id), [Deed(actor, "closed")], self.now_ms())
         await self._forget_later(connection, offer)
         await self.call_off(connection, offer, actor)
@@ -127,8 +134,9 @@ class Ledger:
             most = limits.BOOKING_OFFERS_MAX
             raise Refusal(403, "M_RESOURCE_LIMIT_EXCEEDED", f"one provider has at most {most} offers at a time")
         named = {"offer_id": offer.offer_id}
-        over = offer.ends_at + limits.BOOKING_NO_SHOW_MS
-        await timers.put(connection, [Timer(f"{OVER}/{offer.offer_id}", OVER, over, named)])
+        last = rules.promoted_until(offer.opens_at, offer.starts_at, offer.ends_at)
+        ends = ((LAST, last), (OVER, offer.ends_at + limits.BOOKING_NO_SHOW_MS))
+        await timers.put(connection, [Timer(f"{kind}/{offer.offer_id}", kind, at, named) for kind, at in ends])
         await audit.add(connection, subject(offer.offer_id), [Deed(offer.provider, "published")], self.now_ms())
         if offer.opens_at <= self.now_ms():
             await self.open(connection, offer)
@@ -173,9 +181,10 @@ class Ledger:
 
         Who is gone does not get it. When nothing is left, those who did not choose to wait are told so.
         """
-        if self.now_ms() >= rules.promoted_until(offer.starts_at, offer.ends_at):
+        stock = await table.stock_of(connection, offer, self.now_ms())
+        if stock.is_late:
+            await self._end_line(connection, offer)
             return
-        stock = await table.stock_of(connection, offer)
         count = rules.promotable(stock)
         first = await table.first_waiting(connection, offer.offer_id, min(count, _PIECE)) if count else []
         gone = await table.gone_of(connection, offer, [each.user_id for each in first]) if first else set()
@@ -187,6 +196,13 @@ class Ledger:
         if count > len(there) or (
             rules.is_sold_out(rules.given(stock, len(there))) and await self._end_unwilling(connection, offer)
         ):
+            await self._later(connection, PROMOTE, offer)
+
+    async def _end_line(self, connection: Connection, offer: Offer) -> None:
+        """Nobody who waits could come in time any more. They are told, and whoever is there takes what is free."""
+        waiting = await table.first_waiting(connection, offer.offer_id, _PIECE)
+        await self._keep(connection, offer, [_moved(each, Action.CANCEL) for each in waiting], "", texts.SOLD_OUT)
+        if len(waiting) == _PIECE:
             await self._later(connection, PROMOTE, offer)
 
     async def _end_unwilling(self, connection: Connection, offer: Offer) -> bool:

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from bongsu.bookings.grammar import SPOKEN, code_of
-from bongsu.bookings.texts import SAID, local
+from bongsu.bookings.texts import SAID
 from bongsu.core.errors import Refusal
 from bongsu.core.spoken import Guide, Language
 from bongsu.store.bookings import Booking, Offer
+from bongsu.workflow.times import local
 
 _USES: Final = {
     "list": ("목록 서울 (지역은 빼도 됩니다)", "list Seoul (the area may be left out)"),
@@ -58,7 +59,7 @@ def offers(found: Sequence[Offer], language: Language) -> str:
 def _offer(offer: Offer, language: Language) -> str:
     left = offer.capacity - offer.taken
     free = f"남은 자리 {left}/{offer.capacity}" if language == "ko" else f"{left} of {offer.capacity} left"
-    return f"#{code_of(offer.offer_id)} {offer.title} · {offer.place} · {local(offer.starts_at)} · {free}"
+    return f"#{code_of(offer.offer_id)} {offer.title} · {offer.place} · {local(offer.starts_at, language)} · {free}"
 
 
 def mine(found: Sequence[tuple[Booking, Offer]], language: Language) -> str:
@@ -66,13 +67,15 @@ def mine(found: Sequence[tuple[Booking, Offer]], language: Language) -> str:
         return "예약이 없습니다" if language == "ko" else "You have no booking"
     place = 0 if language == "ko" else 1
     return "\n".join(
-        f"#{code_of(offer.offer_id)} {offer.title} · {local(offer.starts_at)} · {SAID[booking.state][place]}"
+        f"#{code_of(offer.offer_id)} {offer.title} · {local(offer.starts_at, language)} · {SAID[booking.state][place]}"
         for booking, offer in found
     )
 
 
 def waiting(position: int, language: Language) -> str:
-    return f"대기 {position}번째입니다" if language == "ko" else f"You wait, as number {position}"
+    if language == "ko":
+        return f"대기 {position}번째입니다. 차례가 오면 알려 드립니다"
+    return f"You wait, as number {position}"
 
 
 def booked_already(language: Language) -> str:

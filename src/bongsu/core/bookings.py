@@ -73,7 +73,10 @@ def move(state: State, action: Action) -> State:
 
 
 class Stock(msgspec.Struct, frozen=True):
-    """What there is of an offer. is_open: before, all who come wait. holds: a place must be confirmed."""
+    """What there is of an offer. is_open: before, all who come wait. holds: a place must be confirmed.
+
+    is_late: nobody who waits is given a place any more, see promoted_until().
+    """
 
     capacity: int
     taken: int
@@ -81,6 +84,7 @@ class Stock(msgspec.Struct, frozen=True):
     is_open: bool = True
     holds: bool = False
     has_held: bool = False
+    is_late: bool = False
 
     @property
     def free(self) -> int:
@@ -95,14 +99,15 @@ class Stock(msgspec.Struct, frozen=True):
 def admit(stock: Stock, *, would_wait: bool) -> tuple[State | None, Stock]:
     """What the next one who comes gets, and what is left. None: nothing, it is sold out.
 
-    Nobody overtakes those who wait. While places are only held, people wait, as some will come free.
+    Nobody overtakes those who wait. While places are only held, people wait, as some will come free. Late, what is free
+    is for whoever comes: they are near, and those who wait are not called any more.
     """
-    if not stock.is_open or (stock.waiting and stock.free):
+    if not stock.is_open or (stock.waiting and stock.free and not stock.is_late):
         return State.WAITING, msgspec.structs.replace(stock, waiting=stock.waiting + 1)
     if stock.free:
         has_held = stock.has_held or stock.holds
         return stock.given, msgspec.structs.replace(stock, taken=stock.taken + 1, has_held=has_held)
-    if would_wait or stock.has_held:
+    if (would_wait or stock.has_held) and not stock.is_late:
         return State.WAITING, msgspec.structs.replace(stock, waiting=stock.waiting + 1)
     return None, stock
 
@@ -118,9 +123,15 @@ def is_sold_out(stock: Stock) -> bool:
     return stock.is_open and not stock.free and not stock.has_held
 
 
-def promoted_until(starts_at: int, ends_at: int) -> int:
-    """Until when (ms) somebody who waits can still be given a place and come."""
-    return max(starts_at, ends_at - limits.BOOKING_PROMOTED_UNTIL_MS)
+def promoted_until(opens_at: int, starts_at: int, ends_at: int) -> int:
+    """Until when (ms) somebody who waits can still be given a place and come.
+
+    What is open only while it lasts, as leftovers are, may be short: then for the first half of that time.
+    """
+    margin = limits.BOOKING_PROMOTED_UNTIL_MS
+    if opens_at >= starts_at:
+        margin = min(margin, (ends_at - opens_at) // 2)
+    return max(starts_at, ends_at - margin)
 
 
 def promotable(stock: Stock) -> int:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from bongsu.core import limits
-from bongsu.core.bookings import State, Stock
+from bongsu.core.bookings import State, Stock, promoted_until
 from bongsu.core.paging import Page
 from bongsu.store.database import Connection, end_when_silent
 from bongsu.store.rooms import Reads
@@ -156,7 +156,7 @@ async def members_of(connection: Connection, room_id: str, user_ids: Sequence[st
 # --- bookings ---
 
 
-async def stock_of(connection: Connection, offer: Offer) -> Stock:
+async def stock_of(connection: Connection, offer: Offer, now_ms: int) -> Stock:
     """Of an offer that is locked."""
     holds = offer.hold_seconds > 0
     row = await connection.fetchrow(
@@ -166,7 +166,8 @@ async def stock_of(connection: Connection, offer: Offer) -> Stock:
         *(offer.offer_id, holds),
     )
     assert row is not None
-    return Stock(offer.capacity, row["taken"], row["waiting"], offer.state == "open", holds, row["has_held"])
+    is_late = now_ms >= promoted_until(offer.opens_at, offer.starts_at, offer.ends_at)
+    return Stock(offer.capacity, row["taken"], row["waiting"], offer.state == "open", holds, row["has_held"], is_late)
 
 
 async def live_of(connection: Connection, offer_id: str, user_ids: Sequence[str]) -> dict[str, Booking]:
@@ -187,8 +188,9 @@ async def add(connection: Connection, offer_id: str, bookings: Sequence[Booking]
     )
     columns = zip(*(msgspec.structs.astuple(booking) for booking in bookings), strict=True)
     await connection.execute(
-        f"INSERT INTO bookings ({_BOOKING}) SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[],"
-        " $5::bigint[], $6::bigint[], $7::bigint[], $8::boolean[])",
+        f"INSERT INTO bookings ({_BOOKING}, had_place) SELECT *, state <> 'waiting' FROM unnest($1::text[], $2::text[],"
+        " $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::boolean[])"
+        f" AS n ({_BOOKING})",
         *(list(column) for column in columns),
     )
 
@@ -248,10 +250,10 @@ async def live_of_person(reads: Reads, user_id: str, count: int) -> list[tuple[B
 
 
 async def given_back(connection: Connection, offer_id: str, user_ids: Sequence[str]) -> dict[str, int]:
-    """How many places of the offer these people gave back or let go."""
+    """How many places of the offer these people gave back or let go. Who only waited had none."""
     rows = await connection.fetch(
         "SELECT user_id, count(*) AS times FROM bookings WHERE offer_id = $1 AND user_id = ANY($2)"
-        " AND state IN ('cancelled', 'expired') GROUP BY user_id",
+        " AND state IN ('cancelled', 'expired') AND had_place GROUP BY user_id",
         *(offer_id, list(user_ids)),
     )
     return {row["user_id"]: row["times"] for row in rows}
@@ -343,7 +345,9 @@ async def set_states(connection: Connection, bookings: Sequence[Booking]) -> Non
     if not bookings:
         return
     await connection.execute(
-        "UPDATE bookings b SET state = w.state, until = w.until FROM unnest($1::text[], $2::text[], $3::bigint[])"
+        "UPDATE bookings b SET state = w.state, until = w.until,"
+        " had_place = b.had_place OR w.state IN ('held', 'booked')"
+        " FROM unnest($1::text[], $2::text[], $3::bigint[])"
         " AS w (booking_id, state, until) WHERE b.booking_id = w.booking_id",
         [each.booking_id for each in bookings],
         [each.state.value for each in bookings],
