@@ -143,7 +143,9 @@ from bongsu.status.probes import SelfProbe
 from bongsu.status.record import Record, seal_in
 from bongsu.status.routes import StatusPage
 from bongsu.status.watch import ALONE, Watch
-from bongsu.store import facts
+from bongsu.store import boards, commands, facts, outbox, personal, timers
+from bongsu.store import broadcasts as broadcast_rows
+from bongsu.store import webhooks as webhook_rows
 from bongsu.store.accounts import Accounts
 from bongsu.store.browsers import Browsers
 from bongsu.store.committer import Committer
@@ -171,6 +173,7 @@ from bongsu.sync.waiting import Waits
 from bongsu.web.routes import WebClient
 from bongsu.workflow.clock import Clock
 from bongsu.workflow.commanding import Commanding
+from bongsu.workflow.due import Due
 from bongsu.workflow.openapi import OpenApi
 from bongsu.workflow.poster import Poster
 from bongsu.workflow.writes import Writes
@@ -353,6 +356,19 @@ class Worker:
             GONE: _one_after_another(of_bookings[GONE], self.conversations.account_gone),
         }
         self.clock = Clock(database, handlers, now_ms, self._owe)
+        self.due = Due(database, now_ms, self._who_waits())
+
+    def _who_waits(self) -> dict[str, Callable[[], None]]:
+        """Whom to wake when something of theirs is due."""
+        return {
+            timers.DUE: self.clock.hurry,
+            outbox.DUE: self.poster.hurry,
+            commands.DUE: self.commanding.hurry,
+            boards.DUE: self.waiting.hurry,
+            broadcast_rows.DUE: self.broadcasting.hurry,
+            webhook_rows.DUE: self.delivering.hurry,
+            personal.TYPING_DUE: self.typing_ends.hurry,
+        }
 
     def _serve_channels(self) -> None:
         """Their broadcasts, marks, and what people say to them."""
@@ -636,6 +652,7 @@ class Worker:
             self.load.run(),
             self.poster.run(),
             self.clock.run(),
+            self.due.run(),
             self.broadcasting.run(),
             self.hearing.run(),
             self.commanding.run(),

@@ -29,3 +29,30 @@ async def test_a_token_that_is_none_is_refused_and_its_place_given_back(base_url
             async with http.get(f"{V3}/sync?timeout=50&since={token}", headers=headers) as answer:
                 assert answer.status == status, await answer.text()
         assert await _parked(http) == before
+
+
+async def test_a_device_that_waits_there_is_told_its_own_message_with_its_transaction_id(base_url: str) -> None:
+    """Its client recognises by that what it has sent itself. The second poll on one connection is the shorter way."""
+    connector = aiohttp.TCPConnector(limit=1)
+    async with (
+        aiohttp.ClientSession(base_url, connector=connector) as waiting,
+        aiohttp.ClientSession(base_url) as sending,
+        asyncio.timeout(SECONDS_MAX),
+    ):
+        body = {"username": "shorter-echo", "password": "long enough 1", "auth": {"type": "m.login.dummy"}}
+        async with sending.post(f"{V3}/register", json=body) as answer:
+            headers = {"Authorization": f"Bearer {(await answer.json())['access_token']}"}
+        async with sending.post(f"{V3}/createRoom", json={}, headers=headers) as answer:
+            room_id = (await answer.json())["room_id"]
+        async with waiting.get(f"{V3}/sync?timeout=0", headers=headers) as answer:
+            since = (await answer.json())["next_batch"]
+        for number in range(3):
+            poll = asyncio.ensure_future(waiting.get(f"{V3}/sync?since={since}&timeout=15000", headers=headers))
+            path = f"{V3}/rooms/{room_id}/send/m.room.message/echo{number}"
+            async with sending.put(path, json={"msgtype": "m.text", "body": "x"}, headers=headers) as answer:
+                event_id = (await answer.json())["event_id"]
+            async with await poll as answer:
+                said = await answer.json()
+            since = said["next_batch"]
+            (event,) = said["rooms"]["join"][room_id]["timeline"]["events"]
+            assert (event["event_id"], event["unsigned"]["transaction_id"]) == (event_id, f"echo{number}")

@@ -147,7 +147,7 @@ async def test_messages_come_first(dsn: str, tmp_path: Path) -> None:
         worker.shedding.level = int(Level.SERVICES)
         broadcast_id, people = await _prepared(worker.database, 3)
         worker.broadcasting.hurry()
-        await asyncio.sleep(3 * limits.BROADCAST_LOOK_SECONDS)
+        await asyncio.sleep(3 * limits.DUE_LOOK_SECONDS)
         waiting = await broadcasts.one(worker.database, broadcast_id)
         assert waiting is not None
         assert (waiting.state, waiting.sent) == (State.RUNNING, 0)

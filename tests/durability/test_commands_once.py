@@ -124,7 +124,7 @@ async def test_what_fails_after_its_effect_leaves_none_and_comes_again(
     two: tuple[Database, Database], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "COMMAND_RETRY_SECONDS", 0.05)
-    monkeypatch.setattr(limits, "COMMAND_LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(limits, "ROUND_SECONDS", 0.05)
     person = f"@p{secrets.token_hex(4)}:x"
     await put(two[0], person, "!x 1", "!x 2")
     await run(commanding(two[0], Noting(two[0], faults=2)), until_empty=two[0])
@@ -134,7 +134,7 @@ async def test_what_fails_after_its_effect_leaves_none_and_comes_again(
 @pytest.mark.usefixtures("noted")
 async def test_what_always_fails_is_given_up(two: tuple[Database, Database], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "COMMAND_RETRY_SECONDS", 0.01)
-    monkeypatch.setattr(limits, "COMMAND_LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(limits, "ROUND_SECONDS", 0.05)
     monkeypatch.setattr(limits, "COMMAND_TRIES_MAX", 3)
     await put(two[0], f"@p{secrets.token_hex(4)}:x", "!x 1")
     await run(commanding(two[0], Noting(two[0], faults=3)), until_empty=two[0])

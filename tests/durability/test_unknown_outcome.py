@@ -234,7 +234,7 @@ async def _end_sessions(dsn: str) -> int:
 
 
 _TERMINATE_SOME = """
-SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'bongsu' AND random() < 0.4
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name LIKE 'bongsu%' AND random() < 0.4
 """
 
 

@@ -18,10 +18,12 @@ from bongsu.rooms.batch import RoomBatch
 from bongsu.rooms.creation import CreateRoom
 from bongsu.store import audit, idempotency, notices, outbox, timers
 from bongsu.store.database import Connection, Database
+from bongsu.store.feed import Feed
 from bongsu.store.idempotency import Answer, Key
 from bongsu.store.outbox import Outbox, Post
 from bongsu.store.timers import Failed, Timer, Timers
 from bongsu.workflow.clock import Clock
+from bongsu.workflow.due import Due
 from bongsu.workflow.together import Together
 
 TIMERS = 60
@@ -285,7 +287,7 @@ async def test_only_who_must_act_is_called_while_messages_come_first(dsn: str, t
         async with asyncio.timeout(20):
             while await worker.database.fetchval(tries, caller) is not None:  # it can never be posted, and goes
                 await asyncio.sleep(0.1)
-        await asyncio.sleep(3 * limits.OUTBOX_LOOK_SECONDS)
+        await asyncio.sleep(3 * limits.DUE_LOOK_SECONDS)
         assert await worker.database.fetchval(tries, sender) == 0
         worker.shedding.level = int(Level.CALM)
         async with asyncio.timeout(20):
@@ -313,3 +315,34 @@ async def test_a_service_speaks_in_nobodys_name(two: tuple[Database, Database]) 
         await two[0].write(lambda connection: notices.put_speaker(connection, user, "T"))
     await two[0].execute("UPDATE users SET password_hash = NULL WHERE user_id = $1", user)
     await two[0].write(lambda connection: notices.put_speaker(connection, user, "T"))
+
+
+async def test_a_worker_that_is_alone_tells_nobody_until_another_comes(dsn: str, tmp_path: Path) -> None:
+    async def until(feed: Feed, *, others_listen: bool) -> None:
+        async with asyncio.timeout(30):
+            while feed.others_listen != others_listen:
+                await asyncio.sleep(0.05)
+
+    settings = Settings(dsn=dsn, data=tmp_path, server_name="test.example")
+    async with open_worker(settings, lambda _: None) as worker:
+        await until(worker.feed, others_listen=False)
+        async with open_worker(settings, lambda _: None) as other:
+            await until(worker.feed, others_listen=True)
+            assert other.feed.others_listen
+        await until(worker.feed, others_listen=False)
+
+
+async def test_what_is_due_wakes_who_does_it_and_nobody_else(dsn: str) -> None:
+    database, woken = Database(dsn), list[str]()
+    await database.open()
+    hurries = {
+        "SELECT 1 WHERE $1 >= 5": lambda: woken.append("due"),
+        "SELECT 1 WHERE $1 >= 6": lambda: woken.append("not yet"),
+    }
+    looking = asyncio.create_task(Due(database, lambda: 5, hurries).run())
+    async with asyncio.timeout(20):
+        while len(woken) < 2:  # again and again, as long as it is due
+            await asyncio.sleep(0.05)
+    looking.cancel()
+    assert set(woken) == {"due"}
+    await database.close()

@@ -11,6 +11,7 @@ from bongsu.core import limits
 from bongsu.core.errors import Refusal
 from bongsu.store import boards as table
 from bongsu.store.database import Database
+from bongsu.workflow.rounds import Rounds
 
 log = structlog.get_logger(__name__)
 
@@ -22,20 +23,13 @@ class Waiting:
         self._database = database
         self._acting = acting
         self._now_ms = now_ms
+        self._rounds = Rounds("escalation_waits", limits.ROUND_SECONDS)
+
+    def hurry(self) -> None:
+        self._rounds.hurry()
 
     async def run(self) -> None:
-        while True:
-            await asyncio.sleep(limits.BOARD_LOOK_SECONDS)
-            try:
-                await self._look()
-            except Refusal as refusal:
-                log.warning("escalation_waits", why=refusal.message)
-            except Exception:
-                log.exception("escalation_waits")
-
-    async def _look(self) -> None:
-        while await self._some():
-            pass
+        await self._rounds.run(self._some)
 
     async def _some(self) -> bool:
         """A few, each by itself. True: there may be more, and nothing stands in the way."""

@@ -60,7 +60,7 @@ class Delivering:
         self._after = after
         self._deliveries = Deliveries(database)
         self._telling: set[asyncio.Task[None]] = set()
-        self._rounds = Rounds("webhooks_wait", limits.WEBHOOK_LOOK_SECONDS)
+        self._rounds = Rounds("webhooks_wait", limits.ROUND_SECONDS)
         self._read_to = -1
 
     def hurry(self) -> None:

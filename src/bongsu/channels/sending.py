@@ -82,7 +82,7 @@ class Sending:
         self._now_ms = now_ms
         self._is_pressed = is_pressed
         self._quiet = quiet
-        self._rounds = Rounds("broadcasts_wait", limits.BROADCAST_LOOK_SECONDS)
+        self._rounds = Rounds("broadcasts_wait", limits.ROUND_SECONDS)
 
     def hurry(self) -> None:
         self._rounds.hurry()
@@ -120,7 +120,7 @@ class Sending:
         began = time.monotonic()
         operations = [self._operation(piece, person) for person in group]
         said = await asyncio.gather(*map(self._committer.submit, operations), return_exceptions=True)
-        await asyncio.sleep(min(time.monotonic() - began, limits.BROADCAST_LOOK_SECONDS))
+        await asyncio.sleep(min(time.monotonic() - began, limits.REST_SECONDS_MAX))
         return said
 
     def _operation(self, piece: Slice, person: Recipient) -> SendEvent | FirstWord:

@@ -8,6 +8,7 @@ for one answer.
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from bongsu.core.errors import invalid_param
@@ -31,6 +32,7 @@ def parse_told(text: str) -> int:
     return _parse(text)[1]
 
 
+@lru_cache(1_024)  # everybody in a room goes on from the same one
 def _parse(text: str) -> tuple[int, int]:
     match = _TOKEN.fullmatch(text)
     pos, told_pos = (int(match[1]), int(match[2] or match[1])) if match else (0, 1)

@@ -132,7 +132,7 @@ class App:
             if requester is None:
                 return False
             self._shedding.in_flight += 1
-            lane.ended = ended
+            lane.when_ended(ended)
             with suppress(Refusal):  # the ordinary way refuses it again, and says so
                 if park(lane, requester, Query(raw_query)):
                     return True

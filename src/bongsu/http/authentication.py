@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -30,6 +31,7 @@ _TRUSTED_MS: Final = limits.TOKEN_TRUSTED_SECONDS * 1_000
 _READS_MAX: Final = 5  # of one token, when sessions of its person end again and again while it is read
 
 
+@lru_cache(limits.TOKEN_HASHES_KEPT)
 def token_hash(token: str) -> bytes:
     """How a token is stored: tokens are 256 random bits, so one plain SHA-256 gives nothing away."""
     return hashlib.sha256(token.encode()).digest()

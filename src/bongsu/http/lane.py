@@ -6,9 +6,10 @@ when that shows late: give_up() hands the same bytes to the parser as if they ha
 """
 
 import re
-from asyncio import TimerHandle
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
+
+from bongsu.http.deadlines import Deadline
 
 _LINE: Final = re.compile(rb"GET /_matrix/client/v3/sync\?([\x21-\x24\x26-\x2a\x2c-\x7e]+) HTTP/1\.1")  # no % and no +
 _HEAD_END: Final = b"\r\n\r\n"
@@ -18,31 +19,32 @@ _GET: Final = b"GET "
 class Way(Protocol):
     """What a lane needs of its connection."""
 
+    def call_later(self, seconds: float, call: Callable[[], None]) -> Deadline: ...
+
     def write_answer(self, body: bytes) -> None: ...
 
     def go_ordinary_way(self, request: bytes) -> None: ...
 
 
 class Lane:
-    """One request. It ends once: by answer(), give_up() or lost(); then `ended` is called."""
+    """One request. It ends once: by answer(), give_up() or lost()."""
 
-    __slots__ = ("_way", "ended", "request", "timer")
+    __slots__ = ("_deadline", "_ends", "_way", "request")
 
     def __init__(self, way: Way, request: bytes) -> None:
         self.request = request
-        self.ended: Callable[[], None] = _nothing
-        self.timer: TimerHandle | None = None
+        self._ends: list[Callable[[], None]] = []
+        self._deadline: Deadline | None = None
         self._way: Way | None = way
 
     def when_ended(self, call: Callable[[], None]) -> None:
-        """`call` comes first when the lane ends, before those that were told of earlier."""
-        before = self.ended
+        """`call` comes when the lane ends, before those that were told of earlier."""
+        self._ends.append(call)
 
-        def ended() -> None:
-            call()
-            before()
-
-        self.ended = ended
+    def call_later(self, seconds: float, call: Callable[[], None]) -> None:
+        """If the lane has not ended by then. A later call takes an earlier one's place."""
+        if self._way is not None:
+            self._deadline = self._way.call_later(seconds, call)
 
     @property
     def is_open(self) -> bool:
@@ -63,14 +65,11 @@ class Lane:
     def _end(self) -> Way | None:
         way, self._way = self._way, None
         if way is not None:
-            if self.timer is not None:
-                self.timer.cancel()
-            self.ended()
+            if self._deadline is not None:
+                self._deadline.cancel()
+            for ended in reversed(self._ends):
+                ended()
         return way
-
-
-def _nothing() -> None:
-    pass
 
 
 Take = Callable[[Lane, bytes, Mapping[bytes, bytes], str], bool]  # lane, query, headers, client; False: not this one

@@ -62,9 +62,7 @@ class Query:
         if raw.count(b"&") >= _FIELDS_MAX:
             raise invalid_param(f"a query may have {_FIELDS_MAX} fields")
         if raw and b"%" not in raw and b"+" not in raw and raw.isascii():
-            for pair in raw.decode().split("&"):
-                name, _, value = pair.partition("=")
-                self._pairs.append((name, value))
+            self._pairs = [pair.partition("=")[::2] for pair in raw.decode().split("&")]
         elif raw:
             try:
                 self._pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict")
@@ -72,7 +70,10 @@ class Query:
                 raise invalid_param("the query string is not percent-encoded UTF-8") from None
 
     def get(self, name: str) -> str | None:
-        return next((value for key, value in self._pairs if key == name), None)
+        for key, value in self._pairs:
+            if key == name:
+                return value
+        return None
 
     def values(self, name: str) -> list[str]:
         return [value for key, value in self._pairs if key == name]

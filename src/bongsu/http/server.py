@@ -25,6 +25,7 @@ from uvicorn.server import ServerState
 from bongsu.core import limits
 from bongsu.core.json import encode
 from bongsu.http.acceptor import Acceptor
+from bongsu.http.deadlines import Deadlines
 from bongsu.http.lane import Lane, Memory, Take
 from bongsu.http.request import Loss
 from bongsu.http.response import ANSWER_HEAD
@@ -72,11 +73,18 @@ class Connection(HttpToolsProtocol):
     """One client's connection. `_deadline` runs whenever the client owes us the rest of something."""
 
     def __init__(
-        self, config: Config, state: ServerState, clocks: Clocks, connections_max: int, take: Take | None = None
+        self,
+        config: Config,
+        state: ServerState,
+        clocks: Clocks,
+        deadlines: Deadlines,
+        connections_max: int,
+        take: Take | None = None,
     ) -> None:
         super().__init__(config, state, {}, asyncio.get_running_loop())
         self.access_log = False
         self._clocks = clocks
+        self.call_later = deadlines.call_later  # the lane's
         self._connections_max = connections_max
         self._deadline: TimerHandle | None = None
         self._stall: TimerHandle | None = None
@@ -180,7 +188,9 @@ class Connection(HttpToolsProtocol):
         )
         self.server_state.total_requests += 1
         self._unset_keepalive_if_required()
-        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+        self.timeout_keep_alive_task = self.call_later(  # type: ignore[assignment] # has a timer's cancel()
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
 
     def go_ordinary_way(self, request: bytes) -> None:
         self._lane = None
@@ -365,7 +375,10 @@ async def run(
     config = _config(app, clocks, trusted_proxies)
     state = ServerState()
     connections_max = max(raise_descriptor_limit() - DESCRIPTORS_KEPT, 16)
-    acceptor = await Acceptor.listen(lambda: Connection(config, state, clocks, connections_max, take), host, port)
+    deadlines = Deadlines(asyncio.get_running_loop())
+    acceptor = await Acceptor.listen(
+        lambda: Connection(config, state, clocks, deadlines, connections_max, take), host, port
+    )
     clock = asyncio.create_task(_keep_date(state))
     try:
         if ready is not None:

@@ -139,10 +139,15 @@ class TypingEnds:
         self._database = database
         self._committer = committer
         self._now_ms = now_ms
+        self._due = asyncio.Event()
+
+    def hurry(self) -> None:
+        self._due.set()
 
     async def run(self) -> None:
         while True:
-            await asyncio.sleep(1.0)
+            await self._due.wait()
+            self._due.clear()
             try:
                 await self._sweep()
             except Refusal:

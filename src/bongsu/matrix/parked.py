@@ -17,6 +17,7 @@ class Parked:
     def __init__(self, per_device_max: int) -> None:
         self._per_device_max = per_device_max
         self._counts: dict[Device, int] = {}
+        PARKED.set_function(self.count)
 
     def count(self) -> int:
         return sum(self._counts.values())
@@ -33,10 +34,8 @@ class Parked:
         if count >= self._per_device_max:
             raise limit_exceeded(1_000)
         self._counts[device] = count + 1
-        PARKED.inc()
 
     def give_back(self, device: Device) -> None:
-        PARKED.dec()
         left = self._counts[device] - 1
         if left:
             self._counts[device] = left

@@ -424,6 +424,9 @@ async def set_requests(connection: Connection, rows: Sequence[RequestRow]) -> No
     )
 
 
+DUE: Final = "SELECT 1 FROM board_requests WHERE due_ms <= $1"
+
+
 async def due(reads: Reads, now_ms: int, count: int) -> list[tuple[str, str]]:
     """(room, request) of waits that are due."""
     rows = await reads.fetch(

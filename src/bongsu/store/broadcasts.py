@@ -211,12 +211,11 @@ async def counts(reads: Reads, broadcast_id: str) -> Counts:
 # --- slices ---
 
 
+DUE: Final = "SELECT 1 FROM channel_broadcasts WHERE (state = 'running' OR slice_to IS NOT NULL) AND next_at <= now()"
+
+
 async def any_due(reads: Reads) -> bool:
-    rows = await reads.fetch(
-        "SELECT 1 FROM channel_broadcasts WHERE (state = 'running' OR slice_to IS NOT NULL) AND next_at <= now()"
-        " LIMIT 1"
-    )
-    return bool(rows)
+    return bool(await reads.fetch(f"{DUE} LIMIT 1"))
 
 
 _CLAIM: Final = f"""

@@ -198,6 +198,9 @@ async def take(connection: Connection, pos: int) -> bool:
     return bool(await connection.fetchval("DELETE FROM commands WHERE pos = $1 RETURNING true", pos))
 
 
+DUE: Final = "SELECT 1 FROM commands WHERE due_at <= now()"
+
+
 class Commands:
     """The rows as a worker takes its turn with them. What it claims is nobody else's for a while."""
 
@@ -205,7 +208,7 @@ class Commands:
         self._database = database
 
     async def any_due(self) -> bool:
-        return bool(await self._database.fetchval("SELECT 1 FROM commands WHERE due_at <= now() LIMIT 1"))
+        return bool(await self._database.fetchval(f"{DUE} LIMIT 1"))
 
     async def claim(self, count: int) -> list[tuple[Heard, int]]:
         """With how many tries this makes. What one person says in one room is obeyed in order."""

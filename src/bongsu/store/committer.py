@@ -314,7 +314,9 @@ class _Attempt:
 
     async def write_at_once(self, connection: Connection) -> bool:
         self._feed.expect(self._rows.pos)
-        return await self._rows.write_at_once(connection, self._writer_id, self._number, self.segment.after)
+        return await self._rows.write_at_once(
+            connection, self._writer_id, self._number, self.segment.after, notify=self._feed.others_listen
+        )
 
 
 async def _decide(batch: Batch, operation: Operation) -> Any:

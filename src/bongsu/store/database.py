@@ -37,7 +37,8 @@ LOST: Final = Counter("bongsu_primary_lost_total", "Times that the database's pr
 UniqueViolation = asyncpg.UniqueViolationError
 
 _CANCELLED_WAIT = "01000"
-_SETTINGS = {"application_name": "bongsu", "jit": "off", "synchronous_commit": "on", "timezone": "UTC"}
+_NAME: Final = "bongsu"
+_SETTINGS = {"application_name": _NAME, "jit": "off", "synchronous_commit": "on", "timezone": "UTC"}
 GONE = (
     OSError,
     TimeoutError,
@@ -246,6 +247,7 @@ class Database:
             dsn,
             min_size=1,
             max_size=self._connections_max,
+            connection_class=_Pooled,
             server_settings=_SETTINGS,
             command_timeout=None,
             timeout=5,
@@ -332,18 +334,19 @@ class Database:
                 return found
         raise ConnectionError("no host of the database can be written to")
 
-    async def connect(self) -> "asyncpg.Connection[Record]":
+    async def connect(self, name: str = _NAME) -> "asyncpg.Connection[Record]":
         """A connection of one's own to the primary, outside the pool (the committer's, the listener's).
 
         Its few statements are planned once: planning them anew for every batch costs more than running them. A session
         that stands idle inside a transaction ends soon: its worker may have been in a site that is gone, and what it
-        holds is the right to write.
+        holds is the right to write. name: as others see it among the database's sessions.
         """
         if self._primary is None:
             raise ConnectionError("no host of the database can be written to")
         idle_ms = int(limits.COMMIT_IDLE_SECONDS_MAX * 1000)
         settings = {
             **_SETTINGS,
+            "application_name": name,
             "plan_cache_mode": "force_generic_plan",
             "idle_in_transaction_session_timeout": str(idle_ms),
         }
@@ -467,6 +470,15 @@ class Database:
 
     async def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         await self.write(lambda connection: connection.executemany(sql, rows))
+
+
+class _Pooled(asyncpg.Connection):
+    """Nothing here sets anything that lasts longer than a transaction, so nothing is set back after each use. What is
+    open is rolled back all the same.
+    """
+
+    def get_reset_query(self) -> str:
+        return ""
 
 
 async def _on_connection(pool: Pool, work: Callable[[Connection], Awaitable[T]]) -> T:

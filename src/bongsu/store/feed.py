@@ -1,6 +1,7 @@
 """The stream as this worker knows it: one gapless sequence of segments, its own commits and those of other workers.
 
 The table is the truth. A notification only says that it is worth looking; without one the feed looks every second.
+Then it also sees whether anybody else listens; a worker that is alone spares the notification of plain messages.
 A position is shown to nobody before the commit that made it has passed the barrier. Own commits are applied after
 COMMIT returned. Rows of others are visible only after theirs did, with two exceptions: a database that restarted, and a
 wait for a second site that somebody cut short, show rows that one site alone has. So a new connection commits a row
@@ -50,6 +51,7 @@ class Feed:
     def __init__(self, database: Database) -> None:
         self.pos = 0
         self._database = database
+        self.others_listen = True  # or may: a worker that is alone need not notify anybody
         self._expected = 0
         self._unknown_after: int | None = None
         self._followers: list[Apply] = []
@@ -170,14 +172,17 @@ class Feed:
             await asyncio.sleep(0.2)
 
     async def _listen(self) -> None:
-        connection = await self._database.connect()
+        connection = await self._database.connect(streams.FEED)
+        self.others_listen = True
         try:
             await commit(connection, streams.barrier_position)
             await connection.add_listener(CHANNEL, self._hear)
             self._hint.set()
             while not connection.is_closed():
-                await self._wait_for_hint()
+                was_hinted = await self._wait_for_hint()
                 await self._look(connection)
+                if not was_hinted:
+                    self.others_listen = await streams.others_listen(connection)
         finally:
             connection.terminate()
 
@@ -185,13 +190,15 @@ class Feed:
         if not (isinstance(payload, str) and payload.isdigit() and int(payload) <= max(self.pos, self._expected)):
             self._hint.set()
 
-    async def _wait_for_hint(self) -> None:
+    async def _wait_for_hint(self) -> bool:
+        """False: there was none, and it is time to look all the same."""
         try:
             async with asyncio.timeout(_LOOK_EVERY_SECONDS):
                 await self._hint.wait()
         except TimeoutError:
-            pass
+            return False
         self._hint.clear()
+        return True
 
 
 async def _pass_barrier(connection: Connection) -> None:

@@ -80,6 +80,9 @@ async def room_with(connection: Connection, sender: str, user_id: str) -> str | 
     return found
 
 
+DUE: Final = "SELECT 1 FROM outbox WHERE due_at <= now()"
+
+
 class Outbox:
     """The poster's view. What is claimed is nobody else's for a while; a double claim would do no harm."""
 
@@ -87,8 +90,7 @@ class Outbox:
         self._database = database
 
     async def any_due(self, priority_max: int = ANNOUNCED) -> bool:
-        sql = "SELECT 1 FROM outbox WHERE due_at <= now() AND priority <= $1 LIMIT 1"
-        return bool(await self._database.fetchval(sql, priority_max))
+        return bool(await self._database.fetchval(f"{DUE} AND priority <= $1 LIMIT 1", priority_max))
 
     async def claim(self, count: int, priority_max: int = ANNOUNCED) -> list[tuple[int, int]]:
         """(outbox id, how many tries this is), oldest first.

@@ -141,6 +141,7 @@ async def stored_filter(reads: Reads, user_id: str, filter_id: str) -> bytes | N
 SET_FILTER: Final = (
     "INSERT INTO filters (user_id, filter_id, filter) VALUES ($1, $2, $3) ON CONFLICT (user_id, filter_id) DO NOTHING"
 )
+TYPING_DUE: Final = "SELECT 1 FROM typing WHERE until_ms > 0 AND until_ms < $1"
 EXPIRED_TYPING: Final = (
     "SELECT pos, room_id, user_id, until_ms FROM typing WHERE until_ms > 0 AND until_ms < $1 LIMIT 500"
 )

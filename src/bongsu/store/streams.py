@@ -92,6 +92,18 @@ async def barrier_position(connection: Connection) -> int:
     return int(row[0])
 
 
+FEED: Final = "bongsu feed"  # the name of the sessions that listen
+_OTHERS_LISTEN: Final = """
+SELECT EXISTS (SELECT 1 FROM pg_stat_activity
+    WHERE coalesce(application_name, $1) = $1 AND datname = current_database() AND pid <> pg_backend_pid())
+"""
+
+
+async def others_listen(connection: Connection) -> bool:
+    """Does any other worker? Asked on one's own listening session. Whom we may not see may be one."""
+    return bool(await connection.fetchval(_OTHERS_LISTEN, FEED))
+
+
 _NEWEST: Final = """
 SELECT pos, current_setting('synchronous_standby_names') <> '' AND NOT pg_is_in_recovery() FROM stream
 """
@@ -151,7 +163,7 @@ written AS (
     INSERT INTO events (pos, event_id, room_id, type, sender, state_key, ts_ms, pdu, sender_device, txn_id, txn_key)
     SELECT e.* FROM placed, unnest($4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
         $10::bigint[], $11::bytea[], $12::text[], $13::text[], $14::bytea[]) AS e RETURNING 1)
-SELECT pg_notify('bongsu', $1::text) FROM placed
+SELECT CASE WHEN $16 THEN pg_notify('bongsu', $1::text) END FROM placed
 """
 
 
@@ -163,15 +175,22 @@ async def write_batch(
 
 
 async def write_plain(
-    connection: Connection, writer_id: uuid.UUID, batch: int, after: int, to: int, events: Sequence[StoredEvent]
+    connection: Connection,
+    writer_id: uuid.UUID,
+    batch: int,
+    after: int,
+    to: int,
+    events: Sequence[StoredEvent],
+    *,
+    notify: bool,
 ) -> bool:
     """As write_batch, but only if the position is still `after`; nothing is written, and False, if it is not.
 
     The update waits for whoever has the right to write, and then compares: if it succeeds, nobody has written since
     `after` was known, so what was decided on that knowledge holds. A transaction key that is there already raises
-    UniqueViolation.
+    UniqueViolation. notify: whether other workers listen.
     """
-    rows = await connection.fetch(_WRITE_PLAIN, to, writer_id, batch, *_columns(events), after)
+    rows = await connection.fetch(_WRITE_PLAIN, to, writer_id, batch, *_columns(events), after, notify)
     return bool(rows)
 
 

@@ -26,6 +26,8 @@ class Timer(msgspec.Struct, frozen=True):
 GONE: Final = "gone"  # of an account that was deactivated; payload: user_id. Services give back what it had of them
 
 
+DUE: Final = "SELECT 1 FROM timers WHERE due_at <= $1"
+
 Handler = Callable[[Connection, Timer], Awaitable[None]]
 
 

@@ -239,6 +239,7 @@ _DUE: Final = """
 FROM webhook_endpoints e WHERE disabled_ts IS NULL AND due_at <= now() AND lease_until < now()
   AND EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.endpoint_id = e.endpoint_id)
 """
+DUE: Final = f"SELECT 1 {_DUE}"
 _CLAIM: Final = f"""
 WITH due AS (SELECT endpoint_id {_DUE} ORDER BY due_at LIMIT $1 FOR UPDATE OF e SKIP LOCKED)
 UPDATE webhook_endpoints w SET fence = fence + 1, lease_until = now() + $2::float8 * interval '1 s'
@@ -254,7 +255,7 @@ class Deliveries:
         self._database = database
 
     async def any_due(self) -> bool:
-        return bool(await self._database.fetch(f"SELECT 1 {_DUE} LIMIT 1"))
+        return bool(await self._database.fetch(f"{DUE} LIMIT 1"))
 
     async def claim(self, count: int) -> list[Lease]:
         rows = await self._database.write(

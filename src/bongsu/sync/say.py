@@ -28,6 +28,13 @@ def shown_to_members(event: Event) -> bytes:
     return event._shown
 
 
+def shown_to(requester: Requester, event: Event) -> bytes:
+    """A message as somebody who was in the room sees it, with the transaction id if this device sent it."""
+    if _is_plain(event, requester):
+        return shown_to_members(event)
+    return clientform.with_unsigned_of(event, requester, membership="join", with_room_id=False)
+
+
 def _is_plain(event: Event, requester: Requester) -> bool:
     """Does everybody in the room see the same bytes of it?"""
     return (

@@ -58,12 +58,12 @@ class _Poll(msgspec.Struct):
 class Lane(Protocol):
     """A request that waits on the shorter way: see http/lane.py."""
 
-    timer: asyncio.TimerHandle | None
-
     @property
     def is_open(self) -> bool: ...
 
     def when_ended(self, call: Callable[[], None]) -> None: ...
+
+    def call_later(self, seconds: float, call: Callable[[], None]) -> None: ...
 
     def answer(self, body: bytes) -> None: ...
 
@@ -378,8 +378,11 @@ class _Parked:
 
     def wait(self, seconds: float) -> None:
         self._reader.waiting.add(self)
-        self._lane.when_ended(lambda: self._reader.waiting.discard(self))
-        self._lane.timer = asyncio.get_running_loop().call_later(seconds, self._go)
+        self._lane.when_ended(self._leave)
+        self._lane.call_later(seconds, self._go)
+
+    def _leave(self) -> None:
+        self._reader.waiting.discard(self)
 
     def done(self) -> bool:
         return self._is_woken

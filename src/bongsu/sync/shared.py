@@ -21,7 +21,7 @@ from bongsu.rooms.room import Room
 from bongsu.sync import unread
 from bongsu.sync.devices import stock_of
 from bongsu.sync.readers import Reader, Unread
-from bongsu.sync.say import shown_to_members
+from bongsu.sync.say import shown_to, shown_to_members
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -86,7 +86,9 @@ class Shared:
         if not events or events[-1].pos > up_to or not reader.is_joined(room_id):
             return None
         part = self._part(room, events, wanted, state_after)
-        if part is None or (requester.user_id, requester.device_id) in part.echoes:
+        if part is not None and (requester.user_id, requester.device_id) in part.echoes:
+            part = _encoded(room, events, wanted, state_after, requester)
+        if part is None:
             return None
         counted = self._counter.known(reader, room, up_to)
         if counted is None:
@@ -115,7 +117,10 @@ def _is_plain(room: Room, event: Event) -> bool:
     )
 
 
-def _encoded(room: Room, events: Sequence[Event], wanted: SyncFilter, state_after: bool) -> Part | None:
+def _encoded(
+    room: Room, events: Sequence[Event], wanted: SyncFilter, state_after: bool, sender: Requester | None = None
+) -> Part | None:
+    """sender: for whom it is made, if not for everybody: a device that sent one of them."""
     if not all(_is_plain(room, event) for event in events):
         return None
     matcher = wanted.timeline
@@ -128,7 +133,7 @@ def _encoded(room: Room, events: Sequence[Event], wanted: SyncFilter, state_afte
     if speakers is None:
         return None
     body = b'"timeline":{"events":[%b],"limited":%b,"prev_batch":"%b"},"%b":{"events":[%b]}' % (
-        b",".join(map(shown_to_members, shown)),
+        b",".join(shown_to_members(event) if sender is None else shown_to(sender, event) for event in shown),
         b"true" if limited else b"false",
         tokens.format(shown[0].pos - 1).encode(),
         b"state_after" if state_after else b"state",

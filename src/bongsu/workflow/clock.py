@@ -1,15 +1,14 @@
 """Timers go off: each once, on whichever worker comes first, and on another when a site is lost."""
 
-import asyncio
 from collections.abc import Callable, Mapping
 
 import structlog
 from prometheus_client import Counter
 
 from bongsu.core import limits
-from bongsu.core.errors import Refusal
-from bongsu.store.database import REFUSED, Database
+from bongsu.store.database import Database
 from bongsu.store.timers import Failed, Handler, Timers
+from bongsu.workflow.rounds import Rounds
 
 log = structlog.get_logger(__name__)
 
@@ -33,23 +32,22 @@ class Clock:
         self._handlers = handlers
         self._now_ms = now_ms
         self._after = after
+        self._rounds = Rounds("timers_wait", limits.ROUND_SECONDS)
+
+    def hurry(self) -> None:
+        self._rounds.hurry()
 
     async def run(self) -> None:
-        """Whatever goes wrong, it goes on."""
-        while True:
-            try:
-                while await self._fire_each():
-                    self._after()
-            except (Refusal, *REFUSED) as error:
-                log.warning("timers_wait", error=repr(error))
-            except Exception:
-                log.exception("timers_wait")
-            await asyncio.sleep(limits.TIMER_LOOK_SECONDS)
+        await self._rounds.run(self._fire_each)
 
     async def _fire_each(self) -> bool:
         """One of each kind that is due: a hundred thousand reminders hold up no place that is free again."""
         now_ms = self._now_ms()
-        return any([await self._fire(kind, now_ms) for kind in await self._timers.due(list(self._handlers), now_ms)])
+        due = await self._timers.due(list(self._handlers), now_ms)
+        if not any([await self._fire(kind, now_ms) for kind in due]):
+            return False
+        self._after()
+        return True
 
     async def _fire(self, kind: str, now_ms: int) -> bool:
         try:

@@ -67,7 +67,7 @@ class Commanding:
         self._boards = boards
         self._is_pressed = is_pressed
         self._commands = Commands(database)
-        self._rounds = Rounds("not_heard", limits.COMMAND_LOOK_SECONDS)
+        self._rounds = Rounds("not_heard", limits.ROUND_SECONDS)
         self._wanted_to = 0
         self._heard_to = -1
 
@@ -75,6 +75,9 @@ class Commanding:
         if any(is_worth_looking(event, self._ears) for event in segment.events):
             self._wanted_to = segment.to
             self._rounds.hurry()
+
+    def hurry(self) -> None:
+        self._rounds.hurry()
 
     async def run(self) -> None:
         self._wanted_to = max(self._wanted_to, self._feed.pos)

@@ -41,7 +41,7 @@ class Poster:
         self._new_room_id = new_room_id
         self._names = dict(names)
         self._is_pressed = is_pressed
-        self._rounds = Rounds("outbox_waits", limits.OUTBOX_LOOK_SECONDS)
+        self._rounds = Rounds("outbox_waits", limits.ROUND_SECONDS)
         self._has_accounts = False
 
     def hurry(self) -> None:
@@ -61,7 +61,7 @@ class Poster:
         claimed = await self._outbox.claim(limits.OUTBOX_AT_ONCE_MAX, self._said_now())
         began = time.monotonic()
         await asyncio.gather(*(self._post(outbox_id, tries) for outbox_id, tries in claimed))
-        await asyncio.sleep(min(time.monotonic() - began, limits.OUTBOX_LOOK_SECONDS))
+        await asyncio.sleep(min(time.monotonic() - began, limits.REST_SECONDS_MAX))
         return bool(claimed)
 
     async def _know_accounts(self) -> None:
