@@ -435,6 +435,36 @@ async def test_a_browser_may_want_no_text_and_the_older_form_works(
     assert told["counts"] == {"unread": 1}
 
 
+async def test_what_a_sender_chose_to_be_long_fits_into_a_push(
+    alice: Talker, bob: Talker, gateway: Gateway, browser: Browser
+) -> None:
+    name = "\u0001" * 255  # each takes six bytes in JSON
+    await alice.put(f"{V3}/profile/{segment(alice.user_id)}/displayname", {"displayname": name})
+    room_id = await alice.make_room(name=name)
+    await alice.bring(room_id, bob)
+    await subscribe(bob, gateway, browser, shows="x" * 300)
+    long = await alice.send(room_id, {"msgtype": name, "body": name})
+    told = await told_to(browser, long)
+    assert (told["sender"], told["counts"]) == (alice.user_id, {"unread": 1})
+    assert "content" not in told  # the app asks for it
+    short = await told_to(browser, await alice.say(room_id, "hi"))
+    assert short["content"]["body"] == "hi"
+
+
+async def test_what_a_gateway_never_takes_holds_up_nothing(
+    alice: Talker, bob: Talker, room_id: str, gateway: Gateway
+) -> None:
+    key = await add_pusher(bob, gateway)
+    gateway.status = 413
+    first = await alice.say(room_id, "too much for it")
+    await until(lambda: tries(gateway), bool, SECONDS_MAX)
+    await alice.say(room_id, "this as well")
+    await until(lambda: tries(gateway), lambda count: count >= 2, SECONDS_MAX)
+    gateway.status = 200
+    await gateway.came(key, await alice.say(room_id, "hi"))
+    assert first not in gateway.event_ids(key)
+
+
 async def test_a_busy_push_service_is_waited_for_and_a_gone_subscription_goes(
     alice: Talker, bob: Talker, room_id: str, gateway: Gateway, browser: Browser
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from bongsu.core.errors import Refusal
 from bongsu.store import copies
+from bongsu.store.accounts import Accounts
 from tests.durability.notes import Note, PlainNote, Worker, opened, stored, worker
 from tests.sites.pair import Node, Pair, pair
 
@@ -74,10 +75,14 @@ async def test_reads_go_on_from_the_standby_while_there_is_no_primary(sites: Pai
             while database.has_primary:
                 assert await database.fetchval("SELECT value FROM server_facts WHERE name = 'here'") == "1"
             assert await database.fetchval("SELECT value FROM server_facts WHERE name = 'here'") == "1"
+        with pytest.raises(Refusal) as unsure:  # the session may have begun where this standby heard nothing of it
+            await Accounts(database).holder(b"0" * 32)
+        assert unsure.value.status == 503
         await sites.promote()
         await database.execute("INSERT INTO server_facts (name, value) VALUES ('there', '2')")
         assert database.has_primary
         assert await database.fetchval("SELECT value FROM server_facts WHERE name = 'there'") == "2"
+        assert await Accounts(database).holder(b"0" * 32) is None
 
 
 async def test_what_others_committed_last_is_shown_from_the_standby(sites: Pair) -> None:

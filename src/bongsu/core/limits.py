@@ -209,7 +209,8 @@ PUSH_RETRY_SECONDS_MAX = 3_600.0
 PUSH_GIVEN_UP_SECONDS = 24 * 3_600.0  # of failures: what is older is not news; the pusher stays
 PUSH_RESUME_SECONDS = 1.0  # until a pusher is looked at again when the database could not be asked
 PUSH_STOP_SECONDS = 3.0  # a worker that stops lets pushes under way end, so that they are not sent twice
-PUSH_PREVIEW_CHARACTERS_MAX = 400  # of a text in a Web Push: more than a screen shows, and all fits 4 kB
+PUSH_PREVIEW_CHARACTERS_MAX = 400  # of a text in a Web Push: more than a screen shows
+PUSH_PREVIEW_BYTES_MAX = 3_993  # all of a Web Push before it is encrypted (RFC 8291): push services refuse more
 PUSH_VAPID_SECONDS = 12 * 3_600  # how long a signature for a push service is good; 24 hours are allowed
 
 # --- quiet hours ---

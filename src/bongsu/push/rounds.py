@@ -179,7 +179,7 @@ class Rounds:
 
     async def _say_all(self, target: Target, state: State, plan: Plan, after: int, up_to: int) -> float | None:
         things: list[News | None] = [] if state.is_locked else list(plan.news)
-        if not things and wants_counts(state, plan.counts, hushed=plan.hushed):
+        if not things and not state.is_locked and wants_counts(state, plan.counts, hushed=plan.hushed):
             things = [None]
         for number, news in enumerate(things, 1):
             async with self._slots.of(state.pusher.url):

@@ -29,10 +29,16 @@ SECONDS: Final = Histogram(
 )
 
 
+_TOO_LARGE: Final = 413
+
+
 class Outcome(Enum):
-    """TAKEN: the gateway has it; GONE: it does not know the app any more; FAILED: to be tried again."""
+    """TAKEN: the gateway has it; TOO_LARGE: it never takes this, so the next is told; GONE: it does not know the app
+    any more; FAILED: to be tried again.
+    """
 
     TAKEN = "taken"
+    TOO_LARGE = "too_large"
     GONE = "gone"
     FAILED = "failed"
 
@@ -87,7 +93,7 @@ class Sending:
         PUSHES.labels(pusher.kind, said.outcome.value).inc()
         if said.outcome is Outcome.TAKEN and news is not None:
             SECONDS.observe(max(0, self._now_ms() - news.event.ts_ms) / 1000)
-        if said.outcome is Outcome.FAILED:
+        if said.outcome in (Outcome.FAILED, Outcome.TOO_LARGE):
             log.info("push_refused", host=urlsplit(pusher.url).hostname, status=answer.status)
         return said
 
@@ -102,6 +108,8 @@ class Sending:
         return await self._outside.post(state.pusher.url, body, headers)
 
     def _heard_gateway(self, answer: Answer, pushkey: str) -> Said:
+        if answer.status == _TOO_LARGE:
+            return Said(Outcome.TOO_LARGE)
         if answer.status != 200:
             return Said(Outcome.FAILED, answer.retry_after)
         said = answer.json()
@@ -112,6 +120,8 @@ class Sending:
     def _heard_browser(self, answer: Answer) -> Said:
         if 200 <= answer.status < 300:
             return Said(Outcome.TAKEN)
+        if answer.status == _TOO_LARGE:
+            return Said(Outcome.TOO_LARGE)
         if answer.status in (404, 410):
             return Said(Outcome.GONE)
         return Said(Outcome.FAILED, answer.retry_after)

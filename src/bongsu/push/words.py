@@ -7,7 +7,7 @@ import msgspec
 
 from bongsu.core import events, limits
 from bongsu.core.events import MEMBER, Event
-from bongsu.core.json import JsonObject
+from bongsu.core.json import JsonObject, encode
 from bongsu.core.pushers import EVENT_ID_ONLY, Pusher
 from bongsu.core.pushrules import Outcome
 from bongsu.rooms.room import Room
@@ -15,6 +15,7 @@ from bongsu.store.pushing import State
 
 CALL: Final = "m.call.invite"
 _CALL_ENDS: Final = ("m.call.answer", "m.call.hangup", "m.call.reject", "m.call.select_answer")
+_SPARED: Final = ("content", "room_alias", "room_name", "sender_display_name", "data")  # first what can be asked for
 _ADDRESSES: Final = ("url", "endpoint", "auth", "format")  # of data: what is no business of who is told
 
 
@@ -56,7 +57,7 @@ def for_gateway(state: State, news: News | None, counts: Counts) -> JsonObject:
 
 
 def for_browser(state: State, news: News | None, counts: Counts) -> JsonObject:
-    """Of a text only its beginning; with event_id_only nothing of the content."""
+    """Of a text only its beginning; with event_id_only nothing of the content. It fits into a push in any case."""
     pusher = state.pusher
     said: JsonObject = {"app_id": pusher.app_id, "counts": counts}
     data = {name: value for name, value in pusher.data.items() if name not in _ADDRESSES}
@@ -66,7 +67,16 @@ def for_browser(state: State, news: News | None, counts: Counts) -> JsonObject:
         return said
     preview = None if pusher.data.get("format") == EVENT_ID_ONLY else _preview(news.event)
     said.update({"event_id": news.event.event_id, "room_id": news.event.room_id, "prio": news.prio})
-    return {**said, **_about(news, pusher, preview), "tweaks": _tweaks(news.outcome)}
+    return _fitting({**said, **_about(news, pusher, preview), "tweaks": _tweaks(news.outcome)})
+
+
+def _fitting(said: JsonObject) -> JsonObject:
+    """Senders choose texts and names: theirs must not keep a push from being taken, and all others behind it."""
+    for name in _SPARED:
+        if len(encode(said)) <= limits.PUSH_PREVIEW_BYTES_MAX:
+            break
+        said.pop(name, None)
+    return said
 
 
 def _about(news: News, pusher: Pusher, content: object) -> JsonObject:

@@ -14,7 +14,7 @@ from bongsu.core import limits, moderation, uia
 from bongsu.core.errors import Refusal, forbidden, not_found
 from bongsu.store import timers
 from bongsu.store.browsers import hold_browser
-from bongsu.store.database import Connection, Database
+from bongsu.store.database import Connection, Database, unavailable
 from bongsu.store.oauth import use_grant
 from bongsu.store.third_party_ids import bind, hold_owner, not_proven, use_proof
 from bongsu.store.timers import Timer
@@ -269,7 +269,14 @@ class Accounts:
         return await self._database.write(lambda connection: _open_session(connection, session))
 
     async def holder(self, access_hash: bytes) -> Holder | None:
+        """503 where only a standby could be asked and has no such session: it may have begun after what is here.
+
+        To say that it has ended would make apps delete what they keep of it.
+        """
+        was_sure = self._database.has_primary
         row = await self._database.fetchrow(_HOLDER, access_hash)
+        if row is None and not (was_sure and self._database.has_primary):
+            raise unavailable()
         return Holder(*row.values()) if row else None
 
     async def confirm_use(self, holder: Holder, access_hash: bytes) -> bool:
