@@ -60,6 +60,17 @@ async def rule(who: Talker, kind: str, rule_id: str, **body: Any) -> None:
 # --- what counts ---
 
 
+async def test_others_coming_counts_for_those_alone_who_want_it(
+    http: aiohttp.ClientSession, alice: Talker, bob: Talker, carol: Talker, room_id: str
+) -> None:
+    path = f"{V3}/pushrules/global/override/.m.rule.member_event/actions"
+    await bob.put(path, {"actions": ["notify"]})
+    await alice.bring(room_id, await sign_up(http, "dora"))
+    await alice.say(room_id, "welcome")
+    assert await unread(carol, room_id) == (1, 0)
+    assert (await unread(bob, room_id))[0] >= 3  # carol came, dora was invited and came; and what was said
+
+
 async def test_messages_count_until_they_are_read(alice: Talker, bob: Talker, room_id: str) -> None:
     first = await bob.sync()
     said = [await alice.say(room_id, f"{n}") for n in range(3)]

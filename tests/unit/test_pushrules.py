@@ -837,3 +837,47 @@ def test_no_pattern_is_expensive(key: str, pattern: str, letters: str) -> None:
     started = time.perf_counter()
     matches(key, pattern, {"body": body, "x": body})
     assert time.perf_counter() - started < 2
+
+
+# --- what need not be asked event by event ---
+
+TELLS_OF_JOINS = {**NOTIFY, "conditions": [{"kind": "event_match", "key": "type", "pattern": "m.room.memb*"}]}
+MENTIONS_OF_JOINS = {**NOTIFY, "conditions": [{"kind": "event_match", "key": "content.reason", "pattern": "fire"}]}
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        pushrules.put_rule(None, "override", "mine", TELLS_OF_JOINS),
+        pushrules.put_rule(None, "override", "mine", MENTIONS_OF_JOINS),
+        pushrules.set_actions(None, "override", ".m.rule.member_event", ["notify"]),
+        pushrules.put_rule(
+            pushrules.set_enabled(None, "override", ".m.rule.member_event", False), "room", ROOM, NOTIFY
+        ),
+    ],
+    ids=["by type", "by content", "predefined", "by room"],
+)
+def test_who_wants_to_hear_of_others_coming_is_asked_each_time(stored: JsonObject) -> None:
+    rules = CompiledRules(pushrules.ruleset(READER, stored), READER)
+    assert not rules.is_silent_about("m.room.member")
+    content = {"membership": "join", "reason": "fire"}
+    assert told(content, stored=stored, event_type="m.room.member", state_key=SENDER).notify
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        None,
+        pushrules.put_rule(None, "content", "mine", {**NOTIFY, "pattern": "fire"}),
+        pushrules.put_rule(None, "room", ROOM, NOTIFY),
+        pushrules.set_enabled(None, "override", ".m.rule.master", True),
+    ],
+    ids=["predefined", "a word", "a room", "nothing at all"],
+)
+def test_others_coming_and_going_is_nothing_to_most(stored: JsonObject | None) -> None:
+    rules = CompiledRules(pushrules.ruleset(READER, stored), READER)
+    assert rules.is_silent_about("m.room.member")
+    for membership in ("join", "invite", "leave"):
+        content = {"membership": membership, "body": "fire"}
+        assert not told(content, stored=stored, event_type="m.room.member", state_key=SENDER).notify
+    assert rules.is_silent_about("m.room.message") is (stored is not None and "enabled" in stored)

@@ -498,6 +498,7 @@ _ABSENT: Final = object()
 _TYPE: Final = ("type",)
 _ROOM: Final = ("room_id",)
 _SENDER: Final = ("sender",)
+_STATE_KEY: Final = ("state_key",)
 _COUNT: Final = re.compile(r"(==|<=|>=|<|>)?([0-9]{1,15})", re.ASCII)
 _COMPARE: Final[Mapping[str, Callable[[int, int], bool]]] = {
     "": operator.eq,
@@ -717,6 +718,7 @@ class _Index:
         self._rooms = frozenset(_named(conditions, _ROOM))
         self._senders = frozenset(_named(conditions, _SENDER))
         self._candidates: dict[tuple[str, str | None, str | None], _Candidates] = {}
+        self._silent: dict[str, bool] = {}
 
     def candidates(self, event_type: str, room_id: str, sender: str) -> _Candidates:
         """The rules that can still match, in order, with the conditions that are still open.
@@ -733,6 +735,29 @@ class _Index:
             found = self._candidates[key] = tuple(self._sorted_out(*key))
         return found
 
+    def is_silent_about(self, event_type: str) -> bool:
+        """Is it sure that no event of this type notifies anybody whom its state key does not name?"""
+        found = self._silent.get(event_type)
+        if found is None:
+            if len(self._silent) >= limits.PUSH_TYPES_CACHED_MAX:
+                self._silent.clear()
+            found = self._silent[event_type] = self._finds_silent(event_type)
+        return found
+
+    def _finds_silent(self, event_type: str) -> bool:
+        known = {"type": event_type}
+        for rule in self.rules:
+            decided = [condition for condition in rule.conditions if _is_about_type(condition)]
+            if not all(condition.holds(known, _NOWHERE, "") for condition in decided) or any(
+                isinstance(condition, _EqualsReader) and condition.path == _STATE_KEY for condition in rule.conditions
+            ):
+                continue
+            if rule.outcome.notify:
+                return False
+            if len(decided) == len(rule.conditions):
+                break  # no later rule is reached
+        return True
+
     def _sorted_out(
         self, event_type: str, room_id: str | None, sender: str | None
     ) -> Iterator[tuple[tuple[_Test, ...], Outcome]]:
@@ -743,6 +768,10 @@ class _Index:
                 yield tuple(c.holds for c in rule.conditions if c not in decided), rule.outcome
                 if len(decided) == len(rule.conditions):
                     return  # it matches every such event: no later rule is reached
+
+
+def _is_about_type(condition: _Condition) -> bool:
+    return isinstance(condition, _AboutProperty) and condition.path == _TYPE
 
 
 def _is_decided(condition: _Condition) -> bool:
@@ -787,6 +816,10 @@ class CompiledRules:
         self._user_id = user_id
         self._index = _shared_index(tuple(_compiled_rules(rules, user_id)))
         self.needs_display_name = self._index.needs_display_name
+
+    def is_silent_about(self, event_type: str) -> bool:
+        """Is it sure that events of this type do not notify the reader, unless their state key is the reader's id?"""
+        return self._index.is_silent_about(event_type)
 
     def evaluate(
         self, event_type: str, sender: str, state_key: str | None, content: Mapping[str, Any], room: RoomFacts

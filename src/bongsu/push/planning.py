@@ -14,7 +14,6 @@ from bongsu.rooms.cache import Rooms
 from bongsu.rooms.room import Room
 from bongsu.store import events as event_table
 from bongsu.store import pushing
-from bongsu.store import unread as history
 from bongsu.store.database import Database
 from bongsu.store.feed import Feed
 from bongsu.sync import unread
@@ -74,6 +73,8 @@ class Planning:
         reader, room = self._readers.known(user_id), self._rooms.known(event.room_id)
         if reader is None or room is None or event.sender == user_id or event.type == REDACTION:
             return True
+        if unread.passes_over(reader, event):
+            return False
         if reader.rules.needs_display_name and user_id not in room.members:
             return True
         return unread.outcome_of(reader, event, unread.facts_of(room, reader)).notify
@@ -105,13 +106,13 @@ class Planning:
             found = await event_table.by_pos(self._database, [place.pos] if after < place.pos <= up_to else [])
             return self._news(reader, room, list(found.values()), {})
         read_at = (await self._counter.of(reader, room, self._feed.pos)).read_at
-        events = await self._events(room, max(after, place.joined_pos or 0), up_to)
+        events = await self._events(reader, room, max(after, place.joined_pos or 0), up_to)
         return self._news(reader, room, events, read_at)
 
-    async def _events(self, room: Room, after: int, up_to: int) -> list[Event]:
+    async def _events(self, reader: Reader, room: Room, after: int, up_to: int) -> list[Event]:
         if room.tail_after <= after:
             return [event for event in room.after(after) if event.pos <= up_to]
-        return await history.newest(self._database, room.room_id, after, up_to)
+        return await unread.newest(self._database, reader, room, after, up_to)
 
     def _news(self, reader: Reader, room: Room, events: Sequence[Event], read_at: dict[str, int]) -> list[News]:
         oldest_ms = self._now_ms() - int(limits.PUSH_GIVEN_UP_SECONDS * 1000)

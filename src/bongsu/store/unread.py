@@ -3,18 +3,28 @@
 from typing import Final
 
 from bongsu.core import limits
-from bongsu.core.events import Event
+from bongsu.core.events import MEMBER, Event
 from bongsu.core.relations import THREAD
 from bongsu.store import events
 from bongsu.store.rooms import Reads
 from bongsu.store.streams import EVENT_COLUMNS, read_event
 
+_NEWEST: Final = f"""
+SELECT {EVENT_COLUMNS} FROM (
+    SELECT * FROM events WHERE room_id = $1 AND pos > $2 AND pos <= $3 ORDER BY pos DESC LIMIT $4) AS e
+WHERE e.type <> $5 OR e.state_key IS NOT DISTINCT FROM $6 ORDER BY e.pos
+"""
 
-async def newest(reads: Reads, room_id: str, after: int, up_to: int) -> list[Event]:
-    """The newest events in (after, up_to], at most UNREAD_EVENTS_MAX."""
+
+async def newest(reads: Reads, room_id: str, after: int, up_to: int, members_but: str | None = None) -> list[Event]:
+    """Of the newest events in (after, up_to], UNREAD_EVENTS_MAX of them, all; with members_but none that tell of other
+    members than this one.
+    """
     count = limits.UNREAD_EVENTS_MAX
-    found = await events.page(reads, room_id, after=after, up_to=up_to, newest_first=True, count=count)
-    return found[::-1]
+    if members_but is None:
+        found = await events.page(reads, room_id, after=after, up_to=up_to, newest_first=True, count=count)
+        return found[::-1]
+    return [read_event(row) for row in await reads.fetch(_NEWEST, room_id, after, up_to, count, MEMBER, members_but)]
 
 
 _THREADED: Final = f"""

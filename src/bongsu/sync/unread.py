@@ -6,7 +6,7 @@ a count survives everything, because it follows from receipts, rules and events 
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from bongsu.core.events import Event
+from bongsu.core.events import MEMBER, Event
 from bongsu.core.json import JsonObject
 from bongsu.core.pushrules import SILENT, Outcome, RoomFacts
 from bongsu.core.timeline import thread_of
@@ -31,6 +31,13 @@ def facts_of(room: Room, reader: Reader) -> RoomFacts:
         display_name=name if isinstance(name, str) else None,
         room_id=room.room_id,
     )
+
+
+def passes_over(reader: Reader, event: Event) -> bool:
+    """Does it say that somebody else came or went, which by the reader's rules tells nothing? Asked first: a thousand
+    people who join a room one after the other would each have the others' rules evaluated.
+    """
+    return event.type == MEMBER and event.state_key != reader.user_id and reader.rules.is_silent_about(MEMBER)
 
 
 def read_positions(receipts: Iterable[Receipt]) -> dict[str, int]:
@@ -59,7 +66,7 @@ def count(reader: Reader, room: Room, unread: Unread, events: Iterable[Event], u
     for event in events:
         if event.pos <= unread.up_to or event.pos > up_to or event.redacted_because is not None:
             continue
-        if event.sender in reader.ignored:
+        if event.sender in reader.ignored or passes_over(reader, event):
             continue
         thread = thread_of(event)
         if event.sender == reader.user_id and event.state_key is None:
@@ -118,18 +125,24 @@ class Counter:
         if unread.up_to >= room.tail_after:
             count(reader, room, unread, room.after(unread.up_to), up_to)
         else:
-            count(reader, room, unread, await self._events(room, unread, up_to), up_to)
+            count(reader, room, unread, await self._events(reader, room, unread, up_to), up_to)
         if reader.uncounted == uncounted:
             reader.unread[room.room_id] = unread
         return unread
 
-    async def _events(self, room: Room, unread: Unread, up_to: int) -> Sequence[Event]:
+    async def _events(self, reader: Reader, room: Room, unread: Unread, up_to: int) -> Sequence[Event]:
         """What may be unread: everything after the main timeline was read, and answers in threads before that."""
         after = max(unread.up_to, unread.read_at.get(_MAIN, 0))
-        events = await history.newest(self._database, room.room_id, after, up_to)
+        events = await newest(self._database, reader, room, after, up_to)
         if after > unread.up_to:
             events = [*await history.threaded(self._database, room.room_id, unread.up_to, after), *events]
         return events
+
+
+async def newest(database: Database, reader: Reader, room: Room, after: int, up_to: int) -> list[Event]:
+    """The newest events of a room that may tell the reader something, from the tables."""
+    members_but = reader.user_id if reader.rules.is_silent_about(MEMBER) else None
+    return await history.newest(database, room.room_id, after, up_to, members_but)
 
 
 async def know_name(database: Database, reader: Reader, room: Room) -> None:
