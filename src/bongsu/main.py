@@ -174,6 +174,7 @@ from bongsu.web.routes import WebClient
 from bongsu.workflow.clock import Clock
 from bongsu.workflow.commanding import Commanding
 from bongsu.workflow.due import Due
+from bongsu.workflow.one_clock import OneClock
 from bongsu.workflow.openapi import OpenApi
 from bongsu.workflow.poster import Poster
 from bongsu.workflow.writes import Writes
@@ -242,6 +243,7 @@ class Worker:
     def _know(self) -> None:
         """The database as this worker knows it, and the right to write."""
         database = self.database
+        self.one_clock = OneClock(database, now_ms)
         self.feed = Feed(database)
         self.rooms = Rooms(database, self.feed)
         self.readers = Readers(database, self.feed)
@@ -290,7 +292,7 @@ class Worker:
         self.sliding = SlidingSyncEndpoint(sliding, self.waits, saw)
         self.event_stream = EventStream(database, feed, rooms, self.sync, self.waits, self.peeks)
         self.acting = Acting(self.committer)
-        self.waiting = Waiting(database, self.acting, now_ms)
+        self.waiting = Waiting(database, self.acting, self.one_clock.now_ms)
         self.looks = Looks(database, now_ms)
         self.indexing = Indexing(database, feed, self._is_shed(Tier.SEARCH))
 
@@ -339,11 +341,11 @@ class Worker:
         }
         self.poster = Poster(database, self.committer, self._new_room_id, speakers, self._is_shed(Tier.SERVICE))
         self.writes = Writes(database, now_ms, self._owe)
-        self.booking = Ledger(bookings, now_ms)
+        self.booking = Ledger(bookings, self.one_clock.now_ms)
         self.lines = Lines(database, self.booking)
         self._serve_channels()
         listeners = (
-            BoardHearing(database, self.acting, self.looks, name, now_ms),
+            BoardHearing(database, self.acting, self.looks, name, self.one_clock.now_ms),
             BookingHearing(database, self.booking, bookings, self.poster.hurry),
         )
         boards, is_pressed = board_desk.speaker(name), self._is_shed(Tier.SERVICE)
@@ -355,8 +357,8 @@ class Worker:
             **self.conversations.handlers(),
             GONE: _one_after_another(of_bookings[GONE], self.conversations.account_gone),
         }
-        self.clock = Clock(database, handlers, now_ms, self._owe)
-        self.due = Due(database, now_ms, self._who_waits())
+        self.clock = Clock(database, handlers, self.one_clock.now_ms, self._owe)
+        self.due = Due(database, self.one_clock.now_ms, self._who_waits())
 
     def _who_waits(self) -> dict[str, Callable[[], None]]:
         """Whom to wake when something of theirs is due."""
@@ -417,8 +419,8 @@ class Worker:
         return lambda: self.shedding.level >= tier.shed_at
 
     def _make_batch(self, connection: Connection, pos: int, sent: dict[bytes, str], has_lock: bool) -> RoomBatch:
-        name = self.settings.server_name
-        return RoomBatch(self.rooms, connection, pos, sent, has_lock=has_lock, now_ms=now_ms(), server_name=name)
+        name, at_ms = self.settings.server_name, self.one_clock.now_ms()
+        return RoomBatch(self.rooms, connection, pos, sent, has_lock=has_lock, now_ms=at_ms, server_name=name)
 
     def _parked(self) -> int:
         """How many syncs of any kind wait for news on this worker."""
@@ -584,7 +586,7 @@ class Worker:
             Support(self._contacts(), settings.policy_server_key),
             Voip(Relay(settings.turn_uris, settings.turn_secret, settings.turn_seconds), now_ms),
             self.media,
-            Boards(database, self.acting, self.looks, now_ms),
+            Boards(database, self.acting, self.looks, self.one_clock.now_ms),
             *((self.previews,) if self.previews is not None else ()),
         )
         return [route for family in families for route in family.routes()]
@@ -633,6 +635,7 @@ class Worker:
         self.feed.follow(self.beginnings.apply)
         await self.blobs.open()
         await self.feed.start(on_failure)
+        await self.one_clock.look()
         await self.vapid.start(self.database)
         self.committer.start(on_failure)
         self.tokens.start()
@@ -653,6 +656,7 @@ class Worker:
             self.poster.run(),
             self.clock.run(),
             self.due.run(),
+            self.one_clock.run(),
             self.broadcasting.run(),
             self.hearing.run(),
             self.commanding.run(),

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import time
 from pathlib import Path
 
 import asyncpg
@@ -24,10 +25,16 @@ from bongsu.store.outbox import Outbox, Post
 from bongsu.store.timers import Failed, Timer, Timers
 from bongsu.workflow.clock import Clock
 from bongsu.workflow.due import Due
+from bongsu.workflow.one_clock import OneClock
 from bongsu.workflow.together import Together
 
 TIMERS = 60
 NOW = 1_000_000
+MINUTES = 300_000  # that a clock is wrong
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def said(sender: str, body: str) -> Post:
@@ -57,6 +64,20 @@ async def test_timers_go_off_once(two: tuple[Database, Database]) -> None:
     assert sum(done) == TIMERS
     found = await bodies(two[0], kind)
     assert len(found) == len(set(found)) == TIMERS
+
+
+async def test_a_site_whose_clock_is_wrong_is_neither_early_nor_late(two: tuple[Database, Database]) -> None:
+    kind, minute = f"test-{secrets.token_hex(4)}", 60_000
+    fast, slow = (
+        OneClock(each, lambda by=by: now_ms() + by) for each, by in zip(two, (MINUTES, -MINUTES), strict=True)
+    )
+    wanted = [Timer(f"{kind}/{at}", kind, now_ms() + at) for at in (-minute, minute)]
+    await two[0].write(lambda connection: timers.put(connection, wanted))
+    for clock in (fast, slow):
+        await clock.look()
+        assert await Timers(two[0]).due([kind], clock.now_ms()) == [kind]
+    await two[0].execute("DELETE FROM timers WHERE timer_id = $1", wanted[0].timer_id)
+    assert await Timers(two[0]).due([kind], fast.now_ms()) == []
 
 
 async def test_a_timer_that_fails_changes_nothing_and_comes_again(two: tuple[Database, Database]) -> None:

@@ -12,6 +12,7 @@ from bongsu.core import limits
 from bongsu.core.errors import Refusal
 from bongsu.core.json import JsonObject, decode, encode
 from bongsu.store.database import Connection, Database, end_when_silent, is_own_fault
+from bongsu.store.rooms import Reads
 
 
 class Timer(msgspec.Struct, frozen=True):
@@ -29,6 +30,12 @@ GONE: Final = "gone"  # of an account that was deactivated; payload: user_id. Se
 DUE: Final = "SELECT 1 FROM timers WHERE due_at <= $1"
 
 Handler = Callable[[Connection, Timer], Awaitable[None]]
+
+
+async def clock_ms(reads: Reads) -> int:
+    """What time it is, by the database's clock."""
+    rows = await reads.fetch("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS ms")
+    return int(rows[0]["ms"])
 
 
 async def put(connection: Connection, timers: Sequence[Timer]) -> None:
