@@ -96,7 +96,7 @@ async def test_a_spreadsheet_and_a_sheet_of_paper(board: Board, fetch: Fetch) ->
     assert "P-17" not in waiting
     assert "P-17" in rest
     assert "02-123-4567" in sheet
-    assert "KST" in waiting
+    assert "한국 시각" in waiting
     english = await fetch("sheet?lang=en")
     assert "Who waits" in english
     assert "urgent" in english

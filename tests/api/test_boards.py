@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from pathlib import Path
 
 import aiohttp
 import asyncpg
@@ -10,11 +11,15 @@ import pytest
 from tests.api.boards import Board, told
 from tests.api.talking import Json, Talker, segment
 from tests.api.talking import room as room_path
+from tests.server import SERVER_NAME, Server
 from yarl import URL
 
 from bongsu.boards import answers
+from bongsu.config import Settings
 from bongsu.core import limits
+from bongsu.main import open_worker
 from bongsu.store import boards as table
+from bongsu.store.embedded import EmbeddedPostgres
 
 
 async def test_from_wish_to_closing(board: Board) -> None:
@@ -569,6 +574,55 @@ async def test_nobody_is_called_for_ever(board: Board, database: asyncpg.Connect
     assert "30 days" in (await board.said("close"))[0]["body"]
     entries = (await board.done("coordinator", "GET", "/audit"))["entries"]
     assert entries[-1]["deed"]["action"] == "give_up"
+
+
+async def test_what_nobody_closes_is_closed_after_a_month(
+    board: Board, server: Server, database: asyncpg.Connection, tmp_path: Path
+) -> None:
+    """Or what is known of the patient would stay for ever."""
+    beds = [await board.bed() for _ in range(3)]
+    accepted, arrived, fresh = [await board.wish() for _ in range(3)]
+    for request_id, bed_id in zip((accepted, arrived, fresh), beds, strict=True):
+        await board.done("coordinator", "POST", f"/requests/{request_id}/assignment", {"bed_id": bed_id})
+        await board.done("provider", "POST", f"/requests/{request_id}/accept")
+    await board.done("provider", "POST", f"/requests/{arrived}/arrive")
+    old = [accepted, arrived]
+    await database.execute("UPDATE board_assignments SET assigned_ms = 1 WHERE request_id = ANY($1)", old)
+    await database.execute("UPDATE board_requests SET deadline_ms = 1 WHERE request_id = ANY($1)", old)
+    dsn = await EmbeddedPostgres(server.data_dir).start()
+    settings = Settings(dsn=dsn, data=tmp_path, server_name=SERVER_NAME)
+    async with open_worker(settings, lambda _: None) as worker:
+        await worker.waiting.forget()
+    states = [(await board.state(each))["state"] for each in (*old, fresh)]
+    assert states == ["closed", "closed", "accepted"]
+    assert ["30 days" in each["body"] for each in await board.said("close")] == [True, True]
+    places = {each["bed_id"]: each["places"] for each in (await board.done("observer", "GET", "/beds"))["beds"]}
+    assert [places[each] for each in beds] == [0, 0, 1], "the hospital says when they are free again"
+    entries = (await board.done("coordinator", "GET", "/audit"))["entries"]
+    assert [each["deed"]["action"] for each in entries[-2:]] == ["forget", "forget"]
+    await table.sweep(database, int(time.time() * 1_000) + (limits.BOARD_KEPT_DAYS + 1) * 86_400_000)
+    patients = [(await board.done("coordinator", "GET", f"/requests/{each}"))["patient"] for each in (*old, fresh)]
+    assert [bool(each) for each in patients] == [False, False, True]
+
+
+async def test_who_keeps_a_bed_hears_that_the_request_is_over(board: Board) -> None:
+    bed_id, request_id = await board.bed(), await board.wish()
+    await board.done("coordinator", "POST", f"/requests/{request_id}/assignment", {"bed_id": bed_id})
+    await board.done("requester", "POST", f"/requests/{request_id}/close", {"reason": "stays"})
+    (said,) = await board.said("close")
+    assert said["m.mentions"]["user_ids"] == [board.people["provider"].user_id]
+    assert "사유: stays" in said["body"]
+
+
+async def test_a_pseudonym_leads_nobody_else_to_the_request(board: Board, http: aiohttp.ClientSession) -> None:
+    request_id = await board.wish(patient="P-17")
+    await board.join_as("requester", http)
+    peer, body = await board.join_as("requester", http), {"severity": "urgent", "patient": "P-17"}
+    status, answer = await peer.ask("POST", f"{board.path}/requests", body)
+    assert (status, answer["errcode"]) == (409, "BONGSU_PATIENT_WAITS")
+    assert "request_id" not in answer
+    for role in ("requester", "coordinator"):
+        assert (await board.ask(role, "POST", "/requests", body))[1]["request_id"] == request_id
 
 
 async def test_a_full_board_is_no_matter_of_rights(board: Board, database: asyncpg.Connection) -> None:

@@ -60,9 +60,9 @@ async def state(board: Board, request_id: str, wanted: str) -> Json:
 
 
 async def test_a_night_on_a_board_by_commands(board: Board) -> None:
-    assert "병상 1 공개" in await tell(board, "provider", "!병상 공개 중환자,격리 빈자리=2 지역=서울")
+    assert "병상 1번 공개" in await tell(board, "provider", "!병상 공개 중환자,격리 빈자리=2 지역=서울")
     said = await tell(board, "requester", "!병상 요청 위급 중환자 지역=서울 환자=P-17 기한=30분 메모=산소")
-    assert "병상 요청 #1 [중환자] 위급" in said
+    assert "병상 요청 #1 · 위급 · 필요: 중환자" in said
     assert "Bed wanted #1 [icu], critical" in said
     [row] = (await board.done("coordinator", "GET", "/requests"))["requests"]
     assert (row["patient"], row["note"], row["number"]) == ("P-17", "산소", 1)
@@ -70,18 +70,18 @@ async def test_a_night_on_a_board_by_commands(board: Board) -> None:
     listed = await tell(board, "observer", "!bed list")
     assert listed.startswith("#1 critical [icu] 서울 waiting")
     assert "P-17" not in listed + said
-    assert "병상 1 한빛병원 [중환자, 격리] 서울 가용 2" in await tell(board, "coordinator", "!병상 보기 1")
+    assert "병상 1번 한빛병원 [중환자, 격리] 서울 빈자리 2" in await tell(board, "coordinator", "!병상 보기 1")
     assert "Offered #1 to 한빛병원, bed 1" in await tell(board, "coordinator", "!bed assign 1 1")
     assert "거절 #1" in await tell(board, "provider", "!병상 거절 1 의료진 부족")
     assert "Offered #1" in await tell(board, "coordinator", "!bed assign #1 1")
     assert "Accepted #1" in await tell(board, "provider", "!bed accept 1")
     assert "도착 #1" in await tell(board, "requester", "!병상 도착 1")
     assert "종료 #1" in await tell(board, "requester", "!병상 종료 1")
-    assert "병상 1 한빛병원" in await tell(board, "observer", "!병상 빈자리")
+    assert "병상 1번 한빛병원" in await tell(board, "observer", "!병상 빈자리")
     changed = await tell(board, "provider", "!병상 공개 1 빈자리=5")  # one was given since the hospital spoke
     version = re.search(r"판=[0-9]+", changed)
     assert version, changed
-    assert "가용 5" in await tell(board, "provider", f"!병상 공개 1 빈자리=5 {version[0]}")
+    assert "빈자리 5" in await tell(board, "provider", f"!병상 공개 1 빈자리=5 {version[0]}")
     assert "Bed 1 withdrawn" in await tell(board, "provider", "!bed withdraw 1 fire")
     assert "1건" in await tell(board, "observer", "!병상 통계")
     audit = await board.done("coordinator", "GET", "/audit")
@@ -169,6 +169,13 @@ async def test_every_role_and_every_command(board: Board, role: str) -> None:
     sent = [(text, await person.say(board.room_id, text)) for text in ACTS]
     may = {text: "may not" not in (await answer(person, board.room_id, each))["body"] for text, each in sent}
     assert may == {text: role[0] in allowed for text, allowed in ACTS.items()}
+
+
+async def test_a_role_that_is_given_by_command_keeps_the_telephone_number(board: Board) -> None:
+    person = board.people["provider"].user_id
+    await tell(board, "coordinator", f"!병상 역할 {person} 병원 병원=한빛병원 당직")
+    listed = (await board.done("coordinator", "GET", ""))["people"]
+    assert [(each["phone"], each["on_call"]) for each in listed if each["user_id"] == person] == [("02-123-4567", True)]
 
 
 async def test_two_workers_hear_each_thing_once(board: Board, elsewhere: aiohttp.ClientSession) -> None:

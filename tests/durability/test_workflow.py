@@ -68,9 +68,7 @@ async def test_timers_go_off_once(two: tuple[Database, Database]) -> None:
 
 async def test_a_site_whose_clock_is_wrong_is_neither_early_nor_late(two: tuple[Database, Database]) -> None:
     kind, minute = f"test-{secrets.token_hex(4)}", 60_000
-    fast, slow = (
-        OneClock(each, lambda by=by: now_ms() + by) for each, by in zip(two, (MINUTES, -MINUTES), strict=True)
-    )
+    fast, slow = OneClock(two[0], lambda: now_ms() + MINUTES), OneClock(two[1], lambda: now_ms() - MINUTES)
     wanted = [Timer(f"{kind}/{at}", kind, now_ms() + at) for at in (-minute, minute)]
     await two[0].write(lambda connection: timers.put(connection, wanted))
     for clock in (fast, slow):

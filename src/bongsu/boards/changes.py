@@ -70,14 +70,16 @@ async def _come_in(desk: Desk) -> None:
 # --- people ---
 
 
-def appoint(target: Person) -> Work:
+def appoint(target: Person, *, keeps_phone: bool = False) -> Work:
+    """keeps_phone: nothing was said of it, so that the contact tree keeps the one it has."""
+
     async def work(desk: Desk) -> JsonObject:
         await desk.batch.know_members(desk.room, [target.user_id])
         if desk.room.membership(target.user_id) != "join":
             raise not_found("that person is not in this room")
         if await table.people_count(desk.connection, desk.room_id, target.user_id) >= limits.BOARD_PEOPLE_MAX:
             raise full(f"a board lists {limits.BOARD_PEOPLE_MAX} people")
-        await table.put_person(desk.connection, desk.room_id, target)
+        await table.put_person(desk.connection, desk.room_id, target, keeps_phone=keeps_phone)
         await _check_coordinated(desk)
         await desk.note("appoint", target=target.user_id, role=target.role, hospital=target.hospital)
         values = {"who": await desk.name(target.user_id), "role": target.role}

@@ -1,6 +1,4 @@
-"""Waits that are due go a tier further."""
-
-from urllib.parse import quote
+"""Waits that are due go a tier further; what everybody has forgotten is closed."""
 
 import msgspec
 
@@ -37,22 +35,11 @@ class Escalate(msgspec.Struct, frozen=True):
         request, board = found
         room = await batch.room(self.room_id)
         if batch.now_ms > request.deadline_ms + limits.BOARD_HORIZON_SECONDS * 1_000:
-            await self._give_up(batch, room, request, board)
+            await table.give_up(batch.connection, self.request_id, request.waiting_since_ms, batch.now_ms)
+            await _close(batch, room, request, board, "give_up", texts.GIVEN_UP)
         else:
             await self._escalate(batch, room, request, board)
         return True
-
-    async def _give_up(self, batch: RoomBatch, room: WorkingRoom, request: RequestRow, board: Board) -> None:
-        """A board that everybody has forgotten does not call for ever."""
-        connection, now_ms = batch.connection, batch.now_ms
-        await table.release(connection, [self.request_id], "close", "", now_ms, is_used=False)
-        await table.set_requests(connection, [closed_row(request, "closed", now_ms)])
-        await table.give_up(connection, self.request_id, request.waiting_since_ms, now_ms)
-        text = texts.in_both(texts.GIVEN_UP, number=request.number)
-        fields = {"what": "close", "request_id": self.request_id, "number": request.number, "state": "closed"}
-        await speak(batch, room, board, text, fields, [])
-        deed = Deed(speaker(batch.server_name), "give_up", {"request_id": self.request_id})
-        await audit.add(connection, board.subject, [deed], now_ms)
 
     async def _escalate(self, batch: RoomBatch, room: WorkingRoom, request: RequestRow, board: Board) -> None:
         tier = boards.next_tier(request.tier)
@@ -76,10 +63,43 @@ class Escalate(msgspec.Struct, frozen=True):
         if not any(each.is_here for each in staff):
             called += [each for each in await stewards(batch, room) if each not in called]
         directly = (boards.on_call(staff, tier) or called) if tier >= boards.ON_CALL else []
-        sheet = f"/_bongsu/v1/boards/{quote(self.room_id, safe='')}/sheet"
         waited = batch.now_ms - moved.waiting_since_ms
-        values = {"number": moved.number, "needs": moved.needs, "severity": moved.severity, "sheet": sheet}
+        values = {"number": moved.number, "needs": moved.needs, "severity": moved.severity}
         text = texts.escalated(tier, **values, waited=words.Waited(waited))
         fields = {"request_id": self.request_id, "tier": boards.TIERS[tier], "owner": moved.owner}
         is_heard = await speak(batch, room, board, text, {"what": "escalate", **fields}, called, directly)
         return "room" if is_heard else "direct"
+
+
+class Forget(msgspec.Struct, frozen=True):
+    """A request that got its bed long ago, and that nobody has closed: its patient's data would stay for ever."""
+
+    room_id: str
+    request_id: str
+
+    def wanted(self) -> Wanted:
+        return Wanted([self.room_id])
+
+    async def run(self, batch: RoomBatch) -> bool:
+        return await undoable(batch.connection, lambda: self._run(batch))
+
+    async def _run(self, batch: RoomBatch) -> bool:
+        found = await table.request_and_board(batch.connection, self.room_id, self.request_id)
+        if found is None or not await table.is_forgotten(batch.connection, self.request_id, batch.now_ms):
+            return False
+        await _close(batch, await batch.room(self.room_id), *found, "forget", texts.FORGOTTEN)
+        return True
+
+
+async def _close(
+    batch: RoomBatch, room: WorkingRoom, request: RequestRow, board: Board, action: str, why: tuple[str, str]
+) -> None:
+    """A board that everybody has forgotten does not call for ever, nor keep what it knows of anybody."""
+    connection, now_ms, request_id = batch.connection, batch.now_ms, request.request_id
+    is_used = request.state in ("accepted", "arrived")  # as far as is known: the hospital says when it is free
+    await table.release(connection, [request_id], "close", "", now_ms, is_used=is_used)
+    await table.set_requests(connection, [closed_row(request, "closed", now_ms)])
+    fields = {"what": "close", "request_id": request_id, "number": request.number, "state": "closed"}
+    await speak(batch, room, board, texts.in_both(why, number=request.number), fields, [])
+    deed = Deed(speaker(batch.server_name), action, {"request_id": request_id})
+    await audit.add(connection, board.subject, [deed], now_ms)

@@ -118,7 +118,7 @@ class BoardHearing:
             reason = boards.check_impersonal(asked.reason, "reason")
             return "withdraw", _on_bed(asked, lambda bed_id: changes.withdraw(bed_id, reason))
         if asked.verb == "role":
-            return "appoint", changes.appoint(_person_of(asked))
+            return "appoint", changes.appoint(_person_of(asked), keeps_phone=True)
         if asked.verb == "assign":
             return "assign", _assign(asked)
         reason = boards.check_impersonal(asked.reason, "reason")

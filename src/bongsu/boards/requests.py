@@ -5,11 +5,8 @@ from typing import Literal
 
 import msgspec
 
-from bongsu.boards.desk import (
-    Desk,
-    Work,
-    full,
-)
+from bongsu.boards.desk import Desk, Work, full
+from bongsu.boards.showing import may_see_patient
 from bongsu.core import boards, limits
 from bongsu.core.boards import Act, Place, Severity, State
 from bongsu.core.errors import Refusal, invalid_param
@@ -74,7 +71,8 @@ async def _check_waits_once(desk: Desk, patient: str) -> None:
     """Two requests of one patient would hold two beds."""
     count, known = await table.open_of(desk.connection, desk.room_id, patient)
     if known is not None:
-        raise Refusal(409, "BONGSU_PATIENT_WAITS", "this patient has an open request", fields={"request_id": known})
+        fields = {"request_id": known} if may_see_patient(await desk.request(known), desk.who) else {}
+        raise Refusal(409, "BONGSU_PATIENT_WAITS", "this patient has an open request", fields=fields)
     if count >= limits.BOARD_WAITING_MAX:
         raise full(f"a board holds {limits.BOARD_WAITING_MAX} open requests")
 
@@ -164,12 +162,14 @@ def close(request_id: str, reason: str) -> Work:
             return _state_of(request)
         state = boards.next_state(request.state, "close")
         is_used = request.state == "arrived"
+        bed = None if request.bed_id is None or is_used else await desk.bed(request.bed_id)
+        waits = await table.answerers(desk.connection, desk.room_id, bed) if bed else []
         await table.release(desk.connection, [request_id], "close", reason, desk.now_ms, is_used=is_used)
         closed = closed_row(request, state, desk.now_ms)
         await table.set_requests(desk.connection, [closed])
         if request.state in boards.UNANSWERED:
             await table.give_up(desk.connection, request_id, request.waiting_since_ms, desk.now_ms)
-        return await _done(desk, "close", closed, None, reason)
+        return await _done(desk, "close", closed, None, reason, waits)  # whoever keeps the bed hears of it
 
     return work
 
@@ -254,11 +254,11 @@ async def _say_of(
         "hospital": bed.hospital if bed else "",
         "bed": bed.number if bed else "",
         "reason": reason,
-        "why": f": {reason}" if reason else "",
     }
     whose = {"number": request.number, "owner": request.owner}
     held = {"bed_id": bed.bed_id, "offer_id": request.offer_id} if bed else {}
-    await desk.say(what, values, {"request_id": request.request_id, "state": request.state, **whose, **held}, called)
+    fields = {"request_id": request.request_id, "state": request.state, **whose, **held}
+    await desk.say(what, values, fields, called)
 
 
 async def wait_again(desk: Desk, bed_id: str, lost: list[RequestRow], reason: str) -> list[RequestRow]:
@@ -272,6 +272,7 @@ async def wait_again(desk: Desk, bed_id: str, lost: list[RequestRow], reason: st
     await _put_in_line(desk, again)
     called = list(dict.fromkeys(owners))
     numbers = ", ".join(f"#{each.number}" for each in lost)
+    await desk.batch.know_members(desk.room, called[: limits.BOARD_MENTIONS_MAX])
     names = [await desk.name(each) for each in called[: limits.BOARD_MENTIONS_MAX]]
     values = {"numbers": numbers, "owners": ", ".join(names)}
     await desk.say("lost", values, {"bed_id": bed_id, "request_ids": request_ids}, called)

@@ -8,63 +8,70 @@ from bongsu.core.spoken import LANGUAGES
 
 _SAID: Final = {
     "create": (
-        "병상 배정판이 열렸습니다: {title} (명령 보기: !병상)",
-        "This room has a bed board now: {title} (write !bed for its commands)",
+        "병상 배정판이 열렸습니다: {title}\n사용법을 보려면 !병상 이라고 써 주세요",
+        "This room has a bed board now: {title}\nWrite !bed to see how it is used",
     ),
-    "appoint": ("역할: {who} → {role}", "Role: {who} → {role}"),
+    "appoint": ("{who} 님의 역할: {role}", "{who} is {role} now"),
     "publish": (
-        "병상 {bed} 공개 · {hospital} [{kinds}] 가용 {free}",
-        "Bed {bed} published by {hospital} [{kinds}], free: {free}",
+        "병상 {bed}번 공개 · {hospital} [{kinds}] 빈자리 {free}",
+        "Bed {bed} published by {hospital} [{kinds}], {free} free",
     ),
-    "withdraw": ("병상 {bed} 철회 · {hospital} [{kinds}]", "Bed {bed} withdrawn by {hospital} [{kinds}]"),
+    "withdraw": ("병상 {bed}번 철회 · {hospital} [{kinds}]", "Bed {bed} withdrawn by {hospital} [{kinds}]"),
     "request": (
-        "병상 요청 #{number} [{needs}] {severity} · 담당 {owner}",
-        "Bed wanted #{number} [{needs}], {severity} · owner {owner}",
+        "병상 요청 #{number} · {severity} · 필요: {needs} · 담당: {owner}",
+        "Bed wanted #{number}, {severity}, needs {needs}; {owner} sees to it",
     ),
     "assign": (
-        "배정 제안 #{number} → {hospital}, 병상 {bed} · 응답 담당 {owner} · ✅ 수락 ❌ 거절",
-        "Offered #{number} to {hospital}, bed {bed}; {owner} answers · ✅ accept ❌ decline",
+        "배정 제안 #{number} → {hospital} 병상 {bed}번\n{owner} 님, ✅ 수락이나 ❌ 거절로 답해 주세요",
+        "Offered #{number} to {hospital}, bed {bed}\n{owner}, please answer: ✅ accept, ❌ decline",
     ),
     "accept": (
-        "수락 #{number} · {hospital}, 병상 {bed} · 도착하면 🏥",
-        "Accepted #{number} by {hospital}, bed {bed} · 🏥 on arrival",
+        "수락 #{number} · {hospital} 병상 {bed}번\n환자가 도착하면 🏥",
+        "Accepted #{number} by {hospital}, bed {bed}\n🏥 when the patient has arrived",
     ),
     "decline": ("거절 #{number} · {hospital} · 사유: {reason}", "Declined #{number} by {hospital}: {reason}"),
     "arrive": ("도착 #{number} · {hospital}", "Arrived #{number} at {hospital}"),
-    "transfer": ("전원 필요 #{number} · 사유: {reason}", "Another bed is needed for #{number}: {reason}"),
+    "transfer": (
+        "전원 #{number} · 다른 병상이 필요합니다 · 사유: {reason}",
+        "Another bed is needed for #{number}: {reason}",
+    ),
     "lost": (
-        "병상 철회로 다시 대기 {numbers} · 담당 {owners}",
-        "Waiting again as the bed was withdrawn: {numbers}; owner {owners}",
+        "병상 철회로 다시 기다립니다: {numbers} · 담당: {owners}",
+        "Waiting again as the bed was withdrawn: {numbers}; {owners} see to it",
     ),
-    "close": ("종료 #{number}{why}", "Closed #{number}{why}"),
+    "close": ("종료 #{number}", "Closed #{number}"),
+    "close with reason": ("종료 #{number} · 사유: {reason}", "Closed #{number}: {reason}"),
 }
+_SILENT: Final = (
+    "아직 응답이 없습니다: #{number} · {severity} · 필요: {needs} · {waited}째 대기\n",
+    "No answer yet for #{number}, {severity}, needs {needs}, waiting {waited}\n",
+)
 _TIERS: Final = {
-    "coordinators": (
-        "응답 없음 #{number} [{needs}] {severity} · {waited} 대기: 모든 조정자 확인 바랍니다",
-        "No answer for #{number} [{needs}], {severity}, waiting {waited}: all coordinators, please",
-    ),
-    "on_call": (
-        "응답 없음 #{number} [{needs}] {severity} · {waited} 대기: 당직자 호출",
-        "No answer for #{number} [{needs}], {severity}, waiting {waited}: on-call people are called",
-    ),
+    "coordinators": ("조정자 모두 확인해 주세요", "All coordinators, please"),
+    "on_call": ("당직자를 호출합니다", "People on call are called"),
     "contacts": (
-        "응답 없음 #{number} [{needs}] {severity} · {waited} 대기: 비상 연락망을 인쇄하여 전화하십시오 {sheet}",
-        "No answer for #{number} [{needs}], {severity}, waiting {waited}: print the contact tree and telephone {sheet}",
+        "배정판에서 비상 연락망을 인쇄해 전화로 확인해 주세요",
+        "Print the contact tree from the board, and telephone",
     ),
 }
 GIVEN_UP: Final = (
-    "#{number} 요청은 기한이 지나고 30일 동안 응답이 없어 종료되었습니다",
-    "Nobody has answered for #{number} in the 30 days after its deadline, and it is closed",
+    "종료 #{number} · 기한이 지나고 30일 동안 응답이 없었습니다",
+    "Closed #{number}: nobody has answered in the 30 days after its deadline",
+)
+FORGOTTEN: Final = (
+    "종료 #{number} · 병상이 정해진 뒤 30일 동안 소식이 없었습니다",
+    "Closed #{number}: nothing was heard of it in the 30 days after it got its bed",
 )
 
 
 def said(what: str, **values: object) -> str:
-    """Two lines: Korean, English."""
+    """Korean, then English."""
     return in_both(_SAID[what], **values)
 
 
 def escalated(tier: int, **values: object) -> str:
-    return in_both(_TIERS[TIERS[tier]], **values)
+    korean, english = (silent + what for silent, what in zip(_SILENT, _TIERS[TIERS[tier]], strict=True))
+    return in_both((korean, english), **values)
 
 
 def in_both(lines: tuple[str, str], **values: object) -> str:

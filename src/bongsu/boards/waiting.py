@@ -6,7 +6,7 @@ from collections.abc import Callable
 import structlog
 
 from bongsu.boards.acting import Acting
-from bongsu.boards.escalating import Escalate
+from bongsu.boards.escalating import Escalate, Forget
 from bongsu.core import limits
 from bongsu.core.errors import Refusal
 from bongsu.store import boards as table
@@ -48,11 +48,17 @@ class Waiting:
         while True:
             await asyncio.sleep(limits.BOARD_SWEEP_SECONDS)
             try:
+                await self.forget()
                 await self._database.write(lambda connection: table.sweep(connection, self._now_ms()))
             except Refusal as refusal:
                 log.warning("boards_not_swept", why=refusal.message)
             except Exception:
                 log.exception("boards_not_swept")
+
+    async def forget(self) -> None:
+        """What nobody has closed in a month. One that cannot be closed now is looked at in the next sweep again."""
+        for each in await table.forgotten(self._database, self._now_ms(), limits.BOARD_FORGOTTEN_AT_ONCE_MAX):
+            await self._acting.submit(Forget(*each))
 
 
 def _is_of_the_moment(error: BaseException) -> bool:

@@ -10,7 +10,7 @@ _KOREAN: Final = {
     **KINDS,
     "critical": "위급",
     "urgent": "긴급",
-    "ordinary": "일반",
+    "ordinary": "보통",
     "requester": "요청자",
     "coordinator": "조정자",
     "provider": "병원",
@@ -21,7 +21,7 @@ _KOREAN: Final = {
     "arrived": "도착",
     "closed": "종료",
 }
-_CANONICAL: Final = {korean: name for name, korean in _KOREAN.items() if name not in KINDS}
+_CANONICAL: Final = {"일반": "ordinary"} | {korean: name for name, korean in _KOREAN.items() if name not in KINDS}
 
 
 def word(name: str, language: Language) -> str:

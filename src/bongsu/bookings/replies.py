@@ -23,16 +23,16 @@ _USES: Final = {
     "unsubscribe": ("알림끄기", "unsubscribe"),
 }
 _REACTIONS: Final = (
-    "새 예약 알림에 ✅ 신청, 잡아 둔 자리에 ✅ 확정 ❌ 취소, 예약에 ❌ 취소",
+    "새 예약 알림에는 ✅ 신청, 잡아 둔 자리에는 ✅ 확정 ❌ 취소, 예약이나 대기에는 ❌ 취소",
     "✅ on what is released books it, ✅ on a held place confirms it, ❌ on a place gives it back",
 )
-GUIDE: Final = Guide(SPOKEN, ("예약에 이렇게 쓰십시오", "Write to bookings like this"), _USES, _REACTIONS)
+GUIDE: Final = Guide(SPOKEN, ("예약 사용법", "How to write to bookings"), _USES, _REACTIONS)
 _REFUSED: Final = {
     "M_FORBIDDEN": "할 권한이 없습니다",
     "M_NOT_FOUND": "그런 예약이 없습니다",
-    "M_LIMIT_EXCEEDED": "명령이 너무 잦습니다. 잠시 후 다시 하십시오",
+    "M_LIMIT_EXCEEDED": "명령이 너무 잦습니다. 잠시 뒤 다시 해 주세요",
     "M_RESOURCE_LIMIT_EXCEEDED": "더 둘 수 없습니다",
-    "BONGSU_SOLD_OUT": "남은 자리가 없습니다. 기다리려면 끝에 '대기'를 쓰십시오",
+    "BONGSU_SOLD_OUT": "남은 자리가 없습니다. 기다리려면 끝에 '대기'를 붙여 주세요",
     "BONGSU_ALREADY_BOOKED": "이미 예약하셨습니다",
     "BONGSU_OFFER_CLOSED": "끝났거나 취소된 예약입니다",
     "BONGSU_WRONG_STATE": "지금은 그렇게 할 수 없는 예약입니다",
@@ -47,7 +47,7 @@ def refused(refusal: Refusal, language: Language) -> str:
     if language == "en":
         more = " To wait, write 'wait' behind it." if refusal.errcode == "BONGSU_SOLD_OUT" else ""
         return f"Not done: {refusal.message}.{more}"
-    return f"하지 못했습니다: {_REFUSED.get(refusal.errcode, '쓴 내용을 확인하십시오')}"
+    return f"하지 못했습니다: {_REFUSED.get(refusal.errcode, '쓴 내용을 확인해 주세요')}"
 
 
 def offers(found: Sequence[Offer], language: Language) -> str:
@@ -83,7 +83,7 @@ def booked_already(language: Language) -> str:
 
 
 def which(language: Language) -> str:
-    return "어느 예약인지 번호를 쓰십시오" if language == "ko" else "Say which one, by its code"
+    return "어느 예약인지 번호를 써 주세요" if language == "ko" else "Say which one, by its code"
 
 
 def subscribed(area: str, language: Language) -> str:

@@ -473,6 +473,7 @@ BOARD_CALLED_MAX = 200  # told directly of one thing: each may be a new room, an
 BOARD_STATS_MAX = 100_000  # newest waits that a distribution is made of
 BOARD_KEPT_DAYS = 30  # pseudonym, place, note and reasons of a closed request; times stay, for figures
 BOARD_ACCESS_KEPT_DAYS = 3 * 365  # who looked at patients' data: as long as Korean law asks of such logs, and a year
+BOARD_FORGOTTEN_AT_ONCE_MAX = 50  # closed in one sweep, each in a commit that messages wait for
 BOARD_SWEEP_SECONDS = 600.0  # how often what is too old is cleared away
 BOARD_ACCESS_SECONDS = 300  # one person's looks within it count as one in the access log
 BOARD_ACCESS_CACHED_MAX = 20_000  # looks that are remembered, or not written down yet

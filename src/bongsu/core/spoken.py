@@ -60,7 +60,7 @@ class Guide(msgspec.Struct, frozen=True):
         head, is_korean = self._head(language), language == "ko"
         if problem.verb is not None:
             use = self.uses[problem.verb][LANGUAGES.index(language)]
-            return f"이렇게 쓰십시오: {head} {use}" if is_korean else f"Write it like this: {head} {use}"
+            return f"이렇게 써 주세요: {head} {use}" if is_korean else f"Write it like this: {head} {use}"
         if problem.near is None:
             return self.usage(language)
         if is_korean:

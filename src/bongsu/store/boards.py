@@ -152,12 +152,14 @@ async def people(reads: Reads, room_id: str) -> list[Person]:
     return [Person(*row) for row in rows]
 
 
-async def put_person(connection: Connection, room_id: str, who: Person) -> None:
+async def put_person(connection: Connection, room_id: str, who: Person, *, keeps_phone: bool = False) -> None:
+    """keeps_phone: the one that is there, as who.phone says nothing."""
     await connection.execute(
-        "INSERT INTO board_people (room_id, user_id, role, hospital, on_call, phone) VALUES ($1, $2, $3, $4, $5, $6)"
+        "INSERT INTO board_people AS p (room_id, user_id, role, hospital, on_call, phone)"
+        " VALUES ($1, $2, $3, $4, $5, $6)"
         " ON CONFLICT (room_id, user_id) DO UPDATE SET role = excluded.role, hospital = excluded.hospital,"
-        " on_call = excluded.on_call, phone = excluded.phone",
-        *(room_id, who.user_id, who.role, who.hospital, who.on_call, who.phone),
+        " on_call = excluded.on_call, phone = CASE WHEN $7 THEN p.phone ELSE excluded.phone END",
+        *(room_id, who.user_id, who.role, who.hospital, who.on_call, who.phone, keeps_phone),
     )
 
 
@@ -433,6 +435,27 @@ async def due(reads: Reads, now_ms: int, count: int) -> list[tuple[str, str]]:
         "SELECT room_id, request_id FROM board_requests WHERE due_ms <= $1 ORDER BY due_ms LIMIT $2", now_ms, count
     )
     return [(row["room_id"], row["request_id"]) for row in rows]
+
+
+_FORGOTTEN: Final = """
+SELECT r.room_id, r.request_id FROM board_requests r
+JOIN board_assignments a ON a.request_id = r.request_id AND a.ended_ms IS NULL
+WHERE r.state IN ('accepted', 'arrived') AND r.state <> 'closed' AND greatest(a.assigned_ms, r.deadline_ms) < $1
+"""
+
+
+def _forgotten_before(now_ms: int) -> int:
+    return now_ms - limits.BOARD_KEPT_DAYS * _DAY_MS
+
+
+async def forgotten(reads: Reads, now_ms: int, count: int) -> list[tuple[str, str]]:
+    """(room, request) of those that got their bed a month ago, and were never closed."""
+    rows = await reads.fetch(f"{_FORGOTTEN} ORDER BY a.assigned_ms LIMIT $2", _forgotten_before(now_ms), count)
+    return [(row["room_id"], row["request_id"]) for row in rows]
+
+
+async def is_forgotten(reads: Reads, request_id: str, now_ms: int) -> bool:
+    return bool(await reads.fetch(f"{_FORGOTTEN} AND r.request_id = $2", _forgotten_before(now_ms), request_id))
 
 
 async def postpone(connection: Connection, request_ids: Sequence[str], now_ms: int) -> None:
