@@ -63,7 +63,7 @@ async def test_a_night_on_a_board_by_commands(board: Board) -> None:
     assert "병상 1번 공개" in await tell(board, "provider", "!병상 공개 중환자,격리 빈자리=2 지역=서울")
     said = await tell(board, "requester", "!병상 요청 위급 중환자 지역=서울 환자=P-17 기한=30분 메모=산소")
     assert "병상 요청 #1 · 위급 · 필요: 중환자" in said
-    assert "Bed wanted #1 [icu], critical" in said
+    assert "Bed wanted #1, critical, needs icu" in said
     [row] = (await board.done("coordinator", "GET", "/requests"))["requests"]
     assert (row["patient"], row["note"], row["number"]) == ("P-17", "산소", 1)
     assert abs(row["deadline"] - row["created"] - 30 * 60_000) < 60_000

@@ -56,9 +56,12 @@ class Waiting:
                 log.exception("boards_not_swept")
 
     async def forget(self) -> None:
-        """What nobody has closed in a month. One that cannot be closed now is looked at in the next sweep again."""
-        for each in await table.forgotten(self._database, self._now_ms(), limits.BOARD_FORGOTTEN_AT_ONCE_MAX):
-            await self._acting.submit(Forget(*each))
+        """What nobody has closed in a month. One that cannot be closed holds up no other, and is tried again."""
+        found = await table.forgotten(self._database, self._now_ms(), limits.BOARD_FORGOTTEN_AT_ONCE_MAX)
+        ended = await asyncio.gather(*(self._acting.submit(Forget(*each)) for each in found), return_exceptions=True)
+        for (_, request_id), error in zip(found, ended, strict=True):
+            if isinstance(error, BaseException):
+                log.warning("forgotten_not_closed", request_id=request_id, error=repr(error))
 
 
 def _is_of_the_moment(error: BaseException) -> bool:

@@ -32,6 +32,8 @@ class Due:
                 await self._look()
             except (Refusal, *REFUSED) as error:
                 log.warning("nobody_knows_what_is_due", error=repr(error))
+            except Exception:
+                log.exception("nobody_knows_what_is_due")
 
     async def _look(self) -> None:
         found = await due(self._database, list(self._hurries), self._now_ms())
