@@ -1,6 +1,7 @@
 """Syncs of any kind that wait for news, counted by device."""
 
 from typing import Final
+from weakref import WeakSet
 
 from prometheus_client import Gauge
 
@@ -11,13 +12,17 @@ PARKED: Final = Gauge("bongsu_parked_syncs", "Syncs that wait for news on this w
 Device = tuple[str, str]  # user id, device id
 
 
+_ALL: Final[WeakSet["Parked"]] = WeakSet()  # of each kind of sync; counted when somebody asks, not twice a poll
+PARKED.set_function(lambda: sum(parked.count() for parked in _ALL))
+
+
 class Parked:
     """place() for each sync that waits. A device that parks more and more is leaking them."""
 
     def __init__(self, per_device_max: int) -> None:
         self._per_device_max = per_device_max
         self._counts: dict[Device, int] = {}
-        PARKED.set_function(self.count)
+        _ALL.add(self)
 
     def count(self) -> int:
         return sum(self._counts.values())
