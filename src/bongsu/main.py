@@ -387,9 +387,7 @@ class Worker:
             *(database, self.feed, self.programs, self.channels_speaker, now_ms, random.random, is_pressed),
             self.poster.hurry,
         )
-        self.beginnings = Beginnings(
-            *(database, self.feed, self.committer, self._new_room_id, self.conversations.heard, is_pressed, self._owe)
-        )
+        self.beginnings = Beginnings(*(database, self.feed, self.committer, self._new_room_id, is_pressed, self._owe))
 
     def _owe(self) -> None:
         """Something may wait in the outbox, or for a channel's programs."""

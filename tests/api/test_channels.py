@@ -539,6 +539,24 @@ async def test_who_is_gone_is_counted_and_holds_up_nobody(
     assert [progress[key] for key in ("audience", "sent", "refused", "left")] == [3, 2, 1, 0]
 
 
+async def test_a_channel_that_was_sent_out_of_a_room_reaches_its_follower_in_another(
+    alice: Talker, bob: Talker
+) -> None:
+    channel = await make(alice)
+    account = (await bob.get(channel))["account"]
+    await follow(bob, channel)
+    room_id = await bob.make_room(is_direct=True, preset="private_chat", invite=[account])
+
+    async def membership() -> str:
+        return str((await bob.state(room_id, "m.room.member", account))["membership"])
+
+    await until(membership, lambda found: found == "join", SECONDS_MAX)
+    await bob.post(f"{room(room_id)}/kick", {"user_id": account})
+    await done(alice, await send(alice, channel), sent=1, refused=0)
+    [said] = await told(bob, 1)
+    assert said["sender"] == account
+
+
 async def test_another_channels_broadcast_is_not_ones_own(alice: Talker, bob: Talker) -> None:
     channel, other = await make(alice), await make(bob)
     broadcast = await send(alice, channel, starts_at=now_ms() + HOUR)

@@ -14,6 +14,8 @@ import pytest
 from tests.api.talking import V3, Json, Talker, ask, room, sign_up
 from tests.hook import Receiver
 
+from bongsu.core import limits
+
 BASE = "/_bongsu/v1/channels"
 HOUR = 3_600_000
 TEMPLATE = {
@@ -439,6 +441,73 @@ async def test_who_left_comes_back_and_who_blocks_hears_nothing(shop: Shop, alic
     await alice.put(f"{shop.path}/block", {})
     assert await shop.agent.refused("POST", f"{conversation}/messages", {"body": "x"}) == (403, "M_FORBIDDEN")
     assert await alice.refused("POST", f"{shop.path}/conversation") == (403, "BONGSU_BLOCKED")
+
+
+async def test_a_channel_that_was_sent_out_hears_nothing_and_answers_in_another_room(shop: Shop, alice: Talker) -> None:
+    room_id = await alice.make_room(is_direct=True, preset="private_chat", invite=[shop.account])
+    await alice.say(room_id, "여보세요")
+    conversation = await found(shop, alice, "waiting")
+    await shop.agent.post(f"{conversation}/take")
+    await answer(shop.agent, conversation, "네")
+    await heard(alice, room_id, 1)
+    await alice.put(f"{shop.path}/follow", {"text_version": "2026-11"})
+    await alice.post(f"{room(room_id)}/kick", {"user_id": shop.account})
+    await alice.say(room_id, "우리끼리 비밀")
+    await alice.say(room_id, "!해지")
+    await answer(shop.agent, conversation, "어디 계세요?")
+    while not (invited := (await alice.sync()).get("rooms", {}).get("invite", {})):
+        await asyncio.sleep(0.1)
+    [other] = invited
+    await alice.join(other)
+    assert [each["content"]["body"] for each in await heard(alice, other, 1)] == ["어디 계세요?"]
+    assert (await alice.post(f"{shop.path}/conversation"))["room_id"] == other
+    assert (await alice.get(shop.path))["mine"]["room_id"] == other
+    for text in ("여기요", "다시 말해요"):
+        await alice.say(other, text)
+    while len(listed := (await shop.agent.get(f"{conversation}/messages"))["messages"]) < 3:
+        await asyncio.sleep(0.1)
+    assert "비밀" not in str(listed)
+    assert (await alice.get(shop.path))["mine"]["follow"], "what is said behind its back is no command"
+
+
+async def test_what_was_said_while_the_channel_was_away_is_not_read(shop: Shop, alice: Talker) -> None:
+    room_id = await alice.make_room(is_direct=True, preset="private_chat", invite=[shop.account])
+    await alice.say(room_id, "여보세요")
+    conversation = await found(shop, alice, "waiting")
+    await alice.set_state(room_id, "m.room.history_visibility", {"history_visibility": "joined"})
+    await alice.post(f"{room(room_id)}/kick", {"user_id": shop.account})
+    event_id = await alice.say(room_id, "우리끼리 비밀")
+    await alice.post(f"{room(room_id)}/receipt/m.read/{event_id}")
+
+    async def read() -> list[str]:
+        listed = (await shop.agent.get(f"{shop.desk}/conversations"))["conversations"]
+        told = (await shop.agent.get(f"{conversation}/messages"))["messages"]
+        assert listed[0].get("newest", {}).get("body") in (None, told[0]["content"]["body"])
+        return [each["content"]["body"] for each in told]
+
+    assert await read() == ["여보세요"]
+    await alice.post(f"{room(room_id)}/invite", {"user_id": shop.account})
+    while (await alice.state(room_id, "m.room.member", shop.account))["membership"] != "join":
+        await asyncio.sleep(0.1)
+    await alice.say(room_id, "다시 왔군요")
+    while len(await read()) < 2:
+        await asyncio.sleep(0.1)
+    assert await read() == ["다시 왔군요", "여보세요"]
+
+
+async def test_an_invitation_that_fails_holds_up_no_other(
+    shop: Shop, alice: Talker, database: asyncpg.Connection
+) -> None:
+    """As many as are looked at together, which stand in the table as invitations and are none in their rooms."""
+    rooms = await asyncio.gather(*(alice.make_room() for _ in range(limits.DESK_INVITED_MAX)))
+    broken = "INSERT INTO members (user_id, room_id, membership, pos) SELECT $1, room_id, 'invite', pos FROM members"
+    await database.execute(f"{broken} WHERE user_id = $2 AND room_id = ANY($3)", shop.account, alice.user_id, rooms)
+    try:
+        room_id = await alice.make_room(is_direct=True, invite=[shop.account])
+        while (await alice.state(room_id, "m.room.member", shop.account))["membership"] != "join":
+            await asyncio.sleep(0.1)
+    finally:
+        await database.execute("DELETE FROM members WHERE user_id = $1 AND room_id = ANY($2)", shop.account, rooms)
 
 
 # --- the bot ---

@@ -21,7 +21,7 @@ from bongsu.core import desk, limits
 from bongsu.core.channels import Opening
 from bongsu.core.desk import State, Talk
 from bongsu.core.errors import Refusal, forbidden, not_found
-from bongsu.core.events import ENCRYPTED, MESSAGE
+from bongsu.core.events import ENCRYPTED, MEMBER, MESSAGE
 from bongsu.core.json import JsonObject
 from bongsu.core.paging import Page
 from bongsu.core.relations import REPLACE, relates_to
@@ -60,11 +60,14 @@ class Conversations:
 
     async def heard(self, connection: Connection, heard: Sequence[Heard]) -> None:
         """For the listener, in the transaction that moves its position."""
-        asking = [each for each in heard if _asks(each)]
-        if asking:
-            await table.lock_all_with(connection, [(each.channel_id, each.user_id) for each in asking])
-        for each in asking:
-            await self._heard(connection, each)
+        concerned = [each for each in heard if _asks(each) or _came_in(each)]
+        if concerned:
+            await table.lock_all_with(connection, [(each.channel_id, each.user_id) for each in concerned])
+        for each in concerned:
+            if _asks(each):
+                await self._heard(connection, each)
+            else:
+                await table.move_to(connection, each.channel_id, each.user_id, each.event.room_id)
 
     async def _heard(self, connection: Connection, heard: Heard) -> None:
         """What was heard before changes nothing."""
@@ -324,6 +327,11 @@ def _asks(heard: Heard) -> bool:
     related = relates_to(event.content)
     is_edit = related is not None and related.rel_type == REPLACE
     return not is_edit and event.redacted_because is None and withdrawn_by(heard) is None
+
+
+def _came_in(heard: Heard) -> bool:
+    """The channel's account, at the customer's invitation: they speak there from now on."""
+    return heard.event.type == MEMBER and heard.event.state_key == heard.account
 
 
 def is_away(settings: Settings, opening: Sequence[Opening], now_ms: int) -> bool:

@@ -57,7 +57,7 @@ from bongsu.http.describing import Described
 from bongsu.http.request import Request
 from bongsu.http.response import Response, reply
 from bongsu.http.router import Auth, Handler, Route
-from bongsu.store import channel_keys, channel_messages, events, people
+from bongsu.store import channel_keys, channel_messages, events, people, visible
 from bongsu.store import channels as channel_table
 from bongsu.store import desk as table
 from bongsu.store.channel_messages import OUTBOX_TXN, By
@@ -185,8 +185,11 @@ class Desk:
     async def _listed(self, channel: Channel, found: list[Conversation]) -> list[dict[str, Any]]:
         """With the customers' names, and what was said last."""
         names = await people.names(self._database, [each.customer for each in found])
-        newest = await events.newest_of(self._database, [each.room_id for each in found], SHOWN)
-        return [_listed(each, channel, names.get(each.customer), newest.get(each.room_id)) for each in found]
+        rooms = [each.room_id for each in found]
+        seen = await visible.load_many(self._database, rooms, channel.account)
+        newest = await events.newest_of(self._database, rooms, SHOWN)
+        shown = {room_id: event for room_id, event in newest.items() if seen[room_id].may_see(event)}
+        return [_listed(each, channel, names.get(each.customer), shown.get(each.room_id)) for each in found]
 
     async def one(self, request: Request) -> Response:
         found = await self._found(request, _BOT)
@@ -218,11 +221,13 @@ class Desk:
         )
 
     async def _said(self, found: Conversation, channel: Channel, read: list[Event]) -> list[MessageSaid]:
-        """With whose words they were in truth."""
+        """With whose words they were in truth; nothing of what was said while the account was not in the room."""
+        seen = await visible.load(self._database, found.room_id, channel.account)
+        read = [each for each in read if seen.may_see(each)]
         outbox_ids = {each.event_id: _outbox_id(each, channel.account) for each in read}
         wanted = [outbox_id for outbox_id in outbox_ids.values() if outbox_id is not None]
         known = await channel_messages.by_outbox(self._database, wanted)
-        read_pos, _ = await channel_messages.read_up_to(self._database, found.room_id, found.customer)
+        read_pos, _ = await channel_messages.read_up_to(self._database, channel.account, found.room_id, found.customer)
         return [
             message_said(each, found, channel.account, known.get(outbox_ids[each.event_id] or 0), read_pos)
             for each in read

@@ -185,7 +185,7 @@ class Homes:
             return mine_said(
                 await table.agreed(connection, channel_id, user_id),
                 await table.role_of(connection, channel_id, user_id),
-                await outbox.room_with(connection, channel.account, user_id),
+                await outbox.speaks_in(connection, channel.account, user_id),
                 blocked=await table.is_blocked(connection, channel_id, user_id),
             )
 

@@ -4,6 +4,7 @@ One room for the two. Whoever invites the account from any Matrix client gets th
 other one with the channel; a channel has no keys, so an encrypted one is turned down, and they are told so in the open.
 """
 
+import time
 from collections.abc import Callable
 
 import msgspec
@@ -12,7 +13,6 @@ import structlog
 from bongsu.channels import desk_texts
 from bongsu.channels.access import ONE, channel_seen, closed
 from bongsu.channels.desk_forms import Opened
-from bongsu.channels.hearing import Listener
 from bongsu.channels.rooms import FirstWord, room_with
 from bongsu.core import limits, versions
 from bongsu.core.errors import Refusal, forbidden
@@ -27,16 +27,17 @@ from bongsu.http.router import Route
 from bongsu.rooms.batch import RoomBatch
 from bongsu.rooms.membership import Invite, Join, Leave
 from bongsu.rooms.room import WorkingRoom
-from bongsu.store import channel_hearing, desk, events, outbox
+from bongsu.store import channel_hearing, outbox
 from bongsu.store import channels as table
-from bongsu.store.batch import Wanted, undoable
-from bongsu.store.channel_hearing import Heard
+from bongsu.store.batch import Wanted
+from bongsu.store.channel_hearing import Invitation
 from bongsu.store.channels import Channel
 from bongsu.store.committer import Committer
 from bongsu.store.database import Database
 from bongsu.store.feed import Feed
 from bongsu.store.outbox import Post
 from bongsu.store.rows import Segment
+from bongsu.workflow.posting import room_of_two
 from bongsu.workflow.rounds import Rounds
 
 log = structlog.get_logger(__name__)
@@ -46,34 +47,24 @@ class OpenRoom(FirstWord, frozen=True, kw_only=True):
     """The room of the two, with the person in it, also when they had left it. The result is its id."""
 
     async def run(self, batch: RoomBatch) -> str:
-        room_id = await outbox.room_with(batch.connection, self.account, self.user_id)
-        if room_id is not None:
-            room = await batch.room(room_id)
-            await batch.know_members(room, [self.user_id])
-            if room.membership(self.user_id) == "leave":
-                target = self.user_id
-                await Invite(room_id=room_id, sender=self.account, target=target, is_direct=True).run(batch)
-                await Join(room_id=room_id, sender=target, target=target).run(batch)
+        room = await room_of_two(batch, self.account, self.user_id)
+        if room is not None and room.membership(self.user_id) == "leave":
+            room_id, target = room.room_id, self.user_id
+            await Invite(room_id=room_id, sender=self.account, target=target, is_direct=True).run(batch)
+            await Join(room_id=room_id, sender=target, target=target).run(batch)
         return (await room_with(batch, self)).room_id
 
 
 class AnswerInvitation(msgspec.Struct, frozen=True, kw_only=True):
-    """What a channel's account does about it. True: it came in.
-
-    listener: hears what the customer has said there before, in this very commit.
-    """
+    """What a channel's account does about it. True: it came in, and what was said there before is heard next."""
 
     room_id: str
     account: str
-    listener: Listener
 
     def wanted(self) -> Wanted:
         return Wanted([self.room_id], [(self.room_id, self.account)])
 
     async def run(self, batch: RoomBatch) -> bool:
-        return await undoable(batch.connection, lambda: self._run(batch))
-
-    async def _run(self, batch: RoomBatch) -> bool:
         room = await batch.room(self.room_id)
         await batch.know_members(room, [self.account])
         invitation = room.get(MEMBER, self.account)
@@ -84,7 +75,6 @@ class AnswerInvitation(msgspec.Struct, frozen=True, kw_only=True):
         if channel is None or not await self._is_welcome(batch, room, channel, customer):
             await Leave(room_id=self.room_id, sender=self.account, target=self.account).run(batch)
             return False
-        await self._hear(batch, channel, customer)
         batch.rows.statements.append((outbox.SET_ROOM, (self.account, customer, self.room_id)))
         await Join(room_id=self.room_id, sender=self.account, target=self.account).run(batch)
         return True
@@ -97,34 +87,18 @@ class AnswerInvitation(msgspec.Struct, frozen=True, kw_only=True):
         if await table.is_blocked(batch.connection, channel.channel_id, customer):
             return False
         if room.get(ENCRYPTION) is not None:
-            said = desk_texts.text(desk_texts.SEALED)
-            await outbox.put(batch.connection, [Post(sender=self.account, user_id=customer, content=said)])
+            said = Post(sender=self.account, user_id=customer, content=desk_texts.text(desk_texts.SEALED))
+            batch.rows.statements.append((outbox.PUT, outbox.values(said)))
             return False
         return not await self._have_another(batch, customer)
 
     async def _have_another(self, batch: RoomBatch, customer: str) -> bool:
-        room_id = await outbox.room_with(batch.connection, self.account, customer)
-        if room_id is None or room_id == self.room_id:
-            return False
-        room = await batch.room(room_id)
-        await batch.know_members(room, [customer])
-        return room.membership(customer) in ("join", "invite")
-
-    async def _hear(self, batch: RoomBatch, channel: Channel, customer: str) -> None:
-        """The room is one of the two from this commit on, so nobody else hears what stands before it."""
-        count = limits.DESK_INVITED_MAX
-        before = await events.page(
-            batch.connection, self.room_id, after=0, up_to=limits.INTEGER_MAX, newest_first=True, count=count
-        )
-        now = [stored.event for stored in batch.rows.events if stored.event.room_id == self.room_id]
-        said = [*reversed(before), *now]
-        heard = [Heard(channel.channel_id, self.account, customer, each) for each in said if each.sender == customer]
-        await self.listener(batch.connection, heard)
-        await desk.move_to(batch.connection, channel.channel_id, customer, self.room_id)
+        room = await room_of_two(batch, self.account, customer)
+        return room is not None and room.room_id != self.room_id and room.membership(customer) in ("join", "invite")
 
 
 class Beginnings:
-    """run() for ever; apply() is the feed's. listener: see AnswerInvitation; after: something was put in the outbox."""
+    """run() for ever; apply() is the feed's. after: something was put in the outbox."""
 
     def __init__(
         self,
@@ -132,7 +106,6 @@ class Beginnings:
         feed: Feed,
         committer: Committer,
         new_room_id: Callable[[], str],
-        listener: Listener,
         is_pressed: Callable[[], bool],
         after: Callable[[], None],
     ) -> None:
@@ -140,10 +113,11 @@ class Beginnings:
         self._feed = feed
         self._committer = committer
         self._new_room_id = new_room_id
-        self._listener = listener
         self._is_pressed = is_pressed
         self._after = after
         self._rounds = Rounds("channels_answer_later", limits.DESK_INVITED_SECONDS)
+        self._answered_to = 0
+        self._failed: dict[Invitation, float] = {}
 
     def routes(self) -> list[Route]:
         errors = {403: ("BONGSU_BLOCKED",), 409: ("BONGSU_CHANNEL_CLOSED",)}
@@ -182,16 +156,29 @@ class Beginnings:
         """All workers look; a second answer finds no invitation."""
         await self._rounds.run(self._answer_all)
 
-    async def _answer_all(self) -> None:
+    async def _answer_all(self) -> bool:
+        """Some of them. True: there may be more behind. One that cannot be answered holds up none of those."""
         if self._is_pressed() or not self._database.has_primary:
-            return
-        for room_id, account in await channel_hearing.invitations(self._database, limits.DESK_INVITED_MAX):
-            answer = AnswerInvitation(room_id=room_id, account=account, listener=self._listener)
-            try:
-                await self._committer.submit(answer)
-            except Refusal as refusal:
-                log.warning("invitation_not_answered", room_id=room_id, why=refusal.message)
+            return False
+        most = limits.DESK_INVITED_MAX
+        found = await channel_hearing.invitations(self._database, self._answered_to, most)
+        now = time.monotonic()
+        self._failed = {each: until for each, until in self._failed.items() if until > now}
+        for each in found:
+            if each not in self._failed:
+                await self._answer(each)
+        self._answered_to = found[-1].pos if len(found) == most else 0
         self._after()
+        return len(found) == most
+
+    async def _answer(self, invitation: Invitation) -> None:
+        try:
+            await self._committer.submit(AnswerInvitation(room_id=invitation.room_id, account=invitation.account))
+        except Exception as error:
+            is_final = not isinstance(error, Refusal) or (error.status < 500 and error.status != 429)
+            log.warning("invitation_not_answered", room_id=invitation.room_id, error=repr(error))
+            if is_final and len(self._failed) < limits.DESK_INVITED_FAILED_MAX:
+                self._failed[invitation] = time.monotonic() + limits.DESK_INVITED_AGAIN_SECONDS
 
 
 def _invites_a_channel(event: Event) -> bool:

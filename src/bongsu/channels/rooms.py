@@ -15,6 +15,7 @@ from bongsu.rooms.creation import join_creator
 from bongsu.rooms.room import WorkingRoom
 from bongsu.store import notices, outbox, people
 from bongsu.store.batch import Wanted
+from bongsu.workflow.posting import room_of_two
 
 
 def left() -> Refusal:
@@ -59,11 +60,9 @@ async def _sent(batch: RoomBatch, transaction: Transaction, room: WorkingRoom) -
 async def room_with(batch: RoomBatch, wanted: FirstWord) -> WorkingRoom:
     """Their room, with the person in it: who follows has asked to be written to. 403 BONGSU_LEFT if they went."""
     account, user_id = wanted.account, wanted.user_id
-    room_id = _made_now(batch, account, user_id) or await outbox.room_with(batch.connection, account, user_id)
-    if room_id is None:
+    room = await room_of_two(batch, account, user_id)
+    if room is None:
         return await _make(batch, wanted)
-    room = await batch.room(room_id)
-    await batch.know_members(room, [user_id, account])
     await _show(batch, room, account)
     membership = room.membership(user_id)
     if membership == "invite" or (membership == "leave" and wanted.is_back):
@@ -111,9 +110,3 @@ async def _show(batch: RoomBatch, room: WorkingRoom, account: str) -> None:
     shown = {"membership": "join", **await people.member_profile(batch.connection, account)}
     if shown != {name: value for name, value in present.content.items() if name in _SHOWN}:
         await batch.append(room, Draft(type=MEMBER, sender=account, state_key=account, content=shown))
-
-
-def _made_now(batch: RoomBatch, account: str, user_id: str) -> str | None:
-    """The room of the two, if another operation of this batch has made it."""
-    made = (values for sql, values in batch.rows.statements if sql == outbox.SET_ROOM)
-    return next((str(room) for sender, user, room in made if (sender, user) == (account, user_id)), None)

@@ -49,7 +49,7 @@ async def fate_of(reads: Reads, channel: Channel, said: Said) -> Outcome:
     event = await _event_of(reads, channel, said)
     if event is None:
         return Outcome(Fate.REFUSED)
-    read_pos, read_ts = await channel_messages.read_up_to(reads, event.room_id, said.user_id)
+    read_pos, read_ts = await channel_messages.read_up_to(reads, channel.account, event.room_id, said.user_id)
     if read_pos >= event.pos:
         return Outcome(Fate.READ, event.event_id, event.ts_ms, read_ts)
     return Outcome(Fate.DELIVERED, event.event_id, event.ts_ms)

@@ -234,7 +234,8 @@ $3::bigint > 0 AND r.room_id IS NOT NULL AND EXISTS (SELECT 1 FROM members own J
     WHERE own.user_id = $2 AND own.room_id = r.room_id AND e.ts_ms < $3) AS is_stale
 """
 _ROOM: Final = """
-LEFT JOIN service_rooms r ON r.sender = $2 AND r.user_id = who.user_id
+LEFT JOIN service_rooms r ON r.sender = $2 AND r.user_id = who.user_id AND EXISTS (SELECT 1 FROM members own
+    WHERE own.user_id = $2 AND own.room_id = r.room_id AND own.membership = 'join')
 LEFT JOIN members m ON m.room_id = r.room_id AND m.user_id = who.user_id
 """
 _WALK: Final = f"""

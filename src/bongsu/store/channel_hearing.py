@@ -1,18 +1,22 @@
 """What people say to channels, in the rooms of the two, in the order of the stream."""
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from bongsu.core import limits
-from bongsu.core.events import Event
-from bongsu.store.database import Connection, end_when_silent
+from bongsu.core.events import MEMBER, Event
+from bongsu.store import visible
+from bongsu.store.database import Connection, Record, end_when_silent
 from bongsu.store.rooms import Reads
 from bongsu.store.streams import EVENT_COLUMNS, read_event
 
 
 class Heard(msgspec.Struct, frozen=True):
-    """An event of a person in a channel's room with them, or of somebody else there. Those who come in are left out."""
+    """An event of a person in a channel's room with them, or of somebody else there, while its account was there, too.
+
+    Of those who come in only the account, at a person's invitation: what they had said before comes with it.
+    """
 
     channel_id: str
     account: str
@@ -20,13 +24,34 @@ class Heard(msgspec.Struct, frozen=True):
     event: Event
 
 
+class _Content(msgspec.Struct):
+    membership: Any = None
+
+
+class _Pdu(msgspec.Struct):
+    content: _Content
+
+
+_pdu: Final = msgspec.json.Decoder(_Pdu)
+# stay: the account's membership just before. The pieces of text spare looks; what counts is read from the whole.
 _STRETCH: Final = f"""
-SELECT {EVENT_COLUMNS}, c.channel_id, r.sender AS account, r.user_id FROM events e
+SELECT {EVENT_COLUMNS}, c.channel_id, r.sender AS account, r.user_id, stay.pdu AS stay FROM events e
 JOIN service_rooms r ON r.room_id = e.room_id JOIN channels c ON c.account = r.sender
-WHERE e.pos > $1 AND e.pos <= $2 AND e.sender <> r.sender
-    AND (e.type <> 'm.room.member' OR position('"membership":"leave"'::bytea IN e.pdu) > 0)
+JOIN members m ON m.user_id = r.sender AND m.room_id = e.room_id
+JOIN LATERAL (SELECT s.pdu FROM events s WHERE s.room_id = e.room_id AND s.type = '{MEMBER}'
+    AND s.state_key = r.sender AND s.pos < e.pos ORDER BY s.pos DESC LIMIT 1) stay ON true
+WHERE e.pos > $1 AND e.pos <= $2 AND (m.membership = 'join' OR e.pos < m.pos) AND CASE WHEN e.sender <> r.sender
+    THEN e.type <> '{MEMBER}' OR position('"membership":"leave"'::bytea IN e.pdu) > 0
+    ELSE e.type = '{MEMBER}' AND e.state_key = r.sender AND position('"membership":"invite"'::bytea IN stay.pdu) > 0 END
 ORDER BY e.pos LIMIT $3
 """  # of memberships those who go: a broadcast brings a hundred thousand in
+_BEFORE: Final = f"""
+SELECT {EVENT_COLUMNS} FROM events e WHERE e.room_id = $1 AND e.pos < $2 AND e.sender = $3 AND e.state_key IS NULL
+    AND e.pos > coalesce((SELECT max(s.pos) FROM events s WHERE s.room_id = $1 AND s.type = '{MEMBER}'
+        AND s.state_key = $4 AND s.sender = $4 AND s.pos < $2
+        AND position('"membership":"join"'::bytea IN s.pdu) > 0), 0)
+ORDER BY e.pos DESC LIMIT $5
+"""  # since it came in the last time
 
 
 async def is_behind(reads: Reads, passed: int, pos: int) -> bool:
@@ -49,18 +74,47 @@ async def hear(connection: Connection, pos: int) -> list[Heard] | None:
         return None
     to = min(pos, after + limits.CHANNEL_HEARD_POSITIONS)
     rows = await connection.fetch(_STRETCH, after, to, limits.CHANNEL_HEARD_MAX)
-    found = [Heard(row["channel_id"], row["account"], row["user_id"], read_event(row)) for row in rows]
-    if len(found) == limits.CHANNEL_HEARD_MAX:
-        to = found[-1].event.pos
+    found: list[Heard] = []
+    for number, row in enumerate(rows, 1):
+        found += await _heard(connection, row)
+        if max(number, len(found)) >= limits.CHANNEL_HEARD_MAX:
+            to = row["pos"]
+            break
     await connection.execute("UPDATE channel_hearing SET pos = $1", to)
     return found
 
 
-async def invitations(reads: Reads, count: int) -> list[tuple[str, str]]:
-    """(room, a channel's account that is invited there), the oldest first."""
+async def _heard(connection: Connection, row: Record) -> list[Heard]:
+    event, account, customer = read_event(row), row["account"], row["user_id"]
+    before = _pdu.decode(row["stay"]).content.membership
+    if event.sender == account:
+        said = await _said_before(connection, event, customer) if before == "invite" else []
+        return [Heard(row["channel_id"], account, customer, each) for each in [*said, event] if before == "invite"]
+    return [Heard(row["channel_id"], account, customer, event)] if before == "join" else []
+
+
+async def _said_before(connection: Connection, came_in: Event, customer: str) -> list[Event]:
+    """By the customer while the account was not there, as far as it may be read by whoever comes in."""
+    room_id, account = came_in.room_id, came_in.sender
+    seen = await visible.load(connection, room_id, account)
+    rows = await connection.fetch(_BEFORE, room_id, came_in.pos, customer, account, limits.DESK_INVITED_MAX)
+    said = [read_event(row) for row in reversed(rows)]
+    return [each for each in said if seen.may_see(each) and seen.membership_at(each.pos) != "join"]
+
+
+class Invitation(msgspec.Struct, frozen=True):
+    """account: a channel's, that is invited into the room."""
+
+    pos: int
+    room_id: str
+    account: str
+
+
+async def invitations(reads: Reads, after: int, count: int) -> list[Invitation]:
+    """Those behind a position, the oldest first."""
     rows = await reads.fetch(
-        "SELECT m.room_id, m.user_id FROM channels c JOIN members m ON m.user_id = c.account"
-        " WHERE m.membership = 'invite' ORDER BY m.pos LIMIT $1",
-        count,
+        "SELECT m.pos, m.room_id, m.user_id FROM channels c JOIN members m ON m.user_id = c.account"
+        " WHERE m.membership = 'invite' AND m.pos > $1 ORDER BY m.pos LIMIT $2",
+        *(after, count),
     )
-    return [(row["room_id"], row["user_id"]) for row in rows]
+    return [Invitation(*row.values()) for row in rows]

@@ -119,12 +119,13 @@ async def by_txn_key(reads: Reads, keys: Sequence[bytes]) -> Mapping[bytes, Even
     return {bytes(row["txn_key"]): read_event(row) for row in await reads.fetch(sql, list(keys))}
 
 
-async def read_up_to(reads: Reads, room_id: str, user_id: str) -> tuple[int, int]:
-    """(position, when): up to where the person has read the room, as far as others may know. (0, 0): not at all."""
+async def read_up_to(reads: Reads, account: str, room_id: str, user_id: str) -> tuple[int, int]:
+    """(position, when): up to where the person has read the room, as far as the account may know. (0, 0): none."""
     rows = await reads.fetch(
-        "SELECT event_pos, ts_ms FROM receipts WHERE room_id = $1 AND user_id = $2 AND receipt_type = 'm.read'"
-        " ORDER BY event_pos DESC LIMIT 1",
-        *(room_id, user_id),
+        "SELECT r.event_pos, r.ts_ms FROM receipts r JOIN members m ON m.user_id = $3 AND m.room_id = r.room_id"
+        " WHERE r.room_id = $1 AND r.user_id = $2 AND r.receipt_type = 'm.read'"
+        " AND (m.membership = 'join' OR r.pos < m.pos) ORDER BY r.event_pos DESC LIMIT 1",
+        *(room_id, user_id, account),
     )
     return (rows[0]["event_pos"], rows[0]["ts_ms"]) if rows else (0, 0)
 
@@ -133,6 +134,7 @@ _READ_SINCE: Final = """
 SELECT r.pos, r.event_id, r.ts_ms, r.user_id, c.channel_id, d.conversation_id FROM receipts r
 JOIN service_rooms s ON s.room_id = r.room_id AND s.user_id = r.user_id
 JOIN channels c ON c.account = s.sender
+JOIN members m ON m.user_id = s.sender AND m.room_id = s.room_id AND m.membership = 'join'
 LEFT JOIN desk_conversations d ON d.channel_id = c.channel_id AND d.customer = r.user_id
 WHERE r.pos > $1 AND r.pos <= $2 AND r.receipt_type = 'm.read' ORDER BY r.pos LIMIT $3
 """

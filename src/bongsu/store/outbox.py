@@ -13,11 +13,13 @@ from bongsu.core import limits
 from bongsu.core.events import MESSAGE
 from bongsu.core.json import JsonObject, decode, encode
 from bongsu.store.database import Connection, Database
+from bongsu.store.rooms import Reads
 
 CALLING: Final = -1  # somebody must act now, and nobody else does
 URGENT: Final = 0  # what somebody has to act on, or waits for
 ANNOUNCED: Final = 1  # what many are told
 REMOVE: Final = "DELETE FROM outbox WHERE outbox_id = $1"
+PUT: Final = "INSERT INTO outbox (sender, room_id, user_id, type, content, priority) VALUES ($1, $2, $3, $4, $5, $6)"
 SET_ROOM: Final = """
 INSERT INTO service_rooms (sender, user_id, room_id) VALUES ($1, $2, $3)
 ON CONFLICT (sender, user_id) DO UPDATE SET room_id = excluded.room_id
@@ -41,19 +43,17 @@ class Post(msgspec.Struct, frozen=True, kw_only=True):
 
 async def put(connection: Connection, posts: Sequence[Post]) -> None:
     """In the caller's transaction. Its content must be a readable event by itself (msgtype, body)."""
-    await connection.executemany(
-        "INSERT INTO outbox (sender, room_id, user_id, type, content, priority) VALUES ($1, $2, $3, $4, $5, $6)",
-        [(post.sender, post.room_id, post.user_id, post.type, encode(post.content), post.priority) for post in posts],
-    )
+    await connection.executemany(PUT, [values(post) for post in posts])
+
+
+def values(post: Post) -> tuple[object, ...]:
+    """For PUT."""
+    return post.sender, post.room_id, post.user_id, post.type, encode(post.content), post.priority
 
 
 async def put_one(connection: Connection, post: Post) -> int:
     """As put(). The result is the id by which what became of it can be found."""
-    outbox_id: int = await connection.fetchval(
-        "INSERT INTO outbox (sender, room_id, user_id, type, content, priority) VALUES ($1, $2, $3, $4, $5, $6)"
-        " RETURNING outbox_id",
-        *(post.sender, post.room_id, post.user_id, post.type, encode(post.content), post.priority),
-    )
+    outbox_id: int = await connection.fetchval(f"{PUT} RETURNING outbox_id", *values(post))
     return outbox_id
 
 
@@ -78,6 +78,16 @@ async def room_with(connection: Connection, sender: str, user_id: str) -> str | 
         "SELECT room_id FROM service_rooms WHERE sender = $1 AND user_id = $2", sender, user_id
     )
     return found
+
+
+async def speaks_in(reads: Reads, sender: str, user_id: str) -> str | None:
+    """As room_with(), if the service is still in there."""
+    rows = await reads.fetch(
+        "SELECT r.room_id FROM service_rooms r JOIN members m ON m.user_id = r.sender AND m.room_id = r.room_id"
+        " WHERE r.sender = $1 AND r.user_id = $2 AND m.membership = 'join'",
+        *(sender, user_id),
+    )
+    return rows[0]["room_id"] if rows else None
 
 
 DUE: Final = "SELECT 1 FROM outbox WHERE due_at <= now()"

@@ -42,10 +42,10 @@ class PostOne(msgspec.Struct, frozen=True, kw_only=True):
         assert post.user_id is not None
         if not await people.exists(batch.connection, post.user_id):
             raise not_found(f"there is no {post.user_id} here, or the account is deactivated")
-        made = _made_now(batch, post)
-        room_id = made or await outbox.room_with(batch.connection, post.sender, post.user_id)
-        room = await (self._make(batch, post.sender, post.user_id) if room_id is None else batch.room(room_id))
-        await batch.know_members(room, [post.user_id])
+        room = await room_of_two(batch, post.sender, post.user_id)
+        if room is None:
+            room = await self._make(batch, post.sender, post.user_id)
+            await batch.know_members(room, [post.user_id])
         calls = post.priority == outbox.CALLING
         if room.membership(post.user_id) == "leave" or (calls and room.membership(post.user_id) == "invite"):
             invite = Invite(room_id=room.room_id, sender=post.sender, target=post.user_id, is_direct=True, calls=calls)
@@ -63,7 +63,17 @@ class PostOne(msgspec.Struct, frozen=True, kw_only=True):
         return await batch.room(room_id)
 
 
-def _made_now(batch: RoomBatch, post: Post) -> str | None:
-    """The room of the two, if another operation of this batch has made it."""
-    made = (values for sql, values in batch.rows.statements if sql == outbox.SET_ROOM)
-    return next((str(room) for sender, user, room in made if (sender, user) == (post.sender, post.user_id)), None)
+async def room_of_two(batch: RoomBatch, sender: str, user_id: str) -> WorkingRoom | None:
+    """Where a service speaks to a person; both are known in it. None: nowhere, or it was sent out of there."""
+    room_id = _made_now(batch, sender, user_id) or await outbox.room_with(batch.connection, sender, user_id)
+    if room_id is None:
+        return None
+    room = await batch.room(room_id)
+    await batch.know_members(room, [sender, user_id])
+    return room if room.membership(sender) == "join" else None
+
+
+def _made_now(batch: RoomBatch, sender: str, user_id: str) -> str | None:
+    """The room of the two, if another operation of this batch has made or found it."""
+    made = (values for sql, values in reversed(batch.rows.statements) if sql == outbox.SET_ROOM)
+    return next((str(room) for by, to, room in made if (by, to) == (sender, user_id)), None)
