@@ -563,11 +563,12 @@ class Worker:
         doors = Doors(database, self.limiter, now_ms)
         desk = ChannelDesk(database, doors, writes, conversations)
         allows_private = settings.webhook_private_addresses
+        self.templates = Templates(database, doors, writes, self.limiter, now_ms)
         families = (
             desk,
             Transcripts(desk),
             ChannelKeys(database, doors, writes, conversations),
-            Templates(database, doors, writes, self.limiter, now_ms),
+            self.templates,
             Webhooks(database, doors, writes, conversations, allows_private=allows_private),
             self.beginnings,
         )

@@ -17,6 +17,10 @@ from tests.server import SERVER_NAME, Server, data_folder
 Json = dict[str, Any]
 Passwords = dict[str, str]
 NURSE, DESIGNER, BAKER = (f"@demo-{name}:{SERVER_NAME}" for name in ("nurse", "designer", "baker"))
+COORDINATOR, CENTRE, HOSPITAL, CHANNEL = (
+    f"@demo-{name}:{SERVER_NAME}" for name in ("coordinator", "centre", "hospital", "channel")
+)
+SERVICES = "/_bongsu/v1"
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +74,8 @@ def messages(room: Json) -> list[Json]:
 
 
 async def test_everybody_can_sign_in(http: aiohttp.ClientSession, passwords: Passwords) -> None:
-    assert len(passwords) == 8
-    assert len(set(passwords.values())) == 8
+    assert len(passwords) == 12
+    assert len(set(passwords.values())) == 12
     for user, password in passwords.items():
         person = await sign_in(http, user, password)
         profile = await person.get(f"{V3}/profile/{segment(user)}")
@@ -142,8 +146,9 @@ async def test_pictures_and_files_can_be_seen(http: aiohttp.ClientSession, nurse
 
 
 async def test_somebody_waits_to_be_let_in(http: aiohttp.ClientSession, passwords: Passwords, nurse: Talker) -> None:
-    synced = await nurse.get(f"{V3}/sync")
-    assert len(synced["rooms"]["invite"]) == 1
+    invited = (await nurse.get(f"{V3}/sync"))["rooms"]["invite"]
+    names = [event["content"].get("name") for room in invited.values() for event in room["invite_state"]["events"]]
+    assert "새벽 빵 굽기" in names
     designer = await sign_in(http, DESIGNER, passwords[DESIGNER])
     knocked = (await designer.get(f"{V3}/sync"))["rooms"]["knock"]
     assert len(knocked) == 2
@@ -169,6 +174,72 @@ async def test_the_directory_has_rooms_to_find(nurse: Talker) -> None:
     assert found["room_id"] in [room["room_id"] for room in rooms]
 
 
+# --- the services ---
+
+
+async def test_a_bed_board_has_requests_in_every_state(http: aiohttp.ClientSession, passwords: Passwords) -> None:
+    coordinator = await sign_in(http, COORDINATOR, passwords[COORDINATOR])
+    (board,) = (await coordinator.get(f"{SERVICES}/boards"))["boards"]
+    assert (board["role"], board["waiting"]) == ("coordinator", 3)
+    at = f"{SERVICES}/boards/{segment(board['room_id'])}"
+    open_ones = (await coordinator.get(f"{at}/requests"))["requests"]
+    closed = (await coordinator.get(f"{at}/requests", state="closed"))["requests"]
+    states = sorted(each["state"] for each in (*open_ones, *closed))
+    assert states == ["accepted", "arrived", "closed", "offered", "waiting", "waiting"]
+    assert open_ones[0]["waiting_since"] == min(each["waiting_since"] for each in open_ones) == board["since"]
+    assert open_ones[0]["tier"] != "owner"
+    beds = (await coordinator.get(f"{at}/beds"))["beds"]
+    assert len({bed["hospital"] for bed in beds}) == 4
+    assert {"icu", "isolation", "emergency", "ward", "children"} <= {kind for bed in beds for kind in bed["kinds"]}
+    assert all(bed["is_valid"] for bed in beds)
+    roles = {person["user_id"]: person["role"] for person in (await coordinator.get(at))["people"]}
+    assert roles[CENTRE] == "requester"
+    assert roles[HOSPITAL] == "provider"
+    assert roles[NURSE] == "observer"
+
+
+async def test_places_can_be_booked_waited_for_and_looked_forward_to(nurse: Talker) -> None:
+    said = await nurse.get(f"{SERVICES}/bookings/offers")
+    offers = said["offers"]
+    assert [each for each in offers if each["opens_at"] > said["now"]]
+    assert [each for each in offers if each["opens_at"] <= said["now"] and each["available"] > 10]
+    sold_out = [each for each in offers if each["available"] == 0]
+    assert len(sold_out) == 1
+    mine = {each["state"]: each for each in (await nurse.get(f"{SERVICES}/bookings"))["bookings"]}
+    assert set(mine) == {"booked", "waiting"}
+    assert mine["waiting"]["offer_id"] == sold_out[0]["offer_id"]
+    booked = f"{SERVICES}/bookings/{mine['booked']['booking_id']}"
+    for name, begins in (("ticket.svg", b"<?xml"), ("calendar.ics", b"BEGIN:VCALENDAR")):
+        async with nurse._http.get(f"{booked}/{name}", headers=nurse._headers) as answer:
+            assert answer.status == 200
+            assert (await answer.read()).startswith(begins)
+
+
+async def test_a_channel_is_official_read_and_asked(
+    http: aiohttp.ClientSession, passwords: Passwords, nurse: Talker
+) -> None:
+    (followed,) = (await nurse.get(f"{SERVICES}/channels/following"))["channels"]
+    assert followed["mark"]["name"] == followed["name"]
+    assert followed["mine"]["advertising"]
+    at = f"{SERVICES}/channels/{followed['channel_id']}"
+    assert len((await nurse.get(f"{at}/posts"))["posts"]) == 3
+    owner = await sign_in(http, CHANNEL, passwords[CHANNEL])
+    (sent,) = (await owner.get(f"{at}/broadcasts"))["broadcasts"]
+    assert (sent["state"], sent["sent"], sent["refused"]) == ("done", followed["followers"], 0)
+    talks = (await owner.get(f"{at}/desk/conversations"))["conversations"]
+    assert sorted(talk["state"] for talk in talks) == ["open", "waiting"]
+    (template,) = (await owner.get(f"{at}/templates"))["templates"]
+    assert template["state"] == "approved"
+
+
+async def test_nobody_of_the_demo_stays_signed_in(
+    demo: Server, http: aiohttp.ClientSession, passwords: Passwords
+) -> None:
+    owner = await sign_in(http, CHANNEL, passwords[CHANNEL])
+    devices = (await owner.get(f"{V3}/devices"))["devices"]
+    assert "DEMO" not in [device["device_id"] for device in devices]
+
+
 async def test_a_second_time_changes_nothing(demo: Server, http: aiohttp.ClientSession, passwords: Passwords) -> None:
     before = await _everything(http, passwords)
     again = await asyncio.to_thread(_bongsu_demo, demo)
@@ -177,10 +248,24 @@ async def test_a_second_time_changes_nothing(demo: Server, http: aiohttp.ClientS
     assert await _everything(http, passwords) == before
 
 
-async def _everything(http: aiohttp.ClientSession, passwords: Passwords) -> dict[str, list[str]]:
-    """The event ids of every room that the nurse is in."""
-    rooms = await rooms_of(await sign_in(http, NURSE, passwords[NURSE]))
-    return {name: [event["event_id"] for event in room["timeline"]["events"]] for name, room in rooms.items()}
+async def _everything(http: aiohttp.ClientSession, passwords: Passwords) -> dict[str, Any]:
+    """The event ids of all rooms of the nurse but the bed board's, where waits go on; and how much there is."""
+    nurse = await sign_in(http, NURSE, passwords[NURSE])
+    rooms = await rooms_of(nurse)
+    (board,) = (await nurse.get(f"{SERVICES}/boards"))["boards"]
+    at = f"{SERVICES}/boards/{segment(board['room_id'])}"
+    counts = [
+        len((await nurse.get(f"{at}/beds"))["beds"]),
+        len((await nurse.get(f"{at}/requests"))["requests"]),
+        [each["available"] for each in (await nurse.get(f"{SERVICES}/bookings/offers"))["offers"]],
+        len((await nurse.get(f"{SERVICES}/channels", search="보건소"))["channels"]),
+    ]
+    told = {
+        name: [event["event_id"] for event in room["timeline"]["events"]]
+        for name, room in rooms.items()
+        if room["room_id"] != board["room_id"]
+    }
+    return {**told, "counts": counts}
 
 
 def _bongsu_demo(server: Server) -> "subprocess.CompletedProcess[str]":

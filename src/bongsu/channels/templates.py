@@ -302,23 +302,29 @@ class Templates:
 
     async def _decide(self, request: Request, action: Action, why: str) -> Response:
         _check_operator(request)
-        who = request.requester.user_id
+        who, template_id, version = request.requester.user_id, id_of(request, "template_id"), _number(request)
 
         async def work(connection: Connection) -> Answer:
-            found = await table.lock_version(connection, id_of(request, "template_id"), _number(request))
-            if found is None:
-                raise no_template()
-            state, now_ms = templates.move(found.state, action), self._now_ms()
-            after = msgspec.structs.replace(found, state=state, why=why, decided_by=who, decided_ts=now_ms)
-            await table.set_state(connection, after)
-            details = {"template_id": found.template_id, "version": found.version, "why": why}
-            deed = audit.Deed(who, f"template.{action.value}", details)
-            await audit.add(connection, subject(found.channel_id), [deed], now_ms)
-            told = {"template_id": found.template_id, "version": found.version, "state": state.value, "why": why}
-            await webhooks.put(connection, found.channel_id, Type.TEMPLATE_DECIDED, told, now_ms)
-            return Answer(200, _said(after))
+            return Answer(200, _said(await self.decide(connection, (template_id, version), action, why, who)))
 
         return await self._writes.once(request, work)
+
+    async def decide(
+        self, connection: Connection, which: tuple[str, int], action: Action, why: str, actor: str
+    ) -> Version:
+        """In the caller's transaction. which: a template and its version; actor: "" for this server itself."""
+        found = await table.lock_version(connection, *which)
+        if found is None:
+            raise no_template()
+        state, now_ms = templates.move(found.state, action), self._now_ms()
+        after = msgspec.structs.replace(found, state=state, why=why, decided_by=actor, decided_ts=now_ms)
+        await table.set_state(connection, after)
+        details = {"template_id": found.template_id, "version": found.version, "why": why}
+        deed = audit.Deed(actor, f"template.{action.value}", details)
+        await audit.add(connection, subject(found.channel_id), [deed], now_ms)
+        told = {"template_id": found.template_id, "version": found.version, "state": state.value, "why": why}
+        await webhooks.put(connection, found.channel_id, Type.TEMPLATE_DECIDED, told, now_ms)
+        return after
 
     # --- programs ---
 

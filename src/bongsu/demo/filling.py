@@ -6,6 +6,7 @@ Cut short, it can be begun again: passwords are on the disk before they are anyb
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from typing import Final
 
 from bongsu import demo_accounts
@@ -33,24 +34,43 @@ _LETTERS: Final = (
 _GROUPS: Final = 3
 _GROUP_LETTERS: Final = 4  # 12 letters of 23: 54 bits
 _MEDIA_ID_BYTES: Final = 24
+_FACES: Final = frozenset(f"avatar-{person.localpart}" for person in PEOPLE)
 
 
 async def make(worker: Worker, announce: Announce, now_ms: int) -> None:
     """Makes what is missing. Raises a Refusal when somebody who is not of the demo has one of its names."""
+    announce("Making the demo: its people")
+    await gather_people(worker)
+    announce("Making the demo: its pictures")
+    files = await _files(worker, user_id(PEOPLE[0].localpart, worker.settings.server_name))
+    announce("Making the demo: its rooms")
+    told: list[Told] = await worker.committer.submit(TellStory(story.PLANS, files, now_ms))
+    await _settle(worker, told)
+
+
+async def gather_people(worker: Worker) -> None:
+    """Those who are missing, and the faces of those who have none. Raises as make() does."""
     name = worker.settings.server_name
     known = {account.user_id: account for account in demo_accounts.read(worker.settings.data)}
     accounts = [_account(person, name, known) for person in PEOPLE]
     missing = await _missing(worker, accounts, known)
-    announce("Making the demo: its people")
     demo_accounts.write(worker.settings.data, accounts)
     for account in missing:
         await worker.accounts.add(account.user_id, account.password)
-    announce("Making the demo: its pictures")
-    files = await _files(worker, accounts[0].user_id)
-    await worker.database.write(lambda connection: _set_profiles(connection, name, files))
-    announce("Making the demo: its rooms")
-    told: list[Told] = await worker.committer.submit(TellStory(story.PLANS, files, now_ms))
-    await _settle(worker, told)
+    await _show_faces(worker)
+
+
+async def _show_faces(worker: Worker) -> None:
+    for person in PEOPLE:
+        user = user_id(person.localpart, worker.settings.server_name)
+        if "avatar_url" not in await people.profile(worker.database, user):
+            face = await draw(worker, user, f"avatar-{person.localpart}")
+            await worker.database.write(partial(_set_profile, user=user, name=person.name, face=face.uri))
+
+
+async def _set_profile(connection: Connection, user: str, name: str, face: str) -> None:
+    await people.set_field(connection, user, "displayname", encode(name))
+    await people.set_field(connection, user, "avatar_url", encode(face))
 
 
 def _account(person: Person, server_name: str, known: dict[str, DemoAccount]) -> DemoAccount:
@@ -78,35 +98,35 @@ def _new_password() -> str:
 
 async def _files(worker: Worker, owner: str) -> dict[str, File]:
     """Everything the story shows, uploaded; by file name."""
-    return dict([await _upload(worker, owner, name, made) async for name, made in _made()])
+    files = {shown_as(name): await draw(worker, owner, name) for name in pictures.NAMES if name not in _FACES}
+    notes = Picture(await asyncio.to_thread(pictures.notes_pdf), "application/pdf", 0, 0)
+    checklist = Picture(story.CHECKLIST.encode(), "text/plain; charset=utf-8", 0, 0)
+    for name, made in (("beacon-notes.pdf", notes), ("밤근무-점검표.txt", checklist)):
+        files[name] = await _upload(worker, owner, name, made)
+    return files
 
 
-async def _made() -> AsyncIterator[tuple[str, Picture]]:
-    for name in pictures.NAMES:
-        picture = await asyncio.to_thread(pictures.draw, name)
-        yield f"{name}.{'png' if picture.content_type == 'image/png' else 'jpg'}", picture
-    yield "beacon-notes.pdf", Picture(await asyncio.to_thread(pictures.notes_pdf), "application/pdf", 0, 0)
-    yield "밤근무-점검표.txt", Picture(story.CHECKLIST.encode(), "text/plain; charset=utf-8", 0, 0)
+def shown_as(name: str) -> str:
+    """The file name of a picture."""
+    return f"{name}.{pictures.ending(name)}"
 
 
-async def _upload(worker: Worker, owner: str, name: str, made: Picture) -> tuple[str, File]:
+async def draw(worker: Worker, owner: str, name: str) -> File:
+    """One of the pictures, uploaded."""
+    return await _upload(worker, owner, shown_as(name), await asyncio.to_thread(pictures.draw, name))
+
+
+async def _upload(worker: Worker, owner: str, name: str, made: Picture) -> File:
     stored = await worker.blobs.put(_once(made.body), limits.UPLOAD_BYTES_MAX)
     media_id = secrets.token_urlsafe(_MEDIA_ID_BYTES)
     new = NewFile(owner, stored.sha256, stored.size, made.content_type, name)
     await MediaStore(worker.database).add(media_id, new)
     uri = f"mxc://{worker.settings.server_name}/{media_id}"
-    return name, File(uri, made.content_type, stored.size, made.width or None, made.height or None)
+    return File(uri, made.content_type, stored.size, made.width or None, made.height or None)
 
 
 async def _once(body: bytes) -> AsyncIterator[bytes]:
     yield body
-
-
-async def _set_profiles(connection: Connection, server_name: str, files: dict[str, File]) -> None:
-    for person in PEOPLE:
-        user = user_id(person.localpart, server_name)
-        await people.set_field(connection, user, "displayname", encode(person.name))
-        await people.set_field(connection, user, "avatar_url", encode(files[f"avatar-{person.localpart}.png"].uri))
 
 
 # --- what is each person's own ---

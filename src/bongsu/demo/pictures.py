@@ -40,7 +40,12 @@ def draw(name: str) -> Picture:
     """The picture of this name. Takes about a tenth of a second of a processor."""
     image = _PICTURES[name]()
     small = image.resize((image.width // _SCALE, image.height // _SCALE), Image.Resampling.LANCZOS)
-    return _encode(small, "PNG" if name.startswith(("chart", "sketch", "avatar")) else "JPEG")
+    return _encode(small, "PNG" if ending(name) == "png" else "JPEG")
+
+
+def ending(name: str) -> str:
+    """Of its file's name."""
+    return "png" if name.startswith(("chart", "sketch", "avatar")) else "jpg"
 
 
 def notes_pdf() -> bytes:
@@ -402,6 +407,33 @@ def _roof(pen: ImageDraw.ImageDraw) -> None:
     _box(pen, (110, 150), (146, 206), (188, 108, 76))
 
 
+def _bed(pen: ImageDraw.ImageDraw) -> None:
+    _box(pen, (46, 84), (60, 190), _WHITE, 6)
+    _box(pen, (46, 138), (212, 170), _WHITE, 8)
+    _box(pen, (198, 138), (212, 190), _WHITE, 6)
+    _box(pen, (70, 108), (116, 132), _WHITE, 10)
+
+
+def _house(pen: ImageDraw.ImageDraw) -> None:
+    _box(pen, (62, 70), (194, 204), _WHITE, 8)
+    _box(pen, (118, 90), (138, 146), (36, 120, 84), 4)
+    _box(pen, (100, 108), (156, 128), (36, 120, 84), 4)
+    _box(pen, (112, 164), (144, 204), (36, 120, 84), 4)
+
+
+def _board(pen: ImageDraw.ImageDraw) -> None:
+    _box(pen, (48, 64), (208, 182), _WHITE, 10)
+    for number, width in enumerate((96, 120, 72)):
+        _box(pen, (68, 84 + number * 30), (68 + width, 100 + number * 30), (140, 78, 48), 4)
+    _box(pen, (118, 182), (138, 210), _WHITE, 4)
+
+
+def _horn(pen: ImageDraw.ImageDraw) -> None:
+    _shape(pen, [(60, 106), (112, 106), (178, 62), (178, 186), (112, 142), (60, 142)], _WHITE)
+    _box(pen, (80, 140), (108, 196), _WHITE, 8)
+    _box(pen, (188, 106), (212, 142), _WHITE, 10)
+
+
 _PICTURES: Final[dict[str, Callable[[], Image.Image]]] = {
     "beacon-dusk": beacon_dusk,
     "hills-day": hills_day,
@@ -419,6 +451,11 @@ _PICTURES: Final[dict[str, Callable[[], Image.Image]]] = {
     "avatar-demo-dad": _avatar((70, 128, 92), _mountain),
     "avatar-demo-engineer": _avatar((58, 84, 126), _cog),
     "avatar-demo-designer": _avatar((150, 92, 142), _pencil),
+    "avatar-demo-centre": _avatar((36, 120, 84), _house),
+    "avatar-demo-coordinator": _avatar((140, 78, 48), _board),
+    "avatar-demo-hospital": _avatar((40, 92, 150), _bed),
+    "avatar-demo-channel": _avatar((176, 112, 28), _horn),
+    "avatar-channel": _avatar((24, 108, 96), _house),
     "avatar-square": avatar_square,
     "avatar-ward": _avatar((24, 60, 92), _cross),
     "avatar-family": _avatar((188, 108, 76), _roof),

@@ -28,8 +28,13 @@ def ago_ms(when: str, now_ms: int) -> int:
         raise ValueError(f"{when!r} is no time of the demo")
     if match[4]:
         return now_ms - int(match[4]) * 60_000
+    return min(now_ms, seoul_ms(-int(match[1]), int(match[2]), now_ms) + int(match[3]) * 60_000)
+
+
+def seoul_ms(days: int, hour: int, now_ms: int) -> int:
+    """So many days from today, at this hour in Seoul. Milliseconds since the epoch."""
     midnight = (now_ms + _SEOUL_MS) // _DAY_MS * _DAY_MS - _SEOUL_MS
-    return min(now_ms, midnight - int(match[1]) * _DAY_MS + (int(match[2]) * 60 + int(match[3])) * 60_000)
+    return midnight + days * _DAY_MS + hour * 3_600_000
 
 
 class File(msgspec.Struct, frozen=True):
