@@ -1,7 +1,7 @@
 import { Matrix, type Json } from '../net/matrix'
 import { Sites } from '../net/sites'
 import { Chats } from './chats'
-import { deleteDatabase, openDatabase, type Database } from './database'
+import { destroy, openDatabase, type Database } from './database'
 import { Doors } from './doors'
 import { Drafts } from './drafts'
 import { Encryption } from './encryption'
@@ -86,6 +86,8 @@ export class Client {
     })
     this.past = new Past(this.known, database, this.matrix, this.encryption)
     this.doors = new Doors(this.known, database, this.matrix, outbox, this.drafts, {
+      tell: (told) => this.tabs.tell(told),
+      reload: () => location.reload(),
       begin: () => this.remember(),
       stop: () => this.stop(),
       clearMedia: () => this.media.clear(),
@@ -168,7 +170,7 @@ export class Client {
   /** What the disk knows; then, if somebody is signed in, this tab leads or follows. */
   private async remember(): Promise<void> {
     this.known.session = ((await this.database.get('facts', 'session')) as Session | undefined) ?? null
-    if (!this.session) return
+    if (!this.session) return this.media.clear().catch(() => {}) // of whoever was here before
     this.matrix.token = this.session.token
     const { memory } = this.known
     memory.account = ((await this.database.get('facts', 'account')) as Account | undefined) ?? memory.account
@@ -291,6 +293,10 @@ export class Client {
         return this.encryption.setFlows(told.flows, false)
       case 'answer':
         return this.encryption.answered(told)
+      case 'came':
+        return this.doors.came()
+      case 'leaving':
+        return this.doors.setLeaving(told.is)
       case 'gone':
         return location.reload()
     }
@@ -324,12 +330,11 @@ export class Client {
   private async forget(): Promise<void> {
     this.stop()
     await this.push.end().catch(() => {})
-    await this.media.clear()
     this.tabs.tell({ kind: 'gone' })
     this.tabs.close()
     addEventListener('unhandledrejection', (event) => event.preventDefault()) // whatever still reads finds the database closed, and this page ends
-    this.database.close()
-    await deleteDatabase()
+    await destroy(this.database)
+    await this.media.clear().catch(() => {}) // now that no tab can keep another file
     await this.encryption.forget()
     localStorage.clear()
     location.assign('/app/')

@@ -51,6 +51,18 @@ export function openDatabase(onGone: () => void): Promise<Database> {
 
 export const deleteDatabase = (): Promise<void> => deleteDB(NAME)
 
+const CLOSE_MS = 3_000
+
+/** Empties it, then deletes it: a tab that sleeps and does not let go of it keeps an empty one. */
+export async function destroy(database: Database): Promise<void> {
+  const names = [...database.objectStoreNames]
+  const transaction = database.transaction(names, 'readwrite')
+  await Promise.all([...names.map((name) => transaction.objectStore(name).clear()), transaction.done]).catch(() => {})
+  database.close()
+  const late = new Promise<void>((resolve) => setTimeout(resolve, CLOSE_MS))
+  await Promise.race([deleteDatabase(), late])
+}
+
 export const roomRange = (room: string, low = -Infinity, high = Infinity): IDBKeyRange =>
   IDBKeyRange.bound([room, low], [room, high])
 

@@ -5,12 +5,17 @@ import { codeOf } from './failures'
 import type { Known } from './known'
 import { isNothing, leaving, leavingIntent, left, type Belongings, type Waiting } from './left'
 import type { Outbox } from './outbox'
+import type { Told } from './tabs'
 import type { Session } from './types'
 
 const EXPEL_AGAIN_MS = 10_000
 
 /** What coming in and going out asks of the rest of the client. */
 export interface Inside {
+  /** to the other tabs of this browser */
+  tell(told: Extract<Told, { kind: 'came' | 'leaving' }>): void
+  /** the page begins anew */
+  reload(): void
   /** somebody is signed in now */
   begin(): Promise<void>
   /** nothing is sent or fetched any more */
@@ -25,6 +30,7 @@ export interface Inside {
 /** Coming in and going out: sessions, and what waits here for whoever was put out. */
 export class Doors {
   private isLeaving = false
+  private isAsking = false
 
   constructor(
     private readonly known: Known,
@@ -49,24 +55,42 @@ export class Doors {
 
   /** The server ends the session if it can be reached; what this browser kept is gone in any case, unsent messages first. */
   async signOut(): Promise<void> {
-    this.isLeaving = true
-    await this.outbox.clear()
-    await this.database.clear('intents')
-    await this.drafts.clear()
-    await this.matrix.logout().catch(() => {})
+    await this.going(async () => {
+      await this.outbox.clear()
+      await this.database.clear('intents')
+      await this.drafts.clear()
+      await this.matrix.logout().catch(() => {})
+    })
     await this.inside.forget()
   }
 
   /** The account is no more; what this browser kept of it goes as well. */
   async deactivate(password: string, erase: boolean): Promise<void> {
-    this.isLeaving = true // who goes is not expelled
+    await this.going(() => this.matrix.deactivate(this.known.me, password, erase))
+    await this.inside.forget()
+  }
+
+  /** Who goes is not expelled, in no tab: that would keep what they wrote for when they come again. */
+  private async going(go: () => Promise<unknown>): Promise<void> {
+    this.setLeaving(true)
+    this.inside.tell({ kind: 'leaving', is: true })
     try {
-      await this.matrix.deactivate(this.known.me, password, erase)
+      await go()
     } catch (error) {
-      this.isLeaving = false
+      this.setLeaving(false)
+      this.inside.tell({ kind: 'leaving', is: false })
       throw error
     }
-    await this.inside.forget()
+  }
+
+  /** Somebody goes, here or in another tab; or stays after all. */
+  setLeaving(is: boolean): void {
+    this.isLeaving = is
+  }
+
+  /** Another tab signed somebody in. */
+  came(): void {
+    if (!this.known.session) this.inside.reload()
   }
 
   /** How many messages and requests signing out would take away. */
@@ -84,19 +108,34 @@ export class Doors {
     return left.drop(user)
   }
 
-  /** What this person had left behind here. Nothing is sent before it is dropped there, so nothing is sent twice. */
+  /**
+   * What this person had left behind here: all of it or, where this disk has no room for both, none, and the next start
+   * tries again. Nothing is sent before it is dropped there, so nothing is sent twice.
+   */
   async takeUp(): Promise<void> {
     const mine = await left.of(this.known.me).catch(() => null)
     if (!mine || isNothing(mine)) return
-    for (const item of mine.items) await this.outbox.put(item)
-    for (const intent of mine.intents) await this.database.put('intents', intent)
-    for (const [room, text] of mine.drafts) await this.database.put('facts', text, `${DRAFT}${room}`)
-    await left.drop(this.known.me)
+    try {
+      await this.putAll(mine)
+      await left.drop(this.known.me)
+    } catch {
+      return // it is where it was
+    }
+  }
+
+  private async putAll({ items, intents, drafts }: Belongings): Promise<void> {
+    const transaction = this.database.transaction(['outbox', 'intents', 'facts'], 'readwrite')
+    const puts = [
+      ...items.map((item) => transaction.objectStore('outbox').put(item)),
+      ...intents.map((intent) => transaction.objectStore('intents').put(intent)),
+      ...[...drafts].map(([room, text]) => transaction.objectStore('facts').put(text, `${DRAFT}${room}`)),
+    ]
+    await Promise.all([...puts, transaction.done])
   }
 
   /** The server ended the session. What was not sent waits for its author, who may sign in again. */
   async expel(): Promise<void> {
-    if (this.isLeaving) return
+    if (this.isLeaving || this.isAsking || !(await this.isOver())) return
     this.isLeaving = true
     this.inside.stop()
     try {
@@ -111,18 +150,46 @@ export class Doors {
     await this.inside.forget()
   }
 
+  /** What one site says is not enough to delete everything: it may be cut off, and know nothing of a new session. */
+  private async isOver(): Promise<boolean> {
+    this.isAsking = true
+    try {
+      return (await this.matrix.isOver()) && !this.isLeaving
+    } finally {
+      this.isAsking = false
+    }
+  }
+
+  /** One browser keeps one account: where another tab was faster, this session ends, and the page shows whose it is. */
   private async begin(login: Login): Promise<void> {
     const session: Session = { user: login.user_id, device: login.device_id, token: login.access_token }
-    await this.database.put('facts', session, 'session')
+    if (!(await this.claim(session))) return this.giveUp(session)
+    this.inside.tell({ kind: 'came' })
     void navigator.storage?.persist().catch(() => {}) // what is not sent yet should outlive a full disk
     await this.inside.begin()
     this.known.emit('session')
+  }
+
+  /** False: somebody is signed in here. */
+  private async claim(session: Session): Promise<boolean> {
+    const transaction = this.database.transaction('facts', 'readwrite')
+    const isFree = (await transaction.store.getKey('session')) === undefined
+    if (isFree) await transaction.store.put(session, 'session')
+    await transaction.done
+    return isFree
+  }
+
+  private async giveUp({ token }: Session): Promise<void> {
+    this.matrix.token = token
+    await this.matrix.logout().catch(() => {})
+    this.matrix.token = null
+    this.inside.reload()
   }
 
   /** What was written or wanted here, and is not answered. */
   private async belongings(): Promise<Belongings> {
     const items = (await this.outbox.all()).flatMap((item) => leaving(item, this.known.session!.device) ?? [])
     const intents = (await this.database.getAll('intents')).flatMap((intent) => leavingIntent(intent) ?? [])
-    return { items, intents, drafts: this.drafts.all() }
+    return { items, intents, drafts: await this.drafts.kept() }
   }
 }

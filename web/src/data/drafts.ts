@@ -17,8 +17,11 @@ export class Drafts {
     return this.texts.get(place) ?? ''
   }
 
-  all(): ReadonlyMap<string, string> {
-    return this.texts
+  /** All that lie on this disk, those of other tabs as well. */
+  async kept(): Promise<Map<string, string>> {
+    const transaction = this.database.transaction('facts')
+    const [names, texts] = await Promise.all([transaction.store.getAllKeys(ALL()), transaction.store.getAll(ALL())])
+    return new Map(names.map((name, at) => [name.slice(DRAFT.length), texts[at] as string]))
   }
 
   async keep(place: string, text: string): Promise<void> {
@@ -42,6 +45,6 @@ export class Drafts {
     const once = ((await this.database.get('facts', 'drafts')) as Record<string, string> | undefined) ?? {}
     for (const [room, text] of Object.entries(once)) await this.database.put('facts', text, `${DRAFT}${room}`)
     await this.database.delete('facts', 'drafts')
-    for (const key of await this.database.getAllKeys('facts', ALL())) this.texts.set(key.slice(DRAFT.length), (await this.database.get('facts', key)) as string)
+    for (const [place, text] of await this.kept()) this.texts.set(place, text)
   }
 }

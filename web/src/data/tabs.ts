@@ -12,6 +12,8 @@ export type Told =
   | { kind: 'health'; health: Health }
   | { kind: 'flows'; flows: Flow[] }
   | { kind: 'answer'; id: string; value?: unknown; error?: { status: number; code: string } }
+  | { kind: 'came' } // somebody signed in
+  | { kind: 'leaving'; is: boolean } // somebody signs out; or could not
   | { kind: 'gone' }
 
 /** What one tab asks of those that lead. health: a tab that was opened later knows nothing of it. */

@@ -159,6 +159,15 @@ export class Matrix {
     return this.json('POST', `${V3}/logout`, {}, TWICE)
   }
 
+  /** Is the session over, as far as any site knows? One that another site contradicts is not asked for a while. */
+  async isOver(): Promise<boolean> {
+    const told = await this.sites.each(`${V3}/account/whoami`, { headers: { authorization: `Bearer ${this.token}` } })
+    const statuses = [...told.values()]
+    const isKnown = statuses.includes(200)
+    for (const [site, status] of told) if (isKnown && status === 401) this.sites.failed(site)
+    return !isKnown && statuses.includes(401)
+  }
+
   profile(user: string): Promise<{ displayname?: string; avatar_url?: string }> {
     return this.json('GET', `${V3}/profile/${part(user)}`)
   }

@@ -98,6 +98,15 @@ export class Sites {
     }
   }
 
+  /** Asks every site by itself. Statuses by site; 0 where none came. */
+  async each(path: string, init: RequestInit): Promise<Map<Site, number>> {
+    const asked = this.sites.map(async (site) => {
+      const reply = await this.world.fetch(site.url + path, { ...init, signal: AbortSignal.timeout(READY_MS) }).catch(() => null)
+      return [site, reply?.status ?? 0] as const
+    })
+    return new Map(await Promise.all(asked))
+  }
+
   succeeded(site: Site): void {
     const moved = this.sites[this.current] !== site
     site.breaker = CLOSED
