@@ -1,7 +1,9 @@
 import 'fake-indexeddb/auto'
-import { Attachment, EncryptedAttachment, initAsync } from '@matrix-org/matrix-sdk-crypto-wasm'
+import { Attachment, EncryptedAttachment, initAsync, type OlmMachine } from '@matrix-org/matrix-sdk-crypto-wasm'
 import { beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { asItReads, emptyRoom, openedEntry, readJoined, withOpened } from '../src/data/arrival'
+import type { Errands } from '../src/data/crypto/errands'
+import { Sharing } from '../src/data/crypto/sharing'
 import { openFile, sealFile } from '../src/data/crypto/files'
 import { openSecret, readRecoveryKey, sealSecret, writeRecoveryKey } from '../src/data/crypto/secretStorage'
 import { deleteDatabase, openDatabase, type Database } from '../src/data/database'
@@ -10,10 +12,49 @@ import { readSecretUri, secretUriOf } from '../src/data/secretUri'
 import { mediaOf, rows, type Message } from '../src/data/timeline'
 import type { Entry, Room } from '../src/data/types'
 import { Unreachable } from '../src/net/errors'
-import type { Json, Matrix, Opened, RawEvent } from '../src/net/matrix'
+import type { Keys } from '../src/net/keys'
+import type { JoinedRoom, Json, Matrix, Opened, RawEvent } from '../src/net/matrix'
 
 const ROOM = '!room:example.org'
 const HER = '@her:example.org'
+
+describe('who gets a room\'s key', () => {
+  const member = (user: string, membership: string): RawEvent => ({ event_id: `$${user}`, type: 'm.room.member', sender: user, origin_server_ts: 1, state_key: user, content: { membership } })
+  beforeAll(async () => initAsync())
+
+  /** Asks who is in the room; before the answer comes, syncs tell these things. */
+  async function sealedFor(...news: JoinedRoom[]): Promise<{ users: string[]; asked: number }> {
+    let asked = 0
+    let users: string[] = []
+    const machine = {
+      updateTrackedUsers: async () => {},
+      shareRoomKey: async (_: unknown, to: { toString(): string }[]) => ((users = to.map(String)), []),
+      encryptRoomEvent: async () => '{}',
+    }
+    const keys = {
+      members: async () => {
+        const isFirst = asked++ === 0
+        await Promise.resolve()
+        if (isFirst) for (const one of news) sharing.heard(ROOM, one)
+        return isFirst ? [member(HER, 'join'), member('@him:example.org', 'join')] : [member(HER, 'join')]
+      },
+      state: async (_: string, type: string) => (type === 'm.room.encryption' ? { algorithm: 'm.megolm.v1.aes-sha2' } : null),
+    }
+    const errands = { drain: async () => {}, claim: async () => {} }
+    const sharing = new Sharing(machine as unknown as OlmMachine, keys as unknown as Keys, errands as unknown as Errands)
+    await sharing.seal(ROOM, 'm.room.message', {})
+    return { users, asked }
+  }
+
+  test('not who was removed while it was asked who is there, but who came', async () => {
+    const gone = { timeline: { events: [member('@him:example.org', 'leave'), member('@new:example.org', 'join')] } }
+    expect(await sealedFor(gone)).toEqual({ users: [HER, '@new:example.org'], asked: 1 })
+  })
+
+  test('it is asked again where a sync left something out meanwhile', async () => {
+    expect(await sealedFor({ timeline: { events: [], limited: true } })).toEqual({ users: [HER], asked: 2 })
+  })
+})
 
 describe('the recovery key', () => {
   const key = Uint8Array.from({ length: 32 }, (_, at) => at * 7)

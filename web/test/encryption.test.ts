@@ -82,6 +82,15 @@ test('what is told once waits on disk while the keeper is being fetched, and is 
   })
 })
 
+test('keys that another tab made, which led, are not forgotten when this one leads', async () => {
+  await database.delete('facts', 'secret of the keys')
+  const encryption = await remembered()
+  await database.put('facts', new Uint8Array(32), 'secret of the keys') // the other tab opened an encrypted room, and closed
+  kept.open = () => new Promise(() => {})
+  await encryption.decrypt(reply('the key of a room'))
+  expect([encryption.isUsed, await waiting()]).toEqual([true, 1])
+})
+
 test('it outlives the page, and a fetch that failed', async () => {
   const open = vi.fn(() => Promise.reject(new Error('no network')))
   kept.open = open

@@ -73,7 +73,7 @@ export class Encryption implements Secrecy {
 
   /** Never rejects, and never waits for what has to be fetched first: what cannot be read now is kept, and read then. */
   async decrypt(reply: SyncReply): Promise<void> {
-    if (!this.isMade || !(this.keeper || concerns(reply))) return
+    if (!(this.keeper || concerns(reply)) || !(await this.hasKeys())) return
     if (!this.keeper) return this.keepForLater(reply)
     try {
       await this.keeper.take(reply)
@@ -83,9 +83,18 @@ export class Encryption implements Secrecy {
     }
   }
 
+  /** Another tab may have made them while it led. */
+  private async hasKeys(): Promise<boolean> {
+    if (!this.isMade) await this.remember()
+    return this.isMade
+  }
+
   /** After something changed: an encrypted room needs keys, and what was not tried yet is tried. */
   noticed({ rooms, entries }: Change): void {
-    if (!this.house.isLeader() || !canEncrypt()) return
+    if (!this.house.isLeader() || !canEncrypt()) {
+      if (!this.isMade) void this.remember().catch(() => {})
+      return
+    }
     if (!this.isMade && rooms.some((room) => room.encrypted && room.membership !== 'leave')) this.wake()
     const untried = entries.filter((entry) => isUntried(entry) || this.hasComeMeanwhile(entry))
     if (untried.length > 0) void this.read(untried).catch(() => {})

@@ -14,6 +14,12 @@ interface Audience {
   visibility: HistoryVisibility
 }
 
+/** A question about a room that is under way, and what a sync told of the room since it was put. */
+interface Asked {
+  answer: Promise<Audience>
+  meanwhile: JoinedRoom[]
+}
+
 const VISIBILITIES = new Map<unknown, HistoryVisibility>([
   ['invited', HistoryVisibility.Invited],
   ['joined', HistoryVisibility.Joined],
@@ -23,6 +29,7 @@ const VISIBILITIES = new Map<unknown, HistoryVisibility>([
 /** Gives everybody in a room its key, and encrypts with it. One after the other: two claims at once would waste keys. */
 export class Sharing {
   private readonly rooms = new Map<string, Audience>()
+  private readonly asked = new Map<string, Asked>()
   private line: Promise<unknown> = Promise.resolve()
 
   constructor(
@@ -40,14 +47,14 @@ export class Sharing {
 
   /** Who can read a room; and their sessions are known, or being asked for. */
   async audience(room: string): Promise<Audience> {
-    const known = this.rooms.get(room) ?? (await this.ask(room))
-    this.rooms.set(room, known)
+    const known = this.rooms.get(room) ?? (await this.learn(room))
     await this.machine.updateTrackedUsers(usersOf(known.users))
     return known
   }
 
   /** A sync tells of everybody who comes or goes, unless it left something out. */
   heard(room: string, { timeline, state }: JoinedRoom): void {
+    this.asked.get(room)?.meanwhile.push({ ...(timeline && { timeline }), ...(state && { state }) })
     const known = this.rooms.get(room)
     if (!known) return
     if (timeline?.limited) return void this.rooms.delete(room)
@@ -64,6 +71,22 @@ export class Sharing {
     const shares = await this.machine.shareRoomKey(new RoomId(room), usersOf(known.users), settingsOf(known))
     for (const share of shares) await this.errands.run(share)
     return JSON.parse(await this.machine.encryptRoomEvent(new RoomId(room), type, JSON.stringify(content))) as Json
+  }
+
+  /** Who came or went while it was asked counts: whoever was removed just then gets no key any more. */
+  private learn(room: string): Promise<Audience> {
+    const under = this.asked.get(room)
+    if (under) return under.answer
+    const meanwhile: JoinedRoom[] = []
+    const answer = this.ask(room)
+      .finally(() => this.asked.delete(room))
+      .then((known) => {
+        this.rooms.set(room, known)
+        for (const news of meanwhile) this.heard(room, news)
+        return this.rooms.get(room) ?? this.learn(room) // something was left out, or set anew
+      })
+    this.asked.set(room, { answer, meanwhile })
+    return answer
   }
 
   private async ask(room: string): Promise<Audience> {
