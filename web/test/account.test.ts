@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { gather, isWholeZip } from '../src/data/ownData'
 import { isStale, pusherOf, showsOf } from '../src/data/push'
 import { hasDay, nextMorning, quietOf, toggleDay } from '../src/data/quiet'
-import { lacksText, noticeOf, parsePush, type Pushed } from '../src/worker/telling'
+import { isApp, isFor, lacksText, noticeOf, parsePush, type Pushed } from '../src/worker/telling'
 
 // --- quiet hours ---
 
@@ -35,15 +35,15 @@ test('the next morning is always ahead', () => {
 const SUBSCRIPTION: PushSubscriptionJSON = { endpoint: 'https://push.example/1', keys: { p256dh: 'key', auth: 'secret' } }
 
 test('a subscription is a pusher', () => {
-  const body = pusherOf(SUBSCRIPTION, 'nothing', 'ko', 'Bongsu Web')
+  const body = pusherOf(SUBSCRIPTION, 'nothing', 'ko', 'Bongsu Web', 'DEVICE')
   expect(body).toMatchObject({ kind: 'webpush', pushkey: 'key', lang: 'ko' })
-  expect(body['data']).toEqual({ url: 'https://push.example/1', auth: 'secret', lang: 'ko', shows: 'nothing', format: 'event_id_only' })
+  expect(body['data']).toEqual({ url: 'https://push.example/1', auth: 'secret', lang: 'ko', shows: 'nothing', device: 'DEVICE', format: 'event_id_only' })
   const kept = { body, at: 1_000 }
   expect(showsOf(kept)).toBe('nothing')
   expect(showsOf(undefined)).toBe('text')
   expect(isStale(kept, body, 2_000)).toBe(false)
   expect(isStale(kept, body, 2_000 + 86_400_000)).toBe(true)
-  expect(isStale(kept, pusherOf(SUBSCRIPTION, 'text', 'ko', 'Bongsu Web'), 2_000)).toBe(true)
+  expect(isStale(kept, pusherOf(SUBSCRIPTION, 'text', 'ko', 'Bongsu Web', 'DEVICE'), 2_000)).toBe(true)
 })
 
 const PUSH: Pushed = { event_id: '$e', room_id: '!r:x', type: 'm.room.message', sender: '@e:x', sender_display_name: '에린', room_name: '불끄기', data: { lang: 'ko' } }
@@ -62,6 +62,16 @@ test('only that there is something, if the person wants so', () => {
   expect(lacksText(hidden)).toBe(false)
   expect(lacksText(PUSH)).toBe(true)
   expect(lacksText({ ...PUSH, content: {} })).toBe(false)
+})
+
+test('what was on its way to somebody who signed out is shown to nobody who comes after', () => {
+  const push = { event_id: '$a', room_id: '!r', data: { device: 'HERS' } }
+  expect([isFor(push, { device: 'HERS' }), isFor(push, { device: 'HIS' }), isFor(push, undefined)]).toEqual([true, false, false])
+  expect([isFor({}, { device: 'HIS' }), isFor({}, undefined)]).toEqual([true, false]) // set by an older app
+})
+
+test('only the app itself shows what is pushed', () => {
+  expect(['/app/', '/app', '/app/room/x', '/', '/status', '/application', '/account/app/'].map((path) => isApp(`https://a.example${path}?x=/app/`))).toEqual([true, true, true, false, false, false, false])
 })
 
 test('what is no push tells nothing', () => {

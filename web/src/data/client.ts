@@ -329,7 +329,7 @@ export class Client {
 
   private async forget(): Promise<void> {
     this.stop()
-    await this.push.end().catch(() => {})
+    await this.push.over()
     this.tabs.tell({ kind: 'gone' })
     this.tabs.close()
     addEventListener('unhandledrejection', (event) => event.preventDefault()) // whatever still reads finds the database closed, and this page ends

@@ -1,5 +1,6 @@
 import type { Json, Matrix } from '../net/matrix'
 import type { Database } from './database'
+import type { Session } from './types'
 
 export type Shows = 'text' | 'nothing'
 /** none: this browser cannot; denied: the person said no to the browser; else whether it is told. */
@@ -15,8 +16,8 @@ const APP_ID = 'org.bongsu.web'
 const KEPT = 'push'
 const DAY_MS = 86_400_000
 
-/** A subscription in the form of a pusher. What it shows and in which language comes back with every push. */
-export function pusherOf(subscription: PushSubscriptionJSON, shows: Shows, lang: string, deviceName: string): Json & { pushkey: string } {
+/** A subscription in the form of a pusher. What it shows, in which language and to which session comes back with every push. */
+export function pusherOf(subscription: PushSubscriptionJSON, shows: Shows, lang: string, deviceName: string, device: string): Json & { pushkey: string } {
   return {
     kind: 'webpush',
     app_id: APP_ID,
@@ -24,7 +25,7 @@ export function pusherOf(subscription: PushSubscriptionJSON, shows: Shows, lang:
     device_display_name: deviceName,
     lang,
     pushkey: subscription.keys?.['p256dh'] ?? '',
-    data: { url: subscription.endpoint ?? '', auth: subscription.keys?.['auth'] ?? '', lang, shows, ...(shows === 'nothing' && { format: 'event_id_only' }) },
+    data: { url: subscription.endpoint ?? '', auth: subscription.keys?.['auth'] ?? '', lang, shows, device, ...(shows === 'nothing' && { format: 'event_id_only' }) },
   }
 }
 
@@ -38,6 +39,12 @@ export function showsOf(kept: KeptPusher | undefined): Shows {
 function bytesOf(base64url: string): Uint8Array<ArrayBuffer> {
   const text = atob(base64url.replaceAll('-', '+').replaceAll('_', '/'))
   return Uint8Array.from(text, (letter) => letter.charCodeAt(0))
+}
+
+function isMadeWith(subscription: PushSubscription, vapid: string): boolean {
+  const key = new Uint8Array(subscription.options.applicationServerKey ?? new ArrayBuffer())
+  const wanted = bytesOf(vapid)
+  return key.length === wanted.length && key.every((byte, at) => byte === wanted[at])
 }
 
 /** Pushes to this browser, through its own push service and no third party's. */
@@ -58,8 +65,8 @@ export class Push {
   /** Asks the person through the browser, subscribes, and tells the server. NotAllowedError: they said no. */
   async turnOn(shows: Shows, lang: string, deviceName: string): Promise<void> {
     if ((await Notification.requestPermission()) !== 'granted') throw new DOMException('no', 'NotAllowedError')
-    const subscription = (await this.subscription()) ?? (await this.subscribe())
-    await this.set(pusherOf(subscription.toJSON(), shows, lang, deviceName))
+    const subscription = await this.subscribe()
+    await this.set(pusherOf(subscription.toJSON(), shows, lang, deviceName, await this.device()))
   }
 
   async turnOff(): Promise<void> {
@@ -74,7 +81,7 @@ export class Push {
     const kept = await this.kept()
     if (!kept || !(await this.registration()) || Notification.permission !== 'granted') return
     const subscription = (await this.subscription()) ?? (await this.subscribe())
-    const body = pusherOf(subscription.toJSON(), showsOf(kept), lang, deviceName)
+    const body = pusherOf(subscription.toJSON(), showsOf(kept), lang, deviceName, await this.device())
     if (isStale(kept, body, Date.now())) await this.set(body)
   }
 
@@ -85,10 +92,19 @@ export class Push {
   }
 
   /** The session is over: nothing more is shown. The server forgets the pusher with the session. */
-  async end(): Promise<void> {
+  async over(): Promise<void> {
+    await this.end().catch(() => {})
+    if ('clearAppBadge' in navigator) await navigator.clearAppBadge().catch(() => {})
+  }
+
+  private async end(): Promise<void> {
     const registration = await this.registration()
-    await (await registration?.pushManager.getSubscription())?.unsubscribe()
     for (const notification of (await registration?.getNotifications()) ?? []) notification.close()
+    await (await registration?.pushManager.getSubscription())?.unsubscribe()
+  }
+
+  private async device(): Promise<string> {
+    return ((await this.database.get('facts', 'session')) as Session | undefined)?.device ?? ''
   }
 
   private async set(body: Json & { pushkey: string }): Promise<void> {
@@ -114,6 +130,9 @@ export class Push {
     const registration = await this.registration()
     if (!registration) throw new DOMException('no service worker', 'NotSupportedError')
     const { vapid } = await this.matrix.webPushKey()
+    const before = await registration.pushManager.getSubscription()
+    if (before && isMadeWith(before, vapid)) return before
+    await before?.unsubscribe()
     return registration.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: bytesOf(vapid) })
   }
 }

@@ -1,7 +1,7 @@
 /// <reference lib="webworker" />
 /** Pushes: shown unless the app is in view, opened where they lead. The server alone decides what is told, and when. */
 import { readFact, writeFact } from './facts'
-import { lacksText, noticeOf, parsePush, type Pushed, type Told } from './telling'
+import { isApp, isFor, lacksText, noticeOf, parsePush, type Pushed, type Told } from './telling'
 
 declare const self: ServiceWorkerGlobalScope
 
@@ -10,6 +10,7 @@ const ASK_MS = 8_000
 const part = encodeURIComponent
 
 interface Session {
+  device: string
   token: string
 }
 
@@ -20,7 +21,8 @@ interface Kept {
 
 type Changed = ExtendableEvent & { newSubscription?: PushSubscription | null; oldSubscription?: PushSubscription | null }
 
-const windows = (): Promise<readonly WindowClient[]> => self.clients.matchAll({ type: 'window', includeUncontrolled: true })
+const windows = async (): Promise<readonly WindowClient[]> =>
+  (await self.clients.matchAll({ type: 'window', includeUncontrolled: true })).filter((page) => isApp(page.url))
 
 /** Asks with the app's session, at another centre if the first does not answer. What is asked here does no harm twice. */
 async function ask(method: string, path: string, body?: unknown): Promise<unknown> {
@@ -61,9 +63,9 @@ async function count(unread: number | undefined): Promise<void> {
 
 /** Whoever looks at the app sees it there. Whoever is signed out meanwhile is told nothing. */
 async function tell(push: Pushed): Promise<void> {
+  if (!isFor(push, await readFact<Session>('session'))) return
   await count(push.counts?.unread)
   if ((await windows()).some((page) => page.visibilityState === 'visible')) return
-  if (!(await readFact('session'))) return
   const notice = noticeOf(push, lacksText(push) ? await fetchText(push) : push.content)
   if (!notice) return
   const { title, ...options } = notice

@@ -65,6 +65,7 @@ const FILE = /^\/app\/played\/([^/]+\/[A-Za-z0-9_-]+)$/
 const PLAYERS: readonly string[] = ['video', 'audio']
 const PLAYABLE = /^(video|audio)\/[a-z0-9.+-]+$/
 const WAY_MS = 3_000
+const SILENCE_MS = 8_000 // then another centre is asked for the part
 
 /** The centres to ask, and with what: the page knows, and nothing of it is kept here. */
 interface Way {
@@ -91,10 +92,21 @@ async function played(event: FetchEvent, file: string): Promise<Response> {
   const range = event.request.headers.get('range')
   if (range) headers['range'] = range
   for (const site of sites) {
-    const reply = await fetch(`${site}/_matrix/client/v1/media/download/${file}`, { headers, signal: event.request.signal }).catch(() => null)
+    const reply = await begun(`${site}/_matrix/client/v1/media/download/${file}`, headers, event.request.signal)
     if (reply && (reply.ok || reply.status === 416)) return playable(reply)
   }
   return Response.error()
+}
+
+/** Null: no answer began. How long the rest of it takes is the player's business. */
+async function begun(address: string, headers: Record<string, string>, signal: AbortSignal): Promise<Response | null> {
+  const silence = new AbortController()
+  const stop = () => silence.abort()
+  const timer = setTimeout(stop, SILENCE_MS)
+  signal.addEventListener('abort', stop)
+  return fetch(address, { headers, signal: silence.signal })
+    .catch(() => null)
+    .finally(() => clearTimeout(timer))
 }
 
 function playable(reply: Response): Response {

@@ -13,7 +13,7 @@ export interface Pushed {
   counts?: { unread?: number; missed_calls?: number }
   tweaks?: { sound?: string; highlight?: boolean }
   /** what this browser asked for when it subscribed */
-  data?: { lang?: string; shows?: string }
+  data?: { lang?: string; shows?: string; device?: string }
 }
 
 export interface Told {
@@ -49,6 +49,13 @@ const WORDS = {
 }
 
 const LINE_MAX = 300
+const APP = /^\/app(\/|$)/
+
+/** Is a push for whoever is signed in here? What was still on its way to somebody before them is shown to nobody. */
+export const isFor = ({ data }: Pushed, session: { device: string } | undefined): boolean => session !== undefined && (data?.device ?? session.device) === session.device
+
+/** Is a page of this origin the app? Others, such as the account's pages, show no messages. */
+export const isApp = (address: string): boolean => APP.test(new URL(address).pathname)
 
 export const hidesText = (push: Pushed): boolean => push.data?.shows === 'nothing'
 
