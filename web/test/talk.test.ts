@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { emptyRoom, readAll, readJoined } from '../src/data/arrival'
+import { emptyRoom, readJoined, readUpTo } from '../src/data/arrival'
 import { contentOf } from '../src/data/content'
 import { dayInput, startOfDay } from '../src/data/dates'
 import { foundIn, together } from '../src/data/finding'
@@ -148,8 +148,8 @@ describe('threads', () => {
     }
     const { room } = arrived([text('$root', '뿌리')], joined)
     expect([room.unread, room.highlights, room.threads]).toEqual([5, 2, { $root: { unread: 3, highlights: 1 } }])
-    expect(readAll(room, ME, '$1')).toMatchObject({ unread: 3, highlights: 1, receipts: { [ME]: '$1' } })
-    expect(readAll(room, ME, '$2', '$root')).toMatchObject({ unread: 2, highlights: 1, threads: {}, receiptsIn: { $root: { [ME]: '$2' } } })
+    expect(readUpTo(room, ME, '$1', undefined, true)).toMatchObject({ unread: 3, highlights: 1, receipts: { [ME]: '$1' } })
+    expect(readUpTo(room, ME, '$2', '$root', true)).toMatchObject({ unread: 2, highlights: 1, threads: {}, receiptsIn: { $root: { [ME]: '$2' } } })
     expect(readJoined(room, { unread_notifications: {} }).room).toMatchObject({ unread: 0, threads: {} })
   })
 

@@ -242,7 +242,7 @@ function readInvite(id: string, state: RawEvent[]): Room {
 /** Since version 12, and in versions whose names are no numbers, nobody knows: there they do not. */
 const standAbove = (version: string | undefined): boolean => Number(version ?? 1) >= 12
 
-const isSaid = (type: string): boolean => type === 'm.room.message' || type === 'm.sticker' || type === 'm.room.encrypted' || isPollStart(type)
+export const isSaid = (type: string): boolean => type === 'm.room.message' || type === 'm.sticker' || type === 'm.room.encrypted' || isPollStart(type)
 
 /** Part of a verification between two people; it has a window of its own, and says nothing in the room. */
 export const isVerification = (entry: Entry): boolean => entry.content.msgtype === 'm.key.verification.request'
@@ -286,16 +286,23 @@ function readUnread(room: Room, { unread_notifications: main = {}, unread_thread
   room.highlights = (main.highlight_count ?? 0) + sum('highlights')
 }
 
-/** A room whose main timeline, or one of whose threads, was read to the end. */
-export function readAll(room: Room, me: string, event: string, thread?: string): Room {
-  if (thread !== undefined) {
-    const { [thread]: read, ...threads } = room.threads
-    const receiptsIn = { ...room.receiptsIn, [thread]: { ...room.receiptsIn[thread], [me]: event } }
-    return { ...room, threads, receiptsIn, unread: Math.max(0, room.unread - (read?.unread ?? 0)), highlights: Math.max(0, room.highlights - (read?.highlights ?? 0)) }
-  }
+/** A room after somebody read in its main timeline, or in a thread: to the end of it, or not quite. */
+export function readUpTo(room: Room, me: string, event: string, thread: string | undefined, isAll: boolean): Room {
+  if (thread === undefined) return { ...room, ...(isAll && readAll(room)), receipts: { ...room.receipts, [me]: event } }
+  const receiptsIn = { ...room.receiptsIn, [thread]: { ...room.receiptsIn[thread], [me]: event } }
+  return { ...room, ...(isAll && readThread(room, thread)), receiptsIn }
+}
+
+/** What is left is in threads. */
+function readAll(room: Room): Unread {
   const left = Object.values(room.threads)
   const sum = (of: keyof Unread) => left.reduce((total, one) => total + one[of], 0)
-  return { ...room, unread: sum('unread'), highlights: sum('highlights'), receipts: { ...room.receipts, [me]: event } }
+  return { unread: sum('unread'), highlights: sum('highlights') }
+}
+
+function readThread({ unread, highlights, threads: all }: Room, thread: string): Pick<Room, 'threads' | 'unread' | 'highlights'> {
+  const { [thread]: read, ...threads } = all
+  return { threads, unread: Math.max(0, unread - (read?.unread ?? 0)), highlights: Math.max(0, highlights - (read?.highlights ?? 0)) }
 }
 
 /** Whoever read in a thread alone has not read the room, and the other way round; who names no thread has read both. */

@@ -1,12 +1,13 @@
 import { Refused } from '../net/errors'
 import type { Json, Matrix } from '../net/matrix'
-import { leftRoom, readAll } from './arrival'
+import { isSaid, leftRoom, readUpTo } from './arrival'
 import { contentOf } from './content'
 import { deleteRoom, type Database } from './database'
 import type { Drafts } from './drafts'
 import type { Known } from './known'
 import { PINNED, repinned, type Pinning } from './pins'
 import type { Push } from './push'
+import { conversationOf } from './threads'
 import type { Room } from './types'
 
 const ENCRYPTION = 'm.room.encryption'
@@ -115,10 +116,24 @@ export class Chats {
     try {
       void this.push.read(id).catch(() => {})
       await (thread !== undefined || hasThreads ? this.matrix.readIn(thread ?? 'main', id, event) : this.matrix.read(id, event))
-      await this.known.patch(id, (room) => readAll(room, this.known.me, event, thread))
+      const isAll = !(await this.hasLater(id, event, thread))
+      await this.known.patch(id, (room) => readUpTo(room, this.known.me, event, thread, isAll))
     } catch {
       this.readTo.delete(place) // the next look tries again
     }
+  }
+
+  /** Did somebody else say something after it? That came while the receipt was on its way, and is not read. */
+  private async hasLater(id: string, event: string, thread: string | undefined): Promise<boolean> {
+    const { store } = this.database.transaction('entries')
+    const read = await store.get(event)
+    if (!read) return false
+    const after = IDBKeyRange.bound([id, read.order], [id, Infinity], true)
+    for (let cursor = await store.index('place').openCursor(after); cursor; cursor = await cursor.continue()) {
+      const { sender, type, redacted } = cursor.value
+      if (sender !== this.known.me && isSaid(type) && !redacted && conversationOf(cursor.value) === thread) return true
+    }
+    return false
   }
 
   typing(id: string): string[] {
@@ -153,5 +168,13 @@ const secrecy = (is: boolean): Json => (is ? { initial_state: [{ type: ENCRYPTIO
 export function roomAddress(typed: string): string {
   const address = typed.trim()
   const inLink = /^https?:\/\/[^#]*(?:\/app\/join\/|#\/)([^?/]+)/.exec(address)?.[1]
-  return inLink ? decodeURIComponent(inLink) : address
+  return inLink ? decoded(inLink) : address
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return part // no link that this or any client made; the server says so
+  }
 }
