@@ -2,7 +2,7 @@ import { render } from 'solid-js/web'
 import { Client } from './data/client'
 import { App } from './tabs/App'
 import { ClientContext } from './ui/client'
-import { dress } from './ui/settings'
+import { dress, t } from './ui/settings'
 import './ui/look.css'
 
 dress()
@@ -20,5 +20,5 @@ async function start(): Promise<void> {
   )
 }
 
-void start()
+start().catch(() => (document.getElementById('app')!.textContent = t().noDisk)) // as in some private windows
 if (import.meta.env.PROD && 'serviceWorker' in navigator) void navigator.serviceWorker.register('/app/sw.js', { scope: '/app/' })

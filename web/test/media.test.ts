@@ -44,6 +44,14 @@ describe('what is kept on disk', () => {
   })
 })
 
+test('photos give way to messages, and are counted no more', async () => {
+  const cache = new MediaCache(database)
+  await cache.put('photo', new Blob([new Uint8Array(MB)]))
+  vi.stubGlobal('caches', { delete: async () => files.clear() })
+  await cache.giveWay()
+  expect([files.size, await database.getAll('media')]).toEqual([0, []])
+})
+
 describe('addresses', () => {
   const shelf = () => new MediaShelf({ media: vi.fn(async (uri: string) => new Blob([uri], { type: 'text/html' })) } as unknown as Matrix, new MediaCache(database))
 

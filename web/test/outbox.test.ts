@@ -63,6 +63,30 @@ describe('the sender', () => {
   type Send = (room: string, type: string, txn: string, content: Record<string, unknown>) => Promise<{ event_id: string }>
   const sender = (send: Send) => new Sender(outbox, { send } as unknown as Matrix, () => shut, () => {}, () => {}, (code) => refused.push(code))
 
+  test('what is said later goes out later, whichever tab says it and however the clock was set', async () => {
+    const draft = (body: string) => ({ room: ROOM, type: 'm.room.message', content: { body } })
+    await outbox.add(draft('하나'), 5_000)
+    await new Outbox(database).add(draft('둘'), 5_000)
+    await outbox.add(draft('셋'), 1_000)
+    await outbox.add({ ...draft('다른 방'), room: '!other:x' }, 1_000)
+    expect((await outbox.of(ROOM)).map((item) => [item.content['body'], item.at])).toEqual([['하나', 5_000], ['둘', 5_000], ['셋', 1_000]])
+    expect((await outbox.of('!other:x'))[0]?.seq).toBe(1_000)
+  })
+
+  test('what another tab tells of while the last look is being taken is not forgotten', async () => {
+    const sent: unknown[] = []
+    const one = sender(async (_room, _type, _txn, content) => ({ event_id: `$${sent.push(content['body'])}` }))
+    await one.start()
+    const look = vi.spyOn(outbox, 'of').mockImplementationOnce(async () => {
+      await outbox.put(say('늦은 말', 1))
+      await one.flush(ROOM) // told meanwhile
+      return [] // as it was before
+    })
+    await one.flush(ROOM)
+    look.mockRestore()
+    expect(sent).toEqual(['늦은 말'])
+  })
+
   test('one at a time in a room, in order', async () => {
     const sent: unknown[] = []
     let inFlight = 0

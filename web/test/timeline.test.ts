@@ -4,9 +4,9 @@ import { months, searcher, SHELVES, thingsOf } from '../src/data/drawer'
 import { healthOf } from '../src/data/health'
 import { linkOf, pieces } from '../src/data/links'
 import { chatList, mayInvite, roomName, whyShut } from '../src/data/rooms'
-import { rows, standing, type Message, type View } from '../src/data/timeline'
+import { mediaOf, rows, standing, type Message, type View } from '../src/data/timeline'
 import { NO_ACCOUNT, type Entry, type Room } from '../src/data/types'
-import type { JoinedRoom, RawEvent } from '../src/net/matrix'
+import type { JoinedRoom, Json, RawEvent } from '../src/net/matrix'
 import { layout, rowAt, span } from '../src/ui/span'
 
 const ME = '@me:example.org'
@@ -233,10 +233,22 @@ describe('rooms', () => {
   })
 })
 
+test('no name reads as another one', () => {
+  const content = { msgtype: 'm.file', url: 'mxc://a/b', body: 'photo_\u202egpj.exe', filename: '\u2067photo_\u202egpj.exe\u2069' }
+  expect(mediaOf('m.room.message', content)?.name).toBe('photo_gpj.exe')
+  const state = (type: string, content: Json, state_key: string): RawEvent => ({ type, state_key, sender: '@a:x', origin_server_ts: 1, content })
+  const events = [state('m.room.name', { name: '봉수\u202e대' }, ''), state('m.room.member', { membership: 'join', displayname: '\u202eecilA' }, '@a:x')]
+  expect(readJoined(emptyRoom('!r'), { state: { events } }).room).toMatchObject({ name: '봉수대', members: { '@a:x': { name: 'ecilA' } } })
+})
+
 describe('links', () => {
   test('are found, without the full stop and the bracket after them', () => {
     expect(pieces('보세요 (https://example.org/a_(b)). 끝').map((piece) => piece.text)).toEqual(['보세요 (', 'https://example.org/a_(b)', '). 끝'])
     expect(pieces('javascript:alert(1) data:x')).toEqual([{ text: 'javascript:alert(1) data:x' }])
+  })
+
+  test('end where the direction of writing is turned', () => {
+    expect(pieces('https://files.example/\u202efdp.exe')[0]?.link?.href).toBe('https://files.example/')
   })
 
   test.each([

@@ -71,6 +71,15 @@ describe('an upload', () => {
     expect(site.puts).toEqual([{ path: `${SITE}/_matrix/media/v3/upload/x/id`, bytes: 10 }])
   })
 
+  test('what nobody wants any more does not leave', async () => {
+    const site = new Site()
+    stub(site)
+    const taken = new AbortController()
+    taken.abort(new Error('taken back'))
+    await expect(new Upload('Bearer x', 'x/id', file(10), () => {}, taken.signal).at(SITE)).rejects.toThrow('taken back')
+    expect(site.puts).toEqual([])
+  })
+
   test('a large one goes on from where it was cut off', async () => {
     const site = new Site()
     site.size = WHOLE_MAX + 5

@@ -2,6 +2,7 @@ import type { Json, JoinedRoom, Opened, RawEvent, SyncReply } from '../net/matri
 import { contentOf, listsOf, powersOf, type Content } from './content'
 import { isPollStart } from './poll'
 import { mutedRooms, type Rules } from './rules'
+import { straight } from './straight'
 import type { Account, Entry, Member, Preview, Room, Unread } from './types'
 
 const SPAN = 2 ** 26 // places in a stretch; it grows from the middle in both directions
@@ -192,7 +193,7 @@ function readState(room: Room, event: RawEvent): void {
   if (event.state_key !== '') return
   switch (event.type) {
     case 'm.room.name':
-      return put(room, 'name', content.name)
+      return put(room, 'name', content.name && straight(content.name))
     case 'm.room.topic':
       return put(room, 'topic', content.topic)
     case 'm.room.avatar':
@@ -218,7 +219,7 @@ function readState(room: Room, event: RawEvent): void {
 
 function memberOf({ membership, displayname: name, avatar_url: avatar }: Content): Member {
   const member: Member = { membership: membership || 'leave' }
-  if (name) member.name = name
+  if (name) member.name = straight(name)
   if (avatar) member.avatar = avatar
   return member
 }

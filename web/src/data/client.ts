@@ -69,12 +69,11 @@ export class Client {
     this.drafts = new Drafts(database, this.known)
     this.self = new Self(this.known, database, this.matrix)
     this.chats = new Chats(this.known, database, this.matrix, this.drafts, this.push)
-    this.speech = new Speech(
-      this.known,
-      outbox,
-      (room) => this.outboxChanged(room),
-      (txn) => this.tabs.ask({ kind: 'cancel', txn }),
-    )
+    this.speech = new Speech(this.known, outbox, {
+      changed: (room) => this.outboxChanged(room),
+      cancel: (txn) => this.tabs.ask({ kind: 'cancel', txn }),
+      makeRoom: () => this.media.giveWay(),
+    })
     this.encryption = new Encryption(database, this.matrix, {
       session: () => this.session,
       room: (id) => this.room(id),
@@ -208,7 +207,10 @@ export class Client {
       },
       heard: () => void (this.weather.heard() && this.wake()),
       arrived: (room) => this.outboxChanged(room),
-      failed: (fault) => this.weather.failed(fault),
+      failed: (fault) => {
+        this.weather.failed(fault)
+        if (fault === 'full') void this.media.giveWay().catch(() => {})
+      },
       decrypt: (reply) => this.encryption.decrypt(reply),
     })
     this.sender = new Sender(

@@ -9,7 +9,7 @@ export interface Link {
 
 export type Piece = { text: string; link?: Link }
 
-const FOUND = /(?:https?:\/\/|www\.)[^\s<>"'`{}|\\^]+/giu
+const FOUND = /(?:https?:\/\/|www\.)[^\s<>"'`{}|\\^\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+/giu
 const INSTALLER = /\.(exe|apk|apks|xapk|msi|msix|dmg|pkg|scr|bat|cmd|com|jar|vbs|ps1|iso|deb|rpm)$/i
 const OWN_SCRIPT = /^(?:[a-z0-9-]+|[\p{Script=Hangul}0-9-]+)$/iu
 

@@ -108,6 +108,11 @@ export class MediaShelf {
     setTimeout(() => URL.revokeObjectURL(address), 60_000)
   }
 
+  /** This browser has no room for messages. What is shown stays on the screen. */
+  giveWay(): Promise<void> {
+    return this.cache.giveWay()
+  }
+
   async clear(): Promise<void> {
     for (const live of this.live.values()) revoke(live)
     this.live.clear()

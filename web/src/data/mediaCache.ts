@@ -57,6 +57,12 @@ export class MediaCache {
     if ('caches' in globalThis) await caches.delete(MEDIA_CACHE)
   }
 
+  /** Messages need the room: photos can be fetched again. */
+  async giveWay(): Promise<void> {
+    await this.clear()
+    await this.database.clear('media')
+  }
+
   private async touch(name: string): Promise<void> {
     const before = await this.database.get('media', name)
     if (before && Date.now() - before.used > TOUCH_MS) await this.database.put('media', { ...before, used: Date.now() })

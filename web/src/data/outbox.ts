@@ -87,6 +87,14 @@ export class Outbox {
     await this.database.put('outbox', item)
   }
 
+  /** Behind everything that waits in the room, whichever tab wrote it, and whatever the clock has been set to since. */
+  async add(draft: Draft, now: number): Promise<void> {
+    const transaction = this.database.transaction('outbox', 'readwrite')
+    const last = await transaction.store.index('place').openKeyCursor(roomRange(draft.room), 'prev')
+    await transaction.store.put({ ...newItem(draft, now), seq: Math.max(now, (last?.key[1] ?? 0) + 1) })
+    await transaction.done
+  }
+
   async remove(txn: string): Promise<void> {
     await this.database.delete('outbox', txn)
   }
@@ -178,6 +186,7 @@ export class Sender {
   private readonly timers = new Map<string, ReturnType<typeof setTimeout>>()
   private readonly uploads = new Map<string, AbortController>()
   private readonly urgent = new Set<string>()
+  private readonly again = new Set<string>()
   private isOn = false
 
   constructor(
@@ -210,11 +219,12 @@ export class Sender {
   }
 
   async flush(room: string): Promise<void> {
-    if (!this.isOn || this.busy.has(room)) return
+    if (!this.isOn) return
+    if (this.busy.has(room)) return void this.again.add(room)
     this.busy.add(room)
     clearTimeout(this.timers.get(room))
     try {
-      while (this.isOn && (await this.step(room)));
+      while (this.isOn && ((await this.step(room)) || this.again.delete(room)));
     } catch {
       this.later(room, BROKEN_MS)
     } finally {
@@ -245,6 +255,7 @@ export class Sender {
   }
 
   private later(room: string, ms: number): void {
+    clearTimeout(this.timers.get(room))
     this.timers.set(room, setTimeout(() => void this.flush(room), ms))
   }
 

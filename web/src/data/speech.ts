@@ -2,10 +2,11 @@ import { Refused } from '../net/errors'
 import type { Json } from '../net/matrix'
 import { bare } from './bare'
 import type { Mentions } from './content'
+import { isFull } from './failures'
 import type { Known } from './known'
 import { describeFile } from './media'
 import type { Spoken } from './mentions'
-import { mayBeThere, newItem, takesBack, type Draft, type Outbox } from './outbox'
+import { mayBeThere, takesBack, type Draft, type Outbox } from './outbox'
 import { endContent, POLL_START, pollContent, voteContent, type Poll, type Question } from './poll'
 import { whyShut } from './rooms'
 import type { Message } from './timeline'
@@ -19,16 +20,24 @@ export interface Place {
   thread?: { root: string; last: string } | undefined
 }
 
-/** Saying things: on disk first. onChange: a room's outbox is another one; onCancel: an upload is not wanted any more. */
+/** What saying things asks of the rest of the client. */
+export interface Hands {
+  /** a room's outbox is another one */
+  changed(room: string): void
+  /** an upload is not wanted any more */
+  cancel(txn: string): void
+  /** this browser's disk is full: what can be fetched again goes */
+  makeRoom(): Promise<void>
+}
+
+/** Saying things: on disk first. */
 export class Speech {
   private readonly shares = new Map<string, number>()
-  private lastSeq = 0
 
   constructor(
     private readonly known: Known,
     private readonly outbox: Outbox,
-    private readonly onChange: (room: string) => void,
-    private readonly onCancel: (txn: string) => void,
+    private readonly hands: Hands,
   ) {}
 
   waiting(room: string): Promise<Item[]> {
@@ -116,7 +125,7 @@ export class Speech {
     if (!item || item.state !== 'failed') return
     const { error: _, ...rest } = item
     await this.outbox.put({ ...rest, state: 'queued', notBefore: 0 })
-    this.onChange(item.room)
+    this.hands.changed(item.room)
   }
 
   /** Takes out what has not gone out. */
@@ -124,16 +133,20 @@ export class Speech {
     const item = await this.outbox.get(txn)
     if (!item) return
     await this.outbox.remove(txn)
-    this.onCancel(txn)
-    this.onChange(item.room)
+    this.hands.cancel(txn)
+    this.hands.changed(item.room)
   }
 
   private async post(draft: Draft): Promise<void> {
     const why = takesBack(draft) ? undefined : whyShut(this.known.room(draft.room))
     if (why) throw new Refused(403, why, '')
-    this.lastSeq = Math.max(Date.now(), this.lastSeq + 1)
-    await this.outbox.put({ ...newItem(draft, Date.now()), seq: this.lastSeq })
-    this.onChange(draft.room)
+    const now = Date.now()
+    await this.outbox.add(draft, now).catch(async (error) => {
+      if (!isFull(error)) throw error
+      await this.hands.makeRoom()
+      await this.outbox.add(draft, now)
+    })
+    this.hands.changed(draft.room)
   }
 }
 

@@ -2,6 +2,7 @@ import { Refused, Unreachable } from '../net/errors'
 import type { Matrix, SyncReply } from '../net/matrix'
 import { readSync, type Change } from './arrival'
 import { deleteRoom, type Database, type Store } from './database'
+import { isFull } from './failures'
 import { arrivedIn } from './outbox'
 import { NO_ACCOUNT, type Account, type Entry, type Room } from './types'
 
@@ -184,5 +185,5 @@ async function clearIn(store: Store<'outbox'>, change: Change): Promise<string[]
 
 function faultOf(error: unknown): Fault {
   if (error instanceof Unreachable || (error instanceof Refused && error.status === 503)) return 'cut'
-  return error instanceof DOMException && error.name === 'QuotaExceededError' ? 'full' : 'other'
+  return isFull(error) ? 'full' : 'other'
 }

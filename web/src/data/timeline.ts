@@ -6,6 +6,7 @@ import { standsAlone } from './outbox'
 import { isAboutPoll, isPollStart, tally, type MayEnd, type Poll } from './poll'
 import { mayRedact } from './rooms'
 import { secretUriOf } from './secretUri'
+import { straight } from './straight'
 import { conversationOf, threadSummaries, type Thread } from './threads'
 import type { Entry, Item, Room } from './types'
 
@@ -132,7 +133,7 @@ export function mediaOf(type: string, { url, file, msgtype, filename, body, info
   const isSticker = type === 'm.sticker'
   const kind = isSticker ? 'image' : KINDS.get(msgtype)
   if (!kind || uri === undefined) return undefined
-  const media: Media = { uri, kind, name: filename ?? body ?? '' }
+  const media: Media = { uri, kind, name: straight(filename ?? body ?? '') }
   if (isSticker) media.isSticker = true
   if (filename !== undefined && body && body !== filename) media.caption = body
   if (info.size !== undefined) media.size = info.size

@@ -94,6 +94,7 @@ export class Upload {
 
   /** XMLHttpRequest, because fetch tells nothing about the way up. */
   private put(address: string, body: Blob, sent: (bytes: number) => void, silenceMs: number): Promise<Answer & { retry: string | null }> {
+    if (this.signal.aborted) return Promise.reject(this.signal.reason)
     const { promise, resolve, reject } = deferred<Answer & { retry: string | null }>()
     const request = new XMLHttpRequest()
     const stop = () => {
@@ -122,7 +123,6 @@ export class Upload {
       clearTimeout(watch)
       this.signal.removeEventListener('abort', stop)
     }
-    if (this.signal.aborted) reject(this.signal.reason)
     this.signal.addEventListener('abort', stop)
     request.send(body)
     return promise

@@ -5,6 +5,7 @@ const plural = (count: number, one: string, many: string): string => `${count} $
 export const en: Texts = {
   app: 'Bongsu',
   tagline: 'Talk that fire does not end',
+  noDisk: 'This browser gives the app no place to keep messages. If this is a private window, open it in a usual one; else free some space and open it again.',
   friends: 'Friends',
   chats: 'Chats',
   services: 'Services',

@@ -2,6 +2,7 @@
 export const ko = {
   app: '봉수',
   tagline: '불이 나도 꺼지지 않는 대화',
+  noDisk: '이 브라우저가 저장 공간을 열어 주지 않습니다. 비공개 창이라면 보통 창에서 열고, 아니면 저장 공간을 비운 뒤 다시 열어 주세요.',
   friends: '친구',
   chats: '채팅',
   services: '서비스',
