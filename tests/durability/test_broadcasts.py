@@ -7,6 +7,7 @@ from pathlib import Path
 
 import aiohttp
 import asyncpg
+import msgspec
 import pytest
 
 from bongsu.config import Settings
@@ -158,6 +159,29 @@ async def test_messages_come_first(dsn: str, tmp_path: Path) -> None:
             return found.sent if found is not None else 0
 
         await until(sent, lambda count: count == len(people), SECONDS_MAX)
+
+
+async def test_one_that_was_cancelled_after_its_worker_died_reaches_nobody_more(dsn: str, tmp_path: Path) -> None:
+    """Half of the slice had got it; they are counted when another worker comes upon the slice."""
+    settings = Settings(dsn=dsn, data=tmp_path, server_name=SERVER_NAME, shedding=False)
+    async with open_worker(settings, lambda _: None) as worker:
+        worker.shedding.level = int(Level.SERVICES)
+        broadcast_id, _ = await _prepared(worker.database, 4)
+        piece = await worker.database.write(lambda c: broadcasts.claim(c, 10))
+        assert piece is not None
+        half = msgspec.structs.replace(piece, recipients=piece.recipients[:2])
+        assert len((await worker.broadcasting._send(half)).sent) == 2
+        await worker.database.write(lambda c: broadcasts.end(c, broadcast_id, State.CANCELLED, 20))
+        leased = "UPDATE channel_broadcasts SET next_at = now() WHERE broadcast_id = $1"
+        await worker.database.execute(leased, broadcast_id)
+        worker.shedding.level = int(Level.CALM)
+        left = "SELECT slice_to FROM channel_broadcasts WHERE broadcast_id = $1"
+        await until(lambda: worker.database.fetchval(left, broadcast_id), lambda to: to is None, SECONDS_MAX)
+        ended = await broadcasts.one(worker.database, broadcast_id)
+        assert ended is not None
+        assert (ended.state, ended.sent) == (State.CANCELLED, 2)
+        messages = "SELECT count(*) FROM events WHERE sender = $1 AND type = 'm.room.message'"
+        assert await worker.database.fetchval(messages, piece.account) == 2
 
 
 async def _prepared(database: Database, count: int) -> tuple[str, list[str]]:

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from bongsu.channels.hearing import withdrawn_by
-from bongsu.channels.sending import planned
+from bongsu.channels.sending import Plan, planned, put_off
 from bongsu.channels.texts import said_in
 from bongsu.core import channels as rules
-from bongsu.core import marks
+from bongsu.core import limits, marks
 from bongsu.core.channels import LIVE, MAY, Action, Agreed, Consent, Deed, Opening, Role, State
 from bongsu.core.errors import Refusal
 from bongsu.core.events import Event
@@ -206,11 +206,12 @@ def test_each_consent_is_asked_for_in_two_languages() -> None:
 
 @given(TIMES)
 @example(int(datetime(2026, 11, 27, 12, 0, tzinfo=UTC).timestamp() * 1000))  # 21:00 in Korea
+@example(int(datetime(2026, 11, 27, 11, 59, 30, tzinfo=UTC).timestamp() * 1000))  # what begins now may end at 21:00
 def test_advertising_waits_for_the_morning(now_ms: int) -> None:
     due = rules.advertising_from(now_ms)
     assert 8 <= korean_hour(due) < 21
-    assert (due == now_ms) == (8 <= korean_hour(now_ms) < 21)
-    assert 0 <= due - now_ms <= 11 * HOUR
+    assert (due == now_ms) == (korean_hour(now_ms) >= 8 and korean_hour(now_ms + limits.ADVERTISING_MARGIN_MS) < 21)
+    assert 0 <= due - now_ms <= 11 * HOUR + limits.ADVERTISING_MARGIN_MS
     assert rules.advertising_from(due) == due
 
 
@@ -250,8 +251,21 @@ def test_quiet_hours_hold_it_for_a_day_at_most(ad: bool, quiet: int, now_ms: int
     person = Recipient("@p:x", Agreed(True, True), "!r", "join", True)
     plan = planned(piece([person], advertising=ad), {"@p:x": now_ms + quiet}, now_ms)
     due = plan.held.get("@p:x", now_ms)
-    assert due <= max(now_ms, min(now_ms + quiet, 24 * HOUR)) + 11 * HOUR
+    assert due <= max(now_ms, min(now_ms + quiet, 24 * HOUR)) + 11 * HOUR + limits.ADVERTISING_MARGIN_MS
     assert ad or due == max(now_ms, min(now_ms + quiet, 24 * HOUR))
+
+
+def test_night_falls_while_a_slice_waits_for_its_commits() -> None:
+    evening = int(datetime(2026, 11, 27, 12, 0, tzinfo=UTC).timestamp() * 1000) - limits.ADVERTISING_MARGIN_MS - 1
+    by_day, by_night = (
+        Recipient(f"@{night}:x", Agreed(True, True, night), "!r", "join", True) for night in (False, True)
+    )
+    now = planned(piece([by_day, by_night], advertising=True), {}, evening)
+    assert now.known == [by_day, by_night]
+    later = Plan([], [], {}, [])
+    assert put_off(piece([], advertising=True), later, now.known, evening + 1) == [by_night]
+    assert later.held == {by_day.user_id: evening + 1 + limits.ADVERTISING_MARGIN_MS + 11 * HOUR}
+    assert put_off(piece([], advertising=False), later, now.known, evening + 1) == now.known
 
 
 def piece(recipients: list[Recipient], *, advertising: bool) -> Slice:
@@ -302,8 +316,9 @@ class Broadcasting(RuleBasedStateMachine):
             self.state = rules.move(self.state, Action.END)
             return
         self.slice_to = found[-1]
+        if self.state is State.CANCELLED:  # who got it is counted, and nobody else gets it
+            found = [each for each in found if each in self.got]
         for each in found[:says] if dies else found:
-            self.got.setdefault(each, 0)
             self.got[each] = 1  # a transaction id is one event
         if not dies:
             self.sent += len(found)
@@ -313,6 +328,7 @@ class Broadcasting(RuleBasedStateMachine):
     def cancel(self) -> None:
         if self.state in LIVE:
             self.state = rules.move(self.state, Action.CANCEL)
+            self.got_before = dict(self.got)
 
     @invariant()
     def counts_are_true(self) -> None:
@@ -321,6 +337,8 @@ class Broadcasting(RuleBasedStateMachine):
             assert self.sent == len(self.got)
         if self.state is State.DONE:
             assert self.sent == len(self.people)
+        if self.state is State.CANCELLED:
+            assert self.got == self.got_before
 
 
 TestBroadcasting = Broadcasting.TestCase

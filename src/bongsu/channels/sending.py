@@ -16,10 +16,11 @@ from prometheus_client import Counter
 from bongsu.channels.rooms import FirstWord
 from bongsu.core import channels as rules
 from bongsu.core import limits, versions
+from bongsu.core.channels import State
 from bongsu.core.errors import Refusal
 from bongsu.core.events import MESSAGE, Draft
 from bongsu.rooms.batch import Transaction
-from bongsu.rooms.sending import SendEvent
+from bongsu.rooms.sending import FindSent, SendEvent
 from bongsu.store import broadcasts as table
 from bongsu.store.broadcasts import Outcome, Recipient, Slice
 from bongsu.store.committer import Committer
@@ -59,6 +60,22 @@ def planned(piece: Slice, quiet: Mapping[str, int], now_ms: int) -> Plan:
         else:
             (plan.known if person.is_at_hand else plan.new).append(person)
     return plan
+
+
+def put_off(piece: Slice, plan: Plan, group: Sequence[Recipient], now_ms: int) -> list[Recipient]:
+    """Those who may still get it now: night falls while a slice waits for its commits, too."""
+    in_time = []
+    for person in group:
+        due = rules.due_at(now_ms, person.agreed, is_advertising=piece.broadcast.advertising)
+        if due is not None and due > now_ms:
+            plan.held[person.user_id] = due
+        else:
+            in_time.append(person)
+    return in_time
+
+
+def _transaction(piece: Slice) -> Transaction:
+    return Transaction(piece.account, "", f"broadcast-{piece.broadcast.broadcast_id}")
 
 
 class Sending:
@@ -104,6 +121,8 @@ class Sending:
         return True
 
     async def _send(self, piece: Slice) -> Outcome:
+        if piece.broadcast.state is not State.RUNNING:
+            return await self._found(piece)
         now_ms = self._now_ms()
         quiet = await self._quiet(self._database, [person.user_id for person in piece.recipients], now_ms)
         plan = planned(piece, quiet, now_ms)
@@ -111,9 +130,18 @@ class Sending:
         rooms = limits.BROADCAST_ROOMS_AT_ONCE
         groups = [plan.known, *(plan.new[start : start + rooms] for start in range(0, len(plan.new), rooms))]
         for group in groups:
-            for person, said in zip(group, await self._say(piece, group), strict=True):
+            in_time = put_off(piece, plan, group, self._now_ms())
+            for person, said in zip(in_time, await self._say(piece, in_time), strict=True):
                 self._note(piece, plan, sent, person.user_id, said)
         return Outcome(sent, plan.refused, plan.held)
+
+    async def _found(self, piece: Slice) -> Outcome:
+        """Of one that was cancelled after its worker died: who got it is counted, and nobody else gets it."""
+        there = [(person, person.room_id) for person in piece.recipients if person.room_id is not None]
+        transaction = _transaction(piece)
+        asked = (self._committer.submit(FindSent(room_id, MESSAGE, transaction)) for _, room_id in there)
+        said = await asyncio.gather(*asked)
+        return Outcome({person.user_id: each for (person, _), each in zip(there, said, strict=True) if each}, [], {})
 
     async def _say(self, piece: Slice, group: Sequence[Recipient]) -> list[Any]:
         """Event ids or errors, after a rest as long as it took, in which messages have the commits to themselves."""
@@ -124,18 +152,18 @@ class Sending:
         return said
 
     def _operation(self, piece: Slice, person: Recipient) -> SendEvent | FirstWord:
-        broadcast, account, txn_id = piece.broadcast, piece.account, f"broadcast-{piece.broadcast.broadcast_id}"
+        broadcast, account, transaction = piece.broadcast, piece.account, _transaction(piece)
         if person.is_at_hand:
             assert person.room_id is not None
             draft = Draft(type=MESSAGE, sender=account, content=broadcast.content)
-            return SendEvent(person.room_id, draft, Transaction(account, "", txn_id))
+            return SendEvent(person.room_id, draft, transaction)
         version = versions.version(versions.DEFAULT)
         return FirstWord(
             channel_id=broadcast.channel_id,
             account=account,
             user_id=person.user_id,
             content=broadcast.content,
-            txn_id=txn_id,
+            txn_id=transaction.txn_id,
             version=version,
             new_room_id=None if version.room_id_is_hash else self._new_room_id(),
             is_back=person.is_back,

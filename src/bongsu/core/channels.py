@@ -300,9 +300,9 @@ def advertising_from(now_ms: int) -> int:
     """When advertising may be sent to those who did not agree to it at night: now, or when the night is over."""
     day, within = divmod(now_ms + KOREA_MS, _DAY_MS)
     begins, ends = limits.ADVERTISING_HOUR_FROM * _HOUR_MS, limits.ADVERTISING_HOUR_UNTIL * _HOUR_MS
-    if begins <= within < ends:
+    if begins <= within < ends - limits.ADVERTISING_MARGIN_MS:
         return now_ms
-    return (day + (within >= ends)) * _DAY_MS + begins - KOREA_MS
+    return (day + (within >= begins)) * _DAY_MS + begins - KOREA_MS
 
 
 def due_at(now_ms: int, agreed: Agreed, *, is_advertising: bool, quiet_until: int | None = None) -> int | None:

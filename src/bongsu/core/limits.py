@@ -510,6 +510,7 @@ BROADCAST_COUNTED_SECONDS = 15.0  # who read it is counted at most so often: 100
 BROADCASTS_COUNTED_MAX = 1_000  # counts that are remembered
 ADVERTISING_HOUR_FROM = 8  # in Korea, where the law forbids advertising from 21:00 to 08:00 without consent to that
 ADVERTISING_HOUR_UNTIL = 21
+ADVERTISING_MARGIN_MS = 60_000  # before that hour nothing more begins: a commit may wait for another site for so long
 CHANNEL_HEARD_POSITIONS = 5_000  # of the stream that are looked through at once for what people say to channels
 CHANNEL_HEARD_MAX = 200  # of it that is worked through in one transaction
 CHANNEL_HEARD_SECONDS = 0.5  # how often a worker looks
