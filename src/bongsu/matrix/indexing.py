@@ -1,6 +1,7 @@
 """Makes what was written searchable, behind the commits: one worker at a time, whichever is there."""
 
 import asyncio
+import time
 from collections.abc import Callable
 
 import structlog
@@ -22,6 +23,7 @@ class Indexing:
         self._feed = feed
         self._is_pressed = is_pressed
         self._done_to = -1
+        self._looked_at = 0.0
 
     async def run(self) -> None:
         while True:
@@ -36,10 +38,14 @@ class Indexing:
 
     async def _some(self) -> bool:
         """One batch. Asks nobody while nothing was written."""
-        pos = self._feed.pos
+        pos, now = self._feed.pos, time.monotonic()
         if pos == self._done_to or self._is_pressed() or not self._database.has_primary:
             return False
+        if pos - self._done_to < limits.INDEX_MUCH and now - self._looked_at < limits.INDEX_LATE_SECONDS:
+            return False
+        self._looked_at = now
         if await self._database.write(table.keep_some):
+            self._looked_at = 0.0
             return True
         if await table.is_whole(self._database, pos):
             self._done_to = pos
