@@ -119,11 +119,13 @@ from bongsu.rooms.batch import RoomBatch
 from bongsu.rooms.cache import Rooms
 from bongsu.signin.account import AccountPages
 from bongsu.signin.apps import Apps
+from bongsu.signin.ceremonies import Ceremonies
 from bongsu.signin.consent import Consent
 from bongsu.signin.desk import Desk
 from bongsu.signin.forgotten import Forgotten
 from bongsu.signin.oauth import OAuthEndpoints
 from bongsu.signin.openid import OpenId
+from bongsu.signin.passkey_calls import PasskeyCalls
 from bongsu.signin.passkeys import Passkeys
 from bongsu.signin.sign_in import SignIn
 from bongsu.signin.sso import Sso
@@ -455,7 +457,7 @@ class Worker:
             Moderation(database, people, committer, name),
         )
         routes = [route for family in families for route in family.routes()]
-        return [*routes, *self._sign_in_routes(registration, confirmations)]
+        return [*routes, *self._sign_in_routes(registration, confirmations, interactive)]
 
     def _registration(self, interactive: Interactive) -> Registration:
         settings = self.settings
@@ -484,7 +486,9 @@ class Worker:
             reveals=settings.reveal_addresses,
         )
 
-    def _sign_in_routes(self, registration: Registration, confirmations: Confirmations) -> list[Route]:
+    def _sign_in_routes(
+        self, registration: Registration, confirmations: Confirmations, interactive: Interactive
+    ) -> list[Route]:
         """By browser, and for apps."""
         database, people, sessions, factors = self.database, self.people, self.sessions, self.factors
         place, passwords = self.place, self.passwords
@@ -493,11 +497,13 @@ class Worker:
         apps = Apps(table, place)
         openid = OpenId(Identity(database), database, self.tokens, self.settings.server_name, now_ms)
         two_step = TwoStep(desk, factors, self.limiter)
+        ceremonies = Ceremonies(factors, place)
         families = (
             desk,
             SignIn(desk, passwords, registration, self.addresses, two_step, has_mail=confirmations.has_mail),
             Forgotten(desk, confirmations, self.addresses, people, sessions, passwords, now_ms),
-            Passkeys(desk, factors, people),
+            Passkeys(desk, factors, people, ceremonies),
+            PasskeyCalls(factors, ceremonies, interactive, people, sessions),
             two_step,
             AccountPages(desk, people, sessions, passwords, self.deactivation, table, factors),
             Consent(desk, table, apps, people),

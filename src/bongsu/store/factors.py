@@ -74,6 +74,13 @@ class Factors:
         )
         return done == "UPDATE 1"
 
+    async def rename_passkey(self, user_id: str, credential_id: bytes, name: str) -> bool:
+        """False: they have no such passkey."""
+        done = await self._database.execute(
+            "UPDATE passkeys SET name = $3 WHERE user_id = $1 AND credential_id = $2", user_id, credential_id, name
+        )
+        return done == "UPDATE 1"
+
     async def remove_passkey(self, user_id: str, credential_id: bytes) -> None:
         await self._database.execute(
             "DELETE FROM passkeys WHERE user_id = $1 AND credential_id = $2", user_id, credential_id
