@@ -15,6 +15,7 @@ from bongsu.core import limits
 from bongsu.core.channels import Agreed, State
 from bongsu.core.tiers import Level
 from bongsu.main import open_worker
+from bongsu.rooms.membership import Leave
 from bongsu.store import broadcasts, notices
 from bongsu.store import channels as table
 from bongsu.store.broadcasts import Outcome
@@ -182,6 +183,22 @@ async def test_one_that_was_cancelled_after_its_worker_died_reaches_nobody_more(
         assert (ended.state, ended.sent) == (State.CANCELLED, 2)
         messages = "SELECT count(*) FROM events WHERE sender = $1 AND type = 'm.room.message'"
         assert await worker.database.fetchval(messages, piece.account) == 2
+
+
+async def test_who_sends_the_channel_out_before_its_slice_is_said_again_gets_it_once(dsn: str, tmp_path: Path) -> None:
+    settings = Settings(dsn=dsn, data=tmp_path, server_name=SERVER_NAME, shedding=False)
+    async with open_worker(settings, lambda _: None) as worker:
+        worker.shedding.level = int(Level.SERVICES)
+        _, [person] = await _prepared(worker.database, 1)
+        piece = await worker.database.write(lambda c: broadcasts.claim(c, 10))
+        assert piece is not None
+        first = (await worker.broadcasting._send(piece)).sent
+        [room] = await worker.database.fetch("SELECT room_id FROM service_rooms WHERE sender = $1", piece.account)
+        leaving = Leave(room_id=room["room_id"], sender=piece.account, target=piece.account)
+        await worker.committer.submit(leaving)
+        assert (await worker.broadcasting._send(piece)).sent == first == {person: first[person]}
+        rooms = "SELECT count(*) FROM members WHERE user_id = $1"
+        assert await worker.database.fetchval(rooms, piece.account) == 1
 
 
 async def _prepared(database: Database, count: int) -> tuple[str, list[str]]:

@@ -15,7 +15,7 @@ from bongsu.rooms.creation import join_creator
 from bongsu.rooms.room import WorkingRoom
 from bongsu.store import notices, outbox, people
 from bongsu.store.batch import Wanted
-from bongsu.workflow.posting import room_of_two
+from bongsu.workflow.posting import room_id_of_two, room_of_two
 
 
 def left() -> Refusal:
@@ -42,19 +42,21 @@ class FirstWord(msgspec.Struct, frozen=True, kw_only=True):
         return Wanted()
 
     async def run(self, batch: RoomBatch) -> str:
-        room = await room_with(batch, self)
         transaction = Transaction(self.account, "", self.txn_id)
-        known = batch.sent(transaction.key(room.room_id, MESSAGE)) or await _sent(batch, transaction, room)
+        known = await self._said_before(batch, transaction)
         if known is not None:
             return known
+        room = await room_with(batch, self)
         draft = Draft(type=MESSAGE, sender=self.account, content=self.content)
         return (await batch.append(room, draft, transaction)).event_id
 
-
-async def _sent(batch: RoomBatch, transaction: Transaction, room: WorkingRoom) -> str | None:
-    if room.base is None:
-        return None  # made in this very commit
-    return await notices.event_of(batch.connection, transaction.key(room.room_id, MESSAGE))
+    async def _said_before(self, batch: RoomBatch, transaction: Transaction) -> str | None:
+        """Where they speak, or did until the channel was sent out: whoever got it there gets it nowhere else."""
+        room_id = await room_id_of_two(batch, self.account, self.user_id)
+        if room_id is None:
+            return None
+        key = transaction.key(room_id, MESSAGE)
+        return batch.sent(key) or await notices.event_of(batch.connection, key)
 
 
 async def room_with(batch: RoomBatch, wanted: FirstWord) -> WorkingRoom:

@@ -65,12 +65,17 @@ class PostOne(msgspec.Struct, frozen=True, kw_only=True):
 
 async def room_of_two(batch: RoomBatch, sender: str, user_id: str) -> WorkingRoom | None:
     """Where a service speaks to a person; both are known in it. None: nowhere, or it was sent out of there."""
-    room_id = _made_now(batch, sender, user_id) or await outbox.room_with(batch.connection, sender, user_id)
+    room_id = await room_id_of_two(batch, sender, user_id)
     if room_id is None:
         return None
     room = await batch.room(room_id)
     await batch.know_members(room, [sender, user_id])
     return room if room.membership(sender) == "join" else None
+
+
+async def room_id_of_two(batch: RoomBatch, sender: str, user_id: str) -> str | None:
+    """Where the two spoke last, though the service may have been sent out of there."""
+    return _made_now(batch, sender, user_id) or await outbox.room_with(batch.connection, sender, user_id)
 
 
 def _made_now(batch: RoomBatch, sender: str, user_id: str) -> str | None:
