@@ -17,7 +17,7 @@ from bongsu.bookings.round import Attempt, no_offer
 from bongsu.bookings.texts import FIELD
 from bongsu.core import limits
 from bongsu.core.bookings import State
-from bongsu.core.errors import Refusal
+from bongsu.core.errors import Refusal, full
 from bongsu.core.json import JsonObject
 from bongsu.core.paging import Page
 from bongsu.core.spoken import LANGUAGES, Language, Unclear
@@ -161,5 +161,5 @@ class BookingHearing:
         wanted = Subscription(f"s{secrets.token_hex(12)}", user_id, area, 0, limits.INTEGER_MAX)
         if not await table.subscribe(connection, wanted):
             most = limits.BOOKING_SUBSCRIPTIONS_MAX
-            raise Refusal(403, "M_RESOURCE_LIMIT_EXCEEDED", f"one person has at most {most} subscriptions")
+            raise full(f"one person has at most {most} subscriptions")
         return replies.subscribed(area, language)

@@ -10,7 +10,7 @@ from bongsu.bookings.round import Attempt, Known, Outcome, Round, no_offer, unti
 from bongsu.core import bookings as rules
 from bongsu.core import limits
 from bongsu.core.bookings import Action, State
-from bongsu.core.errors import Refusal, not_found
+from bongsu.core.errors import Refusal, full, not_found
 from bongsu.store import audit, idempotency, outbox, timers
 from bongsu.store import bookings as table
 from bongsu.store.audit import Deed
@@ -132,7 +132,7 @@ class Ledger:
     async def publish(self, connection: Connection, offer: Offer) -> None:
         if not await table.add_offer(connection, offer):
             most = limits.BOOKING_OFFERS_MAX
-            raise Refusal(403, "M_RESOURCE_LIMIT_EXCEEDED", f"one provider has at most {most} offers at a time")
+            raise full(f"one provider has at most {most} offers at a time")
         named = {"offer_id": offer.offer_id}
         last = rules.promoted_until(offer.opens_at, offer.starts_at, offer.ends_at)
         ends = ((LAST, last), (OVER, offer.ends_at + limits.BOOKING_NO_SHOW_MS))

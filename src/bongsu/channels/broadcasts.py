@@ -19,7 +19,7 @@ from bongsu.channels.forms import Button, NewBroadcast, id_of, picture_of, text_
 from bongsu.core import channels as rules
 from bongsu.core import limits
 from bongsu.core.channels import LIVE, Action, Deed, State
-from bongsu.core.errors import Refusal, invalid_param, not_found
+from bongsu.core.errors import full, invalid_param, not_found
 from bongsu.core.json import JsonObject
 from bongsu.core.paging import Page, next_token
 from bongsu.core.tiers import Tier
@@ -138,7 +138,7 @@ class Broadcasts:
             channel = await locked_for(connection, request, Deed.BROADCAST)
             if await table.live_count(connection, channel.channel_id) >= limits.BROADCASTS_LIVE_MAX:
                 most = limits.BROADCASTS_LIVE_MAX
-                raise Refusal(403, "M_RESOURCE_LIMIT_EXCEEDED", f"a channel has at most {most} broadcasts to come")
+                raise full(f"a channel has at most {most} broadcasts to come")
             broadcast = _new(channel, request.requester.user_id, form, starts_at, now_ms)
             await table.add(connection, broadcast)
             await self._start(connection, broadcast, now_ms)

@@ -5,7 +5,7 @@ from hashlib import sha256
 from bongsu.core import channels as rules
 from bongsu.core import limits
 from bongsu.core.channels import TEXT_VERSION, TEXTS, Agreed, Consent
-from bongsu.core.errors import Refusal
+from bongsu.core.errors import full
 from bongsu.core.webhooks import Type
 from bongsu.store import audit, webhooks
 from bongsu.store import channels as table
@@ -44,7 +44,7 @@ async def change(
 async def _check_may_follow(connection: Connection, user_id: str) -> None:
     if await table.followed_count(connection, user_id) >= limits.CHANNELS_FOLLOWED_MAX:
         most = limits.CHANNELS_FOLLOWED_MAX
-        raise Refusal(403, "M_RESOURCE_LIMIT_EXCEEDED", f"one person follows at most {most} channels")
+        raise full(f"one person follows at most {most} channels")
 
 
 async def withdraw(

@@ -46,7 +46,7 @@ BOT_GONE: Final = "desk.bot_gone"
 LEFT: Final = "channel.left"
 _ONE: Final = Page(1, None)
 STICKER: Final = "m.sticker"
-_HEARD: Final = (MESSAGE, ENCRYPTED, STICKER)
+SAID: Final = (MESSAGE, ENCRYPTED, STICKER)  # what is heard, and shown
 
 
 class Conversations:
@@ -322,7 +322,7 @@ async def has_bot(reads: Reads, channel_id: str) -> bool:
 def _asks(heard: Heard) -> bool:
     """Is it something that somebody should answer? Changes of what was said before are read with it."""
     event = heard.event
-    if event.type not in _HEARD or event.state_key is not None or event.sender != heard.user_id:
+    if event.type not in SAID or event.state_key is not None or event.sender != heard.user_id:
         return False
     related = relates_to(event.content)
     is_edit = related is not None and related.rel_type == REPLACE

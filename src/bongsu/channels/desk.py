@@ -19,7 +19,7 @@ from typing import Any, Final
 import msgspec
 
 from bongsu.channels.access import ONE
-from bongsu.channels.conversations import Conversations, has_bot, is_away, no_conversation
+from bongsu.channels.conversations import SAID, Conversations, has_bot, is_away, no_conversation
 from bongsu.channels.desk_forms import (
     ConversationSaid,
     ConversationsSaid,
@@ -43,13 +43,13 @@ from bongsu.channels.desk_forms import (
     newest_said,
     settings_said,
 )
-from bongsu.channels.doors import Doors, Visitor, full
+from bongsu.channels.doors import Doors, Visitor
 from bongsu.channels.forms import id_of, picture_of, text_of
 from bongsu.core import boards, desk, ids, limits
 from bongsu.core.channels import Deed, may
 from bongsu.core.desk import State, Talk
-from bongsu.core.errors import Refusal, forbidden, invalid_param, not_found
-from bongsu.core.events import ENCRYPTED, MESSAGE, Event
+from bongsu.core.errors import Refusal, forbidden, full, invalid_param, not_found
+from bongsu.core.events import Event
 from bongsu.core.paging import Page, next_token
 from bongsu.core.scopes import Scope
 from bongsu.core.tiers import Tier
@@ -57,10 +57,10 @@ from bongsu.http.describing import Described
 from bongsu.http.request import Request
 from bongsu.http.response import Response, reply
 from bongsu.http.router import Auth, Handler, Route
-from bongsu.store import channel_keys, channel_messages, events, people, visible
+from bongsu.store import channel_keys, channel_messages, events, outbox, people, visible
 from bongsu.store import channels as channel_table
 from bongsu.store import desk as table
-from bongsu.store.channel_messages import OUTBOX_TXN, By
+from bongsu.store.channel_messages import By
 from bongsu.store.channels import Channel
 from bongsu.store.database import Connection, Database
 from bongsu.store.desk import Conversation, Note, Reply, Settings, Wanted
@@ -78,7 +78,6 @@ _WRONG: Final = (
     *("BONGSU_TAKEN", "BONGSU_NOT_TAKEN", "BONGSU_WRONG_STATE", "BONGSU_NO_BOT", "BONGSU_NOT_WITH_BOT"),
     "BONGSU_CHANNEL_CLOSED",
 )
-SHOWN: Final = (MESSAGE, ENCRYPTED, "m.sticker")
 _BOT: Final = Scope.DESK_BOT
 Change = Callable[[Talk, Visitor], Talk]
 
@@ -160,8 +159,8 @@ class Desk:
         return settings_said(settings, open_now=is_open, has_bot=await has_bot(reads, channel.channel_id))
 
     async def settle(self, request: Request) -> Response:
-        settings = _settings(await request.read(Settle), self._now_ms())
         visitor = await self._doors.enter(request, Deed.SET_DESK)
+        settings = _settings(await request.read(Settle), self._now_ms())
 
         async def work(connection: Connection) -> Answer:
             inside = await self._doors.enter_to_change(connection, request, Deed.SET_DESK)
@@ -187,7 +186,7 @@ class Desk:
         names = await people.names(self._database, [each.customer for each in found])
         rooms = [each.room_id for each in found]
         seen = await visible.load_many(self._database, rooms, channel.account)
-        newest = await events.newest_of(self._database, rooms, SHOWN)
+        newest = await events.newest_of(self._database, rooms, SAID)
         shown = {room_id: event for room_id, event in newest.items() if seen[room_id].may_see(event)}
         return [_listed(each, channel, names.get(each.customer), shown.get(each.room_id)) for each in found]
 
@@ -217,7 +216,7 @@ class Desk:
         """The newest first. Nothing is read twice in two pages, whatever is said meanwhile."""
         up_to = limits.INTEGER_MAX if page.after is None else page.after[0] - 1
         return await events.page(
-            *(self._database, found.room_id), after=0, up_to=up_to, newest_first=True, count=page.count, types=SHOWN
+            *(self._database, found.room_id), after=0, up_to=up_to, newest_first=True, count=page.count, types=SAID
         )
 
     async def _said(self, found: Conversation, channel: Channel, read: list[Event]) -> list[MessageSaid]:
@@ -252,8 +251,11 @@ class Desk:
         return await self._act(request, "take", lambda talk, who: desk.take(talk, who.name))
 
     async def give(self, request: Request) -> Response:
+        visitor = await self._doors.enter(request, Deed.DESK)
         to = ids.check_user_id((await request.read(To)).agent)
-        return await self._act(request, "give", lambda talk, who: desk.give(talk, who.actor, to), to=to)
+        return await self._act(
+            request, "give", lambda talk, who: desk.give(talk, who.actor, to), visitor=visitor, to=to
+        )
 
     async def give_back(self, request: Request) -> Response:
         now_ms = self._now_ms()
@@ -273,11 +275,18 @@ class Desk:
         return await self._act(request, "close", change, bot=None)
 
     async def _act(
-        self, request: Request, action: str, change: Change, *, bot: bool | None = False, to: str | None = None
+        self,
+        request: Request,
+        action: str,
+        change: Change,
+        *,
+        visitor: Visitor | None = None,
+        bot: bool | None = False,
+        to: str | None = None,
     ) -> Response:
         """bot: True: it is for bots alone, None: for them as well. to: the agent who is to have it."""
         scope = None if bot is False else _BOT
-        visitor = await self._doors.enter(request, Deed.DESK, scope)
+        visitor = visitor or await self._doors.enter(request, Deed.DESK, scope)
         if bot and not visitor.is_program:
             raise forbidden("this is for the bot: people take a conversation")
 
@@ -305,11 +314,11 @@ class Desk:
     # --- answers and notes ---
 
     async def answer(self, request: Request) -> Response:
+        visitor = await self._doors.enter(request, Deed.DESK, _BOT)
         form = await request.read(NewMessage)
         body = text_of(form.body, "body", limits.DESK_ANSWER_CHARACTERS_MAX)
         picture_of(form.url, "url")
         said = content_of(form, body)
-        visitor = await self._doors.enter(request, Deed.DESK, _BOT)
 
         async def work(connection: Connection) -> Answer:
             inside = await self._doors.enter_to_change(connection, request, Deed.DESK, _BOT)
@@ -329,8 +338,8 @@ class Desk:
         return reply({"notes": msgspec.to_builtins(notes), **next_token(page, places)})
 
     async def note(self, request: Request) -> Response:
-        body = text_of((await request.read(NewNote)).body, "body", limits.DESK_NOTE_CHARACTERS_MAX)
         visitor = await self._doors.enter(request, Deed.DESK)
+        body = text_of((await request.read(NewNote)).body, "body", limits.DESK_NOTE_CHARACTERS_MAX)
 
         async def work(connection: Connection) -> Answer:
             inside = await self._doors.enter_to_change(connection, request, Deed.DESK)
@@ -356,10 +365,10 @@ class Desk:
         return await self._put_reply(request, id_of(request, "reply_id"), 200)
 
     async def _put_reply(self, request: Request, reply_id: str, status: int) -> Response:
+        visitor = await self._doors.enter(request, Deed.SET_REPLIES)
         form = await request.read(NewReply)
         name = text_of(form.name, "name", limits.DESK_REPLY_NAME_CHARACTERS_MAX)
         body = text_of(form.body, "body", limits.DESK_ANSWER_CHARACTERS_MAX)
-        visitor = await self._doors.enter(request, Deed.SET_REPLIES)
 
         async def work(connection: Connection) -> Answer:
             inside = await self._doors.enter_to_change(connection, request, Deed.SET_REPLIES, is_alone=True)
@@ -435,7 +444,7 @@ def _wanted(request: Request) -> Wanted:
 
 def _outbox_id(event: Event, account: str) -> int | None:
     """Which row of the outbox it was."""
-    number = (event.txn_id or "").removeprefix(OUTBOX_TXN)
+    number = (event.txn_id or "").removeprefix(outbox.TXN)
     is_said = event.sender == account and number != event.txn_id and number.isascii() and number.isdigit()
     return int(number) if is_said else None
 

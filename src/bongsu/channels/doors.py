@@ -136,7 +136,3 @@ class Doors:
 
 def _no_key() -> Refusal:
     return Refusal(401, "M_UNKNOWN_TOKEN", "this key opens nothing: it was revoked, or never given")
-
-
-def full(why: str) -> Refusal:
-    return Refusal(403, "M_RESOURCE_LIMIT_EXCEEDED", why)

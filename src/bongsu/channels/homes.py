@@ -41,7 +41,7 @@ from bongsu.channels.forms import (
 from bongsu.core import channels as rules
 from bongsu.core import finding, ids, limits
 from bongsu.core.channels import Deed, Role
-from bongsu.core.errors import Refusal, invalid_param, not_found
+from bongsu.core.errors import Refusal, full, invalid_param, not_found
 from bongsu.core.paging import next_token
 from bongsu.core.tiers import Tier
 from bongsu.http.describing import Described
@@ -134,7 +134,7 @@ class Homes:
             await table.lock_names(connection)
             if await table.owned_count(connection, channel.owner) >= limits.CHANNELS_OWNED_MAX:
                 most = limits.CHANNELS_OWNED_MAX
-                raise Refusal(403, "M_RESOURCE_LIMIT_EXCEEDED", f"one person has at most {most} channels that are open")
+                raise full(f"one person has at most {most} channels that are open")
             near = await naming.check(connection, channel, self._now_ms())
             await notices.put_speaker(connection, channel.account, channel.name)
             await table.add(connection, channel)
@@ -287,10 +287,10 @@ class Homes:
         if not await people.exists(connection, user_id) or user_id == channel.account:
             raise not_found(f"there is no {user_id} here")
         if role is Role.OWNER and await table.owned_count(connection, user_id) >= limits.CHANNELS_OWNED_MAX:
-            raise Refusal(403, "M_RESOURCE_LIMIT_EXCEEDED", f"{user_id} has as many channels as one may have")
+            raise full(f"{user_id} has as many channels as one may have")
         staff = [each.user_id for each in await table.staff(connection, channel.channel_id)]
         if user_id not in staff and len(staff) >= limits.CHANNEL_STAFF_MAX:
-            raise Refusal(403, "M_RESOURCE_LIMIT_EXCEEDED", f"{limits.CHANNEL_STAFF_MAX} people work for it already")
+            raise full(f"{limits.CHANNEL_STAFF_MAX} people work for it already")
 
     async def dismiss(self, request: Request) -> Response:
         """Who works for it may leave, and the owner dismisses others."""
@@ -325,7 +325,7 @@ class Homes:
             channel = await locked_for(connection, request, Deed.POST)
             if await table.posts_count(connection, channel.channel_id) >= limits.CHANNEL_POSTS_MAX:
                 most = limits.CHANNEL_POSTS_MAX
-                raise Refusal(403, "M_RESOURCE_LIMIT_EXCEEDED", f"a channel has at most {most} posts: take some away")
+                raise full(f"a channel has at most {most} posts: take some away")
             post = ChannelPost(
                 f"p{secrets.token_hex(8)}",
                 channel.channel_id,

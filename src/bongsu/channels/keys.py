@@ -12,11 +12,11 @@ import msgspec
 
 from bongsu.channels.access import ONE
 from bongsu.channels.conversations import Conversations, has_bot
-from bongsu.channels.doors import Doors, full
+from bongsu.channels.doors import Doors
 from bongsu.channels.forms import Empty, id_of, text_of
 from bongsu.core import limits, scopes
 from bongsu.core.channels import Deed
-from bongsu.core.errors import not_found
+from bongsu.core.errors import full, not_found
 from bongsu.core.paging import next_token
 from bongsu.core.tiers import Tier
 from bongsu.http.authentication import token_hash
@@ -89,10 +89,10 @@ class Keys:
         return reply({"keys": [_said(each) for each in found], **next_token(page, places)})
 
     async def make(self, request: Request) -> Response:
+        visitor = await self._doors.enter(request, Deed.KEYS)
         form = await request.read(NewKey)
         name = text_of(form.name, "name", limits.CHANNEL_KEY_NAME_CHARACTERS_MAX)
         wanted = scopes.check_scopes(form.scopes)
-        visitor = await self._doors.enter(request, Deed.KEYS)
         secret = f"{scopes.KEY_PREFIX}{secrets.token_urlsafe(32)}"
         key_id = secrets.token_hex(8)
 

@@ -10,7 +10,7 @@ from bongsu.core.events import MESSAGE, Event
 from bongsu.core.json import JsonObject
 from bongsu.rooms.batch import Transaction
 from bongsu.store import channel_messages, outbox
-from bongsu.store.channel_messages import OUTBOX_TXN, By, Said
+from bongsu.store.channel_messages import By, Said
 from bongsu.store.channels import Channel
 from bongsu.store.database import Connection
 from bongsu.store.outbox import Post
@@ -57,6 +57,6 @@ async def fate_of(reads: Reads, channel: Channel, said: Said) -> Outcome:
 
 async def _event_of(reads: Reads, channel: Channel, said: Said) -> Event | None:
     rooms = await channel_messages.rooms_of_both(reads, channel.account, said.user_id, limits.DESK_ROOMS_LOOKED_MAX)
-    transaction = Transaction(channel.account, "", f"{OUTBOX_TXN}{said.outbox_id}")
+    transaction = Transaction(channel.account, "", f"{outbox.TXN}{said.outbox_id}")
     found = await channel_messages.by_txn_key(reads, [transaction.key(room_id, MESSAGE) for room_id in rooms])
     return next(iter(found.values()), None)

@@ -17,13 +17,13 @@ from typing import Any, Final
 import msgspec
 
 from bongsu.channels.access import BASE, ONE, subject
-from bongsu.channels.doors import Doors, Visitor, full
+from bongsu.channels.doors import Doors, Visitor
 from bongsu.channels.forms import id_of, text_of
 from bongsu.channels.saying import Fate, fate_of, say
 from bongsu.channels.texts import FIELD
 from bongsu.core import ids, limits, templates
 from bongsu.core.channels import Deed
-from bongsu.core.errors import Refusal, forbidden, invalid_param, missing_param, not_found
+from bongsu.core.errors import Refusal, forbidden, full, invalid_param, missing_param, not_found
 from bongsu.core.json import JsonObject
 from bongsu.core.paging import next_token
 from bongsu.core.scopes import Scope
@@ -196,15 +196,13 @@ class Templates:
         return reply({"templates": [_said(each) for each in found]})
 
     async def make(self, request: Request) -> Response:
-        text = _template(await request.read(NewTemplate))
         visitor = await self._doors.enter(request, Deed.SET_TEMPLATES)
+        text = _template(await request.read(NewTemplate))
 
         async def work(connection: Connection) -> Answer:
             inside = await self._doors.enter_to_change(connection, request, Deed.SET_TEMPLATES, is_alone=True)
             if await table.count(connection, inside.channel.channel_id) >= limits.TEMPLATES_MAX:
-                raise Refusal(
-                    403, "M_RESOURCE_LIMIT_EXCEEDED", f"a channel has at most {limits.TEMPLATES_MAX} templates"
-                )
+                raise full(f"a channel has at most {limits.TEMPLATES_MAX} templates")
             new = self._draft(inside, f"t{secrets.token_hex(8)}", 1, text)
             await table.add(connection, new)
             await self._note(connection, inside, new, "template.written")
@@ -224,6 +222,7 @@ class Templates:
         )
 
     async def edit(self, request: Request) -> Response:
+        visitor = await self._doors.enter(request, Deed.SET_TEMPLATES)
         text = _template(await request.read(NewTemplate))
 
         async def change(connection: Connection, inside: Visitor, newest: Version) -> Version:
@@ -237,7 +236,7 @@ class Templates:
             await (table.rewrite if is_draft else table.add)(connection, draft)
             return draft
 
-        return await self._change(request, "template.written", change)
+        return await self._change(request, visitor, "template.written", change)
 
     async def submit(self, request: Request) -> Response:
         return await self._move(request, Action.SUBMIT)
@@ -250,6 +249,8 @@ class Templates:
         return await self._move(request, Action.RETIRE)
 
     async def _move(self, request: Request, action: Action) -> Response:
+        visitor = await self._doors.enter(request, Deed.SET_TEMPLATES)
+
         async def change(connection: Connection, inside: Visitor, newest: Version) -> Version:
             if action is Action.RETIRE:
                 newest = await table.sendable(connection, newest.channel_id, newest.template_id, None) or newest
@@ -260,11 +261,10 @@ class Templates:
             await table.set_state(connection, after)
             return after
 
-        return await self._change(request, f"template.{action.value}", change)
+        return await self._change(request, visitor, f"template.{action.value}", change)
 
-    async def _change(self, request: Request, what: str, change: Any) -> Response:
+    async def _change(self, request: Request, visitor: Visitor, what: str, change: Any) -> Response:
         """change: of the newest version, which is locked."""
-        visitor = await self._doors.enter(request, Deed.SET_TEMPLATES)
 
         async def work(connection: Connection) -> Answer:
             inside = await self._doors.enter_to_change(connection, request, Deed.SET_TEMPLATES, is_alone=True)
@@ -329,11 +329,11 @@ class Templates:
     # --- programs ---
 
     async def send(self, request: Request) -> Response:
+        visitor = await self._doors.enter(request, Deed.SEND_TEMPLATES, _SEND)
         form = await request.read(Sending)
         if request.header(HEADER) is None:
             raise missing_param("an Idempotency-Key is needed, so that what is sent again is said once")
         to = ids.check_user_id(form.to)
-        visitor = await self._doors.enter(request, Deed.SEND_TEMPLATES, _SEND)
         await self._limiter.spend_for("template", f"{visitor.channel.channel_id} {to}")
 
         async def work(connection: Connection) -> Answer:

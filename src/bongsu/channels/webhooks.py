@@ -20,7 +20,7 @@ from bongsu.channels.doors import Doors, Visitor
 from bongsu.channels.forms import Empty, id_of
 from bongsu.core import limits, webhooks
 from bongsu.core.channels import Deed
-from bongsu.core.errors import Refusal, invalid_param, not_found
+from bongsu.core.errors import Refusal, full, invalid_param, not_found
 from bongsu.core.paging import next_token
 from bongsu.core.scopes import Scope
 from bongsu.core.tiers import Tier
@@ -148,17 +148,15 @@ class Webhooks:
     # --- writes ---
 
     async def make(self, request: Request) -> Response:
-        form = self._checked(await request.read(NewEndpoint))
         visitor = await self._doors.enter(request, Deed.WEBHOOKS, _KEY)
+        form = self._checked(await request.read(NewEndpoint))
         secret, endpoint_id = webhooks.secret(secrets.token_bytes(webhooks.SECRET_BYTES)), f"w{secrets.token_hex(8)}"
 
         async def work(connection: Connection) -> Answer:
             inside = await self._doors.enter_to_change(connection, request, Deed.WEBHOOKS, _KEY, is_alone=True)
             channel_id = inside.channel.channel_id
             if await table.count(connection, channel_id) >= limits.WEBHOOKS_MAX:
-                raise Refusal(
-                    403, "M_RESOURCE_LIMIT_EXCEEDED", f"a channel has at most {limits.WEBHOOKS_MAX} endpoints"
-                )
+                raise full(f"a channel has at most {limits.WEBHOOKS_MAX} endpoints")
             new = Endpoint(
                 endpoint_id=endpoint_id,
                 channel_id=channel_id,
@@ -180,19 +178,19 @@ class Webhooks:
         return NewEndpoint(url, webhooks.check_types(form.types))
 
     async def edit(self, request: Request) -> Response:
+        visitor = await self._doors.enter(request, Deed.WEBHOOKS, _KEY)
         form = self._checked(await request.read(NewEndpoint))
         return await self._change(
-            request, "changed", lambda found: msgspec.structs.replace(found, url=form.url, types=form.types)
+            request, visitor, "changed", lambda found: msgspec.structs.replace(found, url=form.url, types=form.types)
         )
 
     async def enable(self, request: Request) -> Response:
+        visitor = await self._doors.enter(request, Deed.WEBHOOKS, _KEY)
         return await self._change(
-            request, "enabled", lambda found: msgspec.structs.replace(found, disabled_ts=None, disabled_why="")
+            request, visitor, "enabled", lambda found: msgspec.structs.replace(found, disabled_ts=None, disabled_why="")
         )
 
-    async def _change(self, request: Request, what: str, change: Any) -> Response:
-        visitor = await self._doors.enter(request, Deed.WEBHOOKS, _KEY)
-
+    async def _change(self, request: Request, visitor: Visitor, what: str, change: Any) -> Response:
         async def work(connection: Connection) -> Answer:
             inside, found = await self._locked(connection, request)
             after = msgspec.structs.replace(change(found), failing_ts=None)
@@ -204,10 +202,10 @@ class Webhooks:
         return await self._writes.once(request, work, whose=visitor.name)
 
     async def rotate(self, request: Request) -> Response:
+        visitor = await self._doors.enter(request, Deed.WEBHOOKS, _KEY)
         overlap_ms = (await request.read(Rotation)).overlap_ms
         if not 0 <= overlap_ms <= limits.WEBHOOK_ROTATION_MS_MAX:
             raise invalid_param(f"overlap_ms is from 0 to {limits.WEBHOOK_ROTATION_MS_MAX}")
-        visitor = await self._doors.enter(request, Deed.WEBHOOKS, _KEY)
         secret, rotation = webhooks.secret(secrets.token_bytes(webhooks.SECRET_BYTES)), secrets.token_hex(8)
 
         async def work(connection: Connection) -> Answer:

@@ -52,6 +52,11 @@ def not_found(message: str) -> Refusal:
     return Refusal(404, "M_NOT_FOUND", message)
 
 
+def full(message: str) -> Refusal:
+    """Of something there are as many as may be."""
+    return Refusal(403, "M_RESOURCE_LIMIT_EXCEEDED", message)
+
+
 def too_large(message: str) -> Refusal:
     return Refusal(413, "M_TOO_LARGE", message)
 

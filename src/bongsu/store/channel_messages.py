@@ -18,8 +18,6 @@ from bongsu.store.outbox import Post
 from bongsu.store.rooms import Reads
 from bongsu.store.streams import EVENT_COLUMNS, read_event
 
-OUTBOX_TXN: Final = "outbox-"  # how the poster calls its transactions: this, and the number of the row
-
 
 class By(StrEnum):
     AGENT = "agent"

@@ -18,6 +18,7 @@ from bongsu.store.rooms import Reads
 CALLING: Final = -1  # somebody must act now, and nobody else does
 URGENT: Final = 0  # what somebody has to act on, or waits for
 ANNOUNCED: Final = 1  # what many are told
+TXN: Final = "outbox-"  # how the poster calls its transactions: this, and the number of the row
 REMOVE: Final = "DELETE FROM outbox WHERE outbox_id = $1"
 PUT: Final = "INSERT INTO outbox (sender, room_id, user_id, type, content, priority) VALUES ($1, $2, $3, $4, $5, $6)"
 SET_ROOM: Final = """

@@ -32,7 +32,7 @@ class PostOne(msgspec.Struct, frozen=True, kw_only=True):
         if post is None or (outbox.REMOVE, (self.outbox_id,)) in batch.rows.statements:
             return False
         room = await (self._room_with(batch, post) if post.room_id is None else batch.room(post.room_id))
-        transaction = Transaction(post.sender, "", f"outbox-{self.outbox_id}")
+        transaction = Transaction(post.sender, "", f"{outbox.TXN}{self.outbox_id}")
         content = {**post.content, CALLS: True} if post.priority == outbox.CALLING else post.content
         await batch.append(room, Draft(type=post.type, sender=post.sender, content=content), transaction)
         batch.rows.statements.append((outbox.REMOVE, (self.outbox_id,)))
