@@ -556,8 +556,8 @@ class Worker:
             Announcers(database, writes, now_ms),
             Offers(database, self.booking, writes, tickets),
             Places(database, self.booking, writes, tickets, self.lines, self.poster.hurry, self.settings.server_name),
-            Homes(database, writes, self.conversations, self.settings.server_name),
-            Following(database, writes, now_ms),
+            Homes(database, writes, self.limiter, self.conversations, self.settings.server_name),
+            Following(database, writes, self.limiter, now_ms),
             self.marks,
             self.broadcasts,
         )

@@ -156,7 +156,7 @@ async def test_a_customer_hears_one_voice_of_whoever_has_the_conversation(shop: 
     stats = await shop.owner.get(f"{shop.desk}/stats")
     assert stats["first_answer_ms"]["count"] == stats["first_answer_by_person_ms"]["count"] == 1
     assert stats["waiting_now_ms"]["count"] == stats["conversations"]["waiting"] == 1
-    audited = await shop.owner.get(f"{shop.path}/audit")
+    audited = await shop.owner.get(f"{shop.path}/audit", verify="true")
     assert audited["faults"] == []
     assert [each["deed"]["action"] for each in audited["entries"]][-3:] == ["desk.take", "desk.give", "desk.close"]
 

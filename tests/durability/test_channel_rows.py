@@ -4,9 +4,11 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
 
+import msgspec
 import pytest
 
 from bongsu.channels.conversations import AGENT_GONE, BOT_GONE, Conversations
+from bongsu.core import channels as rules
 from bongsu.core import limits
 from bongsu.core.channels import Role
 from bongsu.core.desk import State, Talk
@@ -16,7 +18,7 @@ from bongsu.core.webhooks import Type
 from bongsu.store import channels as table
 from bongsu.store import desk, notices, webhooks
 from bongsu.store.channel_hearing import Heard
-from bongsu.store.channels import Channel, Staff
+from bongsu.store.channels import Channel, Mark, Staff
 from bongsu.store.database import Connection, Database
 from bongsu.store.desk import Conversation
 from bongsu.store.timers import Timer, Timers
@@ -76,6 +78,51 @@ async def beside(two: Two, first: Callable[[Connection], Awaitable[None]], secon
 
     await two[0].write(hold)
     assert done.is_set()
+
+
+def _certified(channel: Channel) -> Mark:
+    named = {"channel_id": channel.channel_id, "name": channel.name, "account": channel.account}
+    return Mark(**named, valid_from=1, valid_until=NOW + 1, key_id="k", signature="s")
+
+
+async def test_a_name_is_compared_with_those_it_may_be_near_to_however_many_there_are(
+    two: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "CHANNELS_CERTIFIED_READ_MAX", 3)
+    made = [(await make(two[0], []))[0] for _ in range(5)]
+    name = secrets.token_hex(5)
+    bones = [*(secrets.token_hex(5) for _ in made[1:]), name]
+
+    async def certify(connection: Connection) -> None:
+        for each, skeleton in zip(made, bones, strict=True):
+            await table.put_mark(connection, _certified(each), skeleton)
+
+    await two[0].write(certify)
+    new, _ = await make(two[0], [])
+    for said, near in ((name, [name]), (f"{name}q", [name]), (f"x{name}", [name]), (name[1:], [name]), ("zzzzz", [])):
+        like = msgspec.structs.replace(new, skeleton=said)
+        found = await table.certified(two[0], like, NOW)
+        assert [each for each in found if each == said or rules.resembles(said, [each])] == near, said
+    await two[0].write(lambda connection: table.drop_stale_marks(connection, NOW + 1))
+
+
+async def test_ones_own_channels_come_before_those_one_was_appointed_to(
+    two: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "CHANNELS_MINE_SHOWN_MAX", 2)
+    person = f"@{secrets.token_hex(4)}:{SERVER_NAME}"
+    made = [(await make(two[0], []))[0] for _ in range(3)]
+    own = made[-1].channel_id
+
+    async def appoint(connection: Connection) -> None:
+        for each in made[:-1]:
+            await table.set_role(connection, each.channel_id, Staff(person, Role.AGENT, 1))
+        await table.hand_over(connection, made[-1], person, NOW)
+
+    await two[0].write(appoint)
+    found = await table.mine(two[1], person)
+    assert len(found) == 2
+    assert own in [channel.channel_id for channel, _ in found]
 
 
 async def test_what_refers_to_a_channel_is_written_while_it_is_changed(two: Two) -> None:

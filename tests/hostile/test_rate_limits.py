@@ -212,7 +212,7 @@ async def test_what_is_kept_for_a_person_grows_slowly(mallory: Person) -> None:
         assert await mallory.refused("POST", mallory.own("filter"), {}) == LIMITED
 
 
-UNLIMITED = ("/logout", "/logout/all", "/publicRooms", "_msc3575/sync")  # ends and reads: nothing is kept
+UNLIMITED = ("/logout", "/logout/all", "/publicRooms")  # ends and reads: nothing is kept
 
 
 def test_everything_that_writes_for_a_person_is_limited() -> None:

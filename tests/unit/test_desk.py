@@ -224,6 +224,12 @@ def test_a_template_is_filled() -> None:
         ("이름", "ｅｖｉｌ．ｅｘａｍｐｌｅ"),
         ("이름", "evil。example"),
         ("이름", "가나다.한국"),
+        ("이름", "пример.рф"),
+        ("이름", "例子.中国"),
+        ("이름", "例.みんな"),
+        ("이름", "උදාහරණ.ලංකා"),
+        ("이름", "परीक्षा.भारत"),
+        ("이름", "मोदी.com"),
         ("이름", "tel:0101234"),
         ("이름", "@shop:test.example"),
         ("이름", "a\u202eb"),
@@ -259,6 +265,17 @@ def test_parts_make_no_address_together() -> None:
     templates.check(pair)
     with pytest.raises(Refusal):
         templates.fill(pair, {"a": "evil", "b": ".example"})
+
+
+@pytest.mark.parametrize("said", ["고맙습니다.다음에 또 오세요", "네.ㅋㅋ", "1.5kg", "가격 1.000", "제3.1조"])
+def test_what_is_no_address_may_be_put_in(said: str) -> None:
+    assert not templates.has_link(said)
+
+
+@pytest.mark.parametrize("piece", ["a", "@", "#a", "a.", "+a-"])
+def test_a_long_text_is_looked_at_once(piece: str) -> None:
+    """One that would be looked at anew from each of its letters is never done with."""
+    assert not templates.has_link(piece * (200_000 // len(piece)))
 
 
 @given(st.text(max_size=60))

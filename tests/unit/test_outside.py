@@ -29,6 +29,9 @@ async def called() -> AsyncIterator[tuple[int, list[str]]]:
             await asyncio.sleep(60)
         if request.path == "/away":
             raise web.HTTPFound("/there")
+        if request.path == "/nonsense":
+            assert request.transport is not None
+            request.transport.write(b"nonsense\r\n\r\n")
         if request.path == "/pieces":
             return await in_pieces(request)
         return web.json_response({"a": 1}, status=503, headers={"retry-after": "7"})
@@ -79,6 +82,16 @@ async def test_who_takes_too_long_is_not_waited_for(called: tuple[int, list[str]
     with pytest.raises(Unreachable, match="Timeout"):
         await outside.post(f"http://127.0.0.1:{called[0]}/slow", b"{}", {})
     await outside.close()
+
+
+async def test_what_goes_wrong_tells_nothing_of_an_address_but_its_host(called: tuple[int, list[str]]) -> None:
+    """The rest may be a secret, and what goes wrong is logged."""
+    outside = Outside(allows_private=True)
+    with pytest.raises(Unreachable) as caught:
+        await outside.post(f"http://127.0.0.1:{called[0]}/nonsense?secret=a1b2", b"{}", {})
+    await outside.close()
+    assert "a1b2" not in str(caught.value)
+    assert caught.value.__cause__ is None
 
 
 def test_plain_http_is_for_private_networks_alone() -> None:

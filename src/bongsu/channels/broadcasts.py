@@ -21,7 +21,7 @@ from bongsu.core import limits
 from bongsu.core.channels import LIVE, Action, Deed, State
 from bongsu.core.errors import full, invalid_param, not_found
 from bongsu.core.json import JsonObject
-from bongsu.core.paging import Page, next_token
+from bongsu.core.paging import next_token
 from bongsu.core.tiers import Tier
 from bongsu.http.describing import Described
 from bongsu.http.request import Request
@@ -167,9 +167,9 @@ class Broadcasts:
 
     async def csv(self, request: Request) -> Response:
         channel = await channel_for(self._database, request, Deed.BROADCAST)
-        found = await table.of_channel(self._database, channel.channel_id, Page(limits.EXPORT_ROWS_MAX, None))
-        rows = [[broadcast_said(each, 0).get(name) for name in _HEAD] for each in found]
-        return csv_answer(f"{channel.channel_id}-broadcasts", _HEAD, [[_cell(value) for value in row] for row in rows])
+        found = await table.table_of(self._database, channel.channel_id, _HEAD, limits.EXPORT_ROWS_MAX)
+        rows = ([_cell(value) for value in row.values()] for row in found)
+        return csv_answer(f"{channel.channel_id}-broadcasts", _HEAD, rows)
 
     async def one(self, request: Request) -> Response:
         channel = await channel_for(self._database, request, Deed.BROADCAST)

@@ -5,22 +5,35 @@ from typing import Any
 import msgspec
 
 from bongsu.core.paging import Page, next_token
+from bongsu.http.ratelimit import RateLimiter
+from bongsu.http.request import Request
 from bongsu.store import audit
+from bongsu.store.audit import AuditEntry
 from bongsu.store.rooms import Reads
 
 
 class AuditSaid(msgspec.Struct):
-    """faults: what is wrong with the whole chain, on the first page; empty: nothing was altered."""
+    """faults: what is wrong with the whole chain, if that was asked for; empty: nothing was altered."""
 
-    entries: list[audit.AuditEntry]
+    entries: list[AuditEntry]
     faults: list[str] | None = None
     next_batch: str | None = None
 
 
-async def audited(reads: Reads, named: str, page: Page) -> dict[str, Any]:
-    """A page of a chain, and on the first one what is wrong with the whole, which is read once."""
-    after = 0 if page.after is None else page.after[0]
-    found = await audit.entries(reads, named, after, page.count)
-    checked = {} if after else {"faults": await audit.faults(reads, named)}
-    entries = [msgspec.to_builtins(entry) for entry in found]
-    return {"entries": entries, **checked, **next_token(page, [(each.number, "") for each in found])}
+async def audited(reads: Reads, limiter: RateLimiter, request: Request, named: str, page: Page) -> dict[str, Any]:
+    """A page of a chain. ?verify=true: and what is wrong with the whole, for which all of it is read."""
+    checked = {}
+    if request.query.flag("verify"):
+        await limiter.spend("export", request.requester, request.client)
+        checked = {"faults": await audit.faults(reads, named)}
+    return {**paged(await audit.entries(reads, named, after(page), page.count), page), **checked}
+
+
+def paged(found: list[AuditEntry], page: Page) -> dict[str, Any]:
+    places = [(each.number, "") for each in found]
+    return {"entries": [msgspec.to_builtins(each) for each in found], **next_token(page, places)}
+
+
+def after(page: Page) -> int:
+    """Behind which number it begins."""
+    return 0 if page.after is None else page.after[0]

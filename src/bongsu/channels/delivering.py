@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
+from urllib.parse import urlsplit
 
 import structlog
 from prometheus_client import Counter
@@ -119,7 +120,8 @@ class Delivering:
         try:
             answer = await self._outside.post(endpoint.url, delivery.body, self._headers(endpoint, delivery))
         except Unreachable as error:
-            log.info("webhook_unreachable", endpoint_id=endpoint.endpoint_id, error=str(error))
+            host = urlsplit(endpoint.url).hostname
+            log.info("webhook_unreachable", endpoint_id=endpoint.endpoint_id, host=host, error=str(error))
             await self._failed(lease, "it could not be reached", 0.0)
             return False
         if 200 <= answer.status < 300:

@@ -45,7 +45,7 @@ from bongsu.channels.desk_forms import (
 )
 from bongsu.channels.doors import Doors, Visitor
 from bongsu.channels.forms import id_of, picture_of, text_of
-from bongsu.core import boards, desk, ids, limits
+from bongsu.core import desk, ids, limits
 from bongsu.core.channels import Deed, may
 from bongsu.core.desk import State, Talk
 from bongsu.core.errors import Refusal, forbidden, full, invalid_param, not_found
@@ -397,13 +397,11 @@ class Desk:
     async def stats(self, request: Request) -> Response:
         since_ms = request.query.integer("since", 0)
         channel = (await self._doors.enter(request, Deed.SEE_DESK)).channel
-        now_ms = self._now_ms()
         answered, by_person = await table.first_answers(self._database, channel.channel_id, since_ms)
-        waiting = [now_ms - each for each in await table.waiting_since(self._database, channel.channel_id)]
         return reply(msgspec.to_builtins({
-            "first_answer_ms": boards.distribution(answered),
-            "first_answer_by_person_ms": boards.distribution(by_person),
-            "waiting_now_ms": boards.distribution(waiting),
+            "first_answer_ms": answered,
+            "first_answer_by_person_ms": by_person,
+            "waiting_now_ms": await table.waiting(self._database, channel.channel_id, self._now_ms()),
             "conversations": await table.counts(self._database, channel.channel_id),
         }))  # fmt: skip
 

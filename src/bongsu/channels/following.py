@@ -18,7 +18,7 @@ import msgspec
 
 from bongsu.channels import consents
 from bongsu.channels.access import BASE, ONE, channel_for, channel_seen, check_may_begin, closed
-from bongsu.channels.chains import AuditSaid, audited
+from bongsu.channels.chains import AuditSaid, after, audited, paged
 from bongsu.channels.forms import (
     Agreement,
     ChannelsSaid,
@@ -38,6 +38,7 @@ from bongsu.core.exports import Cell
 from bongsu.core.paging import Page, next_token
 from bongsu.core.tiers import Tier
 from bongsu.http.describing import Described
+from bongsu.http.ratelimit import RateLimiter
 from bongsu.http.request import Request
 from bongsu.http.response import Response, reply
 from bongsu.http.router import Auth, Route
@@ -74,9 +75,10 @@ class ReportsSaid(msgspec.Struct):
 class Following:
     """Each person changes and reads what is their own; who follows a channel is for its staff."""
 
-    def __init__(self, database: Database, writes: Writes, now_ms: Callable[[], int]) -> None:
+    def __init__(self, database: Database, writes: Writes, limiter: RateLimiter, now_ms: Callable[[], int]) -> None:
         self._database = database
         self._writes = writes
+        self._limiter = limiter
         self._now_ms = now_ms
 
     def routes(self) -> list[Route]:
@@ -103,14 +105,14 @@ class Following:
     def _reading(self) -> list[Route]:
         read: dict[str, Any] = {"bucket": "read", "tier": Tier.SERVICE}
         following = Described("What one follows", {200: ChannelsSaid}, query=_PAGED)
-        blocked = Described("What one has blocked", {200: ChannelsSaid})
-        ledger = Described("What one agreed to and withdrew", {200: AuditSaid}, query=_PAGED)
+        blocked = Described("What one has blocked", {200: ChannelsSaid}, query=_PAGED)
+        ledger = Described("What one agreed to and withdrew", {200: AuditSaid}, query=("verify", *_PAGED))
         texts = Described("What is agreed to", {200: TextsSaid})
         followers = Described("Who follows it", {200: FollowersSaid}, query=_PAGED)
         reports = Described("What people reported", {200: ReportsSaid}, query=_PAGED)
         csv = Described("What one agreed to and withdrew", {200: None})
         followers_csv = Described("Who follows it", {200: None})
-        proof = Described("What somebody agreed to for it", {200: AuditSaid})
+        proof = Described("What somebody agreed to for it", {200: AuditSaid}, query=_PAGED)
         return [
             Route("GET", f"{BASE}/following", self.following, **read, described=following),
             Route("GET", f"{BASE}/blocked", self.blocked, **read, described=blocked),
@@ -215,12 +217,15 @@ class Following:
         return reply({"channels": said, **next_token(page, [(0, each.channel_id) for each, _ in found])})
 
     async def blocked(self, request: Request) -> Response:
-        now_ms, found = self._now_ms(), await table.blocked(self._database, request.requester.user_id)
-        return reply({"channels": [channel_said(each, now_ms, mine=Mine(blocked=True)) for each in found]})
+        page, now_ms = page_of(request), self._now_ms()
+        found = await table.blocked(self._database, request.requester.user_id, page)
+        said = [channel_said(each, now_ms, mine=Mine(blocked=True)) for each in found]
+        return reply({"channels": said, **next_token(page, [(0, each.channel_id) for each in found])})
 
     async def ledger(self, request: Request) -> Response:
         page = page_of(request)
-        return reply(await audited(self._database, table.ledger_of(request.requester.user_id), page))
+        named = table.ledger_of(request.requester.user_id)
+        return reply(await audited(self._database, self._limiter, request, named, page))
 
     async def ledger_csv(self, request: Request) -> Response:
         named = table.ledger_of(request.requester.user_id)
@@ -249,11 +254,11 @@ class Following:
 
     async def proof(self, request: Request) -> Response:
         """Of what the person agreed to elsewhere nothing is told."""
+        page = page_of(request)
         channel = await channel_for(self._database, request, Deed.SEE_FOLLOWERS)
-        named = table.ledger_of(ids.check_user_id(request.params["user_id"]))
-        found = await audit.entries(self._database, named, 0, limits.EXPORT_ROWS_MAX)
-        own = [each for each in found if each.deed.details.get("channel_id") == channel.channel_id]
-        return reply({"entries": msgspec.to_builtins(own)})
+        ledger = table.ledger_of(ids.check_user_id(request.params["user_id"]))
+        about = ("channel_id", channel.channel_id)
+        return reply(paged(await audit.entries_about(self._database, ledger, about, after(page), page.count), page))
 
     async def reports(self, request: Request) -> Response:
         if not request.requester.is_admin:

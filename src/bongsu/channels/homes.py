@@ -45,6 +45,7 @@ from bongsu.core.errors import Refusal, full, invalid_param, not_found
 from bongsu.core.paging import next_token
 from bongsu.core.tiers import Tier
 from bongsu.http.describing import Described
+from bongsu.http.ratelimit import RateLimiter
 from bongsu.http.request import Request
 from bongsu.http.response import Response, reply
 from bongsu.http.router import Auth, Route
@@ -66,8 +67,16 @@ _NAMED: Final = {409: ("BONGSU_LOOKS_OFFICIAL", *_CLOSED)}
 class Homes:
     """Whoever has an account may make a channel; what is done for one is its staff's (core.channels.MAY)."""
 
-    def __init__(self, database: Database, writes: Writes, conversations: Conversations, server_name: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        writes: Writes,
+        limiter: RateLimiter,
+        conversations: Conversations,
+        server_name: str,
+    ) -> None:
         self._conversations = conversations
+        self._limiter = limiter
         self._database = database
         self._writes = writes
         self._now_ms = conversations.now_ms
@@ -85,7 +94,7 @@ class Homes:
         one = Described("A channel's home", {200: ChannelSaid})
         edit = Described("Changes it", {200: ChannelSaid}, Changes, errors=_NAMED, is_write=True)
         shut = Described("Closes it for ever", {200: ChannelSaid}, is_write=True)
-        audited = Described("Who did what for it", {200: AuditSaid}, query=_PAGED)
+        audited = Described("Who did what for it", {200: AuditSaid}, query=("verify", *_PAGED))
         return [
             Route("POST", BASE, self.make, **write, described=make),
             Route("GET", BASE, self.find, bucket="search", tier=Tier.SERVICE, described=find),
@@ -132,9 +141,7 @@ class Homes:
 
         async def work(connection: Connection) -> Answer:
             await table.lock_names(connection)
-            if await table.owned_count(connection, channel.owner) >= limits.CHANNELS_OWNED_MAX:
-                most = limits.CHANNELS_OWNED_MAX
-                raise full(f"one person has at most {most} channels that are open")
+            await _check_may_own(connection, channel.owner)
             near = await naming.check(connection, channel, self._now_ms())
             await notices.put_speaker(connection, channel.account, channel.name)
             await table.add(connection, channel)
@@ -236,7 +243,7 @@ class Homes:
     async def audit(self, request: Request) -> Response:
         page = page_of(request)
         named = subject((await channel_for(self._database, request, Deed.SEE_AUDIT)).channel_id)
-        return reply(await audited(self._database, named, page))
+        return reply(await audited(self._database, self._limiter, request, named, page))
 
     # --- staff ---
 
@@ -286,8 +293,8 @@ class Homes:
             raise Refusal(409, "BONGSU_LAST_OWNER", "a channel has an owner: hand it over to somebody first")
         if not await people.exists(connection, user_id) or user_id == channel.account:
             raise not_found(f"there is no {user_id} here")
-        if role is Role.OWNER and await table.owned_count(connection, user_id) >= limits.CHANNELS_OWNED_MAX:
-            raise full(f"{user_id} has as many channels as one may have")
+        if role is Role.OWNER and user_id != channel.owner:
+            await _check_may_own(connection, user_id)
         staff = [each.user_id for each in await table.staff(connection, channel.channel_id)]
         if user_id not in staff and len(staff) >= limits.CHANNEL_STAFF_MAX:
             raise full(f"{limits.CHANNEL_STAFF_MAX} people work for it already")
@@ -388,3 +395,12 @@ def _checked(form: NewPost) -> NewPost:
     if "\n" in title:
         raise invalid_param("title is one line of text")
     return NewPost(text_of(form.body, "body", limits.CHANNEL_POST_CHARACTERS_MAX), title, picture_of(form.picture))
+
+
+async def _check_may_own(connection: Connection, user_id: str) -> None:
+    """A channel that is closed counts, too: its home, account and audit stay."""
+    is_open, ever = await table.owned_counts(connection, user_id)
+    if is_open >= limits.CHANNELS_OWNED_MAX:
+        raise full(f"one person has at most {limits.CHANNELS_OWNED_MAX} channels that are open")
+    if ever >= limits.CHANNELS_EVER_OWNED_MAX:
+        raise full(f"one person has at most {limits.CHANNELS_EVER_OWNED_MAX} channels, those included that are closed")

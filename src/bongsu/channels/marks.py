@@ -107,7 +107,7 @@ class Marks:
             raise closed()
         now_ms = self._now_ms()
         await table.drop_stale_marks(connection, now_ms)
-        alike = (await table.certified(connection, channel_id, now_ms)).get(channel.skeleton)
+        alike = (await table.certified(connection, channel, now_ms)).get(channel.skeleton)
         if alike is not None:
             raise Refusal(
                 409, "BONGSU_LOOKS_OFFICIAL", f"it looks like {alike.name}, which is certified: revoke that first"

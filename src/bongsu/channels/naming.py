@@ -10,7 +10,7 @@ from bongsu.store.database import Connection
 
 async def check(connection: Connection, channel: Channel, now_ms: int) -> list[Alike]:
     """Those certified names that it is near to. Names are locked. 409 BONGSU_LOOKS_OFFICIAL if it looks like one."""
-    marks = await table.certified(connection, channel.channel_id, now_ms)
+    marks = await table.certified(connection, channel, now_ms)
     alike = marks.get(channel.skeleton)
     if alike is not None:
         raise Refusal(409, "BONGSU_LOOKS_OFFICIAL", f"this name looks like that of a certified channel: {alike.name}")

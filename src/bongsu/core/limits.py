@@ -488,13 +488,15 @@ CHANNEL_ALIKE_LETTERS_MIN = 4  # of two names that differ in one letter: of shor
 CHANNEL_ABOUT_CHARACTERS_MAX = 500
 CHANNEL_HOURS_MAX = 14  # entries of opening hours: each day has a break
 CHANNELS_OWNED_MAX = 20  # that are open, of one person: a name that nobody can find is of no use to anybody
+CHANNELS_EVER_OWNED_MAX = 100  # those included that are closed: what was said in their names stays, and their rows
+CHANNELS_MINE_SHOWN_MAX = 500  # for which one works: whoever wants may appoint anybody
 CHANNEL_STAFF_MAX = 200
 CHANNEL_POSTS_MAX = 5_000  # of one channel: two a day for seven years
 CHANNEL_POST_CHARACTERS_MAX = 5_000  # some pages; its title a tenth of it at most
 CHANNEL_TITLE_CHARACTERS_MAX = 100
 CHANNEL_REASON_CHARACTERS_MAX = 500  # of a report
 CHANNEL_MARK_DAYS_MAX = 400  # an operator looks once a year, and has a month for it
-CHANNELS_CERTIFIED_READ_MAX = 5_000  # names that a new one is compared with: a few ms
+CHANNELS_CERTIFIED_READ_MAX = 1_000  # names near a new one that it is compared with, the nearest first
 CHANNELS_FOLLOWED_MAX = 2_000  # of one person
 BROADCAST_CHARACTERS_MAX = 2_000  # a long letter; the event stays far below its 64 KiB
 BROADCAST_BUTTONS_MAX = 5
@@ -620,6 +622,7 @@ RATES = {
     "to_device": (20.0, 200),  # a person: a room's key goes to its devices in many requests at once
     "media": (20.0, 300),  # a person: a screen of thumbnails at once
     "read": (20.0, 300),  # a person or, before signing in, an address: reads made once, or page by page
+    "sync": (20.0, 300),  # a person: sliding syncs, one for each screen that is scrolled, on all their devices
     "search": (1.0, 20),  # a person
     "preview": (2.0, 40),  # a person: a screen of links at once; each may cost a question to a stranger
     "notifications": (2.0, 30),  # a person: pages of what they were told of

@@ -100,10 +100,12 @@ _KINDS: Final = {
     Kind.TIME: re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]"),
     Kind.CODE: re.compile(r"[A-Za-z0-9-]+"),
 }
-# What clients make into links by themselves: schemes, www., names of hosts, and Matrix's own identifiers.
+# What clients make into links by themselves: schemes, www., names of hosts, and Matrix's own identifiers. A host ends
+# with two Latin letters or one of another script; of Hangul with what is such an ending, as Korean sentences may follow
+# each other without a space. Repetitions have an end, lest a long text be looked at again and again.
 _LINK: Final = re.compile(
-    r"[a-z][a-z0-9+.-]*:/|www\.|\w\.(?:[a-z]{2,}|xn--|한국|닷컴|닷넷)|(?:mailto|tel|sms|matrix|javascript|data):"
-    r"|[@#!$+][^\s:]+:\w",
+    r"[a-z][a-z0-9+.-]{0,30}:/|www\.|\w\.(?:[a-z]{2}|xn--|[^\W\d_a-z가-힣ᄀ-ᇿㄱ-ㆎ]|한국|닷컴|닷넷|삼성)"
+    r"|(?:mailto|tel|sms|matrix|javascript|data):|[@#!$+][^\s:]{1,254}:\w",
     re.IGNORECASE,
 )
 _UNSEEN: Final = ("Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp")  # controls, marks that turn or hide text, nothing at all
@@ -268,7 +270,9 @@ def _links(text: str) -> int:
 
 
 def _folded(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).replace("。", ".").replace("·", " ")
+    """Without marks, which stand inside names of hosts in some scripts and are no letters."""
+    plain = unicodedata.normalize("NFKC", text).replace("。", ".").replace("·", " ")
+    return "".join(letter for letter in plain if not unicodedata.category(letter).startswith("M"))
 
 
 def _is_unseen(letter: str) -> bool:

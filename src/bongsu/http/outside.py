@@ -65,7 +65,7 @@ class Outside:
                 content = await beginning(answer, limits.PUSH_ANSWER_BYTES_MAX)
                 return Answer(answer.status, _seconds(answer.headers.get("retry-after")), content)
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-            raise Unreachable(repr(error)) from error
+            raise Unreachable(_why(error)) from None
 
     def may_call(self, address: str, scheme: str) -> bool:
         """address: an IP address."""
@@ -156,6 +156,12 @@ def _resolver(outside: Outside, scheme: str) -> Any:
             pass
 
     return Resolver()
+
+
+def _why(error: Exception) -> str:
+    """Without the address, which may hold a secret: errors of a connection name its host, all others the whole."""
+    name = type(error).__name__
+    return f"{name}: {error}" if isinstance(error, OSError) else name
 
 
 def _seconds(text: str | None) -> float:

@@ -28,7 +28,7 @@ class SlidingSyncEndpoint:
 
     def routes(self) -> list[Route]:
         path = "/_matrix/client/unstable/org.matrix.simplified_msc3575/sync"
-        return [Route("POST", path, self.sync, tier=Tier.SYNC)]
+        return [Route("POST", path, self.sync, bucket="sync", tier=Tier.SYNC)]
 
     async def sync(self, request: Request) -> Response:
         with self._waits.place(request.requester, request.when_lost) as place:

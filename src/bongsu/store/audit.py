@@ -61,6 +61,16 @@ async def entries(reads: Reads, subject: str, after: int, count: int) -> list[Au
     return [_entry(decode(row["content"])) for row in rows]
 
 
+async def entries_about(reads: Reads, subject: str, named: tuple[str, str], after: int, count: int) -> list[AuditEntry]:
+    """As entries(), those alone whose details have this (name, value)."""
+    rows = await reads.fetch(
+        "SELECT content FROM audit_entries WHERE subject = $1 AND number > $4"
+        " AND convert_from(content, 'utf8')::json -> 'details' ->> $2 = $3 ORDER BY number LIMIT $5",
+        *(subject, *named, after, count),
+    )
+    return [_entry(decode(row["content"])) for row in rows]
+
+
 async def entries_before(reads: Reads, subject: str, before: int, count: int) -> list[AuditEntry]:
     """The newest first, those before number `before`."""
     rows = await reads.fetch(

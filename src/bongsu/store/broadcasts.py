@@ -139,6 +139,15 @@ async def of_channel(reads: Reads, channel_id: str, page: Page) -> list[Broadcas
     return [_broadcast(row) for row in rows]
 
 
+async def table_of(reads: Reads, channel_id: str, columns: Sequence[str], count: int) -> list[Record]:
+    """The newest first, and of each no more than these columns: what was said may be long."""
+    return await reads.fetch(
+        f"SELECT {', '.join(columns)} FROM channel_broadcasts WHERE channel_id = $1"
+        " ORDER BY made_ts DESC, broadcast_id DESC LIMIT $2",
+        *(channel_id, count),
+    )
+
+
 async def audience(reads: Reads, channel_id: str) -> tuple[int, int, int]:
     """(who follows, who of them agreed to advertising, and who to it at night)."""
     rows = await reads.fetch(

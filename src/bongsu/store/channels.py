@@ -105,11 +105,14 @@ async def lock_names(connection: Connection) -> None:
     await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('channel names', 25))")
 
 
-async def owned_count(connection: Connection, user_id: str) -> int:
-    found: int = await connection.fetchval(
-        "SELECT count(*) FROM channels WHERE owner = $1 AND closed_ts IS NULL", user_id
+async def owned_counts(connection: Connection, user_id: str) -> tuple[int, int]:
+    """(of those that are open, of all)"""
+    row = await connection.fetchrow(
+        "SELECT count(*) FILTER (WHERE closed_ts IS NULL) AS open, count(*) AS ever FROM channels WHERE owner = $1",
+        user_id,
     )
-    return found
+    assert row is not None
+    return row["open"], row["ever"]
 
 
 async def add(connection: Connection, channel: Channel) -> None:
@@ -179,11 +182,15 @@ async def search(reads: Reads, text: str, bones: str, page: Page) -> list[Channe
 
 
 async def mine(reads: Reads, user_id: str) -> list[tuple[Channel, Role]]:
-    """For which this person works, by name; a closed one is there for its owner."""
+    """For which this person works, by name; a closed one is there for its owner.
+
+    Of too many one's own come first, open ones before: whom others appoint is not asked.
+    """
     rows = await reads.fetch(
-        f"SELECT {_CHANNEL}, s.role FROM channel_staff s JOIN channels c USING (channel_id)"
-        " WHERE s.user_id = $1 AND (closed_ts IS NULL OR s.role = 'owner') ORDER BY c.name, c.channel_id",
-        user_id,
+        f"SELECT * FROM (SELECT {_CHANNEL}, s.role FROM channel_staff s JOIN channels c USING (channel_id)"
+        " WHERE s.user_id = $1 AND (closed_ts IS NULL OR s.role = 'owner')"
+        " ORDER BY s.role <> 'owner', closed_ts IS NOT NULL, s.since_ts LIMIT $2) AS found ORDER BY name, channel_id",
+        *(user_id, limits.CHANNELS_MINE_SHOWN_MAX),
     )
     return [(_channel(dict(row)), Role(row["role"])) for row in rows]
 
@@ -214,7 +221,8 @@ async def lock_staff(connection: Connection, channel_id: str) -> None:
 
 async def staff(reads: Reads, channel_id: str) -> list[Staff]:
     rows = await reads.fetch(
-        "SELECT user_id, role, since_ts FROM channel_staff WHERE channel_id = $1 ORDER BY since_ts, user_id", channel_id
+        "SELECT user_id, role, since_ts FROM channel_staff WHERE channel_id = $1 ORDER BY since_ts, user_id LIMIT $2",
+        *(channel_id, limits.CHANNEL_STAFF_MAX),
     )
     return [Staff(row["user_id"], Role(row["role"]), row["since_ts"]) for row in rows]
 
@@ -281,11 +289,25 @@ async def drop_mark(connection: Connection, channel_id: str) -> bool:
     return await connection.execute("DELETE FROM channel_marks WHERE channel_id = $1", channel_id) == "DELETE 1"
 
 
-async def certified(reads: Reads, but: str, now_ms: int) -> dict[str, Mark]:
-    """The marks that hold, of other channels than this one, by their skeletons."""
+# Two that differ in one letter begin or end with the same half (core/channels.py, resembles).
+_CERTIFIED: Final = f"""
+SELECT {_MARK}, skeleton FROM channel_marks
+WHERE channel_id <> $1 AND valid_until > $2 AND (position(skeleton IN $3) > 0
+    OR (abs(length(skeleton) - length($3)) <= 1 AND (left(skeleton, $4) = left($3, $4)
+        OR right(skeleton, $4) = right($3, $4))))
+ORDER BY skeleton <> $3, position(skeleton IN $3) = 0, length(skeleton) DESC, skeleton LIMIT $5
+"""
+
+
+async def certified(reads: Reads, channel: Channel, now_ms: int) -> dict[str, Mark]:
+    """The marks that hold, of other channels, which this one's name may be near to, by their skeletons.
+
+    The one that looks the same is among them.
+    """
+    half = max(1, (len(channel.skeleton) - 1) // 2)
     rows = await reads.fetch(
-        f"SELECT {_MARK}, skeleton FROM channel_marks WHERE channel_id <> $1 AND valid_until > $2 LIMIT $3",
-        *(but, now_ms, limits.CHANNELS_CERTIFIED_READ_MAX),
+        _CERTIFIED,
+        *(channel.channel_id, now_ms, channel.skeleton, half, limits.CHANNELS_CERTIFIED_READ_MAX),
     )
     return {row["skeleton"]: Mark(*list(row.values())[:-1]) for row in rows}
 
@@ -418,11 +440,12 @@ async def unblock(connection: Connection, channel_id: str, user_id: str) -> None
     await connection.execute("DELETE FROM channel_blocks WHERE channel_id = $1 AND user_id = $2", channel_id, user_id)
 
 
-async def blocked(reads: Reads, user_id: str) -> list[Channel]:
+async def blocked(reads: Reads, user_id: str, page: Page) -> list[Channel]:
+    """By channel id."""
     rows = await reads.fetch(
         f"SELECT {_CHANNEL} FROM channel_blocks b JOIN channels c USING (channel_id) WHERE b.user_id = $1"
-        " ORDER BY b.since_ts, c.channel_id",
-        user_id,
+        " AND c.channel_id > $2 ORDER BY c.channel_id LIMIT $3",
+        *(user_id, (page.after or (0, ""))[1], page.count),
     )
     return _channels(rows)
 

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from bongsu.core import limits
+from bongsu.core.boards import Distribution
 from bongsu.core.desk import State, Talk
 from bongsu.core.json import encode
 from bongsu.core.paging import Page, Place
@@ -282,25 +283,39 @@ async def close_case(connection: Connection, conversation: Conversation, now_ms:
     )
 
 
-async def first_answers(reads: Reads, channel_id: str, since_ts: int) -> tuple[list[int], list[int]]:
-    """(until anything, until a person answered), in ms, of the newest cases that began since then."""
-    rows = await reads.fetch(
-        "SELECT answered_ts - opened_ts AS answered, by_person_ts - opened_ts AS by_person FROM desk_cases"
-        " WHERE channel_id = $1 AND opened_ts >= $2 AND answered_ts IS NOT NULL ORDER BY opened_ts DESC LIMIT $3",
-        *(channel_id, since_ts, limits.DESK_STATS_MAX),
-    )
-    people = [row["by_person"] for row in rows if row["by_person"] is not None]
-    return [row["answered"] for row in rows], people
+def _spread(column: str) -> str:
+    """By nearest rank, as core.boards.distribution counts."""
+    ranks = f"percentile_disc(ARRAY[0.5, 0.9, 0.99]) WITHIN GROUP (ORDER BY {column})"
+    return f"count({column}) AS {column}_count, {ranks} AS {column}_ranks, max({column}) AS {column}_max"
 
 
-async def waiting_since(reads: Reads, channel_id: str) -> list[int]:
-    """Of every customer who waits for an answer now, at most so many."""
-    rows = await reads.fetch(
-        "SELECT since_ts FROM desk_conversations WHERE channel_id = $1 AND since_ts IS NOT NULL"
-        " ORDER BY since_ts LIMIT $2",
-        *(channel_id, limits.DESK_STATS_MAX),
-    )
-    return [row["since_ts"] for row in rows]
+def _distribution(row: Record, column: str) -> Distribution:
+    median, p90, p99 = row[f"{column}_ranks"] or (None, None, None)
+    return Distribution(row[f"{column}_count"], median, p90, p99, row[f"{column}_max"])
+
+
+_FIRST_ANSWERS: Final = f"""
+SELECT {_spread("answered")}, {_spread("by_person")} FROM (
+    SELECT answered_ts - opened_ts AS answered, by_person_ts - opened_ts AS by_person FROM desk_cases
+    WHERE channel_id = $1 AND opened_ts >= $2 AND answered_ts IS NOT NULL ORDER BY opened_ts DESC LIMIT $3) AS newest
+"""
+_WAITING: Final = f"""
+SELECT {_spread("waiting")} FROM (
+    SELECT $2 - since_ts AS waiting FROM desk_conversations WHERE channel_id = $1 AND since_ts IS NOT NULL
+    ORDER BY since_ts LIMIT $3) AS longest
+"""
+
+
+async def first_answers(reads: Reads, channel_id: str, since_ts: int) -> tuple[Distribution, Distribution]:
+    """(until anything, until a person answered), of the newest cases that began since then."""
+    [row] = await reads.fetch(_FIRST_ANSWERS, channel_id, since_ts, limits.DESK_STATS_MAX)
+    return _distribution(row, "answered"), _distribution(row, "by_person")
+
+
+async def waiting(reads: Reads, channel_id: str, now_ms: int) -> Distribution:
+    """How long every customer waits for an answer who does so now, at most so many."""
+    [row] = await reads.fetch(_WAITING, channel_id, now_ms, limits.DESK_STATS_MAX)
+    return _distribution(row, "waiting")
 
 
 class Assignment(msgspec.Struct, frozen=True):

@@ -939,8 +939,8 @@ export interface Operations {
   'GET /_bongsu/v1/bookings/{booking_id}/ticket.svg': object
   'GET /_bongsu/v1/channels': { query: 'search' | 'limit' | 'from'; answer: ChannelsSaid }
   'POST /_bongsu/v1/channels': { body: NewChannel; answer: ChannelSaid }
-  'GET /_bongsu/v1/channels/blocked': { answer: ChannelsSaid }
-  'GET /_bongsu/v1/channels/consents': { query: 'limit' | 'from'; answer: ChannelsAuditSaid }
+  'GET /_bongsu/v1/channels/blocked': { query: 'limit' | 'from'; answer: ChannelsSaid }
+  'GET /_bongsu/v1/channels/consents': { query: 'verify' | 'limit' | 'from'; answer: ChannelsAuditSaid }
   'GET /_bongsu/v1/channels/consents.csv': object
   'GET /_bongsu/v1/channels/consents/texts': { answer: TextsSaid }
   'GET /_bongsu/v1/channels/following': { query: 'limit' | 'from'; answer: ChannelsSaid }
@@ -953,7 +953,7 @@ export interface Operations {
   'PUT /_bongsu/v1/channels/{channel_id}': { body: Changes; answer: ChannelSaid }
   'DELETE /_bongsu/v1/channels/{channel_id}/advertising': { answer: ChannelsMine }
   'GET /_bongsu/v1/channels/{channel_id}/audience': { answer: AudienceSaid }
-  'GET /_bongsu/v1/channels/{channel_id}/audit': { query: 'limit' | 'from'; answer: ChannelsAuditSaid }
+  'GET /_bongsu/v1/channels/{channel_id}/audit': { query: 'verify' | 'limit' | 'from'; answer: ChannelsAuditSaid }
   'DELETE /_bongsu/v1/channels/{channel_id}/block': { answer: ChannelsMine }
   'PUT /_bongsu/v1/channels/{channel_id}/block': { answer: ChannelsMine }
   'GET /_bongsu/v1/channels/{channel_id}/broadcasts': { query: 'limit' | 'from'; answer: BroadcastsSaid }
@@ -988,7 +988,7 @@ export interface Operations {
   'PUT /_bongsu/v1/channels/{channel_id}/follow': { body: Agreement; answer: ChannelsMine }
   'GET /_bongsu/v1/channels/{channel_id}/followers': { query: 'limit' | 'from'; answer: FollowersSaid }
   'GET /_bongsu/v1/channels/{channel_id}/followers.csv': object
-  'GET /_bongsu/v1/channels/{channel_id}/followers/{user_id}/consents': { answer: ChannelsAuditSaid }
+  'GET /_bongsu/v1/channels/{channel_id}/followers/{user_id}/consents': { query: 'limit' | 'from'; answer: ChannelsAuditSaid }
   'GET /_bongsu/v1/channels/{channel_id}/keys': { query: 'limit' | 'from'; answer: KeysSaid }
   'POST /_bongsu/v1/channels/{channel_id}/keys': { body: NewKey; answer: ChannelsKeysKeySaid }
   'DELETE /_bongsu/v1/channels/{channel_id}/keys/{key_id}': { answer: ChannelsEmpty }

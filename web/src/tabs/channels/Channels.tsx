@@ -38,7 +38,7 @@ function Listed(): JSX.Element {
     pace: () => 60_000,
     name: 'channels',
   })
-  const blocked = sight<{ channels: Channel[] }>(client, { look: () => ask(client.matrix, 'GET /_bongsu/v1/channels/blocked', {}), pace: () => 300_000 })
+  const blocked = sight<{ channels: Channel[] }>(client, { look: () => ask(client.matrix, 'GET /_bongsu/v1/channels/blocked', {}, { limit: '500' }), pace: () => 300_000 })
   let timer: ReturnType<typeof setTimeout>
   const typed = (text: string) => {
     clearTimeout(timer)
