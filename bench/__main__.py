@@ -21,6 +21,7 @@ from bench.plots import draw
 from bench.postgres import Unavailable, data_folder
 from bench.report import save, show
 from bench.results import Results, Section
+from bench.scenarios.broadcast import Broadcast
 from bench.scenarios.chat import Chat
 from bench.scenarios.growth import Growth
 from bench.scenarios.hall import Hall
@@ -28,6 +29,7 @@ from bench.scenarios.initial_sync import InitialSync
 from bench.scenarios.large_room import LargeRoom
 from bench.scenarios.memory import Memory
 from bench.scenarios.overload import Overload
+from bench.scenarios.rush import Rush
 from bench.scenarios.scenario import Scenario, Step
 from bench.scenarios.sends import Sends
 from bench.scenarios.sliding import Sliding
@@ -55,6 +57,8 @@ def scenarios(sizes: Sizes, cinny: Path | None) -> list[Scenario]:
         *(Sends(sizes), Chat(sizes), Hall(sizes), InitialSync(sizes), LargeRoom(sizes), Memory(sizes), Overload(sizes)),
         Growth(sizes),
         Sliding(sizes),
+        Rush(sizes),
+        Broadcast(sizes),
         Web(sizes, cinny),
         Startup(sizes),
     ]

@@ -176,6 +176,10 @@ class Server:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def dsn(self) -> str:
+        return self._postgres.dsn("bench")
+
     async def create(self) -> float:
         """Installs, makes the database and starts for the first time; seconds of that first start."""
         self.peer.install()

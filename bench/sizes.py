@@ -29,6 +29,9 @@ class Sizes(msgspec.Struct, frozen=True):
     growth_members: tuple[int, ...]
     crowd: int  # people who come at once
     crowd_seconds: float  # of talk meanwhile
+    rush: int  # people who want a place at once
+    places: int
+    followers: tuple[int, ...]  # of a channel, rising
     web_messages: int  # kept by the web client
     web_switches: int
 
@@ -59,6 +62,9 @@ QUICK = Sizes(
     growth_members=(10, 100, 1_000),
     crowd=2_000,
     crowd_seconds=20,
+    rush=2_000,
+    places=20,
+    followers=(500, 2_000),
     web_messages=1_000,
     web_switches=50,
 )
@@ -89,6 +95,9 @@ FULL = Sizes(
     growth_members=(10, 100, 1_000, 10_000),
     crowd=10_000,
     crowd_seconds=90,
+    rush=10_000,
+    places=100,
+    followers=(1_000, 10_000, 100_000),
     web_messages=10_000,
     web_switches=50,
 )

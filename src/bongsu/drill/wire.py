@@ -144,9 +144,9 @@ class Connection(asyncio.Protocol):
             self._waiter.set_exception(ConnectionResetError("the server closed the connection"))
 
 
-def request(method: str, path: str, token: str = "", body: bytes = b"") -> bytes:
-    """The bytes of one request. `path` is percent-encoded by the caller."""
-    lines = [f"{method} {path} HTTP/1.1", "Host: load.example", "Accept: application/json"]
+def request(method: str, path: str, token: str = "", body: bytes = b"", *headers: str) -> bytes:
+    """The bytes of one request. `path` is percent-encoded by the caller; headers: further lines of the head."""
+    lines = [f"{method} {path} HTTP/1.1", "Host: load.example", "Accept: application/json", *headers]
     if token:
         lines.append(f"Authorization: Bearer {token}")
     if body or method != "GET":
