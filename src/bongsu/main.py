@@ -13,6 +13,7 @@ from bongsu.boards.acting import Acting
 from bongsu.boards.hearing import BoardHearing
 from bongsu.boards.looks import Looks
 from bongsu.boards.routes import Boards
+from bongsu.boards.sights import Sights
 from bongsu.boards.waiting import Waiting
 from bongsu.bookings import later
 from bongsu.bookings.announcers import Announcers
@@ -591,7 +592,8 @@ class Worker:
             Support(self._contacts(), settings.policy_server_key),
             Voip(Relay(settings.turn_uris, settings.turn_secret, settings.turn_seconds), now_ms),
             self.media,
-            Boards(database, self.acting, self.looks, self.one_clock.now_ms),
+            Boards(self.acting, self.one_clock.now_ms),
+            Sights(database, self.looks, self.one_clock.now_ms),
             *((self.previews,) if self.previews is not None else ()),
         )
         return [route for family in families for route in family.routes()]

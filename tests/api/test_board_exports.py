@@ -10,6 +10,8 @@ import pytest
 from tests.api.boards import Board
 from yarl import URL
 
+from bongsu.store import boards as table
+
 Fetch = Callable[..., Awaitable[str]]
 NAMES = {
     "have": "urn:oasis:names:tc:emergency:edxl:have:2.0",
@@ -100,6 +102,16 @@ async def test_a_spreadsheet_and_a_sheet_of_paper(board: Board, fetch: Fetch) ->
     english = await fetch("sheet?lang=en")
     assert "Who waits" in english
     assert "urgent" in english
+
+
+async def test_an_export_leaves_out_the_oldest_where_there_are_too_many(
+    board: Board, database: asyncpg.Connection
+) -> None:
+    wishes = [await board.wish() for _ in range(3)]
+    for most, left in ((2, wishes[1:]), (3, wishes), (4, wishes)):
+        after = await table.before_newest(database, board.room_id, most)
+        rows = await table.requests(database, board.room_id, ("waiting",), after, 10)
+        assert [row.request_id for row in rows] == left
 
 
 async def test_beds_that_nobody_confirmed_are_on_no_list_for_others(

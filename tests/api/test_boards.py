@@ -63,6 +63,7 @@ async def test_answers_are_as_they_are_described(board: Board) -> None:
         f"/requests/{request_id}/suggestions": answers.SuggestionsSaid,
         "/stats": answers.StatsSaid,
         "/audit?dir=b&limit=2": answers.BoardAudit,
+        "/access": answers.AccessesSaid,
     }
     for path, known in described.items():
         answer = await board.done("coordinator", "GET", path)
@@ -79,6 +80,41 @@ async def test_the_boards_of_ones_rooms(board: Board, alice: Talker) -> None:
         (board.room_id, "수도권", "provider", 1)
     ]
     assert (await alice.get("/_bongsu/v1/boards"))["boards"] == []
+
+
+async def test_boards_people_and_looks_come_in_pages(board: Board, database: asyncpg.Connection) -> None:
+    provider = board.people["provider"]
+    await board.people["coordinator"].bring(await _with_board(board.people["coordinator"]), provider)
+    named = [each["room_id"] for each in await pages(provider, "/_bongsu/v1/boards", "boards")]
+    assert len(named) == len(set(named)) == 2
+    people = await pages(provider, board.path, "people")
+    assert [each["user_id"] for each in people] == sorted(
+        board.people[role].user_id for role in ("coordinator", "provider", "requester")
+    )
+    assert (await board.done("provider", "GET", ""))["hospital"] == "한빛병원"
+    rows = [(board.room_id, f"@old{number}:x", what, 1) for number in range(2) for what in ("see", "sheet")]
+    await database.executemany("INSERT INTO board_access VALUES ($1, $2, $3, $4, 1)", rows)
+    looks = await pages(board.people["coordinator"], f"{board.path}/access", "access")
+    assert [(each["user_id"], each["what"]) for each in looks if each["day"] == 1] == [row[1:3] for row in rows]
+    assert [each["day"] for each in looks] == sorted((each["day"] for each in looks), reverse=True)
+
+
+async def _with_board(person: Talker) -> str:
+    room_id = await person.make_room()
+    assert (await person.ask("POST", f"/_bongsu/v1/boards/{segment(room_id)}", {}))[0] == 201
+    return room_id
+
+
+async def pages(person: Talker, path: str, name: str) -> list[Json]:
+    """All of a list, one after the other."""
+    found: list[Json] = []
+    after: Json = {}
+    while True:
+        answer = await person.get(path, limit=1, **after)
+        found += answer[name]
+        if "next_batch" not in answer:
+            return found
+        after = {"from": answer["next_batch"]}
 
 
 async def test_some_requests_by_name_in_whatever_state(board: Board) -> None:
@@ -462,7 +498,7 @@ async def test_a_look_waits_for_no_write_and_is_written_down_later(board: Board,
             (f"request {request_id}", board.people["observer"].user_id),
         }
         while True:
-            access = (await board.done("coordinator", "GET", "/audit"))["access"]
+            access = (await board.done("coordinator", "GET", "/access"))["access"]
             if looked <= {(each["what"], each["user_id"]) for each in access}:
                 break
             await asyncio.sleep(0.1)
@@ -663,6 +699,6 @@ async def test_it_is_described(http: aiohttp.ClientSession) -> None:
     async with http.get("/_bongsu/v1/openapi.json") as response:
         paths = (await response.json())["paths"]
     ours = [path for path in paths if path.startswith("/_bongsu/v1/boards/")]
-    assert len(ours) == 18
+    assert len(ours) == 19
     assert "/_bongsu/v1/boards" in paths
     assert "409" in paths["/_bongsu/v1/boards/{room_id}/requests/{request_id}/assignment"]["post"]["responses"]

@@ -15,6 +15,7 @@ import pytest
 from bongsu.bookings import later, texts
 from bongsu.bookings.ledger import HOLD, LAST, PROMOTE, REMIND, Ledger
 from bongsu.bookings.lines import Lines
+from bongsu.bookings.offers import Offers
 from bongsu.bookings.round import Attempt
 from bongsu.bookings.tickets import Tickets
 from bongsu.config import Settings
@@ -29,6 +30,7 @@ from bongsu.store.bookings import Offer
 from bongsu.store.database import Connection, Database
 from bongsu.store.idempotency import Key
 from bongsu.store.timers import Timer, Timers
+from bongsu.workflow.writes import Writes
 from tests.durability.notes import superuser
 from tests.durability.wire import Break, wire_to
 
@@ -252,6 +254,22 @@ async def test_who_only_waited_has_given_nothing_back(two: tuple[Database, Datab
         await cancelled(two[0], attempt)
     await cancelled(two[0], holder)
     assert await booked(lines, offer, user_id) == 201
+
+
+async def test_a_long_list_is_exported_in_pieces(
+    two: tuple[Database, Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred thousand rows at once would hold up everybody's messages."""
+    monkeypatch.setattr(limits, "EXPORT_PIECE_ROWS", 2)
+    monkeypatch.setattr(limits, "EXPORT_ROWS_MAX", 6)
+    offer, lines = await published(two[0], 9), Lines(two[0], LEDGER)
+    for count, pieces in ((5, [2, 2, 1]), (2, [2, 2, 2])):
+        for _ in range(count):
+            assert await booked(lines, offer, somebody()) == 201
+        offers = Offers(two[0], LEDGER, Writes(two[0], now_ms, lambda: None), Tickets(two[0], now_ms))
+        found = [each async for each in offers._guests(offer.offer_id)]
+        assert [len(each) for each in found] == pieces
+        assert [row[0] for each in found for row in each] == list(range(1, sum(pieces) + 1))
 
 
 # --- commits that get lost ---

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { actsOf, barsOf, clockOf, kindsOf, listed, merged, newsOf, urgencyOf, waitedOf, type Act, type Request } from '../src/data/board'
+import { actsOf, boardsListed, barsOf, clockOf, kindsOf, listed, merged, newsOf, urgencyOf, waitedOf, type Act, type Request } from '../src/data/board'
 import type { Entry } from '../src/data/types'
 
 const MINUTE = 60_000
@@ -65,11 +65,10 @@ test('time runs while nobody answers', () => {
 })
 
 describe('who may do what', () => {
-  const people = [{ user_id: '@h:x', role: 'provider' as const, hospital: '한빛', on_call: false }]
   const may: Act[] = ['see', 'assign', 'accept', 'decline', 'arrive', 'transfer', 'close']
 
   test('a coordinator, each step at its time', () => {
-    const board = { role: 'coordinator' as const, may, people }
+    const board = { role: 'coordinator' as const, may, hospital: '@c:x' }
     const acts = (state: Request['state']) => actsOf(wish('a', { state }), board, '@c:x')
     expect(acts('waiting')).toEqual(['assign', 'close'])
     expect(acts('offered')).toEqual(['accept', 'decline', 'close'])
@@ -78,14 +77,20 @@ describe('who may do what', () => {
   })
 
   test('a hospital for its own beds, a requester for their own requests', () => {
-    const hospital = { role: 'provider' as const, may: may.filter((act) => act !== 'assign' && act !== 'close'), people }
+    const hospital = { role: 'provider' as const, may: may.filter((act) => act !== 'assign' && act !== 'close'), hospital: '한빛' }
     const offered = wish('a', { state: 'offered', hospital: '한빛' })
     expect(actsOf(offered, hospital, '@h:x')).toEqual(['accept', 'decline'])
     expect(actsOf({ ...offered, hospital: '다른' }, hospital, '@h:x')).toEqual([])
-    const asker = { role: 'requester' as const, may: ['see', 'arrive', 'close'] as Act[], people }
+    const asker = { role: 'requester' as const, may: ['see', 'arrive', 'close'] as Act[], hospital: '@asks:x' }
     expect(actsOf(wish('a', { state: 'accepted' }), asker, '@asks:x')).toEqual(['arrive', 'close'])
     expect(actsOf(wish('a', { state: 'accepted' }), asker, '@other:x')).toEqual([])
   })
+})
+
+test('boards where somebody waits come first', () => {
+  const board = (room_id: string, title: string, since: number | null) => ({ room_id, title, since, role: 'observer' as const, waiting: since === null ? 0 : 1 })
+  const boards = [board('!a', '나', null), board('!b', '다', 20), board('!c', '가', null), board('!d', '라', 10)]
+  expect(boardsListed(boards).map((one) => one.room_id)).toEqual(['!d', '!b', '!c', '!a'])
 })
 
 test('what a room says of its board', () => {

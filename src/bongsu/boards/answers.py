@@ -23,6 +23,7 @@ class BoardSaid(msgspec.Struct):
 class BoardsSaid(msgspec.Struct):
     boards: list[BoardSaid]
     now: int
+    next_batch: str | None = None
 
 
 class PersonSaid(msgspec.Struct):
@@ -34,14 +35,16 @@ class PersonSaid(msgspec.Struct):
 
 
 class WholeBoard(msgspec.Struct):
-    """may: the acts that the role of who asks allows."""
+    """hospital: for which who asks speaks, as a provider; may: the acts that their role allows."""
 
     room_id: str
     title: str
     role: Role
+    hospital: str
     may: list[Act]
     people: list[PersonSaid]
     tiers: list[Tier]
+    next_batch: str | None = None
 
 
 class BedSaid(msgspec.Struct):
@@ -136,11 +139,15 @@ class AccessSaid(msgspec.Struct):
     times: int
 
 
+class AccessesSaid(msgspec.Struct):
+    access: list[AccessSaid]
+    next_batch: str | None = None
+
+
 class BoardAudit(msgspec.Struct):
     """faults: what is wrong with the whole chain, on the first page."""
 
     entries: list[AuditEntry]
-    access: list[AccessSaid]
     faults: list[str] | None = None
     next_batch: str | None = None
 

@@ -4,14 +4,14 @@ GET /_bongsu/v1/bookings/announcers · PUT, DELETE /_bongsu/v1/bookings/announce
 """
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from bongsu.bookings.places import Empty
+from bongsu.bookings.forms import READ, WRITE, Empty
 from bongsu.core import ids
 from bongsu.core.errors import forbidden, not_found
-from bongsu.core.tiers import Tier
+from bongsu.core.paging import next_token
 from bongsu.http.describing import Described
 from bongsu.http.request import Request
 from bongsu.http.response import Response, reply
@@ -20,6 +20,7 @@ from bongsu.store import bookings as table
 from bongsu.store import people
 from bongsu.store.database import Connection, Database
 from bongsu.store.idempotency import Answer
+from bongsu.workflow.lists import page_of
 from bongsu.workflow.writes import Writes
 
 _ALL: Final = "/_bongsu/v1/bookings/announcers"
@@ -27,6 +28,7 @@ _ALL: Final = "/_bongsu/v1/bookings/announcers"
 
 class AnnouncersSaid(msgspec.Struct):
     announcers: list[str]
+    next_batch: str | None = None
 
 
 class Announcers:
@@ -38,20 +40,21 @@ class Announcers:
         self._now_ms = now_ms
 
     def routes(self) -> list[Route]:
-        write: dict[str, Any] = {"bucket": "book", "tier": Tier.SERVICE}
         one = f"{_ALL}/{{user_id}}"
-        listed = Described("Who may tell all subscribers", {200: AnnouncersSaid})
+        listed = Described("Who may tell all subscribers", {200: AnnouncersSaid}, query=("limit", "from"))
         name = Described("Lets somebody tell all subscribers", {200: Empty}, Empty, is_write=True)
         unname = Described("Lets them no longer", {200: Empty}, is_write=True)
         return [
-            Route("GET", _ALL, self.all, bucket="read", tier=Tier.SERVICE, described=listed),
-            Route("PUT", one, self.name, **write, described=name),
-            Route("DELETE", one, self.unname, **write, described=unname),
+            Route("GET", _ALL, self.all, **READ, described=listed),
+            Route("PUT", one, self.name, **WRITE, described=name),
+            Route("DELETE", one, self.unname, **WRITE, described=unname),
         ]
 
     async def all(self, request: Request) -> Response:
         _check(request)
-        return reply({"announcers": await table.announcers(self._database)})
+        page = page_of(request)
+        found = await table.announcers(self._database, page)
+        return reply({"announcers": found, **next_token(page, [(0, each) for each in found])})
 
     async def name(self, request: Request) -> Response:
         await request.read(Empty)

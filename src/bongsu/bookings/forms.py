@@ -2,7 +2,7 @@
 
 import secrets
 import unicodedata
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -10,11 +10,14 @@ from bongsu.core import bookings as rules
 from bongsu.core import ids, limits
 from bongsu.core.errors import invalid_param
 from bongsu.core.json import JsonObject
+from bongsu.core.tiers import Tier
 from bongsu.http.request import Request
 from bongsu.store.bookings import Booking, Offer
 from bongsu.workflow.times import time_of
 
 _HOUR_MS = 3_600_000
+WRITE: Final[dict[str, Any]] = {"bucket": "book", "tier": Tier.SERVICE}  # what its routes have in common
+READ: Final[dict[str, Any]] = {"bucket": "read", "tier": Tier.SERVICE}
 
 
 class NewOffer(msgspec.Struct):
@@ -42,6 +45,10 @@ class CheckIn(msgspec.Struct):
 
     ticket: str | None = None
     booking_id: str | None = None
+
+
+class Empty(msgspec.Struct):
+    pass
 
 
 class Missed(msgspec.Struct):

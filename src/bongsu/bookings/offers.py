@@ -5,11 +5,14 @@ POST /offers/{offer_id}/no_show ·
 GET /offers/{offer_id}/bookings · GET /offers/{offer_id}/bookings.csv · GET /offers/{offer_id}/audit
 """
 
+from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import msgspec
 
 from bongsu.bookings.forms import (
+    READ,
+    WRITE,
     CheckIn,
     Guest,
     Made,
@@ -29,6 +32,7 @@ from bongsu.bookings.tickets import Tickets
 from bongsu.core import ids, limits
 from bongsu.core.bookings import Action, State
 from bongsu.core.errors import Refusal, forbidden, missing_param
+from bongsu.core.exports import Cell
 from bongsu.core.moderation import suspended
 from bongsu.core.paging import Page, next_token
 from bongsu.core.tiers import Tier
@@ -42,12 +46,13 @@ from bongsu.store.bookings import Booking, Offer
 from bongsu.store.database import Connection, Database
 from bongsu.store.idempotency import Answer
 from bongsu.store.rooms import Reads
-from bongsu.workflow.lists import csv_answer, page_of
+from bongsu.workflow.lists import csv_in_pieces, page_of
 from bongsu.workflow.writes import Writes
 
 BOOKINGS: Final = "/_bongsu/v1/bookings"
 _OFFER: Final = f"{BOOKINGS}/offers/{{offer_id}}"
 _PAGED: Final = ("limit", "from")
+_GUEST: Final = ("arrival", "user_id", "state", "booking_id")
 
 
 class OffersSaid(msgspec.Struct):
@@ -79,44 +84,33 @@ class Offers:
         self._tickets = tickets
 
     def routes(self) -> list[Route]:
-        wrong = {409: ("BONGSU_WRONG_STATE", "BONGSU_ALREADY_ARRIVED", "BONGSU_OTHER_OFFER")}
-        write: dict[str, Any] = {"bucket": "book", "tier": Tier.SERVICE}
-        read: dict[str, Any] = {"bucket": "read", "tier": Tier.SERVICE}
-        publish = Described("Publishes an offer", {201: Made}, NewOffer, is_write=True)
-        check_in = Described("Somebody has come", {200: Placed}, CheckIn, errors=wrong, is_write=True)
-        no_show = Described("Somebody has not come", {200: Placed}, Missed, errors=wrong, is_write=True)
+        return [*self._of_offers(), *self._of_guests()]
+
+    def _of_offers(self) -> list[Route]:
         listed = ("area", "not_before", "not_after", "mine", *_PAGED)
+        publish = Described("Publishes an offer", {201: Made}, NewOffer, is_write=True)
+        all_of_them = Described("What can be booked", {200: OffersSaid}, query=listed)
+        close = Described("Calls it off", {200: OfferSaid}, is_write=True)
         audited = Described("Who did what to it", {200: AuditSaid}, query=_PAGED)
         return [
-            Route("POST", f"{BOOKINGS}/offers", self.publish, **write, described=publish),
-            Route(
-                "GET",
-                f"{BOOKINGS}/offers",
-                self.all,
-                **read,
-                described=Described("What can be booked", {200: OffersSaid}, query=listed),
-            ),
-            Route("GET", _OFFER, self.one, **read, described=Described("One offer", {200: OfferSaid})),
-            Route(
-                "POST",
-                f"{_OFFER}/close",
-                self.close,
-                **write,
-                described=Described("Calls it off", {200: OfferSaid}, is_write=True),
-            ),
-            Route("POST", f"{_OFFER}/check_in", self.check_in, bucket="door", tier=Tier.SERVICE, described=check_in),
-            Route("POST", f"{_OFFER}/no_show", self.no_show, **write, described=no_show),
-            Route(
-                "GET",
-                f"{_OFFER}/bookings",
-                self.bookings,
-                **read,
-                described=Described("Who has booked", {200: GuestsSaid}, query=_PAGED),
-            ),
-            Route(
-                "GET", f"{_OFFER}/bookings.csv", self.csv, **read, described=Described("Who has booked", {200: None})
-            ),
-            Route("GET", f"{_OFFER}/audit", self.audit, **read, described=audited),
+            Route("POST", f"{BOOKINGS}/offers", self.publish, **WRITE, described=publish),
+            Route("GET", f"{BOOKINGS}/offers", self.all, **READ, described=all_of_them),
+            Route("GET", _OFFER, self.one, **READ, described=Described("One offer", {200: OfferSaid})),
+            Route("POST", f"{_OFFER}/close", self.close, **WRITE, described=close),
+            Route("GET", f"{_OFFER}/audit", self.audit, **READ, described=audited),
+        ]
+
+    def _of_guests(self) -> list[Route]:
+        wrong = {409: ("BONGSU_WRONG_STATE", "BONGSU_ALREADY_ARRIVED", "BONGSU_OTHER_OFFER")}
+        come = Described("Somebody has come", {200: Placed}, CheckIn, errors=wrong, is_write=True)
+        missed = Described("Somebody has not come", {200: Placed}, Missed, errors=wrong, is_write=True)
+        listed = Described("Who has booked", {200: GuestsSaid}, query=_PAGED)
+        csv = Described("Who has booked, as CSV", {200: None})
+        return [
+            Route("POST", f"{_OFFER}/check_in", self.check_in, bucket="door", tier=Tier.SERVICE, described=come),
+            Route("POST", f"{_OFFER}/no_show", self.no_show, **WRITE, described=missed),
+            Route("GET", f"{_OFFER}/bookings", self.bookings, **READ, described=listed),
+            Route("GET", f"{_OFFER}/bookings.csv", self.csv, **READ, described=csv),
         ]
 
     async def publish(self, request: Request) -> Response:
@@ -207,9 +201,17 @@ class Offers:
 
     async def csv(self, request: Request) -> Response:
         offer = await self._own(request)
-        found = await table.bookings_of_offer(self._database, offer.offer_id, Page(limits.EXPORT_ROWS_MAX, None))
-        rows = [(each.arrival, each.user_id, each.state.value, each.booking_id) for each in found]
-        return csv_answer(offer.offer_id, ("arrival", "user_id", "state", "booking_id"), rows)
+        return await csv_in_pieces(offer.offer_id, _GUEST, self._guests(offer.offer_id))
+
+    async def _guests(self, offer_id: str) -> AsyncIterator[list[tuple[Cell, ...]]]:
+        """The list, in pieces, as far as an export goes."""
+        page = Page(limits.EXPORT_PIECE_ROWS, None)
+        for _ in range(limits.EXPORT_ROWS_MAX // limits.EXPORT_PIECE_ROWS):
+            found = await table.bookings_of_offer(self._database, offer_id, page)
+            yield [tuple(_guest(each)[name] for name in _GUEST) for each in found]
+            if len(found) < page.count:
+                return
+            page = Page(page.count, (found[-1].arrival, found[-1].booking_id))
 
     async def audit(self, request: Request) -> Response:
         page = page_of(request)

@@ -10,14 +10,17 @@ import base64
 import io
 import secrets
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import segno
 
 from bongsu.bookings.calendar import calendar
 from bongsu.bookings.forms import (
+    READ,
+    WRITE,
     BookingSaid,
+    Empty,
     InLine,
     MyBooking,
     NewSubscription,
@@ -38,7 +41,6 @@ from bongsu.core.bookings import State
 from bongsu.core.errors import full, not_found
 from bongsu.core.moderation import suspended
 from bongsu.core.paging import next_token
-from bongsu.core.tiers import Tier
 from bongsu.http.describing import Described
 from bongsu.http.request import Request
 from bongsu.http.response import Response, reply
@@ -82,10 +84,6 @@ class Subscriptions(msgspec.Struct):
     subscriptions: list[Subscription]
 
 
-class Empty(msgspec.Struct):
-    pass
-
-
 class Places:
     """Each person sees and changes their own bookings alone. hurry: there is something in the outbox."""
 
@@ -108,46 +106,46 @@ class Places:
         self._server_name = server_name
 
     def routes(self) -> list[Route]:
-        write: dict[str, Any] = {"bucket": "book", "tier": Tier.SERVICE}
-        read: dict[str, Any] = {"bucket": "read", "tier": Tier.SERVICE}
+        return [*self._of_places(), *self._of_one(), *self._of_subscriptions()]
+
+    def _of_places(self) -> list[Route]:
         codes = {409: ("BONGSU_SOLD_OUT", "BONGSU_ALREADY_BOOKED", "BONGSU_OFFER_CLOSED", "BONGSU_TOO_OFTEN")}
-        late = {409: ("BONGSU_WRONG_STATE", "BONGSU_EXPIRED")}
         book = Described("Takes a place", {201: Placed, 202: InLine}, Wish, errors=codes, is_write=True)
-        confirm = Described("Confirms a held place", {200: Placed}, errors=late, is_write=True)
-        over = {409: ("BONGSU_WRONG_STATE", "BONGSU_OVER")}
-        cancel = Described("Gives a place back", {200: Placed}, errors=over, is_write=True)
+        mine = Described("One's bookings", {200: Mine}, query=("limit", "from", "dir"))
         key = Described("What tickets are checked with", {200: KeySaid})
+        return [
+            Route("POST", f"{_BASE}/offers/{{offer_id}}/book", self.book, **WRITE, described=book),
+            Route("GET", _BASE, self.mine, **READ, described=mine),
+            Route("GET", f"{_BASE}/key", self.key, Auth.NONE, **READ, described=key),
+        ]
+
+    def _of_one(self) -> list[Route]:
+        late, over = {409: ("BONGSU_WRONG_STATE", "BONGSU_EXPIRED")}, {409: ("BONGSU_WRONG_STATE", "BONGSU_OVER")}
+        one = Described("One booking", {200: BookingSaid})
+        cancel = Described("Gives a place back", {200: Placed}, errors=over, is_write=True)
+        confirm = Described("Confirms a held place", {200: Placed}, errors=late, is_write=True)
+        ticket = Described("Its ticket", {200: TicketSaid})
+        code = Described("Its ticket as a code", {200: None})
+        dated = Described("It for a calendar", {200: None})
+        return [
+            Route("GET", _ONE, self.one, **READ, described=one),
+            Route("DELETE", _ONE, self.cancel, **WRITE, described=cancel),
+            Route("POST", f"{_ONE}/confirm", self.confirm, **WRITE, described=confirm),
+            Route("GET", f"{_ONE}/ticket", self.ticket, **READ, described=ticket),
+            Route("GET", f"{_ONE}/ticket.svg", self.code, **READ, described=code),
+            Route("GET", f"{_ONE}/calendar.ics", self.calendar, **READ, described=dated),
+        ]
+
+    def _of_subscriptions(self) -> list[Route]:
+        all_of_them = f"{_BASE}/subscriptions"
         subscribe = Described("Wants to hear of what is released", {201: Subscribed}, NewSubscription, is_write=True)
         subscribed = Described("One's subscriptions", {200: Subscriptions})
         unsubscribe = Described("Ends a subscription", {200: Empty}, is_write=True)
-        mine = Described("One's bookings", {200: Mine}, query=("limit", "from", "dir"))
+        one = f"{all_of_them}/{{subscription_id}}"
         return [
-            Route("POST", f"{_BASE}/offers/{{offer_id}}/book", self.book, **write, described=book),
-            Route("GET", _BASE, self.mine, **read, described=mine),
-            Route("GET", f"{_BASE}/key", self.key, Auth.NONE, **read, described=key),
-            Route("POST", f"{_BASE}/subscriptions", self.subscribe, **write, described=subscribe),
-            Route("GET", f"{_BASE}/subscriptions", self.subscriptions, **read, described=subscribed),
-            Route(
-                "DELETE",
-                f"{_BASE}/subscriptions/{{subscription_id}}",
-                self.unsubscribe,
-                **write,
-                described=unsubscribe,
-            ),
-            Route("GET", _ONE, self.one, **read, described=Described("One booking", {200: BookingSaid})),
-            Route("DELETE", _ONE, self.cancel, **write, described=cancel),
-            Route("POST", f"{_ONE}/confirm", self.confirm, **write, described=confirm),
-            Route("GET", f"{_ONE}/ticket", self.ticket, **read, described=Described("Its ticket", {200: TicketSaid})),
-            Route(
-                "GET", f"{_ONE}/ticket.svg", self.code, **read, described=Described("Its ticket as a code", {200: None})
-            ),
-            Route(
-                "GET",
-                f"{_ONE}/calendar.ics",
-                self.calendar,
-                **read,
-                described=Described("It for a calendar", {200: None}),
-            ),
+            Route("POST", all_of_them, self.subscribe, **WRITE, described=subscribe),
+            Route("GET", all_of_them, self.subscriptions, **READ, described=subscribed),
+            Route("DELETE", one, self.unsubscribe, **WRITE, described=unsubscribe),
         ]
 
     async def book(self, request: Request) -> Response:

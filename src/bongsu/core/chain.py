@@ -33,19 +33,28 @@ class Seal(msgspec.Struct, frozen=True):
     hash: str
 
 
+BEGINNING: Final = Seal(0, FIRST)
+
+
 def faults(links: Iterable[Link], seals: Sequence[Seal] = ()) -> list[str]:
     """What is wrong with a chain, in order. Empty: nothing is."""
+    whole = list(links)
+    hashes = {link.number: link.hash for link in whole}
+    last = whole[-1].number if whole else 0
+    return faults_after(BEGINNING, whole) + [text for seal in seals if (text := _broken(seal, hashes, last))]
+
+
+def faults_after(last: Seal, links: Iterable[Link]) -> list[str]:
+    """What is wrong with a piece of a chain that goes on behind `last`."""
     found: list[str] = []
-    previous, expected = FIRST, 1
-    hashes: dict[int, str] = {}
+    previous, expected = last.hash, last.number + 1
     for link in links:
         if link.number != expected:
             found.append(f"entry {expected} is missing: the next one there is {link.number}")
         elif digest(previous, link.content) != link.hash:
             found.append(f"entry {link.number} is not what it was when it was written")
-        hashes[link.number] = previous = link.hash
-        expected = link.number + 1
-    return found + [text for seal in seals if (text := _broken(seal, hashes, expected - 1))]
+        previous, expected = link.hash, link.number + 1
+    return found
 
 
 def _broken(seal: Seal, hashes: dict[int, str], last: int) -> str | None:

@@ -11,8 +11,12 @@ _BOM: Final = "\ufeff"  # without it some spreadsheets read Korean wrong
 
 def csv_text(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
     """RFC 4180, every text quoted; what looks like a formula has an apostrophe before it."""
-    lines = [",".join(_csv(cell) for cell in row) for row in (head, *rows)]
-    return _BOM + "".join(f"{line}\r\n" for line in lines)
+    return _BOM + csv_lines((head, *rows))
+
+
+def csv_lines(rows: Iterable[Sequence[Cell]]) -> str:
+    """More of such a text."""
+    return "".join(f"{','.join(_csv(cell) for cell in row)}\r\n" for row in rows)
 
 
 def _csv(cell: Cell) -> str:

@@ -432,7 +432,9 @@ IDEMPOTENCY_SWEPT_MAX = 100  # old ones that a write clears away
 PAGE_DEFAULT = 50  # of a list: some screens
 PAGE_MAX = 500
 PAGE_TOKEN_BYTES_MAX = 512  # it holds the last row's place
+AUDIT_FAULTS_MAX = 100  # of a chain that somebody altered: more say nothing more
 EXPORT_ROWS_MAX = 100_000  # in memory at once, some 20 MB
+EXPORT_PIECE_ROWS = 2_000  # of an export, read and written at once: some 10 ms for which messages wait
 
 # --- booking ---
 BOOKING_TEXT_BYTES_MAX = 500  # a title, a place or an area: a line or two

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from bongsu.core import chain
+from bongsu.core import chain, limits
 from bongsu.core.json import JsonObject, canonical, decode
 from bongsu.store.database import Connection
 from bongsu.store.rooms import Reads
@@ -81,20 +81,25 @@ async def entries_before(reads: Reads, subject: str, before: int, count: int) ->
 
 
 async def faults(reads: Reads, subject: str) -> list[str]:
-    """What is wrong with the subject's chain, read as a whole. Empty: nothing is."""
-    links: list[chain.Link] = []
-    while rows := await reads.fetch(_LINKS, subject, links[-1].number if links else 0, _LINKS_AT_ONCE):
-        links += [chain.Link(row["number"], row["content"], row["hash"]) for row in rows]
-    return await asyncio.to_thread(_faults, subject, links)
+    """What is wrong with the subject's chain, read as a whole but never held as one. Empty: nothing is."""
+    found: list[str] = []
+    last = chain.BEGINNING
+    while len(found) < limits.AUDIT_FAULTS_MAX and (
+        rows := await reads.fetch(_LINKS, subject, last.number, _LINKS_AT_ONCE)
+    ):
+        links = [chain.Link(row["number"], row["content"], row["hash"]) for row in rows]
+        found += await asyncio.to_thread(_faults, subject, last, links)
+        last = chain.Seal(links[-1].number, links[-1].hash)
+    return found[: limits.AUDIT_FAULTS_MAX]
 
 
 _LINKS: Final = "SELECT * FROM audit_entries WHERE subject = $1 AND number > $2 ORDER BY number LIMIT $3"
 _LINKS_AT_ONCE: Final = 2_000  # some 10 ms of reading, for which others wait
 
 
-def _faults(subject: str, links: Sequence[chain.Link]) -> list[str]:
+def _faults(subject: str, last: chain.Seal, links: Sequence[chain.Link]) -> list[str]:
     odd = [link.number for link in links if _place(link.content) != (subject, link.number)]
-    return [*chain.faults(links), *(f"entry {number} stands in another's place" for number in odd)]
+    return [*chain.faults_after(last, links), *(f"entry {number} stands in another's place" for number in odd)]
 
 
 def _entry(content: JsonObject) -> AuditEntry:

@@ -7,6 +7,7 @@ import msgspec
 
 from bongsu.core import limits
 from bongsu.core.boards import Place, Staff
+from bongsu.core.paging import Page
 from bongsu.store.database import Connection, Record, UniqueViolation
 from bongsu.store.rooms import Reads
 
@@ -128,26 +129,31 @@ async def has_board(reads: Reads, room_id: str) -> bool:
     return bool(await reads.fetch("SELECT FROM boards WHERE room_id = $1", room_id))
 
 
-async def boards_of(reads: Reads, user_id: str, count: int) -> list[dict[str, Any]]:
-    """Boards of the rooms that this person is in, with how many wait there, and since when who waits longest."""
+async def boards_of(reads: Reads, user_id: str, page: Page) -> list[dict[str, Any]]:
+    """Boards of the rooms that this person is in, with how many wait there, and since when who waits longest.
+
+    In the order in which they were made.
+    """
     rows = await reads.fetch(
-        "SELECT b.room_id, b.title, coalesce(p.role, 'observer') AS role, w.waiting, w.since FROM members m"
-        " JOIN boards b ON b.room_id = m.room_id LEFT JOIN board_people p ON p.room_id = b.room_id AND p.user_id = $1"
+        "SELECT b.created_ms, b.room_id, b.title, coalesce(p.role, 'observer') AS role, w.waiting, w.since"
+        " FROM members m JOIN boards b ON b.room_id = m.room_id"
+        " LEFT JOIN board_people p ON p.room_id = b.room_id AND p.user_id = $1"
         " CROSS JOIN LATERAL (SELECT count(*) AS waiting, min(r.waiting_since_ms) AS since FROM board_requests r"
         " WHERE r.room_id = b.room_id AND r.due_ms IS NOT NULL) w"
-        " WHERE m.user_id = $1 AND m.membership = 'join' ORDER BY b.title, b.room_id LIMIT $2",
-        *(user_id, count),
+        " WHERE m.user_id = $1 AND m.membership = 'join' AND (b.created_ms, b.room_id) > ($2, $3)"
+        " ORDER BY b.created_ms, b.room_id LIMIT $4",
+        *(user_id, *(page.after or (-1, "")), page.count),
     )
     return [dict(row) for row in rows]
 
 
-async def people(reads: Reads, room_id: str) -> list[Person]:
-    """Those who are listed and in the room."""
+async def people(reads: Reads, room_id: str, after: str, count: int) -> list[Person]:
+    """Those who are listed and in the room, in the order of their ids, behind `after`."""
     rows = await reads.fetch(
         "SELECT p.user_id, p.role, p.hospital, p.on_call, p.phone FROM board_people p"
         " JOIN members m ON m.room_id = p.room_id AND m.user_id = p.user_id AND m.membership = 'join'"
-        " WHERE p.room_id = $1 ORDER BY p.user_id",
-        room_id,
+        " WHERE p.room_id = $1 AND p.user_id > $2 ORDER BY p.user_id LIMIT $3",
+        *(room_id, after, count),
     )
     return [Person(*row) for row in rows]
 
@@ -375,12 +381,14 @@ async def requests_of(reads: Reads, room_id: str, request_ids: Sequence[str]) ->
     return [_request(row) for row in rows]
 
 
-async def newest_requests(reads: Reads, room_id: str, count: int) -> list[RequestRow]:
-    """Of all, by when their wait began; the oldest are left out where there are more."""
+async def before_newest(reads: Reads, room_id: str, count: int) -> tuple[int, str]:
+    """(since, id) behind which requests() finds the newest `count` of all."""
     rows = await reads.fetch(
-        f"{_REQUEST} WHERE r.room_id = $1 ORDER BY r.waiting_since_ms DESC, r.request_id DESC LIMIT $2", room_id, count
+        "SELECT waiting_since_ms, request_id FROM board_requests WHERE room_id = $1"
+        " ORDER BY waiting_since_ms DESC, request_id DESC OFFSET $2 LIMIT 1",
+        *(room_id, count),
     )
-    return [_request(row) for row in reversed(rows)]
+    return (rows[0]["waiting_since_ms"], rows[0]["request_id"]) if rows else (-1, "")
 
 
 async def open_of(reads: Reads, room_id: str, patient: str) -> tuple[int, str | None]:
@@ -592,13 +600,25 @@ async def note_access(connection: Connection, looks: Mapping[Look, int]) -> None
     )
 
 
-async def access(reads: Reads, room_id: str, count: int) -> list[dict[str, Any]]:
+class Access(msgspec.Struct, frozen=True):
+    """place: of the row among those of its day."""
+
+    user_id: str
+    what: str
+    day: int
+    times: int
+    place: str
+
+
+async def access(reads: Reads, room_id: str, page: Page) -> list[Access]:
+    """The last day first."""
+    day, place = page.after or (limits.INTEGER_MAX, "")
     rows = await reads.fetch(
-        "SELECT user_id, what, day, times FROM board_access WHERE room_id = $1"
-        " ORDER BY day DESC, user_id, what LIMIT $2",
-        *(room_id, count),
+        "SELECT user_id, what, day, times, user_id || ' ' || what AS place FROM board_access WHERE room_id = $1"
+        " AND (day < $2 OR day = $2 AND user_id || ' ' || what > $3) ORDER BY day DESC, place LIMIT $4",
+        *(room_id, day, place, page.count),
     )
-    return [dict(row) for row in rows]
+    return [Access(*row) for row in rows]
 
 
 async def sweep(connection: Connection, now_ms: int) -> None:

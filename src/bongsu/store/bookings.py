@@ -446,8 +446,11 @@ async def announces(connection: Connection, offer: Offer) -> bool:
     return bool(await connection.fetchval(_ANNOUNCES, *values))
 
 
-async def announcers(reads: Reads) -> list[str]:
-    rows = await reads.fetch("SELECT user_id FROM booking_announcers ORDER BY user_id")
+async def announcers(reads: Reads, page: Page) -> list[str]:
+    rows = await reads.fetch(
+        "SELECT user_id FROM booking_announcers WHERE user_id > $1 ORDER BY user_id LIMIT $2",
+        *((page.after or (0, ""))[1], page.count),
+    )
     return [row["user_id"] for row in rows]
 
 

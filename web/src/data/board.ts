@@ -1,4 +1,4 @@
-import type { RequestSaid, WholeBoard } from '../net/interface'
+import type { BoardSaid, RequestSaid, WholeBoard } from '../net/interface'
 import type { Entry } from './types'
 
 /** The pure part of a bed board's screen. Times in ms; `now` is the server's. */
@@ -58,6 +58,10 @@ export function merged(before: readonly Request[], asked: readonly string[], fre
   return [...kept, ...fresh.filter((request) => request.state !== 'closed')].toSorted(waits)
 }
 
+/** Boards where people wait, who waits longest first; then the others by name. */
+export const boardsListed = (boards: readonly BoardSaid[]): BoardSaid[] =>
+  boards.toSorted((left, right) => (left.since ?? Infinity) - (right.since ?? Infinity) || left.title.localeCompare(right.title) || (left.room_id < right.room_id ? -1 : 1))
+
 /** What events of a room say of its board. all: more than can be named. */
 export function newsOf(entries: readonly Entry[], room: string): { ids: string[]; all: boolean; beds: boolean; people: boolean } {
   const said = entries.flatMap((entry) => (entry.room === room && entry.content['io.bongsu.board'] ? [entry.content['io.bongsu.board']] : []))
@@ -67,11 +71,6 @@ export function newsOf(entries: readonly Entry[], room: string): { ids: string[]
     beds: said.length > 0,
     people: said.some((one) => one.what === 'appoint'),
   }
-}
-
-/** Who a provider speaks for. */
-export function hospitalOf(board: Pick<WholeBoard, 'people'>, me: string): string {
-  return board.people.find((person) => person.user_id === me)?.hospital || me
 }
 
 const STEPS: Partial<Record<Act, readonly Request['state'][]>> = {
@@ -84,8 +83,8 @@ const STEPS: Partial<Record<Act, readonly Request['state'][]>> = {
 }
 
 /** What this person may do with a request now, the next step first. */
-export function actsOf(request: Request, board: Pick<WholeBoard, 'role' | 'may' | 'people'>, me: string): Act[] {
-  const isOwnHospital = board.role !== 'provider' || request.hospital === hospitalOf(board, me)
+export function actsOf(request: Request, board: Pick<WholeBoard, 'role' | 'may' | 'hospital'>, me: string): Act[] {
+  const isOwnHospital = board.role !== 'provider' || request.hospital === board.hospital
   const isOwnRequest = board.role !== 'requester' || request.requested_by === me
   const speaks: Partial<Record<Act, boolean>> = { accept: isOwnHospital, decline: isOwnHospital, transfer: isOwnHospital, arrive: isOwnHospital && isOwnRequest, close: isOwnRequest }
   return (Object.keys(STEPS) as Act[]).filter((act) => board.may.includes(act) && STEPS[act]!.includes(request.state) && speaks[act] !== false)

@@ -7,6 +7,11 @@ export interface AccessSaid {
   times: number
 }
 
+export interface AccessesSaid {
+  access: AccessSaid[]
+  next_batch?: string | null
+}
+
 export interface AgreedSaid {
   follow?: boolean
   advertising?: boolean
@@ -26,6 +31,7 @@ export interface Alike {
 
 export interface AnnouncersSaid {
   announcers: string[]
+  next_batch?: string | null
 }
 
 export interface Answer {
@@ -89,7 +95,6 @@ export interface BedsSaid {
 
 export interface BoardAudit {
   entries: AuditEntry[]
-  access: AccessSaid[]
   faults?: string[] | null
   next_batch?: string | null
 }
@@ -121,6 +126,7 @@ export interface BoardsReason {
 export interface BoardsSaid {
   boards: BoardSaid[]
   now: number
+  next_batch?: string | null
 }
 
 export interface BoardsStatsSaid {
@@ -876,9 +882,11 @@ export interface WholeBoard {
   room_id: string
   title: string
   role: 'coordinator' | 'observer' | 'provider' | 'requester'
+  hospital: string
   may: ('accept' | 'appoint' | 'arrive' | 'assign' | 'close' | 'decline' | 'examine' | 'print' | 'publish' | 'request' | 'see' | 'transfer' | 'withdraw')[]
   people: PersonSaid[]
   tiers: ('contacts' | 'coordinators' | 'on_call' | 'owner')[]
+  next_batch?: string | null
 }
 
 export interface Why {
@@ -891,9 +899,10 @@ export interface Wish {
 
 export interface Operations {
   'GET /.well-known/bongsu/channels': { answer: ChannelsMarksKeySaid }
-  'GET /_bongsu/v1/boards': { answer: BoardsSaid }
-  'GET /_bongsu/v1/boards/{room_id}': { answer: WholeBoard }
+  'GET /_bongsu/v1/boards': { query: 'limit' | 'from'; answer: BoardsSaid }
+  'GET /_bongsu/v1/boards/{room_id}': { query: 'limit' | 'from'; answer: WholeBoard }
   'POST /_bongsu/v1/boards/{room_id}': { body: NewBoard; answer: BoardMade }
+  'GET /_bongsu/v1/boards/{room_id}/access': { query: 'limit' | 'from'; answer: AccessesSaid }
   'GET /_bongsu/v1/boards/{room_id}/audit': { query: 'limit' | 'from' | 'dir'; answer: BoardAudit }
   'GET /_bongsu/v1/boards/{room_id}/beds': { query: 'limit' | 'from'; answer: BedsSaid }
   'POST /_bongsu/v1/boards/{room_id}/beds': { body: NewBeds; answer: BedPublished }
@@ -914,7 +923,7 @@ export interface Operations {
   'GET /_bongsu/v1/boards/{room_id}/sheet': { query: 'lang' }
   'GET /_bongsu/v1/boards/{room_id}/stats': { query: 'since'; answer: BoardsStatsSaid }
   'GET /_bongsu/v1/bookings': { query: 'limit' | 'from' | 'dir'; answer: BookingsMine }
-  'GET /_bongsu/v1/bookings/announcers': { answer: AnnouncersSaid }
+  'GET /_bongsu/v1/bookings/announcers': { query: 'limit' | 'from'; answer: AnnouncersSaid }
   'DELETE /_bongsu/v1/bookings/announcers/{user_id}': { answer: BookingsEmpty }
   'PUT /_bongsu/v1/bookings/announcers/{user_id}': { body: BookingsEmpty; answer: BookingsEmpty }
   'GET /_bongsu/v1/bookings/key': { answer: BookingsKeySaid }

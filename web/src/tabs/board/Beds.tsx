@@ -1,5 +1,4 @@
 import { createEffect, createMemo, createSignal, For, on, Show, type JSX } from 'solid-js'
-import { hospitalOf } from '../../data/board'
 import { isOpen } from '../../data/intents'
 import { askAll } from '../../data/service'
 import type { BedSaid, NewBeds } from '../../net/interface'
@@ -29,7 +28,7 @@ export function Beds(props: { desk: Desk; told: number }): JSX.Element {
     name: `beds ${desk.room}`,
   })
   createEffect(on(() => props.told, () => beds.poke(), { defer: true }))
-  const isOwn = (bed: BedSaid) => may(desk, 'publish') && (desk.board().role !== 'provider' || bed.hospital === hospitalOf(desk.board(), desk.me))
+  const isOwn = (bed: BedSaid) => may(desk, 'publish') && (desk.board().role !== 'provider' || bed.hospital === desk.board().hospital)
   const hospitals = createMemo(() => {
     const all = new Map<string, BedSaid[]>()
     for (const bed of beds.value()?.beds ?? []) all.set(bed.hospital, [...(all.get(bed.hospital) ?? []), bed])
@@ -149,7 +148,7 @@ function Publish(props: { desk: Desk; bed: BedSaid | undefined; onClose: () => v
     <Dialog kind="page" title={props.bed ? w().renew : w().publish} onClose={props.onClose}>
       <form class="form" onSubmit={send}>
         <Field label={w().hospital}>
-          <input name="hospital" maxlength="200" required disabled={isProvider()} value={props.bed?.hospital ?? (isProvider() ? hospitalOf(desk.board(), desk.me) : '')} />
+          <input name="hospital" maxlength="200" required disabled={isProvider()} value={props.bed?.hospital ?? (isProvider() ? desk.board().hospital : '')} />
         </Field>
         <Kinds label={w().bedKinds} picked={props.bed?.kinds ?? []} />
         <div class="pair">

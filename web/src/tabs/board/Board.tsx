@@ -1,5 +1,5 @@
 import { createMemo, createSignal, For, Match, onCleanup, Show, Switch, type JSX } from 'solid-js'
-import { clockOf, merged, newsOf, numberOf, type Request } from '../../data/board'
+import { boardsListed, clockOf, merged, newsOf, numberOf, type Request } from '../../data/board'
 import { codeOf } from '../../data/failures'
 import { boardOf, roomName } from '../../data/rooms'
 import { ask, askAll, isRefused } from '../../data/service'
@@ -41,7 +41,10 @@ function Listed(): JSX.Element {
   const client = useClient()
   const now = ticking()
   const boards = sight<{ boards: BoardSaid[]; now: number }>(client, {
-    look: () => ask(client.matrix, 'GET /_bongsu/v1/boards', {}),
+    look: async () => {
+      const { rows, last } = await askAll(client.matrix, 'GET /_bongsu/v1/boards', 'boards', {}, { limit: '500' })
+      return { boards: boardsListed(rows), now: last.now }
+    },
     pace: () => MINUTE,
     name: 'boards',
   })
@@ -93,7 +96,7 @@ const Nothing = (): JSX.Element => (
 function OfRoom(props: { room: string; view: string | undefined; request: string | undefined }): JSX.Element {
   const client = useClient()
   const board = sight<WholeBoard>(client, {
-    look: () => ask(client.matrix, 'GET /_bongsu/v1/boards/{room_id}', { room_id: props.room }),
+    look: () => ask(client.matrix, 'GET /_bongsu/v1/boards/{room_id}', { room_id: props.room }, { limit: '1' }),
     pace: () => 5 * MINUTE,
     name: `board ${props.room}`,
   })

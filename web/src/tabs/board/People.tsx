@@ -1,10 +1,13 @@
-import { createMemo, createSignal, For, onMount, Show, type JSX } from 'solid-js'
+import { createEffect, createMemo, createSignal, For, on, onMount, Show, type JSX } from 'solid-js'
+import { newsOf } from '../../data/board'
+import { askAll } from '../../data/service'
 import type { PersonSaid } from '../../net/interface'
 import type { Body } from '../../net/services'
 import { Dialog } from '../../ui/Dialog'
 import { live } from '../../ui/live'
 import { compareNames } from '../../ui/settings'
-import { Field, read } from '../services/Parts'
+import { Field, Fresh, read } from '../services/Parts'
+import { sight, watch } from '../services/sight'
 import { sw } from '../services/words'
 import { appoint, may, nameOf, type Desk } from './desk'
 import { w } from './words'
@@ -15,10 +18,17 @@ const ROLES = ['coordinator', 'requester', 'provider', 'observer'] as const
 export function People(props: { desk: Desk }): JSX.Element {
   const { desk } = props
   const [chosen, setChosen] = createSignal<PersonSaid>()
+  const listed = sight<PersonSaid[]>(desk.client, {
+    look: async () => (await askAll(desk.client.matrix, 'GET /_bongsu/v1/boards/{room_id}', 'people', { room_id: desk.room }, { limit: '500' })).rows,
+    pace: () => 300_000,
+    name: `people ${desk.room}`,
+  })
+  watch(desk.client, (entries) => newsOf(entries, desk.room).people && listed.poke())
+  createEffect(on(desk.intents, () => listed.poke(), { defer: true }))
   const room = live(desk.client, `room ${desk.room}`, () => desk.client.room(desk.room))
   onMount(() => void desk.client.chats.loadMembers(desk.room).catch(() => {}))
   const people = createMemo(() => {
-    const known = new Map(desk.board().people.map((person) => [person.user_id, person]))
+    const known = new Map((listed.value() ?? []).map((person) => [person.user_id, person]))
     const here = Object.entries(room()?.members ?? {}).flatMap(([user, member]) => (member.membership === 'join' ? [user] : []))
     const others = here.filter((user) => !known.has(user) && !user.startsWith('@bed-board:'))
     const observers: PersonSaid[] = others.map((user_id) => ({ user_id, role: 'observer', hospital: '', on_call: false }))
@@ -27,6 +37,7 @@ export function People(props: { desk: Desk }): JSX.Element {
   })
   return (
     <div class="scroll">
+      <Fresh of={listed} />
       <ul class="stack people">
         <For each={people()}>
           {(person) => (

@@ -23,6 +23,7 @@ export function RecordView(props: { desk: Desk }): JSX.Element {
     for (const request of requests) numbers.set(request.request_id, numberOf(request))
     return found
   })
+  const [looks] = createResource(() => ask(desk.client.matrix, 'GET /_bongsu/v1/boards/{room_id}/access', { room_id: desk.room }, { limit: '200' }))
   const faults = (of: BoardAudit) => of.faults ?? []
   const when = (at: number) => dayAndClock(at)
   const what = (entry: BoardAudit['entries'][number]) => {
@@ -55,9 +56,12 @@ export function RecordView(props: { desk: Desk }): JSX.Element {
               </section>
               <section class="block">
                 <h2>{w().access}</h2>
+                <Show when={looks.error}>
+                  <p class="wrong">{explain(looks.error)}</p>
+                </Show>
                 <table class="plain-table">
                   <tbody>
-                    <For each={known().access}>
+                    <For each={looks.error ? [] : (looks()?.access ?? [])}>
                       {(look) => (
                         <tr>
                           <td class="tick quiet">{new Date(look.day * DAY_MS).toISOString().slice(0, 10)}</td>
