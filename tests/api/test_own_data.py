@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 from tests.api.talking import V3, Talker, segment
+from tests.api.test_bookings import BASE, book, publish
 from tests.server import SERVER_NAME
 
 PATH = "/_bongsu/v1/account/export"
@@ -41,6 +42,8 @@ async def test_everything_of_oneself_and_nothing_of_others(
     await alice.redact(here, gone)
     await bob.say(here, "밥의 말")
     await alice.leave(left)
+    await bob.set_state(left, "m.room.name", {"name": "renamed since"})
+    await alice.set_state(here, "m.room.name", {"name": "새 이름"})
     headers = {"Authorization": f"Bearer {alice.access_token}", "content-type": "image/png"}
     async with http.post("/_matrix/media/v3/upload?filename=a.png", data=b"bytes", headers=headers) as answer:
         uri = (await answer.json())["content_uri"]
@@ -51,7 +54,7 @@ async def test_everything_of_oneself_and_nothing_of_others(
     assert [device["device_id"] for device in json.loads(archive.read("devices.json"))] == [alice.device_id]
     assert {"room_id": "", "type": "org.example", "content": {"own": 1}} in lines(archive, "account_data.jsonl")
     rooms = {each["room_id"]: (each["membership"], each["name"]) for each in lines(archive, "rooms.jsonl")}
-    assert rooms == {here: ("join", "여기"), left: ("leave", "there")}
+    assert rooms == {here: ("join", "새 이름"), left: ("leave", "there")}  # what it is called since is nothing to her
     events = lines(archive, "messages.jsonl")
     told = {each["event_id"]: each["content"].get("body") for each in events if each["type"] == "m.room.message"}
     assert told == {said[0]: "하나", said[1]: "둘", gone: None}
@@ -60,6 +63,25 @@ async def test_everything_of_oneself_and_nothing_of_others(
     assert (file["uri"], file["file_name"], file["size"]) == (uri, "a.png", 5)
     assert uri.startswith(f"mxc://{SERVER_NAME}/")
     assert alice.access_token not in str([archive.read(name) for name in archive.namelist()])
+
+
+async def test_what_services_keep_of_oneself(http: aiohttp.ClientSession, alice: Talker, bob: Talker) -> None:
+    offer = await publish(bob)
+    booking = await book(alice, offer)
+    status, _ = await alice.ask("POST", f"{BASE}/subscriptions", {"area": "남산"})
+    assert status == 201
+    await alice.post(f"{V3}/users/{segment(bob.user_id)}/report", {"reason": "거짓 소식"})
+    archive = await export(http, alice)
+    [booked] = lines(archive, "bookings.jsonl")
+    assert (booked["booking_id"], booked["title"], booked["state"]) == (booking["booking_id"], "잔여백신", "booked")
+    assert [wish["area"] for wish in json.loads(archive.read("wishes.json"))] == ["남산"]
+    [report] = lines(archive, "reports.jsonl")
+    assert (report["user_id"], report["reason"]) == (bob.user_id, "거짓 소식")
+    assert json.loads(archive.read("passkeys.json")) == []
+    told = await export(http, bob)
+    assert [told.read(name) for name in ("bookings.jsonl", "reports.jsonl")] == [b"", b""]
+    described = archive.read("README.txt").decode()
+    assert all(name in described for name in archive.namelist() if name != "README.txt")
 
 
 async def test_a_long_history_comes_page_by_page(http: aiohttp.ClientSession, alice: Talker, bob: Talker) -> None:

@@ -32,6 +32,10 @@ account_data.jsonl 설정 / settings that your apps keep
 rooms.jsonl        참여하는 방과 참여했던 방 / chats that you are or were in
 messages.jsonl     내가 보낸 메시지와 변경 / what you sent; encrypted messages are as they are kept, encrypted
 consents.jsonl     채널에 동의하고 철회한 기록 / what you agreed to for channels, and withdrew
+bookings.jsonl     예약과 대기 / your bookings, and where you wait
+wishes.json        빈자리 알림을 받는 곳과 때 / where and when you want to hear of free places
+reports.jsonl      신고한 것 / what you reported
+passkeys.json      패스키의 이름과 쓴 때 / your passkeys' names, and when they were used
 uploads.jsonl      올린 파일의 목록 / a list of the files that you uploaded
 """
 
@@ -105,6 +109,8 @@ class _Packing:
             ("profile.json", await data.profile()),
             ("devices.json", await data.devices()),
             ("pushers.json", await data.pushers()),
+            ("passkeys.json", await data.passkeys()),
+            ("wishes.json", await data.wishes()),
         ]
 
     def _long(self) -> Iterator[tuple[str, AsyncIterator[JsonObject]]]:
@@ -113,6 +119,8 @@ class _Packing:
         yield "rooms.jsonl", self._rooms()
         yield "messages.jsonl", self._messages()
         yield "consents.jsonl", self._data.consents()
+        yield "bookings.jsonl", self._data.bookings()
+        yield "reports.jsonl", self._data.reports()
         yield "uploads.jsonl", self._data.uploads()
 
     async def _rooms(self) -> AsyncIterator[JsonObject]:

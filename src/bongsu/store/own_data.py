@@ -38,9 +38,9 @@ SELECT room_id, type, content FROM account_data WHERE user_id = $1 AND (room_id,
 ORDER BY room_id, type LIMIT $4
 """
 _ROOMS: Final = """
-SELECT m.room_id, m.membership, e.pdu AS name FROM members m
-LEFT JOIN room_state s ON s.room_id = m.room_id AND s.type = 'm.room.name' AND s.state_key = ''
-LEFT JOIN events e ON e.pos = s.pos
+SELECT m.room_id, m.membership, named.pdu AS name FROM members m LEFT JOIN LATERAL (
+    SELECT e.pdu FROM events e WHERE e.room_id = m.room_id AND e.type = 'm.room.name' AND e.state_key = ''
+        AND (m.membership = 'join' OR e.pos <= m.pos) ORDER BY e.pos DESC LIMIT 1) AS named ON true
 WHERE m.user_id = $1 AND m.room_id > $2 ORDER BY m.room_id LIMIT $3
 """
 # how far a page of a room's history reaches; what of it is one's own is read apart, for it may be nothing of millions
@@ -53,6 +53,23 @@ WHERE room_id = $1 AND pos > $2 AND pos <= $3 AND sender = $4 ORDER BY pos
 """
 _CONSENTS: Final = """
 SELECT number, content FROM audit_entries WHERE subject = $1 AND number > $2 ORDER BY number LIMIT $3
+"""
+_PASSKEYS: Final = """
+SELECT name, (extract(epoch FROM created_at) * 1000)::bigint AS created_ts,
+    (extract(epoch FROM used_at) * 1000)::bigint AS used_ts
+FROM passkeys WHERE user_id = $1 ORDER BY created_at
+"""
+_BOOKINGS: Final = """
+SELECT b.booking_id, b.offer_id, o.provider, o.title, o.place, o.area, o.starts_at, o.ends_at, b.state, b.made_at
+FROM bookings b JOIN booking_offers o ON o.offer_id = b.offer_id
+WHERE b.user_id = $1 AND (b.made_at, b.booking_id) > ($2, $3) ORDER BY b.made_at, b.booking_id LIMIT $4
+"""
+_WISHES: Final = """
+SELECT area, not_before, not_after FROM booking_subscriptions WHERE user_id = $1 ORDER BY subscription_id
+"""
+_REPORTS: Final = """
+SELECT report_id, room_id, event_id, user_id, reason, (extract(epoch FROM made_at) * 1000)::bigint AS made_at
+FROM reports WHERE reporter = $1 AND report_id > $2 ORDER BY report_id LIMIT $3
 """
 _UPLOADS: Final = """
 SELECT m.media_id, m.content_type, m.file_name, (extract(epoch FROM m.created_at) * 1000)::bigint AS created_ts, b.size
@@ -82,6 +99,13 @@ class OwnData:
     async def pushers(self) -> list[JsonObject]:
         return [dict(row) for row in await self._database.fetch(_PUSHERS, self._user_id)]
 
+    async def passkeys(self) -> list[JsonObject]:
+        return [dict(row) for row in await self._database.fetch(_PASSKEYS, self._user_id)]
+
+    async def wishes(self) -> list[JsonObject]:
+        """Where and when the person wants to hear of places that become free, in ms."""
+        return [dict(row) for row in await self._database.fetch(_WISHES, self._user_id)]
+
     async def account_data(self) -> AsyncIterator[JsonObject]:
         room_id, kind = "", ""
         while rows := await self._database.fetch(_ACCOUNT_DATA, self._user_id, room_id, kind, _PAGE):
@@ -90,7 +114,7 @@ class OwnData:
             room_id, kind = rows[-1]["room_id"], rows[-1]["type"]
 
     async def rooms(self) -> AsyncIterator[JsonObject]:
-        """All that the person is or was in, with what they are called now."""
+        """All that the person is or was in, with what they are called; those that they left, as it was then."""
         last = ""
         while rows := await self._database.fetch(_ROOMS, self._user_id, last, _PAGE):
             for row in rows:
@@ -113,6 +137,21 @@ class OwnData:
             for row in rows:
                 yield decode(row["content"])
             after = rows[-1]["number"]
+
+    async def bookings(self) -> AsyncIterator[JsonObject]:
+        made_at, booking_id = -1, ""
+        while rows := await self._database.fetch(_BOOKINGS, self._user_id, made_at, booking_id, _PAGE):
+            for row in rows:
+                yield dict(row)
+            made_at, booking_id = rows[-1]["made_at"], rows[-1]["booking_id"]
+
+    async def reports(self) -> AsyncIterator[JsonObject]:
+        """What the person told the operator about others."""
+        after = 0
+        while rows := await self._database.fetch(_REPORTS, self._user_id, after, _PAGE):
+            for row in rows:
+                yield {name: value for name, value in row.items() if value != "" and name != "report_id"}
+            after = rows[-1]["report_id"]
 
     async def uploads(self) -> AsyncIterator[JsonObject]:
         last = ""
