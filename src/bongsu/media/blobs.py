@@ -122,10 +122,12 @@ class BlobFolder:
         self._whole: OrderedDict[bytes, _Mark] = OrderedDict()
 
     async def open(self) -> None:
-        """Makes the folder, and removes what uploads left behind that a crash ended."""
-        removed = await self._in_thread(self._prepare)
-        if removed:
-            log.info("temporary_files_removed", count=removed)
+        """Makes the folder, and removes what uploads left behind that a crash ended long ago."""
+        _tell_removed(await self._in_thread(self._prepare))
+
+    async def sweep(self) -> None:
+        """Removes what a crash left that was too young for that at the start."""
+        _tell_removed(await self.on_disk(self._prepare))
 
     def close(self) -> None:
         self._threads.shutdown()
@@ -330,6 +332,11 @@ async def _chunks(stream: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
             pieces, size = [], 0
     if pieces:
         yield pieces
+
+
+def _tell_removed(count: int) -> None:
+    if count:
+        log.info("temporary_files_removed", count=count)
 
 
 def _path(folder: Path, sha256: bytes) -> Path:

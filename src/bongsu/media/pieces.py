@@ -78,9 +78,12 @@ class Pieces:
         await self._blobs.on_disk(_remove, self._folder / name)
 
     async def sweep_for_ever(self) -> None:
-        """Forgets files whose last piece never came. Several workers of a site may do it at once."""
+        """Forgets files whose last piece never came, and what a crash left of uploads. Several workers of a site may
+        do it at once.
+        """
         while True:
             try:
+                await self._blobs.sweep()
                 oldest = time.time() - limits.UPLOAD_PIECES_SECONDS
                 removed = await self._blobs.on_disk(_sweep, self._folder, oldest)
                 if removed:
