@@ -115,6 +115,17 @@ async def test_bytes_of_another_wording_are_not_put_together(upload: Upload) -> 
     assert (await upload.download())[1] == upload.data
 
 
+async def test_of_one_file_one_wording_is_kept(upload: Upload) -> None:
+    """However many tags somebody thinks of, an id takes no more room than one file."""
+    await upload.put(0, LEAST)
+    path = f"/_bongsu/v1/uploads/{upload.item}"
+    size = str(2 * LEAST)
+    status, said = await upload.ask("PUT", f"{path}/0", upload.data[:LEAST], size=size, tag="other")
+    assert (status, said["held"]) == (200, LEAST)
+    assert (await upload.held())[1]["held"] == 0
+    assert (await upload.ask("GET", path, tag="other"))[1]["held"] == LEAST
+
+
 @pytest.mark.parametrize("tag", ["../../x", "a/b", "", "x" * 65, "가"])
 async def test_a_tag_that_is_none(upload: Upload, tag: str) -> None:
     status, said = await upload.ask("GET", f"/_bongsu/v1/uploads/{upload.item}", tag=tag)

@@ -228,6 +228,26 @@ async def test_exactly_the_largest(serve: Serve) -> None:
         refusal(await served.ask("POST", UPLOAD, data=bytes(MIB + 1)), 413, "M_TOO_LARGE")
 
 
+async def test_nobody_fills_the_disks_of_all_alone(serve: Serve, database: Database) -> None:
+    next_day = "UPDATE media SET created_at = now() - interval '1 day'"
+    await database.execute(next_day)  # after what other tests have uploaded
+    async with serve(UploadRules(bytes_max=MIB, day_bytes_max=MIB)) as served:
+        item = json.loads((await served.create())[2])["content_uri"].removeprefix("mxc://")
+        await served.upload(bytes(MIB // 2))
+        await served.upload(bytes(MIB // 2 + 1))  # the same day; what it had is all that is counted
+        blobs = served.blobs()
+        for method, path in (
+            ("POST", UPLOAD),
+            ("POST", "/_matrix/media/v1/create"),
+            ("PUT", f"{UPLOAD}/{item}"),
+            ("PUT", f"/_bongsu/v1/uploads/{item}/0?size=3"),
+        ):
+            refusal(await served.ask(method, path, data=b"abc"), 403, "BONGSU_UPLOADS_OF_DAY")
+        assert served.blobs() == blobs
+        await database.execute(next_day)
+        assert (await served.ask("PUT", f"{UPLOAD}/{item}", data=b"abc"))[0] == 200
+
+
 async def test_an_upload_that_stands_still(serve: Serve) -> None:
     async with serve() as served:
         head = f"POST {UPLOAD} HTTP/1.1\nHost: x\nAuthorization: Bearer a\nContent-Length: 100000\n"

@@ -271,6 +271,7 @@ SLIDING_SWEEP_SECONDS = 3_600
 
 # --- media ---
 UPLOAD_BYTES_MAX = 104_857_600  # one file: a few minutes of phone video; an operator may set another
+UPLOAD_DAY_BYTES_MAX = 21_474_836_480  # of one person: two hundred of the largest; nobody fills the disks of all alone
 UPLOAD_SECONDS_MAX = 3_600.0  # one upload: the largest file at 30 kB/s; a trickle must not hold its place for ever
 UPLOADS_PER_USER_MAX = 16  # of one person under way in one worker; a browser opens six connections
 UPLOAD_PIECE_BYTES_MAX = 16_777_216  # of a large file: what is sent again after a cut, some seconds of a phone's line

@@ -4,13 +4,14 @@ GET /_bongsu/v1/uploads/{server_name}/{media_id}          how much of it is here
 PUT /_bongsu/v1/uploads/{server_name}/{media_id}/{start}  the bytes from there on; with the last of them the file
 
 The id comes from POST /_matrix/media/v1/create. `tag` says which bytes these are, so that those of another file (the
-same one, encrypted anew) are not put together with them. A piece is on this site's disk, fsynced, when it is answered;
-any worker of the site goes on from there. It acknowledges no file, and no other site has it: there an upload begins
-anew. With the last piece all of them become one blob, which goes the way of every upload: the disks of two sites, then
-the row. Where that fails the pieces stay, and an empty piece at the end tries it again.
+same one, encrypted anew) are not put together with them; of one id the last tag counts. A piece is on this site's disk,
+fsynced, when it is answered; any worker of the site goes on from there. It acknowledges no file, and no other site has
+it: there an upload begins anew. With the last piece all of them become one blob, which goes the way of every upload:
+the disks of two sites, then the row. Where that fails the pieces stay, and an empty piece at the end tries it again.
 """
 
 import asyncio
+import contextlib
 import math
 import os
 import shutil
@@ -74,6 +75,10 @@ class Pieces:
         except BlobLost:
             raise cannot_read() from None
 
+    async def drop_others(self, media_id: str, name: str) -> None:
+        """One wording of a file is kept at a time: whoever begins another does not go on with the one before."""
+        await self._blobs.on_disk(_remove_others, self._folder, media_id, name)
+
     async def drop(self, name: str) -> None:
         await self._blobs.on_disk(_remove, self._folder / name)
 
@@ -115,6 +120,13 @@ def _piece(name: str) -> Piece:
 
 def _remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_others(folder: Path, media_id: str, name: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        for entry in list(os.scandir(folder)):
+            if entry.name.startswith(f"{media_id}.") and entry.name != name:
+                _remove(Path(entry))
 
 
 def _changed(entry: "os.DirEntry[str]") -> float:

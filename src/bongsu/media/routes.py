@@ -232,7 +232,7 @@ _PIECE: Final = Described(
     "More of a file, from `start` on; its last piece makes it",
     {200: Held},
     query=("size", "tag", "filename"),
-    errors={409: ("BONGSU_GAP",)},
+    errors={403: ("BONGSU_UPLOADS_OF_DAY",), 409: ("BONGSU_GAP",)},
 )
 
 

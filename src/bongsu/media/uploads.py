@@ -22,9 +22,12 @@ from bongsu.store.media import MediaRow, MediaStore, NewFile
 
 
 class UploadRules(msgspec.Struct, frozen=True):
-    """What an operator or a test may set: bytes of a file, seconds an upload may be silent, waiting ids of a person."""
+    """What an operator or a test may set: bytes of a file, and of all that a person sends in 24 hours; seconds an
+    upload may be silent; waiting ids of a person.
+    """
 
     bytes_max: int = limits.UPLOAD_BYTES_MAX
+    day_bytes_max: int = limits.UPLOAD_DAY_BYTES_MAX
     idle_seconds: float = limits.UPLOAD_IDLE_SECONDS_MAX
     waiting_max: int = limits.MEDIA_WAITING_PER_USER_MAX
     waiting_seconds: float = limits.MEDIA_WAITING_SECONDS
@@ -64,7 +67,7 @@ class Uploads:
 
     async def create(self, requester: Requester) -> tuple[str, int]:
         """An id whose file comes later; until when, in ms since the epoch."""
-        _check_may_upload(requester)
+        await self._check_may_upload(requester)
         media_id, now_ms = self._new_id(), self._now_ms()
         expires_ms = now_ms + round(self._settings.waiting_seconds * 1000)
         made = await self._store.reserve(
@@ -92,15 +95,17 @@ class Uploads:
 
         Bytes that are here already are not read again.
         """
-        _check_may_upload(request.requester)
         if total > self._settings.bytes_max:
             raise file_too_large(self._settings.bytes_max)
+        await self._check_may_upload(request.requester)
         await self._check_waits(media_id, request.requester)
         with self._place(request.requester.user_id):
             name = f"{media_id}.{tag}"
             pieces = await self._pieces.held(name)
             if start > _size(pieces):
                 raise _gap(_size(pieces))
+            if not pieces:
+                await self._pieces.drop_others(media_id, name)
             if start == _size(pieces):
                 stream = in_time(request.stream(), self._settings.idle_seconds, limits.UPLOAD_SECONDS_MAX)
                 pieces.append(await self._pieces.add(name, start, total, stream))
@@ -141,14 +146,22 @@ class Uploads:
 
     async def _stored(self, request: Request) -> tuple[Stored, dict[str, bool]]:
         """The blob, and the sites that shall hold it with whether they do."""
-        _check_may_upload(request.requester)
         length = request.header("content-length") or "0"
         if not length.isdigit() or len(length) > 18 or int(length) > self._settings.bytes_max:
             raise file_too_large(self._settings.bytes_max)
+        await self._check_may_upload(request.requester)
         with self._place(request.requester.user_id):
             pieces = in_time(request.stream(), self._settings.idle_seconds, limits.UPLOAD_SECONDS_MAX)
             async with self._blobs.receive(pieces, self._settings.bytes_max) as draft:
                 return draft.stored, await self._copies.keep(draft)
+
+    async def _check_may_upload(self, requester: Requester) -> None:
+        if requester.is_guest:
+            raise Refusal(403, "M_GUEST_ACCESS_FORBIDDEN", "guests cannot upload files")
+        if await self._store.bytes_of_day(requester.user_id) >= self._settings.day_bytes_max:
+            raise Refusal(
+                403, "BONGSU_UPLOADS_OF_DAY", "you uploaded as much as one person may in a day; go on tomorrow"
+            )
 
     @contextmanager
     def _place(self, user_id: str) -> Iterator[None]:
@@ -176,11 +189,6 @@ async def in_time(stream: AsyncIterator[bytes], idle_seconds: float, seconds: fl
         if piece is None:
             return
         yield piece
-
-
-def _check_may_upload(requester: Requester) -> None:
-    if requester.is_guest:
-        raise Refusal(403, "M_GUEST_ACCESS_FORBIDDEN", "guests cannot upload files")
 
 
 def _check_waits_for(media: MediaRow | None, user_id: str, now_ms: int) -> None:

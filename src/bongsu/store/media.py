@@ -115,6 +115,15 @@ class MediaStore:
 
         return await self._database.write(work)
 
+    async def bytes_of_day(self, user_id: str) -> int:
+        """All that a person uploaded in the last 24 hours."""
+        count: int = await self._database.fetchval(
+            "SELECT coalesce(sum(b.size), 0)::bigint FROM media m JOIN blobs b ON b.sha256 = m.sha256"
+            " WHERE m.user_id = $1 AND m.sha256 IS NOT NULL AND m.created_at > now() - interval '1 day'",
+            user_id,
+        )
+        return count
+
     async def fill(self, media_id: str, file: NewFile) -> bool:
         """The upload of a waiting id. False when another upload was faster."""
 

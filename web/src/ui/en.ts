@@ -228,6 +228,7 @@ export const en: Texts = {
     M_WEAK_PASSWORD: 'That password is too easy. Make it longer and harder to guess.',
     M_LIMIT_EXCEEDED: 'Too many tries. Wait a moment and try again.',
     BONGSU_TOKEN_WANTED: 'Enter the invitation code.',
+    BONGSU_UPLOADS_OF_DAY: 'You sent as many files as one person may in a day. Send this one tomorrow.',
     BONGSU_LEFT: 'You are not in this chat, so nothing can be sent.',
     BONGSU_ALGORITHM: 'This app does not know how this chat is encrypted.',
     BONGSU_ENCRYPTED: 'Sending to an end-to-end encrypted chat takes a new browser, at an https address.',

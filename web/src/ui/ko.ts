@@ -223,6 +223,7 @@ export const ko = {
     M_WEAK_PASSWORD: '비밀번호가 너무 쉽습니다. 더 길게, 남이 짐작하기 어렵게 지어 주세요.',
     M_LIMIT_EXCEEDED: '너무 자주 시도했습니다. 잠시 뒤에 다시 해 주세요.',
     BONGSU_TOKEN_WANTED: '초대 코드를 넣어 주세요.',
+    BONGSU_UPLOADS_OF_DAY: '하루에 올릴 수 있는 양을 다 썼습니다. 내일 다시 보내 주세요.',
     BONGSU_LEFT: '이 대화방에 참여하고 있지 않아 보낼 수 없습니다.',
     BONGSU_ALGORITHM: '이 방의 암호화 방식은 이 앱이 알지 못합니다.',
     BONGSU_ENCRYPTED: '종단간 암호화 대화방에는 새 브라우저에서 https 주소로 열어야 보낼 수 있습니다.',
