@@ -59,6 +59,15 @@ async def test_one_account_cannot_make_and_close_channels_for_ever(
     assert await bob.refused("PUT", f"{other}/staff/{alice.user_id}", {"role": "owner"}) == full
 
 
+async def test_pings_that_nobody_takes_have_an_end(alice: Talker) -> None:
+    channel = await make(alice)
+    _, made = await alice.ask("POST", f"{channel}/webhooks", {"url": "http://192.0.2.1/", "types": ["ping"]})
+    ping = f"{channel}/webhooks/{made['endpoint_id']}/ping"
+    for _ in range(limits.WEBHOOK_PINGS_OWED_MAX):
+        assert (await alice.ask("POST", ping))[0] == 202
+    assert await alice.refused("POST", ping) == (403, "M_RESOURCE_LIMIT_EXCEEDED")
+
+
 async def test_what_one_has_blocked_comes_in_pages(alice: Talker, bob: Talker) -> None:
     channels = [await make(alice) for _ in range(3)]
     for each in channels:

@@ -2,23 +2,29 @@
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from bongsu.channels.conversations import Conversations
+from bongsu.channels.delivering import Delivering
 from bongsu.core import desk as rules
+from bongsu.core import limits
 from bongsu.core import webhooks as webhook_rules
 from bongsu.core.desk import Talk
 from bongsu.core.errors import Refusal
 from bongsu.core.webhooks import Type
+from bongsu.http.outside import Outside
 from bongsu.store import channels, webhooks
 from bongsu.store import desk as table
 from bongsu.store.channels import Channel
 from bongsu.store.database import Connection, Database
 from bongsu.store.desk import Conversation
+from bongsu.store.feed import Feed
 from bongsu.store.webhooks import Deliveries, Endpoint, LeaseLost
 from tests.api.talking import Json, Talker, sign_up
 from tests.hook import SECONDS_MAX, Receiver
@@ -101,14 +107,14 @@ async def _is_whole(owner: Talker, channel: str, receiver: Receiver, said: list[
 NOW = 1_000_000
 
 
-async def _endpoint(database: Database) -> Endpoint:
+async def _endpoint(database: Database, url: str = "https://shop.example/") -> Endpoint:
     """Of a new channel, with two things that it is owed."""
     name = secrets.token_hex(8)
     channel = Channel(channel_id=name, account=f"@{name}:x", owner="@o:x", name=name, skeleton=name, created_ts=NOW)
     new = Endpoint(
         endpoint_id=f"w{name}",
         channel_id=name,
-        url="https://shop.example/",
+        url=url,
         types=[],
         secret=webhook_rules.secret(bytes(32)),
         made_by="@o:x",
@@ -154,6 +160,78 @@ async def test_one_worker_at_a_time_tells_an_endpoint_and_who_lost_it_changes_no
     await second.failed(lease, 3_600.0, "it answered 500", NOW)
     assert all(each.endpoint.endpoint_id != endpoint.endpoint_id for each in await first.claim(1_000)), "it waits"
     await two[0].write(lambda connection: webhooks.remove(connection, endpoint.endpoint_id))
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+async def _owed(database: Database, endpoints: list[Endpoint]) -> dict[str, int]:
+    found = await webhooks.owed(database, [each.endpoint_id for each in endpoints])
+    return {each.endpoint_id: found.get(each.endpoint_id, 0) for each in endpoints}
+
+
+@pytest.fixture
+async def delivering(two: tuple[Database, Database]) -> AsyncIterator[Delivering]:
+    """A worker that tells, here."""
+    outside = Outside(allows_private=True)
+    feed = Feed(two[0])
+    yield Delivering(
+        *(two[0], feed, outside, "@channels:x", now_ms, lambda: 0.5, lambda: False, lambda: None),
+    )
+    await outside.close()
+
+
+async def test_who_is_owed_much_or_is_slow_lets_others_have_their_turn(
+    two: tuple[Database, Database], delivering: Delivering, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "WEBHOOK_AT_ONCE_MAX", 1)
+    monkeypatch.setattr(limits, "WEBHOOK_TURN_SECONDS", 0.0)  # as if each answer took as long as a turn
+    first, second = await _endpoint(two[0], receiver.url), await _endpoint(two[0], receiver.url)
+    await two[0].write(lambda connection: webhooks.put_for(connection, first, Type.PING, {}, NOW))
+    telling = asyncio.create_task(delivering.run())
+    await until(lambda: _owed(two[1], [first, second]), lambda owed: not any(owed.values()), SECONDS_MAX)
+    telling.cancel()
+    for each in (first, second):
+        await two[0].write(partial(webhooks.remove, endpoint_id=each.endpoint_id))
+    told = [body["data"]["channel_id"] for _, body in receiver.told]
+    one, other = told[0], next(each for each in told if each != told[0])
+    assert told[:4] == [one, other, one, other]
+
+
+@pytest.mark.parametrize(("limit", "most"), [("WEBHOOK_OWED_MAX", 1), ("WEBHOOK_OWED_BYTES_MAX", 100)])
+async def test_what_an_endpoint_is_owed_has_an_end_also_when_it_is_slow(
+    two: tuple[Database, Database],
+    delivering: Delivering,
+    monkeypatch: pytest.MonkeyPatch,
+    limit: str,
+    most: int,
+) -> None:
+    """Its owner is told, once, and what it was owed is kept for a while; then it is forgotten, some at a time."""
+    endpoint = await _endpoint(two[0])
+    monkeypatch.setattr(limits, limit, most)
+    monkeypatch.setattr(limits, "WEBHOOK_SWEEP_SECONDS", 0.05)
+    monkeypatch.setattr(limits, "WEBHOOK_SWEPT_MAX", 1)
+    sweeping = [asyncio.create_task(delivering.sweep()) for _ in range(3)]
+
+    async def seen() -> Endpoint | None:
+        return await webhooks.endpoint(two[1], endpoint.channel_id, endpoint.endpoint_id)
+
+    found = await until(seen, lambda found: found is not None and found.disabled_ts is not None, SECONDS_MAX)
+    assert found is not None
+    assert "owed too much" in found.disabled_why
+    assert await _owed(two[1], [endpoint]) == {endpoint.endpoint_id: 2}
+    said = await two[1].fetch("SELECT content FROM outbox WHERE sender = '@channels:x' AND user_id = '@o:x'")
+    assert sum(endpoint.channel_id.encode() in each["content"] for each in said) == 1
+    await two[1].execute(
+        "UPDATE webhook_endpoints SET disabled_ts = disabled_ts - $2 - 1 WHERE endpoint_id = $1",
+        *(endpoint.endpoint_id, limits.WEBHOOK_KEPT_MS),
+    )
+    await until(lambda: _owed(two[1], [endpoint]), lambda owed: not any(owed.values()), SECONDS_MAX)
+    for each in sweeping:
+        each.cancel()
+    await two[0].write(lambda connection: webhooks.remove(connection, endpoint.endpoint_id))
+    await two[0].execute("DELETE FROM outbox WHERE sender = '@channels:x'")
 
 
 async def test_agents_who_take_at_once_on_two_workers_are_never_two(two: tuple[Database, Database]) -> None:

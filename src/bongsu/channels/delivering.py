@@ -5,6 +5,7 @@ goes on with the same row under the same webhook-id: a receiver may hear somethi
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
@@ -86,7 +87,13 @@ class Delivering:
         for lease in await self._deliveries.claim(free):
             task = asyncio.create_task(self._tell(lease), name=f"webhook {lease.endpoint.endpoint_id}")
             self._telling.add(task)
-            task.add_done_callback(self._telling.discard)
+            task.add_done_callback(self._told)
+
+    def _told(self, task: asyncio.Task[None]) -> None:
+        """Whoever waits for a free place gets it at once."""
+        if len(self._telling) == limits.WEBHOOK_AT_ONCE_MAX:
+            self._rounds.hurry()
+        self._telling.discard(task)
 
     async def _tell(self, lease: Lease) -> None:
         """So many in a row, then others have their turn. A lease that is lost is another worker's."""
@@ -101,15 +108,16 @@ class Delivering:
 
     async def _tell_some(self, lease: Lease) -> None:
         """A worker that stops gives the lease back, so that another goes on at once."""
-        current = lease
+        current, until = lease, time.monotonic() + limits.WEBHOOK_TURN_SECONDS
         try:
             for _ in range(limits.WEBHOOK_TURN_MAX):
                 delivery = await self._deliveries.next(current)
                 if delivery is None or not await self._try(current, delivery):
+                    return
+                if time.monotonic() >= until:
                     break
                 current = current.succeeded()
-            else:
-                self._rounds.hurry()
+            self._rounds.hurry()
         finally:
             with suppress(LeaseLost):
                 await self._deliveries.give_back(lease)
@@ -151,23 +159,17 @@ class Delivering:
         await self._failed(lease, f"it answered {answer.status}", answer.retry_after)
 
     async def _failed(self, lease: Lease, why: str, retry_after: float) -> None:
-        """It is tried again later, unless it has failed for too long or is owed too much."""
+        """It is tried again later, unless it has failed for too long."""
         TOLD.labels("failed").inc()
         endpoint, now_ms = lease.endpoint, self._now_ms()
         if endpoint.failing_ts is not None and now_ms - endpoint.failing_ts > limits.WEBHOOK_GIVEN_UP_MS:
             await self._disable(lease, f"it has taken nothing for days: {why}")
-            return
-        owed = await table.owed(self._database, [endpoint.endpoint_id])
-        if owed.get(endpoint.endpoint_id, 0) > limits.WEBHOOK_OWED_MAX:
-            await self._disable(lease, f"it is owed too much: {why}")
             return
         seconds = webhooks.pause_seconds(lease.tries + 1, self._random(), retry_after)
         await self._deliveries.failed(lease, seconds, why, now_ms)
 
     async def _disable(self, lease: Lease, why: str) -> None:
         """Its owner is told in the same transaction, and once."""
-        TOLD.labels("disabled").inc()
-        log.warning("webhook_disabled", endpoint_id=lease.endpoint.endpoint_id, why=why)
 
         async def work(connection: Connection) -> None:
             now_ms = self._now_ms()
@@ -181,6 +183,8 @@ class Delivering:
             await audit.add(connection, subject(channel.channel_id), [deed], now_ms)
 
         await self._database.write(work)
+        TOLD.labels("disabled").inc()
+        log.warning("webhook_disabled", endpoint_id=lease.endpoint.endpoint_id, why=why)
         self._after()
 
     # --- what customers have read, and what nobody wants any more ---
@@ -220,8 +224,15 @@ class Delivering:
         await table.set_progress(connection, reads[-1].pos if len(reads) == limits.WEBHOOK_TURN_MAX else pos)
 
     async def sweep(self) -> None:
-        """What was owed to disabled endpoints is forgotten in the end."""
-        while True:
-            await asyncio.sleep(limits.WEBHOOK_SWEEP_SECONDS)
-            with suppress(Refusal):
-                await table.sweep(self._database, self._now_ms() - limits.WEBHOOK_KEPT_MS)
+        """Nobody is owed more and more, and what was owed to disabled endpoints is forgotten in the end."""
+        await Rounds("webhooks_not_swept", limits.WEBHOOK_SWEEP_SECONDS).run(self._sweep_some)
+
+    async def _sweep_some(self) -> bool:
+        """True: there may be more to forget."""
+        if self._is_pressed() or not self._database.has_primary:
+            return False
+        for lease in await self._deliveries.owed_too_much():
+            with suppress(LeaseLost):  # somebody tells it just now: there is a next time
+                await self._disable(lease, "it takes less than there is to tell, and is owed too much")
+        before_ts = self._now_ms() - limits.WEBHOOK_KEPT_MS
+        return await table.sweep(self._database, before_ts) == limits.WEBHOOK_SWEPT_MAX

@@ -238,6 +238,8 @@ class Webhooks:
             _, found = await self._locked(connection, request)
             if found.disabled_ts is not None:
                 raise Refusal(409, "BONGSU_DISABLED", "this endpoint is disabled: enable it first")
+            if await table.owed_pings(connection, found.endpoint_id) >= limits.WEBHOOK_PINGS_OWED_MAX:
+                raise full(f"{limits.WEBHOOK_PINGS_OWED_MAX} pings wait to be taken")
             webhook_id = await table.put_for(connection, found, Type.PING, {}, self._now_ms())
             return Answer(202, {"webhook_id": webhook_id})
 

@@ -562,16 +562,20 @@ WEBHOOK_LEASE_SECONDS = 20.0  # longer than one try; a worker that dies is follo
 WEBHOOK_ANSWER_SECONDS_MAX = 10.0  # then the receiver is taken for silent; it should answer first and work later
 WEBHOOK_AT_ONCE_MAX = 20  # endpoints that one worker tells at the same time
 WEBHOOK_TURN_MAX = 50  # told to one endpoint before others have their turn; and receipts taken in at once
+WEBHOOK_TURN_SECONDS = 5.0  # the same, of one that is slow
 WEBHOOK_RETRY_SECONDS_MIN = 1.0  # after the first failure, about doubled with each
 WEBHOOK_RETRY_SECONDS_MAX = 3_600.0
 WEBHOOK_GIVEN_UP_MS = 3 * 86_400_000  # without anything taken: a receiver that broke on Friday is mended on Monday
-WEBHOOK_OWED_MAX = 50_000  # at most about 1 kB each; a receiver that is so far behind does not come back by itself
+WEBHOOK_OWED_MAX = 50_000  # and what comes within a minute; who is so far behind does not come back by itself
+WEBHOOK_OWED_BYTES_MAX = 67_108_864  # of it: messages that customers write have up to 64 kB
+WEBHOOK_PINGS_OWED_MAX = 10  # of an endpoint: one more tells nobody anything
 WEBHOOK_KEPT_MS = 30 * 86_400_000  # what is owed to a disabled endpoint, for whoever mends and enables it
 WEBHOOK_ROTATION_MS = 24 * 3_600_000  # how long the secret of before signs, too
 WEBHOOK_ROTATION_MS_MAX = 30 * 24 * 3_600_000
 WEBHOOK_READ_POSITIONS = 5_000  # of the stream that are looked through at once for what customers have read
 WEBHOOK_READ_SECONDS = 1.0  # how often a worker looks
-WEBHOOK_SWEEP_SECONDS = 3_600.0
+WEBHOOK_SWEEP_SECONDS = 60.0  # how often a worker looks who is owed too much, and what is to be forgotten
+WEBHOOK_SWEPT_MAX = 1_000  # of it forgotten in one transaction: some 10 ms
 
 # --- mail ---
 MAIL_ADDRESS_BYTES_MAX = 254  # what mail servers take (RFC 5321)

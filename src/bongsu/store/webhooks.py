@@ -160,6 +160,14 @@ async def owed(reads: Reads, endpoint_ids: Sequence[str]) -> dict[str, int]:
     return {row["endpoint_id"]: row["owed"] for row in rows}
 
 
+async def owed_pings(connection: Connection, endpoint_id: str) -> int:
+    return int(
+        await connection.fetchval(
+            "SELECT count(*) FROM webhook_deliveries WHERE endpoint_id = $1 AND type = 'ping'", endpoint_id
+        )
+    )
+
+
 # --- what happens ---
 
 _PUT: Final = """
@@ -224,13 +232,17 @@ async def set_progress(connection: Connection, pos: int) -> None:
     await connection.execute("UPDATE webhook_progress SET pos = $1", pos)
 
 
-async def sweep(database: Database, before_ts: int) -> None:
-    """What was owed to disabled endpoints for too long is forgotten."""
-    await database.execute(
-        "DELETE FROM webhook_deliveries d USING webhook_endpoints e WHERE e.endpoint_id = d.endpoint_id"
-        " AND e.disabled_ts < $1",
-        before_ts,
-    )
+_SWEEP: Final = """
+DELETE FROM webhook_deliveries WHERE delivery_id IN (
+    SELECT delivery_id FROM webhook_deliveries d JOIN webhook_endpoints e USING (endpoint_id) WHERE e.disabled_ts < $1
+    LIMIT $2 FOR UPDATE OF d SKIP LOCKED)
+RETURNING 1
+"""
+
+
+async def sweep(database: Database, before_ts: int) -> int:
+    """Some of what was owed to endpoints that were disabled before then is forgotten. How much."""
+    return len(await database.write(lambda connection: connection.fetch(_SWEEP, before_ts, limits.WEBHOOK_SWEPT_MAX)))
 
 
 # --- telling ---
@@ -245,6 +257,13 @@ WITH due AS (SELECT endpoint_id {_DUE} ORDER BY due_at LIMIT $1 FOR UPDATE OF e 
 UPDATE webhook_endpoints w SET fence = fence + 1, lease_until = now() + $2::float8 * interval '1 s'
 FROM due WHERE w.endpoint_id = due.endpoint_id
 RETURNING {", ".join(f"w.{name}" for name in Endpoint.__struct_fields__)}, fence, tries
+"""
+_TOO_MUCH: Final = f"""
+SELECT {", ".join(f"e.{name}" for name in Endpoint.__struct_fields__)}, fence, tries FROM webhook_endpoints e, LATERAL (
+    SELECT count(*) AS number, sum(octet_length(body)) AS bytes FROM (
+        SELECT body FROM webhook_deliveries d WHERE d.endpoint_id = e.endpoint_id ORDER BY delivery_id LIMIT $1 + 1
+    ) AS oldest) AS owed
+WHERE disabled_ts IS NULL AND (owed.number > $1 OR owed.bytes > $2)
 """
 
 
@@ -261,7 +280,11 @@ class Deliveries:
         rows = await self._database.write(
             lambda connection: connection.fetch(_CLAIM, count, limits.WEBHOOK_LEASE_SECONDS)
         )
-        return [Lease(_endpoint(row), row["fence"], row["tries"]) for row in rows]
+        return _leases(rows)
+
+    async def owed_too_much(self) -> list[Lease]:
+        """As whoever tells them holds them, or held them last."""
+        return _leases(await self._database.fetch(_TOO_MUCH, limits.WEBHOOK_OWED_MAX, limits.WEBHOOK_OWED_BYTES_MAX))
 
     async def next(self, lease: Lease) -> Delivery | None:
         """What it is owed longest."""
@@ -291,8 +314,13 @@ class Deliveries:
         await self._database.write(lambda connection: _change(connection, lease, change, now_ms, why, seconds))
 
     async def give_back(self, lease: Lease) -> None:
-        change = "lease_until = '-infinity'"
+        """It stands in line behind those who wait."""
+        change = "lease_until = '-infinity', due_at = greatest(due_at, now())"
         await self._database.write(lambda connection: _change(connection, lease, change))
+
+
+def _leases(rows: Sequence[Record]) -> list[Lease]:
+    return [Lease(_endpoint(row), row["fence"], row["tries"]) for row in rows]
 
 
 async def disable(connection: Connection, lease: Lease, why: str, now_ms: int) -> None:
