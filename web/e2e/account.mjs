@@ -154,7 +154,7 @@ await dora.page.locator('.toast', { hasText: '비밀번호를 바꿨습니다' }
 tell('faults', faults)
 
 const fay = await Person.at(browser, base)
-await fay.page.getByRole('button', { name: '패스키나 2단계로 로그인' }).click()
+await fay.page.getByRole('button', { name: '2단계로 로그인' }).click()
 await fay.page.locator('[name=user]').fill('dora-account')
 await fay.page.locator('[name=password]').fill('a new one, too')
 await fay.page.keyboard.press('Enter')

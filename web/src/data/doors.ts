@@ -161,7 +161,8 @@ export class Doors {
   }
 
   /** One browser keeps one account: where another tab was faster, this session ends, and the page shows whose it is. */
-  private async begin(login: Login): Promise<void> {
+  /** Somebody has proven who they are. */
+  async begin(login: Login): Promise<void> {
     const session: Session = { user: login.user_id, device: login.device_id, token: login.access_token }
     if (!(await this.claim(session))) return this.giveUp(session)
     this.inside.tell({ kind: 'came' })

@@ -200,7 +200,7 @@ export class Matrix {
   }
 
   /** What asks for the password once more: the server names a session first. */
-  private async proven(method: string, path: string, body: Json, user: string, password: string): Promise<unknown> {
+  async proven(method: string, path: string, body: Json, user: string, password: string): Promise<unknown> {
     try {
       return await this.json(method, path, body)
     } catch (error) {
@@ -483,7 +483,7 @@ export class Matrix {
 }
 
 /** Named here, so that a sign-in whose answer was lost is not a second device when it is made again. */
-const newDevice = (): string => Array.from(crypto.getRandomValues(new Uint8Array(10)), (byte) => String.fromCharCode(65 + (byte % 26))).join('')
+export const newDevice = (): string => Array.from(crypto.getRandomValues(new Uint8Array(10)), (byte) => String.fromCharCode(65 + (byte % 26))).join('')
 
 const EASY = 'm.login.dummy'
 const TOKEN = 'm.login.registration_token'

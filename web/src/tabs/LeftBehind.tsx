@@ -4,7 +4,7 @@ import { Confirm } from '../ui/Dialog'
 import { t } from '../ui/settings'
 
 /** Before somebody signs in: whose messages wait here. What they say is shown to nobody. */
-export function LeftBehind(): JSX.Element {
+export default function LeftBehind(): JSX.Element {
   const client = useClient()
   const [people, { refetch }] = createResource(() => client.doors.leftBehind())
   const [dropping, setDropping] = createSignal<string>()

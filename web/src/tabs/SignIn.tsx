@@ -1,12 +1,13 @@
-import { createSignal, Show, type JSX } from 'solid-js'
+import { createSignal, lazy, Show, Suspense, type JSX } from 'solid-js'
 import { codeOf } from '../data/failures'
 import { arrived, leaveToSignIn } from '../ui/byBrowser'
 import { useClient } from '../ui/client'
-import { explainSignIn } from '../ui/errors'
+import { explain, explainSignIn } from '../ui/errors'
 import { Icon } from '../ui/Icon'
 import { deviceName } from '../ui/phrases'
 import { language, setLanguage, t } from '../ui/settings'
-import { LeftBehind } from './LeftBehind'
+
+const LeftBehind = lazy(() => import('./LeftBehind'))
 
 /** The door: sign in, or make an account. */
 export function SignIn(): JSX.Element {
@@ -33,6 +34,13 @@ export function SignIn(): JSX.Element {
     }
   }
 
+  async function byPasskey(): Promise<void> {
+    setBusy(true)
+    setWrong('')
+    setWrong(await import('./passkeys/showing').then(({ signIn }) => signIn(client), explain))
+    setBusy(false)
+  }
+
   async function finish(token: string): Promise<void> {
     setBusy(true)
     await client.doors.signInByToken(token, deviceName()).catch(() => setWrong(t().byBrowserFailed))
@@ -49,7 +57,9 @@ export function SignIn(): JSX.Element {
           <h1>{t().app}</h1>
           <p>{t().tagline}</p>
         </div>
-        <LeftBehind />
+        <Suspense>
+          <LeftBehind />
+        </Suspense>
         <label class="field">
           <span>{t().userName}</span>
           <input name="user" required autocomplete="username" autocapitalize="none" spellcheck={false} />
@@ -77,8 +87,11 @@ export function SignIn(): JSX.Element {
           {isBusy() ? (isNew() ? t().signingUp : t().signingIn) : isNew() ? t().signUp : t().signIn}
         </button>
         <Show when={!isNew()}>
-          <button type="button" class="plain wide" disabled={isBusy()} onClick={leaveToSignIn}>
+          <button type="button" class="plain wide" disabled={isBusy()} onClick={() => void byPasskey()}>
             <Icon name="key" />
+            {t().byPasskey}
+          </button>
+          <button type="button" class="flip" disabled={isBusy()} onClick={leaveToSignIn}>
             {t().byBrowser}
           </button>
         </Show>

@@ -4,6 +4,7 @@ import { useClient } from '../../ui/client'
 import { explain } from '../../ui/errors'
 import { Icon } from '../../ui/Icon'
 import { say } from '../../ui/say'
+import { Passkeys } from '../passkeys/Passkeys'
 import { Field, Group } from './parts'
 import { Sessions } from './Sessions'
 import { w } from './words'
@@ -14,9 +15,9 @@ export function AccountSettings(): JSX.Element {
   return (
     <>
       <Sessions />
-      <Group title={w().passkeys} hint={w().passkeysHint}>
+      <Passkeys />
+      <Group title={w().twoStep} hint={w().twoStepHint}>
         <p class="links">
-          <ServerPage path="/account/passkeys" text={w().passkeysOpen} />
           <ServerPage path="/account/two-step" text={w().twoStepOpen} />
           <ServerPage path="/account" text={w().accountOpen} />
         </p>
