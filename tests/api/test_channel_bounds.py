@@ -1,5 +1,6 @@
 """What channels cost at most: who asks too much, or too early, is told so, and reads no more than a page."""
 
+import asyncio
 import secrets
 
 import aiohttp
@@ -57,6 +58,31 @@ async def test_one_account_cannot_make_and_close_channels_for_ever(
     assert await alice.refused("POST", BASE, {"name": "하나 더"}) == full
     other = await make(bob)
     assert await bob.refused("PUT", f"{other}/staff/{alice.user_id}", {"role": "owner"}) == full
+
+
+async def test_a_transcript_of_any_length_comes_in_pieces(
+    http: aiohttp.ClientSession, alice: Talker, bob: Talker
+) -> None:
+    channel = await make(alice)
+    room_id = (await bob.post(f"{channel}/conversation"))["room_id"]
+    texts = [f"{number:03}" for number in range(limits.DESK_TRANSCRIPT_PIECE + 1)]
+    await asyncio.gather(*(bob.say(room_id, text) for text in texts[:-1]))
+    while not (found := (await alice.get(f"{channel}/desk/conversations"))["conversations"]):
+        await asyncio.sleep(0.1)
+    talk = f"{channel}/desk/conversations/{found[0]['conversation_id']}"
+    assert (await alice.ask("POST", f"{talk}/notes", {"body": "a note"}))[0] == 201
+    await bob.say(room_id, texts[-1])
+    for name in ("transcript", "transcript.csv"):
+        headers = {"Authorization": f"Bearer {alice.access_token}"}
+        async with http.get(f"{talk}/{name}", params={"internal": "true"}, headers=headers) as answer:
+            said = await answer.text()
+            assert "content-length" not in answer.headers, "nobody has it in memory as a whole"
+        places = [said.index(f"{left}{text}{right}") for text in texts for left, right in [_ROUND[name]]]
+        assert sorted(places[:-1]) == sorted(set(places[:-1]))
+        assert max(places[:-1]) < said.index("a note") < places[-1]
+
+
+_ROUND = {"transcript": ("<td>", "</td>"), "transcript.csv": ('"', '"')}
 
 
 async def test_pings_that_nobody_takes_have_an_end(alice: Talker) -> None:

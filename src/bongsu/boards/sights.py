@@ -175,7 +175,7 @@ class Sights:
 
     async def export_csv(self, request: Request) -> Response:
         room_id, _, _ = await self._enter(request, "examine")
-        return await csv_in_pieces("requests", exports.COLUMNS, self._all_requests(room_id))
+        return csv_in_pieces("requests", exports.COLUMNS, self._all_requests(room_id))
 
     async def _all_requests(self, room_id: str) -> AsyncIterator[list[Sequence[str]]]:
         """Of an export, in pieces, by when their wait began. Where there are more, the oldest are left out."""

@@ -201,7 +201,7 @@ class Offers:
 
     async def csv(self, request: Request) -> Response:
         offer = await self._own(request)
-        return await csv_in_pieces(offer.offer_id, _GUEST, self._guests(offer.offer_id))
+        return csv_in_pieces(offer.offer_id, _GUEST, self._guests(offer.offer_id))
 
     async def _guests(self, offer_id: str) -> AsyncIterator[list[tuple[Cell, ...]]]:
         """The list, in pieces, as far as an export goes."""

@@ -13,7 +13,7 @@ Agents answer here, in the name of the channel's account, and are not in the roo
 """
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -205,12 +205,20 @@ class Desk:
         said = await self._said(found, visitor.channel, read)
         return reply({"messages": msgspec.to_builtins(said), **next_token(page, [(each.pos, "") for each in read])})
 
-    async def whole(self, request: Request) -> tuple[Channel, Conversation, list[MessageSaid]]:
-        """For people: the newest first."""
+    async def whole(self, request: Request) -> tuple[Channel, Conversation, AsyncIterator[list[MessageSaid]]]:
+        """For people: what was said, the oldest first, some at a time."""
         visitor = await self._doors.enter(request, Deed.SEE_DESK)
         found = await self._seen(visitor, request)
-        read = await self._read(found, Page(limits.DESK_TRANSCRIPT_MAX, None))
-        return visitor.channel, found, await self._said(found, visitor.channel, read)
+        return visitor.channel, found, self._from_the_oldest(found, visitor.channel)
+
+    async def _from_the_oldest(self, found: Conversation, channel: Channel) -> AsyncIterator[list[MessageSaid]]:
+        stretch = await events.newest_stretch(self._database, found.room_id, SAID, limits.DESK_TRANSCRIPT_MAX)
+        first, last = stretch or (1, 0)
+        while first <= last:
+            where = {"after": first - 1, "up_to": last, "count": limits.DESK_TRANSCRIPT_PIECE}
+            read = await events.page(self._database, found.room_id, **where, newest_first=False, types=SAID)
+            yield await self._said(found, channel, read)
+            first = read[-1].pos + 1 if read else last + 1
 
     async def _read(self, found: Conversation, page: Page) -> list[Event]:
         """The newest first. Nothing is read twice in two pages, whatever is said meanwhile."""

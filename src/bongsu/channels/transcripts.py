@@ -3,7 +3,8 @@
 As the customer saw it, so that it can be given to the customer. ?internal=true: with who answered, and agents' notes.
 """
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from html import escape
 from typing import Final
@@ -11,7 +12,7 @@ from typing import Final
 from bongsu.channels.desk import DESK, Desk
 from bongsu.channels.desk_forms import MessageSaid
 from bongsu.core import limits
-from bongsu.core.exports import html_table
+from bongsu.core.exports import HTML_END, html_head, html_lines
 from bongsu.core.paging import Page
 from bongsu.core.tiers import Tier
 from bongsu.http.describing import Described
@@ -22,7 +23,7 @@ from bongsu.http.router import Auth, Route
 from bongsu.store import desk as table
 from bongsu.store.channels import Channel
 from bongsu.store.desk import Conversation, Note
-from bongsu.workflow.lists import csv_answer
+from bongsu.workflow.lists import csv_in_pieces
 
 _TRANSCRIPT: Final = f"{DESK}/conversations/{{conversation_id}}/transcript"
 _HEAD: Final = ("time", "who", "text")
@@ -38,6 +39,7 @@ _WORDS: Final = {
     },
 }  # fmt: skip
 Line = tuple[int, str, str]  # when, who, what
+Pieces = AsyncIterator[Sequence[Sequence[str]]]  # of lines as they are shown
 
 
 class Transcripts:
@@ -57,26 +59,50 @@ class Transcripts:
     async def page(self, request: Request) -> Response:
         language = language_of(request)
         words = _WORDS[language]
-        channel, found, lines = await self._lines(request, words)
-        shown = [(_when(at), who, text) for at, who, text in lines]
-        listed = html_table(words["title"], [words[name] for name in _HEAD], shown)
-        title = f"{words['title']}: {channel.name}, {found.customer}"
-        page = f'<!doctype html><html lang="{language}"><meta charset="utf-8"><title>{escape(title)}</title>'
-        body = f"<h1>{escape(title)}</h1>{listed}</html>"
-        return Response((page + body).encode(), content_type=HTML, headers={**HEADERS, "cache-control": "no-store"})
+        channel, found, pieces = await self._lines(request, words)
+        title = escape(f"{words['title']}: {channel.name}, {found.customer}")
+
+        async def page() -> AsyncIterator[bytes]:
+            yield f'<!doctype html><html lang="{language}"><meta charset="utf-8"><title>{title}</title>'.encode()
+            yield f"<h1>{title}</h1>{html_head(words['title'], [words[name] for name in _HEAD])}".encode()
+            async for rows in pieces:
+                yield html_lines(rows).encode()
+            yield f"{HTML_END}</html>".encode()
+
+        return Response(page(), content_type=HTML, headers={**HEADERS, "cache-control": "no-store"})
 
     async def csv(self, request: Request) -> Response:
-        _, found, lines = await self._lines(request, _WORDS[language_of(request)])
-        return csv_answer(f"{found.conversation_id}", _HEAD, [(_when(at), who, text) for at, who, text in lines])
+        _, found, pieces = await self._lines(request, _WORDS[language_of(request)])
+        return csv_in_pieces(f"{found.conversation_id}", _HEAD, pieces)
 
-    async def _lines(self, request: Request, words: dict[str, str]) -> tuple[Channel, Conversation, list[Line]]:
+    async def _lines(self, request: Request, words: dict[str, str]) -> tuple[Channel, Conversation, Pieces]:
         is_internal = request.query.flag("internal")
         channel, found, said = await self._desk.whole(request)
-        lines = [_line(each, channel, words, is_internal=is_internal) for each in said]
+        notes: Sequence[Note] = ()
         if is_internal:
             notes = await table.notes(self._desk.database, found.conversation_id, Page(limits.DESK_NOTES_MAX, None))
-            lines += _noted(notes, words)
-        return channel, found, sorted(lines, key=lambda line: line[0])
+        noted = deque(_noted(notes, words))
+
+        async def pieces() -> Pieces:
+            async for some in said:
+                lines = [_line(each, channel, words, is_internal=is_internal) for each in some]
+                yield [_shown(line) for line in _merged(lines, noted)]
+            yield [_shown(line) for line in noted]
+
+        return channel, found, pieces()
+
+
+def _merged(lines: Sequence[Line], noted: deque[Line]) -> Iterator[Line]:
+    """With those notes before them that are older, which are taken away."""
+    for line in lines:
+        while noted and noted[0][0] <= line[0]:
+            yield noted.popleft()
+        yield line
+
+
+def _shown(line: Line) -> Sequence[str]:
+    at, who, text = line
+    return _when(at), who, text
 
 
 def _line(said: MessageSaid, channel: Channel, words: dict[str, str], *, is_internal: bool) -> Line:

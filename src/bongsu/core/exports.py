@@ -6,6 +6,7 @@ from typing import Final
 
 Cell = str | int | None
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")  # a spreadsheet would calculate what begins so
+HTML_END: Final = "</tbody></table>"
 _BOM: Final = "\ufeff"  # without it some spreadsheets read Korean wrong
 
 
@@ -30,9 +31,17 @@ def _csv(cell: Cell) -> str:
 
 def html_table(caption: str, head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
     """A table that reads and prints well; everything in it is escaped."""
+    return html_head(caption, head) + html_lines(rows) + HTML_END
+
+
+def html_head(caption: str, head: Sequence[str]) -> str:
+    """Of a table whose lines come by and by, and HTML_END last."""
     names = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
-    lines = "".join("<tr>" + "".join(f"<td>{_html(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><caption>{escape(caption)}</caption><thead><tr>{names}</tr></thead><tbody>{lines}</tbody></table>"
+    return f"<table><caption>{escape(caption)}</caption><thead><tr>{names}</tr></thead><tbody>"
+
+
+def html_lines(rows: Iterable[Sequence[Cell]]) -> str:
+    return "".join("<tr>" + "".join(f"<td>{_html(cell)}</td>" for cell in row) + "</tr>" for row in rows)
 
 
 def _html(cell: Cell) -> str:

@@ -537,6 +537,7 @@ DESK_NEWEST_CHARACTERS = 120  # of what was said last, in a list: two lines of i
 DESK_SEARCH_CHARACTERS_MAX = 100
 DESK_STATS_MAX = 100_000  # newest cases that a distribution is made of
 DESK_TRANSCRIPT_MAX = 5_000  # newest messages of a transcript: a book
+DESK_TRANSCRIPT_PIECE = 100  # of it in memory at a time: some 6 MB of the longest messages
 DESK_PLACE_BEHIND = 9_000_000_000_000_000  # behind all moments: who does not wait, the newest first (migration 0044)
 DESK_ROOMS_LOOKED_MAX = 50  # newest rooms of a channel and a person: nearly always there is one
 DESK_INVITED_MAX = 50  # invitations to channels that are answered in one round, and words that stood before one

@@ -75,6 +75,16 @@ async def page(
     return [read_event(row) for row in rows]
 
 
+async def newest_stretch(reads: Reads, room_id: str, types: Sequence[str], count: int) -> tuple[int, int] | None:
+    """(first, last): positions between which the newest so many of these types stand. None: there are none."""
+    [row] = await reads.fetch(
+        "SELECT min(pos) AS first, max(pos) AS last FROM (SELECT pos FROM events WHERE room_id = $1 AND type = ANY($2)"
+        " ORDER BY pos DESC LIMIT $3) AS newest",
+        *(room_id, list(types), count),
+    )
+    return None if row["first"] is None else (row["first"], row["last"])
+
+
 async def newest_of(reads: Reads, room_ids: Sequence[str], types: Sequence[str]) -> dict[str, Event]:
     """The newest event of these types in each of the rooms that have one."""
     rows = await reads.fetch(

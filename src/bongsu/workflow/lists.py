@@ -1,6 +1,6 @@
 """Pages and exports of a service's lists, as they are asked for and answered."""
 
-from collections.abc import AsyncIterable, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 
 from bongsu.core import limits, paging
 from bongsu.core.exports import Cell, csv_lines, csv_text
@@ -18,20 +18,23 @@ def page_of(request: Request) -> Page:
 
 def csv_answer(name: str, head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Response:
     """A file to keep. name: ASCII, without its ending."""
-    return _file(name, csv_text(head, rows))
+    return _file(name, csv_text(head, rows).encode())
 
 
-async def csv_in_pieces(name: str, head: Sequence[str], pieces: AsyncIterable[Iterable[Sequence[Cell]]]) -> Response:
-    """As csv_answer(), of very many rows that are read in pieces: messages go on in between."""
-    text = [csv_text(head, ())]
+def csv_in_pieces(name: str, head: Sequence[str], pieces: AsyncIterable[Iterable[Sequence[Cell]]]) -> Response:
+    """As csv_answer(), of very many rows: no more than a piece is in memory, and messages go on in between."""
+    return _file(name, _in_pieces(csv_text(head, ()), pieces))
+
+
+async def _in_pieces(first: str, pieces: AsyncIterable[Iterable[Sequence[Cell]]]) -> AsyncIterator[bytes]:
+    yield first.encode()
     async for rows in pieces:
-        text.append(csv_lines(rows))
-    return _file(name, "".join(text))
+        yield csv_lines(rows).encode()
 
 
-def _file(name: str, text: str) -> Response:
+def _file(name: str, body: bytes | AsyncIterator[bytes]) -> Response:
     return Response(
-        text.encode(),
+        body,
         content_type="text/csv; charset=utf-8",
         headers={
             "content-disposition": f'attachment; filename="{name}.csv"',
