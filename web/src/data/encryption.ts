@@ -17,6 +17,7 @@ const INBOX = 'inbox '
 const ANSWER_MS = 120_000 // a backup of years is fetched and opened in less
 const TRIES_MAX = 3
 const CLOSE_MS = 3_000
+const CAME_MS = 60_000 // a sync that was being read is written by then
 const FEW_KEYS = 25 // fewer than that lie on the server: new ones are due
 const DOUBTED_MAX = 500 // messages that are looked at again when their sender's keys are known better
 const KIND = 'signed_curve25519'
@@ -273,6 +274,7 @@ export class Encryption implements Secrecy {
   private async readLate(sessions: readonly string[]): Promise<void> {
     for (const session of new Set(sessions)) {
       this.came.add(session)
+      setTimeout(() => this.came.delete(session), CAME_MS)
       const waiting = (await this.database.getAllFromIndex('entries', 'sealed', session)).filter((entry) => !entry.opened)
       if (waiting.length > 0) await this.read(waiting)
     }

@@ -5,14 +5,15 @@
  * though they need a token.
  */
 import { listen } from './push'
+import { cacheOf, find, settle } from './versions'
 
 declare const self: ServiceWorkerGlobalScope
 
-const CACHE = 'bongsu-app-__VERSION__'
+const CACHE = cacheOf('__VERSION__')
 const INDEX = '/app/'
 const FILES = '__FILES__'.split(' ').map((name) => `/app/${name}`)
 const LATER = new Set('__LATER__'.split(' ').map((name) => `/app/${name}`)) // large, and not for everybody: kept once used
-const KEPT = /^bongsu-app-/
+const ASSET = /^\/app\/assets\//
 
 async function install(): Promise<void> {
   const cache = await caches.open(CACHE)
@@ -21,33 +22,20 @@ async function install(): Promise<void> {
 }
 
 async function activate(): Promise<void> {
-  const old = (await caches.keys()).filter((name) => KEPT.test(name) && name !== CACHE)
-  for (const name of old) await inherit(name)
-  await Promise.all(old.map((name) => caches.delete(name)))
+  await settle(CACHE, (path) => LATER.has(path))
   await self.clients.claim()
 }
 
-/** What was used before an update, and is the same after it, need not be fetched again. */
-async function inherit(name: string): Promise<void> {
-  const before = await caches.open(name)
-  const cache = await caches.open(CACHE)
-  for (const request of await before.keys()) {
-    const reply = LATER.has(new URL(request.url).pathname) ? await before.match(request) : undefined
-    if (reply) await cache.put(request, reply)
-  }
-}
-
-/** From the app's own cache and no other: this origin keeps private photos, too. */
-async function kept(request: Request | string): Promise<Response | undefined> {
-  return (await caches.open(CACHE)).match(request)
-}
-
 async function asset(request: Request, path: string): Promise<Response> {
-  const here = await kept(request)
+  const here = await (ASSET.test(path) ? find(CACHE, request) : kept(request))
   if (here) return here
   const reply = await fetch(request)
   if (reply.ok && LATER.has(path)) await (await caches.open(CACHE)).put(request, reply.clone())
   return reply
+}
+
+async function kept(request: Request | string): Promise<Response | undefined> {
+  return (await caches.open(CACHE)).match(request)
 }
 
 /** A page: from the server if it answers soon, so that a new version is seen at once; else what was kept. */
