@@ -54,6 +54,26 @@ test('goes back to the beginning, each event once', async () => {
   expect(open.isStart).toBe(true)
 })
 
+test('what arrives while a room is being opened is there once, and hides nothing', async () => {
+  await arrive(events(20, 21), false)
+  const [older, fresh] = [(await database.get('entries', '$12'))!, (await database.get('entries', '$20'))!]
+  const open = window()
+  const opening = open.open(undefined)
+  open.apply([fresh, { ...older, content: { body: '열림' } }]) // the older one could be read only now
+  await opening
+  expect(ids(open)).toEqual(numbers(10, 21))
+  expect(open.entries[2]?.content.body).toBe('열림')
+})
+
+test('two who go back at once find each message once', async () => {
+  await arrive(events(20, 90), false)
+  const open = window()
+  await Promise.all([open.open('$0'), open.older()])
+  expect(ids(open)).toEqual(expect.arrayContaining(numbers(30, 90)))
+  expect(new Set(ids(open)).size).toBe(ids(open).length)
+  expect(ids(open)).toEqual(ids(open).toSorted((left, right) => left - right))
+})
+
 test('what a sync left out is fetched without being asked for', async () => {
   await arrive(events(90, 100), true)
   const open = window()

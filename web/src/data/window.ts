@@ -20,6 +20,8 @@ export class RoomWindow {
   isLoading = false
   private isFilling = false
   private low = Infinity
+  /** what arrives before the first page was read: whether it stands in that page is not known yet */
+  private early: Entry[] | undefined = []
 
   constructor(
     readonly id: string,
@@ -34,6 +36,9 @@ export class RoomWindow {
     while (readUpTo && !this.has(readUpTo) && this.entries.length < OPEN_MAX) {
       if ((await this.fromDisk(-Infinity, PAGE)) === 0) break
     }
+    const early = this.early ?? []
+    this.early = undefined
+    this.apply(early)
     void this.fill()
   }
 
@@ -43,11 +48,11 @@ export class RoomWindow {
 
   /** What arrived or changed. Older than the window: it will be read from the disk when its time comes. */
   apply(changed: readonly Entry[]): boolean {
-    const own = changed.filter((entry) => entry.room === this.id && (entry.order >= this.low || this.entries.length === 0))
+    const here = changed.filter((entry) => entry.room === this.id)
+    if (this.early) this.early.push(...here)
+    const own = this.early ? [] : here.filter((entry) => entry.order >= this.low || this.entries.length === 0)
     if (own.length === 0) return false
-    const all = new Map(this.entries.map((entry) => [entry.id, entry]))
-    for (const entry of own) all.set(entry.id, entry)
-    this.set([...all.values()].toSorted((left, right) => left.order - right.order))
+    this.set(merged(this.entries, own))
     void this.fill()
     return true
   }
@@ -114,7 +119,7 @@ export class RoomWindow {
       found.push(cursor.value)
       cursor = await cursor.continue()
     }
-    if (found.length > 0) this.set([...found.reverse(), ...this.entries])
+    if (found.length > 0) this.set(merged(found, this.entries))
     return found.length
   }
 
@@ -152,6 +157,12 @@ export class RoomWindow {
     this.entries = entries
     this.low = entries[0]?.order ?? Infinity
   }
+}
+
+/** Each once, in order; of two the second holds. */
+function merged(some: readonly Entry[], others: readonly Entry[]): Entry[] {
+  const all = new Map([...some, ...others].map((entry) => [entry.id, entry]))
+  return [...all.values()].toSorted((left, right) => left.order - right.order)
 }
 
 /** The messages kept of a room as they read now, newest first. */
