@@ -26,6 +26,24 @@ test('a photo tells neither place nor author', () => {
   expect(joined(bareJpeg(told))).toEqual([...jpeg(jfif, colours, table)])
 })
 
+test('nothing that stands behind a photo goes along, such as a film of the moment', () => {
+  const index = segment(0xe2, bytes('MPF', [0], 'where the others are'))
+  const scans = [0xff, 0xda, 0, 3, 1, 9, 0xff, 0, 8, 0xff, 0xd3, 7, ...segment(0xc4, bytes('a table')), 0xff, 0xff, 0xda, 0, 3, 1, 6, 0xff, 0xd9]
+  const photo = bytes([0xff, 0xd8], table, scans)
+  const told = bytes([0xff, 0xd8], index, table, scans, [...jpeg(segment(0xe1, exif(1, true)))], 'ftypmp42 37.5665N')
+  expect(joined(bareJpeg(told))).toEqual([...photo])
+  expect(bareJpeg(photo)).toBeNull()
+  const cut = bytes([0xff, 0xd8], table, scans.slice(0, -2))
+  expect(bareJpeg(cut)).toBeNull()
+  const png = bytes(head, chunk('IHDR', 'x'), chunk('IEND'))
+  expect(joined(barePng(bytes([...png], 'where')))).toEqual([...png])
+})
+
+test('what fills the gap before a segment hides none', () => {
+  const told = bytes([0xff, 0xd8], table, [0xff, 0xff, 0xff], segment(0xe1, exif(1, true)), pixels)
+  expect(joined(bareJpeg(told))).toEqual([...jpeg(table)])
+})
+
 test.each([true, false])('a photo that lies on its side still does (little endian: %s)', (little) => {
   const once = joined(bareJpeg(jpeg(segment(0xe1, exif(6, little)), table)))
   expect(String.fromCharCode(...once)).not.toContain('37.5665')

@@ -3,9 +3,10 @@
  * What decides how they look stays: pixels, colour profile, which way is up.
  */
 
-const JPEG = { start: 0xd8, scan: 0xda, end: 0xd9, app0: 0xe0, app1: 0xe1, app2: 0xe2, app14: 0xee, comment: 0xfe }
+const JPEG = { restart: 0xd0, start: 0xd8, scan: 0xda, end: 0xd9, app0: 0xe0, app1: 0xe1, app2: 0xe2, app14: 0xee, comment: 0xfe }
 const PNG = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]
 const PNG_TOLD = new Set(['eXIf', 'tEXt', 'zTXt', 'iTXt', 'tIME'])
+const PNG_END = 'IEND'
 const ORIENTATION = 0x0112
 
 type Bytes = Uint8Array<ArrayBuffer>
@@ -26,20 +27,44 @@ export function bareJpeg(bytes: Bytes): Bytes[] | null {
   let isChanged = false
   while (at + 4 <= bytes.length && bytes[at] === 0xff && bytes[at + 1] !== JPEG.scan) {
     const marker = bytes[at + 1]!
+    if (marker === 0xff) {
+      at += 1 // any number of these may stand before a marker
+      isChanged = true
+      continue
+    }
     const end = at + 2 + view(bytes).getUint16(at + 2)
     if (end <= at + 3 || end > bytes.length) return null
     const segment = bytes.subarray(at, end)
-    const stays = isShown(marker) ? segment : upright(marker, segment)
+    const stays = isShown(marker, segment) ? segment : upright(marker, segment)
     if (stays) kept.push(stays)
     isChanged ||= stays !== segment
     at = end
   }
-  return isChanged ? [...kept, bytes.subarray(at)] : null
+  const end = endOfScans(bytes, at)
+  return isChanged || end < bytes.length ? [...kept, bytes.subarray(at, end)] : null
 }
 
-/** JFIF, colour profile and the colours of Adobe's files, and all that is no application's own. */
-const isShown = (marker: number): boolean =>
-  marker === JPEG.app0 || marker === JPEG.app2 || marker === JPEG.app14 || ((marker & 0xf0) !== 0xe0 && marker !== JPEG.comment)
+/**
+ * Behind the picture's end. Phones put more there: the seconds of film around the moment, with sound and place, and the
+ * same picture once more, with all that was written in it.
+ */
+function endOfScans(bytes: Bytes, start: number): number {
+  for (let at = start; at + 4 <= bytes.length; ) {
+    const found = bytes.indexOf(0xff, at)
+    const marker = bytes[found + 1]
+    if (found < 0 || marker === undefined) break
+    if (marker === JPEG.end) return found + 2
+    const isData = marker === 0 || marker === 0xff || (marker >= JPEG.restart && marker < JPEG.start)
+    at = isData ? found + (marker === 0xff ? 1 : 2) : found + 2 + view(bytes).getUint16(found + 2)
+  }
+  return bytes.length // it was cut off
+}
+
+/** JFIF, colour profile and the colours of Adobe's files, and all that is no application's own; no index of what stood behind. */
+const isShown = (marker: number, segment: Bytes): boolean =>
+  marker === JPEG.app0 || (marker === JPEG.app2 && !isIndex(segment)) || marker === JPEG.app14 || ((marker & 0xf0) !== 0xe0 && marker !== JPEG.comment)
+
+const isIndex = (segment: Bytes): boolean => same(segment.subarray(4, 8), new Uint8Array([...text('MPF'), 0]))
 
 /** Of Exif the one thing that decides how the photo lies, if it does not lie as it is. */
 function upright(marker: number, segment: Bytes): Bytes | null {
@@ -77,9 +102,12 @@ export function barePng(bytes: Bytes): Bytes[] | null {
   while (at + 12 <= bytes.length) {
     const end = at + 12 + view(bytes).getUint32(at)
     if (end > bytes.length) return null
-    if (!PNG_TOLD.has(String.fromCharCode(...bytes.subarray(at + 4, at + 8)))) kept.push(bytes.subarray(at, end))
+    const name = String.fromCharCode(...bytes.subarray(at + 4, at + 8))
+    if (!PNG_TOLD.has(name)) kept.push(bytes.subarray(at, end))
     at = end
+    if (name === PNG_END) break
   }
-  const isChanged = kept.reduce((sum, piece) => sum + piece.length, 0) !== at
-  return isChanged ? [...kept, bytes.subarray(at)] : null
+  const isWhole = String.fromCharCode(...bytes.subarray(at - 8, at - 4)) === PNG_END
+  const all = isWhole ? kept : [...kept, bytes.subarray(at)] // what stands behind the end is no part of the picture
+  return all.reduce((sum, piece) => sum + piece.length, 0) === bytes.length ? null : all
 }
