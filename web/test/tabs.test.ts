@@ -35,7 +35,7 @@ afterEach(() => {
 test('of three tabs only the one that leads does what another asks, and nobody passes it on', async () => {
   vi.stubGlobal('navigator', { locks: oneHolder() })
   open(3)
-  tabs[1]!.ask({ kind: 'hurry' })
+  tabs[1]!.ask({ kind: 'hurry', isElsewhere: false })
   tabs[2]!.ask({ kind: 'health' })
   await vi.waitFor(() => expect(asked[0]).toHaveLength(2))
   await new Promise((resolve) => setTimeout(resolve, 20))

@@ -182,8 +182,8 @@ export class Client {
     void this.learnSites()
     void this.self.learn()
     this.tabs.ask({ kind: 'health' })
-    addEventListener('online', () => this.tabs.ask({ kind: 'hurry' }))
-    addEventListener('visibilitychange', () => document.visibilityState === 'visible' && this.tabs.ask({ kind: 'hurry' }))
+    addEventListener('online', () => this.tabs.ask({ kind: 'hurry', isElsewhere: true }))
+    addEventListener('visibilitychange', () => document.visibilityState === 'visible' && this.tabs.ask({ kind: 'hurry', isElsewhere: false }))
   }
 
   private async learnSites(): Promise<void> {
@@ -265,8 +265,9 @@ export class Client {
     this.known.emit('intents')
   }
 
-  private hurry(): void {
-    if (this.weather.isCut) this.engine?.hurry()
+  /** Somebody looks, or the network is another one. */
+  private hurry(isElsewhere: boolean): void {
+    if (isElsewhere || this.weather.isDoubtful) this.engine?.hurry()
     this.wake()
   }
 
@@ -310,7 +311,7 @@ export class Client {
       case 'cancel':
         return this.sender?.cancel(asked.txn)
       case 'hurry':
-        return this.hurry()
+        return this.hurry(asked.isElsewhere)
       case 'health':
         this.tabs.tell({ kind: 'flows', flows: this.encryption.flows })
         return this.tabs.tell({ kind: 'health', health: this.health })
@@ -327,6 +328,7 @@ export class Client {
     this.engine?.stop()
     this.sender?.stop()
     this.intents.stop()
+    this.weather.stop()
   }
 
   private async forget(): Promise<void> {

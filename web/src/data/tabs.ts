@@ -19,7 +19,7 @@ export type Told =
 /** What one tab asks of those that lead. health: a tab that was opened later knows nothing of it. */
 export type Asked =
   | { kind: 'cancel'; txn: string }
-  | { kind: 'hurry' }
+  | { kind: 'hurry'; isElsewhere: boolean }
   | { kind: 'health' }
   | { kind: 'look'; room: string }
   | { kind: 'desk'; id: string; name: string; args: readonly unknown[] }

@@ -6,6 +6,7 @@ import type { Fault } from './sync'
 import type { Item } from './types'
 
 const TICK_MS = 1_000
+const PARKED_MS = 30_000 // a sync is answered sooner, with news or without
 
 /** What the banner says: found out by the tab that leads, told to the others by `tell`. */
 export class Weather {
@@ -20,8 +21,9 @@ export class Weather {
     private readonly tell: (health: Health) => void,
   ) {}
 
-  get isCut(): boolean {
-    return this.facts.isCut
+  /** Is what was asked last asked of nobody? After a sleep the connection is dead, and nothing says so. */
+  get isDoubtful(): boolean {
+    return this.facts.isCut || Date.now() - this.facts.heardAt > PARKED_MS
   }
 
   watch(): void {
