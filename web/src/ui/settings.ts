@@ -61,6 +61,9 @@ export const day = (ts: number): string => format({ year: 'numeric', month: 'lon
 export const month = (ts: number): string => format({ year: 'numeric', month: 'long' }).format(ts)
 export const dayAndClock = (ts: number): string => format({ month: 'short', day: 'numeric', hour: 'numeric', minute: '2-digit' }).format(ts)
 
+/** From one moment to another: of the same day, the day once. */
+export const fromTo = (from: number, to: number): string => format({ month: 'short', day: 'numeric', hour: 'numeric', minute: '2-digit' }).formatRange(from, to)
+
 /** Today the time, this year the day, else the date. */
 export function shortTime(ts: number, now = Date.now()): string {
   const then = new Date(ts)

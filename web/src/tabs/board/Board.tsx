@@ -1,4 +1,4 @@
-import { createMemo, createSignal, For, Match, onCleanup, Show, Switch, type JSX } from 'solid-js'
+import { createMemo, createSignal, For, Match, onCleanup, onMount, Show, Switch, type JSX } from 'solid-js'
 import { boardsListed, clockOf, merged, newsOf, numberOf, type Request } from '../../data/board'
 import { codeOf } from '../../data/failures'
 import { boardOf, roomName } from '../../data/rooms'
@@ -100,6 +100,7 @@ function OfRoom(props: { room: string; view: string | undefined; request: string
     pace: () => 5 * MINUTE,
     name: `board ${props.room}`,
   })
+  onMount(() => void client.chats.loadMembersOnce(props.room))
   const isOurs = () => !isRefused(board.error(), 403, 404)
   return (
     <Show when={isOurs() && board.value() !== undefined} fallback={<Without room={props.room} board={board} />}>

@@ -7,9 +7,10 @@ import type { BookingSaid } from '../../net/interface'
 import { useClient } from '../../ui/client'
 import { Confirm } from '../../ui/Dialog'
 import { orSay } from '../../ui/errors'
+import { personName } from '../../ui/personName'
 import { openPage } from '../../ui/route'
 import { speak } from '../../ui/say'
-import { dayAndClock } from '../../ui/settings'
+import { fromTo } from '../../ui/settings'
 import { Fresh, Pending } from '../services/Parts'
 import { give, intentsOf, sight, ticking, watch } from '../services/sight'
 import { sw } from '../services/words'
@@ -47,12 +48,12 @@ export function OfferView(props: { id: string }): JSX.Element {
               <dl class="facts">
                 <dt>{w().when}</dt>
                 <dd>
-                  {dayAndClock(known().starts_at)} – {dayAndClock(known().ends_at)}
+                  {fromTo(known().starts_at, known().ends_at)}
                 </dd>
                 <dt>{w().where}</dt>
                 <dd>{[known().area, known().place].filter(Boolean).join(' · ')}</dd>
                 <dt>{w().by}</dt>
-                <dd>{known().provider}</dd>
+                <dd>{personName(client, known().provider)}</dd>
               </dl>
               <p>
                 <Left offer={known()} now={now()} />
