@@ -15,7 +15,7 @@ from tests.api.talking import Json, Talker, ask, room, segment, sign_up
 from tests.server import SERVER_NAME, Server
 from tests.waiting import until
 
-from bongsu.core import marks
+from bongsu.core import limits, marks
 from bongsu.core.channels import TEXT_VERSION, Role
 from bongsu.core.marks import Certified
 
@@ -231,13 +231,61 @@ async def test_a_channel_is_handed_over_and_never_without_an_owner(alice: Talker
     assert await alice.refused("PUT", nobody, {"role": "agent"}) == (404, "M_NOT_FOUND")
     assert await alice.refused("PUT", f"{channel}/staff/nobody", {"role": "agent"}) == (400, "M_INVALID_PARAM")
     assert await alice.refused("PUT", mine, {"role": "king"}) == (400, "M_BAD_JSON")
-    staff = (await alice.put(f"{channel}/staff/{bob.user_id}", {"role": "owner"}))["staff"]
+    his = f"{channel}/staff/{bob.user_id}"
+    assert await bob.refused("PUT", his, {"role": "owner"}) == (403, "M_FORBIDDEN")
+    asked = await alice.put(his, {"role": "owner"})
+    assert (asked["offered_to"], [each["user_id"] for each in asked["staff"]]) == (bob.user_id, [alice.user_id])
+    assert "offered_to" not in await alice.put(mine, {"role": "owner"}), "it is offered no more"
+    assert await bob.refused("PUT", his, {"role": "owner"}) == (403, "M_FORBIDDEN")
+    await alice.put(his, {"role": "owner"})
+    assert (await bob.get(channel))["mine"] == {"offered": True}
+    assert [each["content"]["bongsu.channel"]["about"] for each in await invited(bob)] == ["channel.offered"] * 2
+    staff = (await bob.put(his, {"role": "owner"}))["staff"]
     roles = {each["user_id"]: each["role"] for each in staff}
     assert roles == {alice.user_id: Role.EDITOR.value, bob.user_id: Role.OWNER.value}
     assert (await alice.delete(mine))["staff"][0]["user_id"] == bob.user_id
     audited = await bob.get(f"{channel}/audit", verify="true")
-    assert [each["deed"]["action"] for each in audited["entries"]] == ["made", "appointed", "dismissed"]
+    done = ["made", "offered", "offered_no_more", "offered", "appointed", "dismissed"]
+    assert [each["deed"]["action"] for each in audited["entries"]] == done
     assert audited["faults"] == []
+
+
+async def invited(person: Talker) -> list[Json]:
+    """What channels said in the rooms to which this person was invited, once there is one."""
+
+    async def look() -> list[str]:
+        return list((await person.sync()).get("rooms", {}).get("invite", {}))
+
+    for room_id in await until(look, bool, SECONDS_MAX):
+        await person.join(room_id)
+    return await told(person, 2)
+
+
+async def test_who_wants_nothing_of_a_channel_or_has_no_account_does_not_work_for_it(
+    http: aiohttp.ClientSession, alice: Talker, bob: Talker, database: asyncpg.Connection
+) -> None:
+    channel = await make(alice)
+    agent = {"role": "agent"}
+    await bob.put(f"{channel}/block", {})
+    for role in ("agent", "owner"):
+        his = f"{channel}/staff/{bob.user_id}"
+        assert await alice.refused("PUT", his, {"role": role}) == (403, "M_FORBIDDEN")
+    status, guest = await ask(http, "POST", "/_matrix/client/v3/register", {}, kind="guest")
+    assert status == 200
+    account = (await alice.get(channel))["account"]
+    other = (await alice.get(await make(bob)))["account"]
+    for nobody in (guest["user_id"], account, other, f"@channels:{SERVER_NAME}"):
+        assert await alice.refused("PUT", f"{channel}/staff/{nobody}", agent) == (404, "M_NOT_FOUND")
+    await bob.delete(f"{channel}/block")
+    channel_id = channel.rsplit("/", 1)[1]
+    staff = [(channel_id, f"@filler{number}:{SERVER_NAME}") for number in range(limits.CHANNEL_STAFF_MAX - 1)]
+    await database.executemany("INSERT INTO channel_staff VALUES ($1, $2, 'agent', 1)", staff)
+    full = await alice.refused("PUT", f"{channel}/staff/{bob.user_id}", agent)
+    assert full == (403, "M_RESOURCE_LIMIT_EXCEEDED")
+    await database.execute("DELETE FROM channel_staff WHERE user_id LIKE '@filler1%'")
+    await alice.put(f"{channel}/staff/{bob.user_id}", agent)
+    await database.executemany("INSERT INTO channel_staff VALUES ($1, $2, 'agent', 1) ON CONFLICT DO NOTHING", staff)
+    assert await alice.put(f"{channel}/staff/{bob.user_id}", {"role": "editor"}), "who works for it already may change"
 
 
 async def test_nobody_can_have_the_name_of_a_channels_account(http: aiohttp.ClientSession) -> None:

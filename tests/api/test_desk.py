@@ -369,7 +369,8 @@ async def test_who_deactivates_their_account_works_nowhere_and_leaves_nobody_wai
     assert await admin.refused("PUT", owning, {"role": "owner"}) == (403, "M_FORBIDDEN")
     await shop.other.post(f"{conversation}/close")
     await deactivate(shop.owner)
-    staff = (await admin.put(owning, {"role": "owner"}))["staff"]
+    assert (await admin.put(owning, {"role": "owner"}))["offered_to"] == shop.editor.user_id
+    staff = (await shop.editor.put(owning, {"role": "owner"}))["staff"]
     assert {each["user_id"]: each["role"] for each in staff}[shop.editor.user_id] == "owner"
 
 

@@ -41,7 +41,7 @@ async def test_a_place_that_is_given_back_goes_to_who_waits(saw: Saw) -> None:
 
 
 async def test_a_channel_is_followed_and_its_advertising_refused(saw: Saw) -> None:
-    assert saw("channel")["mine"].items() >= {"follow": True}.items()
+    assert saw("channel")["mine"].items() >= {"follow": True, "role": "owner"}.items()
     assert "advertising" not in saw("channel")["mine"]
     assert "달빛 마을 약국" in saw("channel")["room"]
 

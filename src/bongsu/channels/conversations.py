@@ -53,7 +53,7 @@ class Conversations:
     """The desk of every channel. sender: the account in whose name agents are called."""
 
     def __init__(self, sender: str, now_ms: Callable[[], int]) -> None:
-        self._sender = sender
+        self.sender = sender
         self.now_ms = now_ms
 
     # --- the customer ---
@@ -136,7 +136,7 @@ class Conversations:
         channel = await channel_table.channel_of(connection, after.channel_id)
         assert channel is not None  # none is ever deleted
         said = waiting(channel.name, channel.channel_id, after.conversation_id)
-        posts = [Post(sender=self._sender, user_id=each, content=said) for each in to[: limits.DESK_CALLED_MAX]]
+        posts = [Post(sender=self.sender, user_id=each, content=said) for each in to[: limits.DESK_CALLED_MAX]]
         await outbox.put(connection, posts)
 
     async def _called(self, connection: Connection, before: Talk, after: Conversation) -> list[str]:

@@ -33,6 +33,16 @@ def disabled(channel_name: str, url: str, why: str) -> JsonObject:
     return {"msgtype": "m.text", "body": "\n".join(lines), FIELD: {"about": "webhook.disabled"}}
 
 
+def offered(channel_name: str, channel_id: str, by: str) -> JsonObject:
+    """To whom a channel is offered."""
+    lines = (
+        f"{channel_name}: {by} 님이 이 채널의 소유자가 되어 달라고 합니다. 채널 홈에서 받을 수 있습니다.",
+        f"{channel_name}: {by} asks you to become this channel's owner. Take it over at the channel's home.",
+    )
+    about = {"about": "channel.offered", "channel_id": channel_id}
+    return {"msgtype": "m.text", "body": "\n".join(lines), FIELD: about}
+
+
 def waiting(channel_name: str, channel_id: str, conversation_id: str) -> JsonObject:
     """To an agent. What the customer wrote is not in it: it would stand on locked screens."""
     body = f"{channel_name}: 고객이 답을 기다립니다 · a customer waits for an answer"

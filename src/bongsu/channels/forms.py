@@ -36,7 +36,9 @@ class Changes(msgspec.Struct):
 
 
 class Appointment(msgspec.Struct):
-    """owner: hands the channel over; who has it now becomes an editor."""
+    """owner: offers the channel to somebody, who takes it over by saying the same of themselves: who has it now
+    becomes an editor. Who has it now says so of themselves to offer it no more.
+    """
 
     role: Role
 
@@ -110,7 +112,7 @@ class MarkSaid(msgspec.Struct):
 
 
 class Mine(msgspec.Struct, omit_defaults=True):
-    """What the person who asks is to it."""
+    """What the person who asks is to it. offered: they may take it over."""
 
     follow: bool = False
     advertising: bool = False
@@ -118,6 +120,7 @@ class Mine(msgspec.Struct, omit_defaults=True):
     blocked: bool = False
     role: Role | None = None
     room_id: str | None = None
+    offered: bool = False
 
 
 class Alike(msgspec.Struct):
@@ -150,8 +153,12 @@ class ChannelsSaid(msgspec.Struct):
     next_batch: str | None = None
 
 
-class StaffSaid(msgspec.Struct):
+class StaffSaid(msgspec.Struct, omit_defaults=True):
+    """offered_to: who may take the channel over, until offered_until, by appointing themselves its owner."""
+
     staff: list[Staff]
+    offered_to: str | None = None
+    offered_until: int | None = None
 
 
 class PostSaid(msgspec.Struct, omit_defaults=True):
@@ -177,8 +184,15 @@ def mark_said(mark: Mark) -> MarkSaid:
     return MarkSaid(**msgspec.structs.asdict(mark))
 
 
-def mine_said(agreed: Agreed, role: Role | None = None, room_id: str | None = None, *, blocked: bool = False) -> Mine:
-    return Mine(agreed.follow, agreed.advertising, agreed.advertising_at_night, blocked, role, room_id)
+def mine_said(
+    agreed: Agreed,
+    role: Role | None = None,
+    room_id: str | None = None,
+    *,
+    blocked: bool = False,
+    offered: bool = False,
+) -> Mine:
+    return Mine(agreed.follow, agreed.advertising, agreed.advertising_at_night, blocked, role, room_id, offered)
 
 
 def channel_said(
@@ -204,6 +218,12 @@ def channel_said(
         mine=mine,
         resembles=resembles or [],
     )
+    return dict(msgspec.to_builtins(said))
+
+
+def staff_said(staff: list[Staff], channel: Channel, now_ms: int) -> JsonObject:
+    is_offered = channel.offered_to is not None and channel.is_offered(channel.offered_to, now_ms)
+    said = StaffSaid(staff, channel.offered_to, channel.offered_until) if is_offered else StaffSaid(staff)
     return dict(msgspec.to_builtins(said))
 
 

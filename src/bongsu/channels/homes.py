@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import msgspec
 
-from bongsu.channels import naming
-from bongsu.channels.access import BASE, ONE, channel_for, channel_seen, check_may_begin, locked_for, subject
+from bongsu.channels import desk_texts, naming
+from bongsu.channels.access import BASE, ONE, channel_for, channel_seen, check_may_begin, closed, locked_for, subject
 from bongsu.channels.chains import AuditSaid, audited
 from bongsu.channels.conversations import Conversations
 from bongsu.channels.forms import (
@@ -36,12 +36,13 @@ from bongsu.channels.forms import (
     mine_said,
     picture_of,
     post_said,
+    staff_said,
     text_of,
 )
 from bongsu.core import channels as rules
-from bongsu.core import finding, ids, limits
+from bongsu.core import finding, ids, limits, usernames
 from bongsu.core.channels import Deed, Role
-from bongsu.core.errors import Refusal, full, invalid_param, not_found
+from bongsu.core.errors import Refusal, forbidden, full, invalid_param, not_found
 from bongsu.core.paging import next_token
 from bongsu.core.tiers import Tier
 from bongsu.http.describing import Described
@@ -54,6 +55,7 @@ from bongsu.store import channels as table
 from bongsu.store.channels import Channel, ChannelPost, Staff
 from bongsu.store.database import Connection, Database
 from bongsu.store.idempotency import Answer
+from bongsu.store.outbox import Post
 from bongsu.workflow.lists import page_of
 from bongsu.workflow.writes import Writes
 
@@ -194,6 +196,7 @@ class Homes:
                 await table.role_of(connection, channel_id, user_id),
                 await outbox.speaks_in(connection, channel.account, user_id),
                 blocked=await table.is_blocked(connection, channel_id, user_id),
+                offered=channel.is_offered(user_id, self._now_ms()),
             )
 
         return await self._database.read(work)
@@ -250,54 +253,104 @@ class Homes:
     async def staff(self, request: Request) -> Response:
         channel = await channel_for(self._database, request, Deed.SEE_STAFF)
         found = await table.staff(self._database, channel.channel_id)
-        return reply({"staff": msgspec.to_builtins(found)})
+        return reply(staff_said(found, channel, self._now_ms()))
 
     async def appoint(self, request: Request) -> Response:
         form, user_id = await request.read(Appointment), ids.check_user_id(request.params["user_id"])
+        is_owner, is_own = form.role is Role.OWNER, user_id == request.requester.user_id
 
         async def work(connection: Connection) -> Answer:
-            is_lost = form.role is Role.OWNER and await self._is_lost(connection, request)
-            channel = await locked_for(connection, request, Deed.APPOINT, or_admin=is_lost)
-            await self._check_appointed(connection, channel, user_id, form.role)
-            now_ms = self._now_ms()
-            if form.role is Role.OWNER and user_id != channel.owner:
-                await table.hand_over(connection, channel, user_id, now_ms)
+            if is_owner:
+                await table.lock_names(connection)  # nobody comes to own too many at once
+            seen = await channel_seen(connection, request)
+            if is_owner and is_own and seen.owner != user_id:
+                await self._take_over(connection, request, user_id)
+            elif is_owner:
+                await self._offer(connection, request, user_id)
             else:
-                await table.set_role(connection, channel.channel_id, Staff(user_id, form.role, now_ms))
-            await self._leave_desk(connection, channel, user_id, form.role, request)
-            details = {"user_id": user_id, "role": form.role.value}
-            await self._note(connection, request, channel.channel_id, "appointed", details)
-            found = await table.staff(connection, channel.channel_id)
-            return Answer(200, {"staff": msgspec.to_builtins(found)})
+                await self._set_role(connection, request, user_id, form.role)
+            return await self._staff(connection, seen.channel_id)
 
         return await self._writes.once(request, work)
 
-    async def _leave_desk(
-        self, connection: Connection, channel: Channel, user_id: str, role: Role | None, request: Request
-    ) -> None:
-        """Customers do not wait for somebody who answers no more; an owner who hands over becomes an editor.
+    async def _staff(self, connection: Connection, channel_id: str) -> Answer:
+        channel = await table.channel_of(connection, channel_id)
+        assert channel is not None  # none is ever deleted
+        return Answer(200, staff_said(await table.staff(connection, channel_id), channel, self._now_ms()))
 
-        After the role is taken away, which waits for what is done by it.
-        """
-        gone = [] if rules.may(role, Deed.DESK) else [user_id]
-        gone += [channel.owner] if role is Role.OWNER and user_id != channel.owner else []
-        for each in gone:
-            await self._conversations.lose_agent(connection, channel.channel_id, each, request.requester.user_id)
+    async def _set_role(self, connection: Connection, request: Request, user_id: str, role: Role) -> None:
+        channel = await locked_for(connection, request, Deed.APPOINT)
+        if user_id == channel.owner:
+            raise Refusal(409, "BONGSU_LAST_OWNER", "a channel has an owner: hand it over to somebody first")
+        await self._check_appointed(connection, channel, user_id)
+        await table.set_role(connection, channel.channel_id, Staff(user_id, role, self._now_ms()))
+        await self._leave_desk(connection, channel.channel_id, user_id, role, request)
+        await self._note_role(connection, request, channel, "appointed", user_id, role)
+
+    async def _offer(self, connection: Connection, request: Request, user_id: str) -> None:
+        """By its owner or, when their account has ended, by who runs the server. To its owner: to nobody."""
+        is_lost = request.requester.is_admin and await self._is_lost(connection, request)
+        channel, now_ms = await locked_for(connection, request, Deed.APPOINT, or_admin=is_lost), self._now_ms()
+        if user_id == channel.owner:
+            await table.offer(connection, channel.channel_id, None, None)
+            if channel.offered_to is not None:
+                await self._note_role(connection, request, channel, "offered_no_more", channel.offered_to, Role.OWNER)
+            return
+        await self._check_appointed(connection, channel, user_id)
+        await _check_may_own(connection, user_id)
+        is_news = not channel.is_offered(user_id, now_ms)
+        await table.offer(connection, channel.channel_id, user_id, now_ms + limits.CHANNEL_OFFER_MS)
+        if is_news:
+            said = desk_texts.offered(channel.name, channel.channel_id, request.requester.user_id)
+            await outbox.put(connection, [Post(sender=self._conversations.sender, user_id=user_id, content=said)])
+            await self._note_role(connection, request, channel, "offered", user_id, Role.OWNER)
+
+    async def _take_over(self, connection: Connection, request: Request, user_id: str) -> None:
+        check_may_begin(request, "own")
+        channel = await table.lock_channel(connection, id_of(request, "channel_id"))
+        assert channel is not None  # none is ever deleted
+        if not channel.is_offered(user_id, self._now_ms()):
+            raise forbidden("nobody has offered you this channel")
+        if channel.closed_ts is not None:
+            raise closed()
+        await self._check_appointed(connection, channel, user_id)
+        await _check_may_own(connection, user_id)
+        await table.hand_over(connection, channel, user_id, self._now_ms())
+        await self._leave_desk(connection, channel.channel_id, channel.owner, Role.EDITOR, request)
+        await self._note_role(connection, request, channel, "appointed", user_id, Role.OWNER)
+
+    async def _note_role(
+        self, connection: Connection, request: Request, channel: Channel, action: str, user_id: str, role: Role
+    ) -> None:
+        await self._note(connection, request, channel.channel_id, action, {"user_id": user_id, "role": role.value})
 
     async def _is_lost(self, connection: Connection, request: Request) -> bool:
         """Has its owner no account any more? Then who runs the server hands it to somebody."""
         return not await people.exists(connection, (await channel_seen(connection, request)).owner)
 
-    async def _check_appointed(self, connection: Connection, channel: Channel, user_id: str, role: Role) -> None:
-        if user_id == channel.owner and role is not Role.OWNER:
-            raise Refusal(409, "BONGSU_LAST_OWNER", "a channel has an owner: hand it over to somebody first")
-        if not await people.exists(connection, user_id) or user_id == channel.account:
+    async def _leave_desk(
+        self, connection: Connection, channel_id: str, user_id: str, role: Role | None, request: Request
+    ) -> None:
+        """Customers do not wait for somebody who answers no more.
+
+        After the role is taken away, which waits for what is done by it.
+        """
+        if not rules.may(role, Deed.DESK):
+            await self._conversations.lose_agent(connection, channel_id, user_id, request.requester.user_id)
+
+    async def _check_appointed(self, connection: Connection, channel: Channel, user_id: str) -> None:
+        """Who has blocked the channel has said that they want nothing of it."""
+        channel_id = channel.channel_id
+        if not await table.can_work(connection, user_id) or usernames.is_servers(user_id):
             raise not_found(f"there is no {user_id} here")
-        if role is Role.OWNER and user_id != channel.owner:
-            await _check_may_own(connection, user_id)
-        staff = [each.user_id for each in await table.staff(connection, channel.channel_id)]
-        if user_id not in staff and len(staff) >= limits.CHANNEL_STAFF_MAX:
+        if await table.is_blocked(connection, channel_id, user_id):
+            raise forbidden(f"{user_id} cannot be appointed")
+        if await table.role_of(connection, channel_id, user_id) is not None:
+            return
+        if len(await table.staff(connection, channel_id)) >= limits.CHANNEL_STAFF_MAX:
             raise full(f"{limits.CHANNEL_STAFF_MAX} people work for it already")
+        if await table.works_for_count(connection, user_id) >= limits.CHANNELS_WORKED_FOR_MAX:
+            raise full(f"{user_id} works for as many channels as one may")
 
     async def dismiss(self, request: Request) -> Response:
         """Who works for it may leave, and the owner dismisses others."""
@@ -309,10 +362,11 @@ class Homes:
             if user_id == channel.owner:
                 raise Refusal(409, "BONGSU_LAST_OWNER", "a channel has an owner: hand it over to somebody first")
             await table.remove_role(connection, channel.channel_id, user_id)
-            await self._leave_desk(connection, channel, user_id, None, request)
+            await self._leave_desk(connection, channel.channel_id, user_id, None, request)
+            if channel.offered_to == user_id:
+                await table.offer(connection, channel.channel_id, None, None)
             await self._note(connection, request, channel.channel_id, "dismissed", {"user_id": user_id})
-            found = await table.staff(connection, channel.channel_id)
-            return Answer(200, {"staff": msgspec.to_builtins(found)})
+            return await self._staff(connection, channel.channel_id)
 
         return await self._writes.once(request, work)
 

@@ -22,7 +22,7 @@ def new_user_id(username: str, server_name: str) -> str:
     localpart = _lower(username)
     if len(username) > limits.USERNAME_BYTES_MAX or not ids.is_new_localpart(localpart, server_name):
         raise Refusal(400, "M_INVALID_USERNAME", "a user name is made of a-z, 0-9 and . _ = - / +")
-    if localpart in _RESERVED or localpart.startswith(CHANNEL):
+    if _is_reserved(localpart):
         raise exclusive("this user name")
     return ids.user_id(localpart, server_name)
 
@@ -32,6 +32,15 @@ def known_user_id(user: str, server_name: str) -> str | None:
     localpart, server = ids.split(user) if user.startswith("@") else (user, server_name)
     user_id = ids.user_id(_lower(localpart), server_name)
     return user_id if server == server_name and ids.is_user_id(user_id) else None
+
+
+def is_servers(user_id: str) -> bool:
+    """Is it one in whose name the server, a service or a channel speaks?"""
+    return _is_reserved(ids.split(user_id)[0])
+
+
+def _is_reserved(localpart: str) -> bool:
+    return localpart in _RESERVED or localpart.startswith(CHANNEL)
 
 
 def _lower(localpart: str) -> str:

@@ -22,7 +22,10 @@ from bongsu.store.rooms import Reads
 
 
 class Channel(msgspec.Struct, frozen=True, kw_only=True):
-    """account: the user id in whose name it speaks. avatar: mxc. closed_by: the user id of who closed it."""
+    """account: the user id in whose name it speaks. avatar: mxc. closed_by: the user id of who closed it.
+
+    offered_to: who may take it over until offered_until.
+    """
 
     channel_id: str
     account: str
@@ -36,6 +39,11 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     created_ts: int
     closed_ts: int | None = None
     closed_by: str | None = None
+    offered_to: str | None = None
+    offered_until: int | None = None
+
+    def is_offered(self, user_id: str, now_ms: int) -> bool:
+        return self.offered_to == user_id and now_ms < (self.offered_until or 0)
 
 
 class Staff(msgspec.Struct, frozen=True):
@@ -249,8 +257,31 @@ async def put_left(connection: Connection, user_id: str, kind: str) -> None:
     )
 
 
+async def works_for_count(reads: Reads, user_id: str) -> int:
+    """Channels that are open."""
+    rows = await reads.fetch(
+        "SELECT count(*) FROM channel_staff JOIN channels USING (channel_id) WHERE user_id = $1 AND closed_ts IS NULL",
+        user_id,
+    )
+    return int(rows[0][0])
+
+
+async def can_work(reads: Reads, user_id: str) -> bool:
+    """Is this somebody with an account of their own, which has not ended?"""
+    sql = "SELECT FROM users WHERE user_id = $1 AND deactivated_at IS NULL AND NOT is_guest"
+    return bool(await reads.fetch(sql, user_id))
+
+
+async def offer(connection: Connection, channel_id: str, user_id: str | None, until_ms: int | None) -> None:
+    """Whoever is named may take it over; None: nobody."""
+    await connection.execute(
+        "UPDATE channels SET offered_to = $2, offered_until = $3 WHERE channel_id = $1", channel_id, user_id, until_ms
+    )
+
+
 async def hand_over(connection: Connection, channel: Channel, user_id: str, now_ms: int) -> None:
     """To another owner; who was it becomes an editor."""
+    await offer(connection, channel.channel_id, None, None)
     await set_role(connection, channel.channel_id, Staff(channel.owner, Role.EDITOR, now_ms))
     await set_role(connection, channel.channel_id, Staff(user_id, Role.OWNER, now_ms))
     await connection.execute("UPDATE channels SET owner = $2 WHERE channel_id = $1", channel.channel_id, user_id)

@@ -267,6 +267,7 @@ export interface ChannelsMine {
   blocked?: boolean
   role?: Role | null
   room_id?: string | null
+  offered?: boolean
 }
 
 export interface ChannelsSaid {
@@ -800,6 +801,8 @@ export interface Staff {
 
 export interface StaffSaid {
   staff: Staff[]
+  offered_to?: string | null
+  offered_until?: number | null
 }
 
 export interface Subscribed {

@@ -15,10 +15,10 @@ import { Fresh, Pending, read } from '../services/Parts'
 import { intentsOf, sight, watch } from '../services/sight'
 import { sw } from '../services/words'
 import { Official } from './Official'
-import { block, follow, intentName, laneOf, refuse, report, talk, unblock, unfollow } from './wishes'
+import { block, follow, intentName, laneOf, refuse, report, takeOver, talk, unblock, unfollow } from './wishes'
 import { w } from './words'
 
-type Asked = 'follow' | 'unfollow' | 'block' | 'report'
+type Asked = 'follow' | 'unfollow' | 'block' | 'report' | 'takeOver'
 
 /** A channel's home: what it is, what one agreed to, and its posts. */
 export function Home(props: { id: string }): JSX.Element {
@@ -65,6 +65,14 @@ export function Home(props: { id: string }): JSX.Element {
             </Show>
             <Show when={mine().blocked}>
               <p class="wrong">{w().isBlocked}</p>
+            </Show>
+            <Show when={mine().offered && !known().closed_ts}>
+              <p>
+                {w().offered}{' '}
+                <button type="button" class="plain" disabled={isUnderWay()} onClick={() => setAsked('takeOver')}>
+                  {w().takeOver}
+                </button>
+              </p>
             </Show>
             <p class="choices">
               <Show when={!mine().blocked && !known().closed_ts}>
@@ -129,6 +137,9 @@ export function Home(props: { id: string }): JSX.Element {
           </Show>
           <Show when={asked() === 'block'}>
             <Confirm title={w().block} text={w().blockConfirm} action={w().block} onClose={close} onYes={() => (block(client, props.id), close())} />
+          </Show>
+          <Show when={asked() === 'takeOver'}>
+            <Confirm title={w().takeOver} text={w().takeOverConfirm} action={w().takeOver} onClose={close} onYes={() => (takeOver(client, props.id), close())} />
           </Show>
           <Show when={asked() === 'report'}>
             <Report id={props.id} onClose={close} />

@@ -23,6 +23,10 @@ export const block = (client: Client, channel: string): void => plainly(client, 
 export const unblock = (client: Client, channel: string): void => plainly(client, `DELETE ${ONE}/block`, channel)
 export const talk = (client: Client, channel: string): void => plainly(client, `POST ${ONE}/conversation`, channel)
 
+/** It is offered to this person, who says so of themselves. */
+export const takeOver = (client: Client, channel_id: string): void =>
+  orSay(client.intend(intent(`PUT ${ONE}/staff/{user_id}`, { channel_id, user_id: client.me }, { role: 'owner' }, laneOf(channel_id))))
+
 export const report = (client: Client, channel_id: string, reason: string): void =>
   orSay(client.intend(intent(`POST ${ONE}/report`, { channel_id }, { reason }, laneOf(channel_id))))
 

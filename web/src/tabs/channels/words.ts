@@ -39,8 +39,11 @@ const ko = {
   reportHint: '무엇이 문제인지 서버를 운영하는 사람에게 알립니다.',
   reported: '신고를 전했습니다',
   what: '무엇이 문제인가요?',
+  offered: '이 채널의 소유자가 되어 달라는 요청을 받았습니다.',
+  takeOver: '소유자 되기',
+  takeOverConfirm: '이 채널의 소유자가 됩니다. 지금 소유자는 편집자가 됩니다.',
   more: '이전 소식 더 보기',
-  doing: { follow: '채널 추가', unfollow: '채널 삭제', advertising: '광고 그만 받기', block: '차단', unblock: '차단 풀기', report: '신고', conversation: '대화하기' } as Record<string, string>,
+  doing: { follow: '채널 추가', unfollow: '채널 삭제', advertising: '광고 그만 받기', block: '차단', unblock: '차단 풀기', report: '신고', conversation: '대화하기', '{user_id}': '소유자 되기' } as Record<string, string>,
 }
 
 const en: typeof ko = {
@@ -82,8 +85,11 @@ const en: typeof ko = {
   reportHint: 'Those who run this server are told what is wrong.',
   reported: 'Your report was passed on',
   what: 'What is wrong?',
+  offered: 'You are asked to become this channel’s owner.',
+  takeOver: 'Become its owner',
+  takeOverConfirm: 'This channel becomes yours. Who owns it now becomes an editor.',
   more: 'Older posts',
-  doing: { follow: 'Follow', unfollow: 'Unfollow', advertising: 'No more advertising', block: 'Block', unblock: 'Unblock', report: 'Report', conversation: 'Write to it' },
+  doing: { follow: 'Follow', unfollow: 'Unfollow', advertising: 'No more advertising', block: 'Block', unblock: 'Unblock', report: 'Report', conversation: 'Write to it', '{user_id}': 'Become its owner' },
 }
 
 export const w = wordsOf(ko, en)
