@@ -164,13 +164,26 @@ function Whole(props: { shop: Shop; of: Sight<Channel>; ids: readonly string[] }
   const listed = (): Section[] => sectionsFor(props.shop.role()).filter((section) => SECTIONS[section])
   const asked = () => props.ids[0] as Section | undefined
   const shown = () => (asked() && listed().includes(asked()!) ? asked() : undefined)
+  const whole = () => (shown() && SECTIONS[shown()!]?.isWhole ? SECTIONS[shown()!] : undefined)
   return (
-    <div class="desk-frame" classList={{ within: asked() !== undefined }}>
+    <Show when={whole()} fallback={<Framed {...props} listed={listed()} asked={asked()} shown={shown()} />} keyed>
+      {(page) => (
+        <Suspense fallback={<p class="empty">{t().loading}</p>}>
+          <page.view shop={props.shop} ids={props.ids.slice(1)} />
+        </Suspense>
+      )}
+    </Show>
+  )
+}
+
+function Framed(props: { shop: Shop; of: Sight<Channel>; ids: readonly string[]; listed: Section[]; asked: Section | undefined; shown: Section | undefined }): JSX.Element {
+  return (
+    <div class="desk-frame" classList={{ within: props.asked !== undefined }}>
       <div class="sections-side">
         <Head shop={props.shop} />
         <nav class="sections" aria-label={w().toSections}>
           <ul>
-            <For each={listed()}>{(section) => <Link shop={props.shop} section={section} isHere={asked() === section} />}</For>
+            <For each={props.listed}>{(section) => <Link shop={props.shop} section={section} isHere={props.asked === section} />}</For>
           </ul>
         </nav>
         <Fresh of={props.of} />
@@ -186,8 +199,8 @@ function Whole(props: { shop: Shop; of: Sight<Channel>; ids: readonly string[] }
           <Show when={props.shop.channel().closed_ts}>
             <p class="wrong">{w().closed}</p>
           </Show>
-          <Show when={asked()} fallback={<p class="empty">{w().pick}</p>}>
-            <Show when={shown()} fallback={<p class="empty">{w().notYours}</p>} keyed>
+          <Show when={props.asked} fallback={<p class="empty">{w().pick}</p>}>
+            <Show when={props.shown} fallback={<p class="empty">{w().notYours}</p>} keyed>
               {(section) => <Opened shop={props.shop} section={section} ids={props.ids.slice(1)} />}
             </Show>
           </Show>
