@@ -96,56 +96,58 @@ export function Answer(props: { place: Place; talk: DetailSaid; mode: Mode; onMo
     return may() === 'now' ? '' : props.talk.state === 'bot' ? w().willTakeBot : props.talk.state === 'closed' ? w().willReopen : w().willTake
   }
   return (
-    <form
-      class="composer cdesk-answer"
-      classList={{ 'of-note': props.mode === 'note' }}
-      onSubmit={(event) => {
-        event.preventDefault()
-        void send()
-      }}
-    >
-      <div class="cdesk-modes">
-        <div class="switches" role="group" aria-label={w().modes.answer}>
-          <For each={['answer', 'note'] as const}>
-            {(mode) => (
-              <button type="button" aria-pressed={props.mode === mode} onClick={() => write(mode)}>
-                <Show when={mode === 'note'}>
-                  <Icon name="lock" />
-                </Show>
-                {w().modes[mode]}
-              </button>
-            )}
-          </For>
+    <>
+      <form
+        class="composer cdesk-answer"
+        classList={{ 'of-note': props.mode === 'note' }}
+        onSubmit={(event) => {
+          event.preventDefault()
+          void send()
+        }}
+      >
+        <div class="cdesk-modes">
+          <div class="switches" role="group" aria-label={w().modes.answer}>
+            <For each={['answer', 'note'] as const}>
+              {(mode) => (
+                <button type="button" aria-pressed={props.mode === mode} onClick={() => write(mode)}>
+                  <Show when={mode === 'note'}>
+                    <Icon name="lock" />
+                  </Show>
+                  {w().modes[mode]}
+                </button>
+              )}
+            </For>
+          </div>
+          <p class="small" role="status">
+            {text().trim().length > MOST[props.mode] ? w().tooLong(MOST[props.mode]) : hint()}
+          </p>
         </div>
-        <p class="small" role="status">
-          {text().trim().length > MOST[props.mode] ? w().tooLong(MOST[props.mode]) : hint()}
-        </p>
-      </div>
-      <Picks picker={picker} />
-      <div class="inner">
-        <Show when={props.mode === 'answer'}>
-          <button type="button" class="round" aria-label={w().replies} title={w().replies} aria-haspopup="dialog" onClick={() => setManaging(true)}>
-            <Icon name="reply" />
+        <Picks picker={picker} />
+        <div class="inner">
+          <Show when={props.mode === 'answer'}>
+            <button type="button" class="round" aria-label={w().replies} title={w().replies} aria-haspopup="dialog" onClick={() => setManaging(true)}>
+              <Icon name="reply" />
+            </button>
+          </Show>
+          <textarea
+            ref={area}
+            rows="1"
+            value={text()}
+            readonly={isShut()}
+            placeholder={props.mode === 'note' ? w().writeNote : w().writeAnswer}
+            aria-label={props.mode === 'note' ? w().writeNote : w().writeAnswer}
+            aria-autocomplete="list"
+            aria-controls={picker.found().length > 0 ? 'cdesk-picks' : undefined}
+            aria-activedescendant={picker.found().length > 0 ? `cdesk-pick-${picker.at()}` : undefined}
+            enterkeyhint="send"
+            onInput={(event) => typed(event.currentTarget.value)}
+            onKeyDown={pressed}
+          />
+          <button class="round go" aria-label={props.mode === 'note' ? w().keep : w().send} disabled={text().trim() === '' || isShut() || text().trim().length > MOST[props.mode]}>
+            <Icon name={props.mode === 'note' ? 'check' : 'send'} />
           </button>
-        </Show>
-        <textarea
-          ref={area}
-          rows="1"
-          value={text()}
-          readonly={isShut()}
-          placeholder={props.mode === 'note' ? w().writeNote : w().writeAnswer}
-          aria-label={props.mode === 'note' ? w().writeNote : w().writeAnswer}
-          aria-autocomplete="list"
-          aria-controls={picker.found().length > 0 ? 'cdesk-picks' : undefined}
-          aria-activedescendant={picker.found().length > 0 ? `cdesk-pick-${picker.at()}` : undefined}
-          enterkeyhint="send"
-          onInput={(event) => typed(event.currentTarget.value)}
-          onKeyDown={pressed}
-        />
-        <button class="round go" aria-label={props.mode === 'note' ? w().keep : w().send} disabled={text().trim() === '' || isShut() || text().trim().length > MOST[props.mode]}>
-          <Icon name={props.mode === 'note' ? 'check' : 'send'} />
-        </button>
-      </div>
+        </div>
+      </form>
       <Show when={isManaging()}>
         <Replies
           place={props.place}
@@ -158,7 +160,7 @@ export function Answer(props: { place: Place; talk: DetailSaid; mode: Mode; onMo
           onClose={() => setManaging(false)}
         />
       </Show>
-    </form>
+    </>
   )
 }
 

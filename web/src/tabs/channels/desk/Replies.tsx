@@ -60,21 +60,21 @@ export function Replies(props: Props): JSX.Element {
         </button>
       </p>
       <Switch>
-        <Match when={dropped()}>
+        <Match when={dropped()} keyed>
           {(reply) => (
             <Confirm
               title={w().drop}
-              text={w().dropConfirm(reply().name)}
+              text={w().dropConfirm(reply.name)}
               action={w().drop}
               onClose={() => setDropped(undefined)}
-              onYes={() => (dropReply(client, channel, reply().reply_id), setDropped(undefined))}
+              onYes={() => (dropReply(client, channel, reply.reply_id), setDropped(undefined))}
             />
           )}
         </Match>
-        <Match when={edited()}>
+        <Match when={edited()} keyed>
           {(reply) => (
             <Edit
-              reply={reply() === 'new' ? undefined : (reply() as Reply)}
+              reply={reply === 'new' ? undefined : reply}
               onClose={() => setEdited(undefined)}
               onSave={(body, id) => (keepReply(client, channel, body, id), setEdited(undefined))}
               onDrop={(one) => (setEdited(undefined), setDropped(one))}
