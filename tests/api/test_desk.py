@@ -182,8 +182,10 @@ async def test_who_waits_longest_comes_first(shop: Shop, http: aiohttp.ClientSes
 async def test_a_list_tells_who_asks_and_what_was_said_last(shop: Shop, http: aiohttp.ClientSession) -> None:
     one, other = [await sign_up(http, name) for name in ("asker", "silent")]
     await one.put(f"{V3}/profile/{one.user_id}/displayname", {"displayname": "김하나_고객"})
+    await shop.owner.put(shop.desk, {"greeting": "어서 오세요"})
     room_id = await write(one, shop, "재고 있나요?")
     await found(shop, one, "waiting")
+    await heard(one, room_id, 1)
     await write(other, shop, "저기요")
     await found(shop, other, "waiting")
     first, second = (await shop.agent.get(f"{shop.desk}/conversations"))["conversations"]
@@ -203,7 +205,7 @@ async def test_a_list_tells_who_asks_and_what_was_said_last(shop: Shop, http: ai
     assert (await shop.agent.get(conversation))["agreed"] == {"follow": True, "advertising": True}
     await shop.agent.post(f"{conversation}/take")
     await answer(shop.agent, conversation, "네" * 200)
-    await heard(one, room_id, 1)
+    await heard(one, room_id, 2)
     last = (await shop.agent.get(f"{shop.desk}/conversations", agent=shop.agent.user_id))["conversations"][0]
     assert last["newest"] == {"sender": "channel", "body": "네" * 120}
     assert (await shop.agent.get(shop.desk))["has_bot"] is False

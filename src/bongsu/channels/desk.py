@@ -182,11 +182,12 @@ class Desk:
         return reply({"conversations": said, "now": self._now_ms(), **next_token(page, [each.at for each in found])})
 
     async def _listed(self, channel: Channel, found: list[Conversation]) -> list[dict[str, Any]]:
-        """With the customers' names, and what was said last."""
+        """With the customers' names, and what was said last: by the customer, as long as nobody has answered."""
         names = await people.names(self._database, [each.customer for each in found])
         rooms = [each.room_id for each in found]
         seen = await visible.load_many(self._database, rooms, channel.account)
-        newest = await events.newest_of(self._database, rooms, SAID)
+        whose = [(each.room_id, None if each.talk.since_ms is None else each.customer) for each in found]
+        newest = await events.newest_of(self._database, whose, SAID)
         shown = {room_id: event for room_id, event in newest.items() if seen[room_id].may_see(event)}
         return [_listed(each, channel, names.get(each.customer), shown.get(each.room_id)) for each in found]
 

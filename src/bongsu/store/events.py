@@ -85,13 +85,15 @@ async def newest_stretch(reads: Reads, room_id: str, types: Sequence[str], count
     return None if row["first"] is None else (row["first"], row["last"])
 
 
-async def newest_of(reads: Reads, room_ids: Sequence[str], types: Sequence[str]) -> dict[str, Event]:
-    """The newest event of these types in each of the rooms that have one."""
+async def newest_of(reads: Reads, wanted: Sequence[tuple[str, str | None]], types: Sequence[str]) -> dict[str, Event]:
+    """The newest event of these types in each room that has one. wanted: room ids, with whose it is to be."""
     rows = await reads.fetch(
-        f"SELECT {EVENT_COLUMNS} FROM unnest($1::text[]) AS wanted (room_id) JOIN LATERAL ("
-        " SELECT pos FROM events WHERE events.room_id = wanted.room_id AND type = ANY($2) ORDER BY pos DESC LIMIT 1"
+        f"SELECT {EVENT_COLUMNS} FROM unnest($1::text[], $2::text[]) AS wanted (room_id, sender)"
+        " JOIN LATERAL ("
+        " SELECT pos FROM events WHERE events.room_id = wanted.room_id AND type = ANY($3)"
+        " AND (wanted.sender IS NULL OR events.sender = wanted.sender) ORDER BY pos DESC LIMIT 1"
         ") AS newest ON true JOIN events e ON e.pos = newest.pos",
-        *(list(room_ids), list(types)),
+        *([room_id for room_id, _ in wanted], [sender for _, sender in wanted], list(types)),
     )
     return {event.room_id: event for event in map(read_event, rows)}
 

@@ -126,7 +126,7 @@ export function Answer(props: { place: Place; talk: DetailSaid; mode: Mode; onMo
         <div class="inner">
           <Show when={props.mode === 'answer'}>
             <button type="button" class="round" aria-label={w().replies} title={w().replies} aria-haspopup="dialog" onClick={() => setManaging(true)}>
-              <Icon name="reply" />
+              <Icon name="star" />
             </button>
           </Show>
           <textarea

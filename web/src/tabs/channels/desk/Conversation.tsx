@@ -136,10 +136,10 @@ function Known(props: KnownProps): JSX.Element {
         <h3 tabindex="-1" ref={(heading) => onMount(() => heading.focus({ preventScroll: true }))}>
           {customerName(detail())}
         </h3>
-        <Tags place={place} detail={detail()} />
-        <button type="button" class="plain cdesk-who" onClick={() => setAsked('customer')}>
-          {w().customer}
+        <button type="button" class="round cdesk-who" aria-label={w().customer} title={w().customer} onClick={() => setAsked('customer')}>
+          <Icon name="friends" />
         </button>
+        <Tags place={place} detail={detail()} />
         <Acts place={place} detail={detail()} acts={acts()} isBusy={beside().some(isUnderWay)} onAct={doAct} onFetch={() => give(client, channel, id, client.me)} />
       </header>
       <div class="cdesk-told">

@@ -4,7 +4,7 @@ import { ask } from '../../../data/service'
 import type { SettingsSaid, Staff } from '../../../net/interface'
 import { Icon } from '../../../ui/Icon'
 import { pathOf, plainClick, openPage } from '../../../ui/route'
-import { speak } from '../../../ui/say'
+import { say, speak } from '../../../ui/say'
 import { isOpen, type SectionProps, type Shop } from '../../manage/shop'
 import { Fresh, Pending, Views } from '../../services/Parts'
 import { intentsOf, sight, ticking, watch, type Sight } from '../../services/sight'
@@ -45,20 +45,31 @@ export default function Desk(props: SectionProps): JSX.Element {
     if (id) openDesk(shop.id, 'talk', id)
   }
   shortcuts({ n: next, '?': () => setHelping(true) })
-  const unread = createMemo(() => (queue.value()?.mine ?? []).filter((talk) => isUnread(talk, shown())).length)
+  const news = createMemo(() => (queue.value()?.waiting.length ?? 0) + (queue.value()?.mine ?? []).filter((talk) => isUnread(talk, shown())).length)
   return (
     <div class="cdesk" classList={{ 'cdesk-in-talk': open() !== undefined }}>
-      <Head place={place} queue={queue} onNext={next} onHelp={() => setHelping(true)} />
-      <Views
-        label={w().title}
-        now={view()}
-        onPick={(picked) => (picked === 'talks' ? openDesk(shop.id) : openDesk(shop.id, picked))}
-        views={[
-          { name: 'talks' as const, text: w().sections.talks, count: (queue.value()?.waiting.length ?? 0) + unread() },
-          { name: 'hours' as const, text: w().sections.hours },
-          { name: 'figures' as const, text: w().sections.figures },
-        ]}
-      />
+      <div class="cdesk-top">
+        <Head place={place} queue={queue} />
+        <Views
+          label={w().title}
+          now={view()}
+          onPick={(picked) => (picked === 'talks' ? openDesk(shop.id) : openDesk(shop.id, picked))}
+          views={[
+            { name: 'talks', text: w().sections.talks, ...(news() > 0 && { count: news() }) },
+            { name: 'hours', text: w().sections.hours },
+            { name: 'figures', text: w().sections.figures },
+          ]}
+        />
+        <p class="cdesk-tools">
+          <button type="button" class="plain" disabled={(queue.value()?.waiting.length ?? 0) === 0} onClick={next}>
+            {w().next}
+          </button>
+          <button type="button" class="round" aria-label={w().shortcuts} title={w().shortcuts} onClick={() => setHelping(true)}>
+            <Icon name="info" />
+          </button>
+        </p>
+      </div>
+      <Told place={place} />
       <Switch>
         <Match when={view() === 'hours'}>
           <Hours place={place} />
@@ -82,27 +93,27 @@ export default function Desk(props: SectionProps): JSX.Element {
   )
 }
 
-function Head(props: { place: Place; queue: Sight<Queue>; onNext: () => void; onHelp: () => void }): JSX.Element {
+function Head(props: { place: Place; queue: Sight<Queue> }): JSX.Element {
   const { shop, settings } = props.place
   const page = ['manage', shop.id]
+  return (
+    <div class="cdesk-head">
+      <a class="round" href={pathOf({ tab: 'services', page })} aria-label={w().toChannel} onClick={plainClick(() => openPage(...page))}>
+        <Icon name="back" />
+      </a>
+      <h1>{shop.channel().name}</h1>
+      <Show when={settings.value()}>{(known) => <span class="tag">{known().open_now ? w().open : w().shut}</span>}</Show>
+      <Fresh of={props.queue} />
+    </div>
+  )
+}
+
+/** What holds for the whole desk, and what is not settled there. */
+function Told(props: { place: Place }): JSX.Element {
   const beside = createMemo(() => props.place.intents().filter((intent) => isOfReplies(intent) || isOfSettings(intent)))
   return (
     <>
-      <div class="cdesk-head">
-        <a class="round" href={pathOf({ tab: 'services', page })} aria-label={shop.channel().name} onClick={plainClick(() => openPage(...page))}>
-          <Icon name="back" />
-        </a>
-        <h2>{shop.channel().name}</h2>
-        <Show when={settings.value()}>{(known) => <span class="tag">{known().open_now ? w().open : w().shut}</span>}</Show>
-        <Fresh of={props.queue} />
-        <button type="button" class="plain" disabled={(props.queue.value()?.waiting.length ?? 0) === 0} onClick={() => props.onNext()}>
-          {w().next}
-        </button>
-        <button type="button" class="round" aria-label={w().shortcuts} title={w().shortcuts} onClick={() => props.onHelp()}>
-          <Icon name="info" />
-        </button>
-      </div>
-      <Show when={!isOpen(shop)}>
+      <Show when={!isOpen(props.place.shop)}>
         <p class="wrong cdesk-told">{w().closedChannel}</p>
       </Show>
       <div class="cdesk-told">
@@ -173,6 +184,7 @@ function placeOf(shop: Shop, queue: Sight<Queue>, saw: Place['saw']): Place {
     const talk = / talk (\S+) $/.exec(intent.lane)?.[1]
     if (talk && typeof messageId === 'string') setSent((before) => [...before, { talk, messageId, body: String(intent.body?.['body'] ?? ''), at: Date.now(), isRefused: false }])
     if (isOfSettings(intent)) {
+      say(w().saved)
       settings.poke()
       shop.poke()
     }

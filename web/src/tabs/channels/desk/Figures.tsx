@@ -39,7 +39,7 @@ export function Figures(props: { place: Place; waiting: readonly Talk[] }): JSX.
                   <For each={['waiting', 'open', 'bot']}>{(state) => <Figure label={w().states[state]!} value={String(known().conversations[state] ?? 0)} isHot={state === 'waiting' && (known().conversations[state] ?? 0) > 0} />}</For>
                   <Figure label={w().quantiles.longest} value={known().waiting_now_ms.longest === null ? w().nobody : clockOf(known().waiting_now_ms.longest!)} />
                 </dl>
-                <Show when={waits().length > 0} fallback={<p class="quiet small">{w().nobodyWaits}</p>}>
+                <Show when={known().waiting_now_ms.count > 0} fallback={<p class="quiet small">{w().nobodyWaits}</p>}>
                   <Dots times={waits()} />
                 </Show>
               </section>

@@ -103,33 +103,35 @@ function DayOf(props: { day: Day; spans: readonly Span[]; onChange: (spans: read
   return (
     <fieldset class="cdesk-day">
       <legend>{name()}</legend>
-      <For each={props.spans.map((_, index) => index)} fallback={<span class="quiet">{w().dayOff}</span>}>
-        {(place) => (
-          <span class="cdesk-span">
-            <input
-              type="time"
-              required
-              aria-label={`${name()} ${w().opens}`}
-              value={timeText(props.spans[place]?.opens ?? 0)}
-              onChange={(event) => event.currentTarget.value && at(place, { opens: closingOf(event.currentTarget.value) % 1_440 })}
-            />
-            –
-            <input
-              type="time"
-              required
-              aria-label={`${name()} ${w().closes}`}
-              value={timeText((props.spans[place]?.closes ?? 0) % 1_440)}
-              onChange={(event) => event.currentTarget.value && at(place, { closes: closingOf(event.currentTarget.value) })}
-            />
-            <button type="button" class="plain" aria-label={`${w().dropSpan}: ${name()}`} onClick={() => props.onChange(props.spans.filter((_, index) => index !== place))}>
-              ✕
-            </button>
-          </span>
-        )}
-      </For>
-      <button type="button" class="plain" aria-label={`${w().addSpan}: ${name()}`} onClick={add}>
-        +
-      </button>
+      <div class="cdesk-spans">
+        <For each={props.spans.map((_, index) => index)} fallback={<span class="quiet">{w().dayOff}</span>}>
+          {(place) => (
+            <span class="cdesk-span">
+              <input
+                type="time"
+                required
+                aria-label={`${name()} ${w().opens}`}
+                value={timeText(props.spans[place]?.opens ?? 0)}
+                onChange={(event) => event.currentTarget.value && at(place, { opens: closingOf(event.currentTarget.value) % 1_440 })}
+              />
+              –
+              <input
+                type="time"
+                required
+                aria-label={`${name()} ${w().closes}`}
+                value={timeText((props.spans[place]?.closes ?? 0) % 1_440)}
+                onChange={(event) => event.currentTarget.value && at(place, { closes: closingOf(event.currentTarget.value) })}
+              />
+              <button type="button" class="plain" aria-label={`${w().dropSpan}: ${name()}`} onClick={() => props.onChange(props.spans.filter((_, index) => index !== place))}>
+                ✕
+              </button>
+            </span>
+          )}
+        </For>
+        <button type="button" class="plain" aria-label={`${w().addSpan}: ${name()}`} onClick={add}>
+          +
+        </button>
+      </div>
     </fieldset>
   )
 }

@@ -2,6 +2,7 @@ import { wordsOf } from '../../services/words'
 
 const ko = {
   title: '상담 데스크',
+  toChannel: '채널 관리로',
   sections: { talks: '상담', hours: '상담 시간', figures: '통계' },
   notAgent: '이 채널의 상담원만 볼 수 있습니다',
   notAgentHint: '채널 소유자에게 상담원으로 넣어 달라고 하세요.',
@@ -89,7 +90,7 @@ const ko = {
   blockedUs: '지금 이 고객에게는 보낼 수 없습니다.',
   takenBy: (name: string) => `${name}님이 이 상담을 맡고 있습니다.`,
   modes: { answer: '답장', note: '내부 메모' },
-  writeAnswer: '고객에게 답장 쓰기 ( / 자주 쓰는 답 )',
+  writeAnswer: '답장 쓰기 ( / 자주 쓰는 답 )',
   writeNote: '상담원끼리 보는 메모',
   willTake: '답장하면 내가 맡게 됩니다.',
   willTakeBot: '답장하면 봇에게서 넘겨받습니다.',
@@ -176,6 +177,7 @@ const ko = {
 
 const en: typeof ko = {
   title: 'Desk',
+  toChannel: 'To the channel',
   sections: { talks: 'Conversations', hours: 'Hours', figures: 'Figures' },
   notAgent: 'This is for those who answer for the channel',
   notAgentHint: 'Ask its owner to make you an agent.',
@@ -263,7 +265,7 @@ const en: typeof ko = {
   blockedUs: 'Nothing can be sent to this customer now.',
   takenBy: (name) => `${name} has this conversation.`,
   modes: { answer: 'Answer', note: 'Internal note' },
-  writeAnswer: 'Answer the customer ( / for kept answers )',
+  writeAnswer: 'Answer ( / for kept answers )',
   writeNote: 'A note for agents alone',
   willTake: 'Answering takes the conversation.',
   willTakeBot: 'Answering takes over from the bot.',
