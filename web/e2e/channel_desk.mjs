@@ -1,6 +1,6 @@
 // A customer writes to a channel; two agents see it on two screens, and one voice answers. Prints a JSON line for each step.
 // usage: node channel_desk.mjs BASE_URL CHROMIUM [FOLDER_FOR_PICTURES]
-import { readFile } from 'node:fs/promises'
+import { text } from 'node:stream/consumers'
 import { launch, Person } from './browser.mjs'
 
 const [base, executable, pictures] = process.argv.slice(2)
@@ -11,8 +11,9 @@ const faults = []
 /** axe looks, and who wants pictures gets one. */
 async function look(person, name) {
   faults.push(...(await person.faults()).map((fault) => `${name}: ${fault}`))
-  if (pictures) await person.page.screenshot({ path: `${pictures}/${name}.png` })
+  await show(person, name)
 }
+const show = async (person, name) => pictures && (await person.page.screenshot({ path: `${pictures}/${name}.png` }))
 const button = (place, name) => place.getByRole('button', { name, exact: true })
 
 const owner = await Person.at(browser, base, { width: 1440 })
@@ -33,7 +34,7 @@ await owner.page.goto(desk)
 await agent.page.goto(desk)
 await owner.page.getByText('기다리는 고객이 없습니다').waitFor()
 await agent.page.getByText('기다리는 고객이 없습니다').waitFor()
-await look(owner, 'empty')
+await show(owner, 'empty')
 await customer.write('별자리 책 있나요?')
 const waiting = (person) => person.page.locator('.cdesk-row', { hasText: 'desk-customer' })
 await waiting(owner).filter({ hasText: '별자리 책' }).waitFor()
@@ -51,7 +52,7 @@ await waiting(owner).filter({ hasText: 'desk-agent 담당' }).waitFor()
 await waiting(owner).click()
 await owner.page.getByText('desk-agent님이 맡았습니다').waitFor()
 tell('taken', { answers: await owner.page.locator('.cdesk-answer textarea').isEditable(), fetch: await button(owner.page, '내가 가져오기').count() })
-await look(owner, 'of-a-colleague')
+await show(owner, 'of-a-colleague')
 
 // --- a kept answer is made, and put in by "/" ---
 await button(agent.page, '자주 쓰는 답').click()
@@ -59,7 +60,7 @@ await button(agent.page, '새 답 만들기').click()
 const form = agent.page.locator('dialog .form')
 await form.locator('[name=name]').fill('재고 있음')
 await form.locator('[name=body]').fill('네, 한 권 남아 있습니다.')
-await look(agent, 'reply-form')
+await show(agent, 'reply-form')
 await button(form, '저장').click()
 await agent.page.locator('.cdesk-reply', { hasText: '재고 있음' }).waitFor()
 await look(agent, 'replies')
@@ -91,7 +92,7 @@ await agent.page.locator('.cdesk-unsent', { hasText: '보내는 중' }).waitFor(
 await agent.page.reload()
 await agent.page.locator('.cdesk-unsent', { hasText: '따로 빼 두겠습니다' }).waitFor()
 await agent.page.locator('.cdesk-talk .fresh.stale').waitFor()
-await look(agent, 'burning')
+await show(agent, 'burning')
 const burning = { unsent: await agent.page.locator('.cdesk-unsent').innerText(), said: await customer.texts() }
 await agent.context.setOffline(false)
 await customer.sees('따로 빼 두겠습니다')
@@ -108,12 +109,12 @@ await owner.page.keyboard.press('Enter')
 await customer.sees('또 오세요')
 await owner.page.locator('.cdesk-message[data-by=agent]', { hasText: '또 오세요' }).waitFor()
 await look(owner, 'talk')
-await look(agent, 'talk-phone')
+await show(agent, 'talk-phone')
 await button(owner.page, '고객 정보').click()
 const info = owner.page.getByRole('dialog')
 await button(info, '내부용').click()
 const [download] = await Promise.all([owner.page.waitForEvent('download'), button(info, 'CSV').click()])
-const transcript = await readFile(await download.path(), 'utf8')
+const transcript = await text(await download.createReadStream())
 await look(owner, 'customer')
 await button(info, '닫기').click()
 await owner.page.locator('.cdesk-answer textarea').press('Escape')
@@ -124,7 +125,7 @@ await agent.page.locator('.cdesk-talk-head .tag', { hasText: '종료됨' }).wait
 tell('answered', { texts: await customer.texts(), transcript })
 
 // --- closed hours, and what is said then ---
-await button(owner.page.locator('.cdesk > .views'), '상담 시간').click()
+await button(owner.page.locator('.cdesk-top > .views'), '상담 시간').click()
 const today = new Date(Date.now() + 9 * 3_600_000).getUTCDay() // of Korea, from Sunday
 const days = ['일요일', '월요일', '화요일', '수요일', '목요일', '금요일', '토요일']
 const other = days[(today + 3) % 7]
@@ -141,7 +142,7 @@ while ((await owner.call('GET', `${path}/desk`)).away_text === '') await owner.p
 await customer.write('내일도 여나요?')
 await customer.sees('지금은 문을 닫았습니다')
 await customer.write('여보세요?')
-await button(owner.page.locator('.cdesk > .views'), '통계').click()
+await button(owner.page.locator('.cdesk-top > .views'), '통계').click()
 await owner.page.locator('.cdesk-plot').first().waitFor()
 await look(owner, 'figures')
 const { hours } = await owner.call('GET', path)
@@ -149,7 +150,7 @@ tell('closed', { hours, texts: await customer.texts(), counted: await owner.page
 
 await owner.page.keyboard.press('?')
 await owner.page.getByRole('dialog').getByText('단축키 쓰기').waitFor()
-await look(owner, 'shortcuts')
+await show(owner, 'shortcuts')
 tell('faults', faults)
 tell('wrongs', [...owner.wrongs, ...agent.wrongs, ...customer.wrongs])
 await Promise.all([owner, agent, customer].map(({ context }) => context.close()))
