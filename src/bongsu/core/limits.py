@@ -355,6 +355,11 @@ PREVIEWS_AT_ONCE_MAX = 8  # addresses asked at once by one worker
 PREVIEWS_UNDER_WAY_MAX = 64  # asked or in line; the others are told to come later
 PREVIEWS_QUEUE_MAX = 64  # pages in line for the process that reads them
 PREVIEWS_SWEPT_MAX = 20  # old ones that a new one clears away
+PREVIEW_PICTURE_KEPT_SECONDS = 30 * 86_400  # since a preview showed it; who looks at older messages asks for it anew
+FORGET_EVERY_SECONDS = 600.0  # how often a worker looks for pictures that are to go
+FORGET_PAUSE_SECONDS = 1.0  # the same, while there are many
+FORGOTTEN_AT_ONCE_MAX = 50  # pictures forgotten, and files removed, in one transaction
+BLOB_YOUNG_SECONDS = 86_400.0  # bytes written since then may be an upload's under way, longer than any takes
 
 # --- backups ---
 BACKUP_FULL_DAYS = 7  # a full copy at least this often: a restore puts together at most a week of changes

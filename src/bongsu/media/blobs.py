@@ -10,12 +10,13 @@ it is gone as if it had never come.
 
 import asyncio
 import contextlib
+import fcntl
 import hashlib
 import os
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -199,6 +200,10 @@ class BlobFolder:
         if len(self._whole) > limits.BLOBS_KNOWN_WHOLE_MAX:
             self._whole.popitem(last=False)
 
+    async def remove(self, sha256: bytes, young_seconds: float) -> bool:
+        """It is not here any more. False: it was written within so many seconds, and stays."""
+        return await self._in_thread(_remove, _path(self.folder, sha256), young_seconds)
+
     async def size(self, sha256: bytes) -> int | None:
         return await self._in_thread(_size, _path(self.folder, sha256))
 
@@ -300,7 +305,8 @@ class _TemporaryFile:
         with self._lock:
             os.fsync(self._file.fileno())
             place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.path.replace(place)
+            with _holding(place.parent, fcntl.LOCK_SH):
+                self.path.replace(place)
             for parent in (place.parent, place.parent.parent, folder):
                 _sync_folder(parent)
             return _marked(os.fstat(self._file.fileno()))
@@ -394,6 +400,29 @@ def _mark(path: Path) -> _Mark | None:
         return _marked(path.stat())
     except FileNotFoundError:
         return None
+
+
+@contextlib.contextmanager
+def _holding(folder: Path, how: int) -> Iterator[None]:
+    """Between processes, too. how: shared by those who put files into the folder, or alone, to take one away."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, how)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _remove(path: Path, young_seconds: float) -> bool:
+    """Nobody gives it new bytes between the look and the removal."""
+    try:
+        with _holding(path.parent, fcntl.LOCK_EX):
+            if path.stat().st_mtime > time.time() - young_seconds:
+                return False
+            path.unlink()
+    except FileNotFoundError:
+        pass
+    return True
 
 
 def _sync_folder(folder: Path) -> None:

@@ -68,6 +68,11 @@ class Copies:
     def is_alone(self) -> bool:
         return not self._others
 
+    @property
+    def sites(self) -> list[str]:
+        """All of them, this one first."""
+        return [self.site, *(peer.name for peer in self._others)]
+
     async def close(self) -> None:
         """What is still being sent or brought is left to the repair."""
         tasks = [*self._sending, *self._finding.values()]

@@ -33,6 +33,7 @@ from bongsu.media import rules
 from bongsu.media.arrivals import Arrivals
 from bongsu.media.blobs import BlobFolder
 from bongsu.media.copies import Copies
+from bongsu.media.forgetting import Forgetting
 from bongsu.media.peer_routes import PeerBlobs
 from bongsu.media.pieces import Pieces
 from bongsu.media.repair import Repair
@@ -42,6 +43,7 @@ from bongsu.media.uploads import UploadRules, Uploads
 from bongsu.media.workers import Workers
 from bongsu.store.blob_copies import CopyStore
 from bongsu.store.database import Database
+from bongsu.store.forgotten_blobs import ForgottenBlobs
 from bongsu.store.media import MediaRow, MediaStore
 
 _BUCKET: Final = "media"
@@ -91,6 +93,7 @@ class Media:
         places = CopyStore(database)
         self._copies = Copies(blobs, places, peers)
         self._repair = Repair(blobs, self._copies, places)
+        self._forgetting = Forgetting(blobs, ForgottenBlobs(database), self._copies.site, self._copies.sites)
         self._peer_blobs = PeerBlobs(blobs, self._copies, self._settings)
         self._pieces = Pieces(blobs)
         self._uploads = Uploads(
@@ -120,7 +123,8 @@ class Media:
     def sweeps(self) -> list[Coroutine[None, None, None]]:
         """What goes on beside requests, for ever; with a single site what is about copies ends at once."""
         repair, sweep = self._repair, self._pieces.sweep_for_ever()
-        return [sweep, self._copies.run(), repair.bring_for_ever(), repair.enrol_for_ever(), repair.scrub_for_ever()]
+        repairs = [repair.bring_for_ever(), repair.enrol_for_ever(), repair.scrub_for_ever()]
+        return [sweep, self._copies.run(), *repairs, self._forgetting.run()]
 
     async def keep_picture(self, picture: bytes, kind: str) -> str:
         """A picture that the server itself has found, as a file named after what it holds; its mxc address."""

@@ -7,6 +7,7 @@ import msgspec
 from bongsu.core import limits
 from bongsu.store.blob_copies import add_copies
 from bongsu.store.database import Connection, Database
+from bongsu.store.forgotten_blobs import stored_again
 
 _LOCK = 0x6D646961  # with a hash of the user id: one person's new ids are made one after the other
 
@@ -80,13 +81,13 @@ class MediaStore:
         await self._database.write(work)
 
     async def add_once(self, media_id: str, file: NewFile) -> None:
-        """As add(), where the id says what the file holds, so that it may be there already."""
+        """As add(), where the id says what the file holds: it may be there already, and is as new from then on."""
 
         async def work(connection: Connection) -> None:
             await _add_file(connection, file)
             await connection.execute(
                 "INSERT INTO media (media_id, user_id, sha256, content_type, file_name) VALUES ($1, $2, $3, $4, $5)"
-                " ON CONFLICT (media_id) DO NOTHING",
+                " ON CONFLICT (media_id) DO UPDATE SET created_at = now()",
                 *(media_id, file.user_id, file.sha256, file.content_type, file.file_name),
             )
 
@@ -178,7 +179,12 @@ async def _add_file(connection: Connection, file: NewFile) -> None:
 
 
 async def _add_blob(connection: Connection, sha256: bytes, size: int) -> None:
-    """The same bytes may have been stored before. The caller writes more in this transaction, so its commit waits."""
+    """The same bytes may have been stored before. The caller writes more in this transaction, so its commit waits.
+
+    From now on nobody else takes it away as something that nothing names.
+    """
     await connection.execute(
-        "INSERT INTO blobs (sha256, size) VALUES ($1, $2) ON CONFLICT (sha256) DO NOTHING", sha256, size
+        "INSERT INTO blobs (sha256, size) VALUES ($1, $2) ON CONFLICT (sha256) DO UPDATE SET size = excluded.size",
+        *(sha256, size),
     )
+    await stored_again(connection, sha256)

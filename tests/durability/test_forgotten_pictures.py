@@ -1,0 +1,165 @@
+"""Pictures that no preview shows any more go from every site, and nothing else does, whoever stores it meanwhile."""
+
+import asyncio
+import hashlib
+import os
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bongsu.core import limits
+from bongsu.media.blobs import BlobFolder
+from bongsu.media.forgetting import Forgetting
+from bongsu.store.database import Database
+from bongsu.store.forgotten_blobs import ForgottenBlobs
+from bongsu.store.media import MediaStore, NewFile, ThumbnailKey, ThumbnailRow
+from tests.waiting import until
+
+SITES = ["a", "b", "c"]
+SECONDS_MAX = 30.0
+LONG_AGO = time.time() - 2 * limits.PREVIEW_PICTURE_KEPT_SECONDS
+
+
+class Place(msgspec.Struct):
+    """A site: its disk, and what forgets there."""
+
+    blobs: BlobFolder
+    forgetting: Forgetting
+
+    async def has(self, sha256: bytes) -> bool:
+        return await self.blobs.size(sha256) is not None
+
+
+@pytest.fixture
+async def places(two: tuple[Database, Database], tmp_path: Path) -> AsyncIterator[list[Place]]:
+    made = []
+    for number, site in enumerate(SITES):
+        blobs = BlobFolder(tmp_path / site, free_bytes_min=0)
+        await blobs.open()
+        made.append(Place(blobs, Forgetting(blobs, ForgottenBlobs(two[number % 2]), site, SITES)))
+    yield made
+    for each in made:
+        each.blobs.close()
+    await two[0].execute("DELETE FROM blob_removals")
+
+
+async def _bytes(content: bytes) -> AsyncIterator[bytes]:
+    yield content
+
+
+async def store(places: list[Place], content: bytes, *, is_old: bool = True) -> bytes:
+    """On every disk; the name."""
+    for place in places:
+        await place.blobs.put(_bytes(content), 10_000)
+        if is_old:
+            sha256 = hashlib.sha256(content).hexdigest()
+            os.utime(place.blobs.folder / sha256[:2] / sha256[2:4] / sha256, (LONG_AGO, LONG_AGO))
+    return hashlib.sha256(content).digest()
+
+
+def file(sha256: bytes, user_id: str = "") -> NewFile:
+    return NewFile(user_id, sha256, 5, "image/png", None, dict.fromkeys(SITES, True))
+
+
+async def shown(database: Database, sha256: bytes, *, is_old: bool = True) -> str:
+    """As a preview's picture; its media id."""
+    media_id = f"preview_{sha256.hex()}"
+    await MediaStore(database).add_once(media_id, file(sha256))
+    if is_old:
+        await database.execute("UPDATE media SET created_at = to_timestamp($2) WHERE media_id = $1", media_id, LONG_AGO)
+    return media_id
+
+
+@pytest.fixture
+def contents() -> list[bytes]:
+    """Five that nobody has stored."""
+    return [os.urandom(5) for _ in range(5)]
+
+
+async def forget(places: list[Place]) -> None:
+    """All sites at once, until none finds more."""
+    for _ in range(3):
+        await asyncio.gather(*(place.forgetting.some() for place in places))
+
+
+async def known(database: Database, sha256: bytes) -> bool:
+    return bool(await database.fetch("SELECT FROM blobs WHERE sha256 = $1", sha256))
+
+
+async def test_a_picture_that_no_preview_shows_goes_from_all_sites_with_its_thumbnails(
+    two: tuple[Database, Database], places: list[Place], contents: list[bytes]
+) -> None:
+    picture, small, fresh = [await store(places, each) for each in contents[:3]]
+    media_id, kept = await shown(two[0], picture), await shown(two[0], fresh, is_old=False)
+    key = ThumbnailKey(picture, 32, 32, "crop", False)
+    await MediaStore(two[0]).add_thumbnail(key, ThumbnailRow(small, 5, "image/png"))
+    await forget(places)
+    assert [await place.has(each) for place in places for each in (picture, small)] == [False] * 6
+    assert await MediaStore(two[1]).find(media_id) is None
+    assert await MediaStore(two[1]).thumbnail(key) is None
+    assert not await two[1].fetch("SELECT FROM blob_copies WHERE sha256 = $1", picture)
+    assert not await two[1].fetch("SELECT FROM blob_removals")
+    assert await MediaStore(two[1]).find(kept) is not None
+    assert all([await place.has(fresh) for place in places])
+
+
+async def test_what_somebody_uploaded_or_another_picture_shows_stays(
+    two: tuple[Database, Database], places: list[Place], contents: list[bytes]
+) -> None:
+    """So does what a preview has shown again."""
+    uploaded, smaller, again = [await store(places, each) for each in contents[:3]]
+    store_of = MediaStore(two[0])
+    for each in (uploaded, smaller, again):
+        await shown(two[0], each)
+    await store_of.add(f"upload{uploaded.hex()}", file(uploaded, "@somebody:x"))
+    key = ThumbnailKey(uploaded, 32, 32, "crop", False)
+    await store_of.add_thumbnail(key, ThumbnailRow(smaller, 5, "image/png"))
+    await shown(two[0], again, is_old=False)
+    await forget(places)
+    assert all([await place.has(each) for place in places for each in (uploaded, smaller, again)])
+    assert all([await known(two[1], each) for each in (uploaded, smaller, again)])
+    assert await store_of.find(f"preview_{uploaded.hex()}") is None
+    assert await store_of.find(f"preview_{again.hex()}") is not None
+    assert await store_of.thumbnail(key) is not None
+
+
+async def test_bytes_that_are_stored_again_are_not_removed(
+    two: tuple[Database, Database], places: list[Place], contents: list[bytes]
+) -> None:
+    """Neither before nor after the row that names them: then they are young, later they are named."""
+    picture = await store(places, contents[0])
+    await shown(two[0], picture)
+    assert await ForgottenBlobs(two[0]).forget_pictures(SITES, limits.PREVIEW_PICTURE_KEPT_SECONDS, 10) == 1
+    await store(places[:1], contents[0], is_old=False)  # an upload, whose row is still to come
+    await asyncio.gather(*(place.forgetting.some() for place in places[:2]))
+    assert [await place.has(picture) for place in places] == [True, False, True]
+    await MediaStore(two[0]).add(f"upload{picture.hex()}", file(picture, "@somebody:x"))
+    await two[0].execute("UPDATE blob_removals SET due_at = now()")
+    await forget(places)
+    assert [await place.has(picture) for place in places] == [True, False, True]
+    assert await known(two[1], picture)
+
+
+async def test_uploads_of_what_is_being_forgotten_are_kept_and_wait_for_nobody_in_a_circle(
+    two: tuple[Database, Database], places: list[Place], contents: list[bytes]
+) -> None:
+    hashes = [await store(places, each) for each in contents]
+    for each in hashes:
+        await shown(two[0], each)
+    forgotten = ForgottenBlobs(two[1])
+    media = MediaStore(two[0])
+    uploads = [media.add(f"upload{each.hex()}", file(each, "@somebody:x")) for each in reversed(hashes)]
+    shows = [media.add_once(f"preview_{each.hex()}", file(each)) for each in hashes]
+    forgets = [forgotten.forget_pictures(SITES, limits.PREVIEW_PICTURE_KEPT_SECONDS, 5) for _ in range(3)]
+    await asyncio.gather(*forgets, *uploads, *shows)
+
+    async def all_known() -> list[bool]:
+        return [await known(two[1], each) for each in hashes]
+
+    await until(all_known, all, SECONDS_MAX)
+    assert not await two[1].fetch("SELECT FROM blob_removals WHERE sha256 = ANY($1)", hashes)
+    for each in hashes:
+        assert await media.find(f"upload{each.hex()}") is not None
