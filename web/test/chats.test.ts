@@ -31,7 +31,7 @@ async function readingRoom(events: RawEvent[], meanwhile: RawEvent[] = []) {
   const known = new Known(database, { tell: () => {} }, () => {})
   known.session = { user: ME, device: 'D', token: 'x' }
   const matrix = { read: () => put(meanwhile, 100), readIn: () => put(meanwhile, 100) } as unknown as Matrix
-  return new Chats(known, database, matrix, new Drafts(database, known), { read: async () => {} } as unknown as Push)
+  return new Chats(known, database, matrix, new Drafts(database, known, { tell: () => {} }), { read: async () => {} } as unknown as Push)
 }
 const unread = async () => (await database.get('rooms', ROOM))!.unread
 

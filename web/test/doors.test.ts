@@ -30,7 +30,7 @@ function tab(session: Session | null = null, isOver = true) {
   const inside = { tell: vi.fn(), reload: vi.fn(), begin: vi.fn(async () => {}), stop: vi.fn(), clearMedia: vi.fn(async () => {}), forget: vi.fn(async () => {}), refused: vi.fn() } satisfies Inside
   const known = new Known(database, { tell: () => {} }, () => {})
   known.session = session
-  const drafts = new Drafts(database, known)
+  const drafts = new Drafts(database, known, { tell: () => {} })
   let number = 0
   const matrix = {
     token: null as string | null,

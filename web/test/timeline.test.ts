@@ -233,6 +233,11 @@ describe('rooms', () => {
   })
 })
 
+test('no text is turned round by force; what another script needs stays', () => {
+  const { entries } = first(event('$1', '\u202ehttps://evil.example/moc.knab//:sptth'), event('$2', 'שלום \u200fabc\u200e'))
+  expect(entries.map((entry) => entry.content.body)).toEqual(['https://evil.example/moc.knab//:sptth', 'שלום \u200fabc\u200e'])
+})
+
 test('no name reads as another one', () => {
   const content = { msgtype: 'm.file', url: 'mxc://a/b', body: 'photo_\u202egpj.exe', filename: '\u2067photo_\u202egpj.exe\u2069' }
   expect(mediaOf('m.room.message', content)?.name).toBe('photo_gpj.exe')

@@ -66,7 +66,7 @@ export class Client {
     this.sights = new Sights(database)
     this.intents = new Intents(database, this.matrix, () => this.intentsChanged())
     this.push = new Push(database, this.matrix)
-    this.drafts = new Drafts(database, this.known)
+    this.drafts = new Drafts(database, this.known, this.tabs)
     this.self = new Self(this.known, database, this.matrix)
     this.chats = new Chats(this.known, database, this.matrix, this.drafts, this.push)
     this.speech = new Speech(this.known, outbox, {
@@ -296,6 +296,8 @@ export class Client {
         return this.encryption.setFlows(told.flows, false)
       case 'answer':
         return this.encryption.answered(told)
+      case 'draft':
+        return this.drafts.heard(told.place, told.text)
       case 'came':
         return this.doors.came()
       case 'leaving':

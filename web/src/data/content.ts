@@ -1,5 +1,6 @@
 import type { Json } from '../net/matrix'
 import { pollIn, type Selected } from './poll'
+import { unforced } from './straight'
 
 /** What a message says of a file. */
 export interface FileInfo {
@@ -135,11 +136,13 @@ function read(shape: Shape, value: unknown): Json | undefined {
   const found: Json = {}
   for (const [key, wanted] of Object.entries(shape)) {
     const given = value[key]
-    const good = typeof wanted === 'object' ? read(wanted, given) : wanted in LISTS ? LISTS[wanted as keyof typeof LISTS](given) : typeof given === wanted ? given : undefined
+    const good = typeof wanted === 'object' ? read(wanted, given) : wanted in LISTS ? LISTS[wanted as keyof typeof LISTS](given) : typeof given === wanted ? plain(given) : undefined
     if (good !== undefined) found[key] = good
   }
   return found
 }
+
+const plain = (given: unknown): unknown => (typeof given === 'string' ? unforced(given) : given)
 
 const NUMBERS_MAX = 1_024 // nobody draws a longer waveform
 

@@ -1,5 +1,6 @@
 import type { Database } from './database'
 import type { Known } from './known'
+import type { Tabs } from './tabs'
 
 export const DRAFT = 'draft '
 const ALL = () => IDBKeyRange.bound(DRAFT, `${DRAFT}\uffff`)
@@ -11,6 +12,7 @@ export class Drafts {
   constructor(
     private readonly database: Database,
     private readonly known: Pick<Known, 'emit'>,
+    private readonly tabs: Pick<Tabs, 'tell'>,
   ) {}
 
   of(place: string): string {
@@ -27,6 +29,13 @@ export class Drafts {
   async keep(place: string, text: string): Promise<void> {
     this.texts.set(place, text)
     await (text ? this.database.put('facts', text, `${DRAFT}${place}`) : this.database.delete('facts', `${DRAFT}${place}`))
+    this.tabs.tell({ kind: 'draft', place, text })
+    this.known.emit(`room ${place}`)
+  }
+
+  /** Another tab kept it: what was sent there is not offered here once more. */
+  heard(place: string, text: string): void {
+    this.texts.set(place, text)
     this.known.emit(`room ${place}`)
   }
 

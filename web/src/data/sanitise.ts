@@ -1,4 +1,5 @@
 import { linkOf } from './links'
+import { unforced } from './straight'
 
 /** Tags that may be in a message. Everything else is left out: these with what is in them, others without. */
 const ALLOWED = new Set(
@@ -24,7 +25,7 @@ export function sanitise(html: string, me = ''): DocumentFragment {
 function copy(from: Node, into: Node, depth: number, left: { nodes: number; me: string }): void {
   if (left.nodes-- <= 0) return
   if (from.nodeType === Node.TEXT_NODE) {
-    into.appendChild(document.createTextNode(from.nodeValue ?? ''))
+    into.appendChild(document.createTextNode(unforced(from.nodeValue ?? '')))
     return
   }
   if (!(from instanceof Element) && from.nodeType !== Node.ELEMENT_NODE) return

@@ -12,6 +12,7 @@ export type Told =
   | { kind: 'health'; health: Health }
   | { kind: 'flows'; flows: Flow[] }
   | { kind: 'answer'; id: string; value?: unknown; error?: { status: number; code: string } }
+  | { kind: 'draft'; place: string; text: string }
   | { kind: 'came' } // somebody signed in
   | { kind: 'leaving'; is: boolean } // somebody signs out; or could not
   | { kind: 'gone' }
