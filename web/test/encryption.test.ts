@@ -91,6 +91,14 @@ test('keys that another tab made, which led, are not forgotten when this one lea
   expect([encryption.isUsed, await waiting()]).toEqual([true, 1])
 })
 
+test('keys of sessions that ended unseen do not stay', async () => {
+  for (const name of ['bongsu-keys-OLD::matrix-sdk-crypto', 'bongsu-left']) indexedDB.open(name).onsuccess = (event) => (event.target as IDBOpenDBRequest).result.close()
+  const names = async () => (await indexedDB.databases()).map(({ name }) => name).filter((name) => name !== 'bongsu')
+  await vi.waitFor(async () => expect(await names()).toHaveLength(2))
+  await new Encryption(database, {} as Matrix, house()).sweep()
+  await vi.waitFor(async () => expect(await names()).toEqual(['bongsu-left']))
+})
+
 test('it outlives the page, and a fetch that failed', async () => {
   const open = vi.fn(() => Promise.reject(new Error('no network')))
   kept.open = open

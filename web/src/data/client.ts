@@ -169,7 +169,7 @@ export class Client {
   /** What the disk knows; then, if somebody is signed in, this tab leads or follows. */
   private async remember(): Promise<void> {
     this.known.session = ((await this.database.get('facts', 'session')) as Session | undefined) ?? null
-    if (!this.session) return this.media.clear().catch(() => {}) // of whoever was here before
+    if (!this.session) return this.sweepUp().catch(() => {})
     this.matrix.token = this.session.token
     const { memory } = this.known
     memory.account = ((await this.database.get('facts', 'account')) as Account | undefined) ?? memory.account
@@ -184,6 +184,11 @@ export class Client {
     this.tabs.ask({ kind: 'health' })
     addEventListener('online', () => this.tabs.ask({ kind: 'hurry', isElsewhere: true }))
     addEventListener('visibilitychange', () => document.visibilityState === 'visible' && this.tabs.ask({ kind: 'hurry', isElsewhere: false }))
+  }
+
+  /** Of whoever was here before, and whose end was cut off. */
+  private async sweepUp(): Promise<void> {
+    await Promise.all([this.media.clear(), this.encryption.sweep()])
   }
 
   private async learnSites(): Promise<void> {

@@ -171,6 +171,12 @@ export class Encryption implements Secrecy {
     await Promise.race([Promise.allSettled(names.map((name) => deleteDB(name))), late])
   }
 
+  /** Nobody is signed in: what is here of sessions that ended while the page was closed cannot be opened, and goes. */
+  async sweep(): Promise<void> {
+    const all = 'databases' in indexedDB ? await indexedDB.databases() : []
+    for (const { name } of all) if (name?.startsWith(STORE)) void deleteDB(name).catch(() => {})
+  }
+
   // --- inside ---
 
   private async act(name: Name, args: readonly unknown[]): Promise<unknown> {
