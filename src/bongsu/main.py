@@ -33,6 +33,7 @@ from bongsu.channels.following import Following
 from bongsu.channels.hearing import Hearing, Refusals
 from bongsu.channels.homes import Homes
 from bongsu.channels.keys import Keys as ChannelKeys
+from bongsu.channels.leaving import Leaving as StaffLeaving
 from bongsu.channels.marks import Marks
 from bongsu.channels.opening import Beginnings
 from bongsu.channels.sending import Sending as BroadcastSending
@@ -357,8 +358,8 @@ class Worker:
         handlers: dict[str, Handler] = {
             **of_bookings,
             broadcasts.BEGIN: self.broadcasts.begin,
-            **self.conversations.handlers(),
-            GONE: _one_after_another(of_bookings[GONE], self.conversations.account_gone),
+            **self.staff_leaving.handlers(),
+            GONE: _one_after_another(of_bookings[GONE], self.staff_leaving.account_gone),
         }
         self.clock = Clock(database, handlers, self.one_clock.now_ms, self._owe)
         self.due = Due(database, self.one_clock.now_ms, self._who_waits())
@@ -384,6 +385,7 @@ class Worker:
         self.broadcasts = Broadcasts(database, self.writes, now_ms, self.broadcasting.hurry)
         self.marks = Marks(database, self.writes, now_ms)
         self.conversations = Conversations(self.channels_speaker, now_ms)
+        self.staff_leaving = StaffLeaving(self.conversations)
         listeners = (Refusals(now_ms), self.conversations.heard)
         self.hearing = Hearing(database, self.feed, listeners, is_pressed, self._owe)
         self.delivering = Delivering(
@@ -557,7 +559,7 @@ class Worker:
             Announcers(database, writes, now_ms),
             Offers(database, self.booking, writes, tickets),
             Places(database, self.booking, writes, tickets, self.lines, self.poster.hurry, self.settings.server_name),
-            Homes(database, writes, self.limiter, self.conversations, self.settings.server_name),
+            Homes(database, writes, self.limiter, self.conversations, self.staff_leaving, self.settings.server_name),
             Following(database, writes, self.limiter, now_ms),
             self.marks,
             self.broadcasts,
@@ -574,7 +576,7 @@ class Worker:
         families = (
             desk,
             Transcripts(desk),
-            ChannelKeys(database, doors, writes, conversations),
+            ChannelKeys(database, doors, writes, conversations, self.staff_leaving),
             self.templates,
             Webhooks(database, doors, writes, conversations, allows_private=allows_private),
             self.beginnings,

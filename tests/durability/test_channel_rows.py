@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import pytest
 
-from bongsu.channels.conversations import AGENT_GONE, BOT_GONE, Conversations
+from bongsu.channels.conversations import Conversations
+from bongsu.channels.leaving import AGENT_GONE, BOT_GONE, Leaving
 from bongsu.core import channels as rules
 from bongsu.core import limits
 from bongsu.core.channels import Role
@@ -198,24 +199,24 @@ async def test_what_somebody_had_is_taken_back_step_by_step_also_when_a_worker_d
     is_agent = kind == AGENT_GONE
     talk = Talk(State.OPEN, AGENT, 5) if is_agent else Talk(State.BOT, None, 5)
     channel, _ = await make(two[0], [talk] * (2 * limits.DESK_LOST_AT_ONCE_MAX + 1))
-    conversations = Conversations(OWNER, lambda: NOW)
+    leaving = Leaving(Conversations(OWNER, lambda: NOW))
 
     async def lose(connection: Connection) -> None:
         if not is_agent:
-            await conversations.lose_bot(connection, channel.channel_id, OWNER)
+            await leaving.lose_bot(connection, channel.channel_id, OWNER)
             return
         await table.remove_role(connection, channel.channel_id, AGENT)
-        await conversations.lose_agent(connection, channel.channel_id, AGENT, OWNER)
+        await leaving.lose_agent(connection, channel.channel_id, AGENT, OWNER)
 
     async def left() -> int:
         sql = "SELECT count(*) FROM desk_conversations WHERE channel_id = $1 AND state = $2"
         return int(await two[0].fetchval(sql, channel.channel_id, talk.state.value))
 
     async def fire(database: Database) -> bool:
-        return await Timers(database).fire([kind], NOW, conversations.handlers()[kind])
+        return await Timers(database).fire([kind], NOW, leaving.handlers()[kind])
 
     async def die(connection: Connection, timer: Timer) -> None:
-        await conversations.handlers()[kind](connection, timer)
+        await leaving.handlers()[kind](connection, timer)
         raise ConnectionError("the worker is killed before its commit")
 
     await two[0].write(lose)

@@ -5,7 +5,7 @@ has the conversation, agents need not be in the room, and what the table says of
 """
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -23,11 +23,10 @@ from bongsu.core.desk import State, Talk
 from bongsu.core.errors import Refusal, forbidden, not_found
 from bongsu.core.events import ENCRYPTED, MEMBER, MESSAGE
 from bongsu.core.json import JsonObject
-from bongsu.core.paging import Page
 from bongsu.core.relations import REPLACE, relates_to
 from bongsu.core.scopes import Scope
 from bongsu.core.webhooks import Type
-from bongsu.store import audit, channel_keys, outbox, people, timers, webhooks
+from bongsu.store import audit, channel_keys, outbox, timers, webhooks
 from bongsu.store import channels as channel_table
 from bongsu.store import desk as table
 from bongsu.store.audit import Deed
@@ -35,16 +34,12 @@ from bongsu.store.channel_hearing import Heard
 from bongsu.store.channel_messages import By, Said
 from bongsu.store.channels import Channel
 from bongsu.store.database import Connection
-from bongsu.store.desk import Conversation, Settings, Wanted
+from bongsu.store.desk import Conversation, Settings
 from bongsu.store.outbox import Post
 from bongsu.store.rooms import Reads
-from bongsu.store.timers import Handler, Timer
+from bongsu.store.timers import Timer
 
 BOT_SILENT: Final = "desk.bot_silent"
-AGENT_GONE: Final = "desk.agent_gone"
-BOT_GONE: Final = "desk.bot_gone"
-LEFT: Final = "channel.left"
-_ONE: Final = Page(1, None)
 STICKER: Final = "m.sticker"
 SAID: Final = (MESSAGE, ENCRYPTED, STICKER)  # what is heard, and shown
 
@@ -121,7 +116,7 @@ class Conversations:
             await table.begin_case(connection, after, now_ms)
         await self._call(connection, found.talk, after)
         if talk.state is State.BOT and found.talk.since_ms is None:
-            await timers.put(connection, [self._silence(after, now_ms)])
+            await timers.put(connection, [self.silence(after, now_ms)])
         after = await self._greet(connection, channel, settings, found, after)
         if heard.event.type == ENCRYPTED and not after.unread_told:
             await self._say_itself(connection, channel, after, SEALED)
@@ -169,7 +164,7 @@ class Conversations:
     async def _say_itself(self, connection: Connection, channel: Channel, to: Conversation, text: str) -> None:
         await self.say(connection, channel, to.customer, words(text), By.DESK, "")
 
-    def _silence(self, conversation: Conversation, now_ms: int) -> Timer:
+    def silence(self, conversation: Conversation, now_ms: int) -> Timer:
         named = {"channel_id": conversation.channel_id, "conversation_id": conversation.conversation_id}
         due_at = now_ms + limits.DESK_BOT_PATIENCE_MS
         return Timer(f"{BOT_SILENT}/{conversation.conversation_id}", BOT_SILENT, due_at, named)
@@ -222,7 +217,7 @@ class Conversations:
         if talk.state is State.CLOSED:
             await table.close_case(connection, after, now_ms)
         if talk.state is State.BOT and talk.since_ms is not None:
-            await timers.put(connection, [self._silence(after, now_ms)])
+            await timers.put(connection, [self.silence(after, now_ms)])
         elif before.talk.state is State.BOT:
             await timers.drop(connection, [f"{BOT_SILENT}/{before.conversation_id}"])
         more = {"conversation_id": before.conversation_id, **more}
@@ -237,81 +232,6 @@ class Conversations:
     async def _tell(self, connection: Connection, about: Conversation, kind: Type, more: JsonObject) -> None:
         data = {"conversation_id": about.conversation_id, "user_id": about.customer, "state": about.talk.state.value}
         await webhooks.put(connection, about.channel_id, kind, {**data, **more}, self.now_ms())
-
-    # --- who is gone ---
-
-    async def lose_agent(self, connection: Connection, channel_id: str, agent: str, who: str) -> None:
-        """What somebody had who works at this desk no more waits for another. In the transaction that ends it, after
-        their role is taken away: so many at once, and a timer sees to the rest.
-        """
-        for each in await table.locked_of_agent(connection, channel_id, agent, limits.DESK_LOST_AT_ONCE_MAX):
-            talk = desk.lose_agent(each.talk, agent, self.now_ms())
-            await self.change(connection, each, talk, who, "agent_gone", agent=agent)
-        if await table.conversations(connection, channel_id, Wanted(agent=agent), _ONE):
-            await self._go_on(connection, AGENT_GONE, {"channel_id": channel_id, "agent": agent, "who": who})
-
-    async def lose_bot(self, connection: Connection, channel_id: str, who: str) -> None:
-        """As lose_agent(), when the last bot lost its key."""
-        for each in await table.locked_with_bot(connection, channel_id, limits.DESK_LOST_AT_ONCE_MAX):
-            await self.change(connection, each, desk.lose_bot(each.talk, self.now_ms()), who, "bot_gone")
-        if await table.conversations(connection, channel_id, Wanted(states=(State.BOT,)), _ONE):
-            await self._go_on(connection, BOT_GONE, {"channel_id": channel_id, "who": who})
-
-    async def _go_on(self, connection: Connection, kind: str, named: JsonObject) -> None:
-        """Of its own name each time: whoever replaced one that goes off just now would wait for it."""
-        timer_id = f"{kind}/{named['channel_id']}/{secrets.token_hex(8)}"
-        await timers.put(connection, [Timer(timer_id, kind, self.now_ms(), named)])
-
-    async def _agent_gone(self, connection: Connection, timer: Timer) -> None:
-        """The next of them, unless the agent works here again."""
-        channel_id, agent = timer.payload["channel_id"], timer.payload["agent"]
-        role = await channel_table.hold_role(connection, channel_id, agent)
-        works_here = rules.may(role, rules.Deed.DESK) and await people.exists(connection, agent)
-        if not works_here and await _is_open(connection, channel_id):
-            await self.lose_agent(connection, channel_id, agent, timer.payload["who"])
-
-    async def _bot_gone(self, connection: Connection, timer: Timer) -> None:
-        """The next of them, unless there is a bot again."""
-        channel_id = timer.payload["channel_id"]
-        has_one = await channel_keys.hold_with(connection, channel_id, Scope.DESK_BOT.value)
-        if not has_one and await _is_open(connection, channel_id):
-            await self.lose_bot(connection, channel_id, timer.payload["who"])
-
-    async def _silent(self, connection: Connection, timer: Timer) -> None:
-        """A bot that does not answer hands over to people without knowing."""
-        channel_id = timer.payload["channel_id"]
-        found = await table.lock(connection, channel_id, timer.payload["conversation_id"])
-        if found is not None and await _is_open(connection, channel_id):
-            talk = desk.lose_bot(found.talk, self.now_ms(), limits.DESK_BOT_PATIENCE_MS)
-            await self.change(connection, found, talk, "", "bot_silent")
-
-    # --- who has no account any more ---
-
-    async def account_gone(self, connection: Connection, timer: Timer) -> None:
-        """Of a timer of the kind GONE: each of the channels for which they worked is seen to by itself."""
-        await channel_table.put_left(connection, timer.payload["user_id"], LEFT)
-
-    async def _left(self, connection: Connection, timer: Timer) -> None:
-        """They work for the channel no more. An owner stays its owner, until who runs the server appoints another."""
-        channel_id, user_id = timer.payload["channel_id"], timer.payload["user_id"]
-        await channel_table.lock_channel(connection, channel_id)
-        role = await channel_table.role_of(connection, channel_id, user_id)
-        if role is None:
-            return
-        if role is not rules.Role.OWNER:
-            await channel_table.remove_role(connection, channel_id, user_id)
-            await self.note(connection, channel_id, "", "dismissed", user_id=user_id)
-        if await _is_open(connection, channel_id):
-            await self.lose_agent(connection, channel_id, user_id, "")
-
-    def handlers(self) -> Mapping[str, Handler]:
-        """Of timers, by kind."""
-        return {BOT_SILENT: self._silent, AGENT_GONE: self._agent_gone, BOT_GONE: self._bot_gone, LEFT: self._left}
-
-
-async def _is_open(connection: Connection, channel_id: str) -> bool:
-    channel = await channel_table.channel_of(connection, channel_id)
-    return channel is not None and channel.closed_ts is None
 
 
 async def has_bot(reads: Reads, channel_id: str) -> bool:

@@ -39,6 +39,7 @@ from bongsu.channels.forms import (
     staff_said,
     text_of,
 )
+from bongsu.channels.leaving import Leaving
 from bongsu.core import channels as rules
 from bongsu.core import finding, ids, limits, usernames
 from bongsu.core.channels import Deed, Role
@@ -75,9 +76,11 @@ class Homes:
         writes: Writes,
         limiter: RateLimiter,
         conversations: Conversations,
+        leaving: Leaving,
         server_name: str,
     ) -> None:
         self._conversations = conversations
+        self._leaving = leaving
         self._limiter = limiter
         self._database = database
         self._writes = writes
@@ -336,7 +339,7 @@ class Homes:
         After the role is taken away, which waits for what is done by it.
         """
         if not rules.may(role, Deed.DESK):
-            await self._conversations.lose_agent(connection, channel_id, user_id, request.requester.user_id)
+            await self._leaving.lose_agent(connection, channel_id, user_id, request.requester.user_id)
 
     async def _check_appointed(self, connection: Connection, channel: Channel, user_id: str) -> None:
         """Who has blocked the channel has said that they want nothing of it."""

@@ -14,6 +14,7 @@ from bongsu.channels.access import ONE
 from bongsu.channels.conversations import Conversations, has_bot
 from bongsu.channels.doors import Doors
 from bongsu.channels.forms import Empty, id_of, text_of
+from bongsu.channels.leaving import Leaving
 from bongsu.core import limits, scopes
 from bongsu.core.channels import Deed
 from bongsu.core.errors import full, not_found
@@ -63,11 +64,14 @@ class KeysSaid(msgspec.Struct):
 class Keys:
     """For a channel's owner."""
 
-    def __init__(self, database: Database, doors: Doors, writes: Writes, conversations: Conversations) -> None:
+    def __init__(
+        self, database: Database, doors: Doors, writes: Writes, conversations: Conversations, leaving: Leaving
+    ) -> None:
         self._database = database
         self._doors = doors
         self._writes = writes
         self._conversations = conversations
+        self._leaving = leaving
         self._now_ms = conversations.now_ms
 
     def routes(self) -> list[Route]:
@@ -128,7 +132,7 @@ class Keys:
                 raise not_found("the channel has no such key")
             if await table.revoke(connection, channel_id, key_id, self._now_ms()):
                 if not await has_bot(connection, channel_id):
-                    await self._conversations.lose_bot(connection, channel_id, inside.name)
+                    await self._leaving.lose_bot(connection, channel_id, inside.name)
                 await self._conversations.note(connection, channel_id, inside.name, "key.revoked", key_id=key_id)
             return Answer(200, {})
 
