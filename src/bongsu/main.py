@@ -147,7 +147,7 @@ from bongsu.status.probes import SelfProbe
 from bongsu.status.record import Record, seal_in
 from bongsu.status.routes import StatusPage
 from bongsu.status.watch import ALONE, Watch
-from bongsu.store import boards, commands, facts, outbox, personal, timers
+from bongsu.store import boards, channel_hearing, commands, facts, outbox, personal, timers
 from bongsu.store import broadcasts as broadcast_rows
 from bongsu.store import webhooks as webhook_rows
 from bongsu.store.accounts import Accounts
@@ -373,6 +373,8 @@ class Worker:
             boards.DUE: self.waiting.hurry,
             broadcast_rows.DUE: self.broadcasting.hurry,
             webhook_rows.DUE: self.delivering.hurry,
+            webhook_rows.WANTED: self.delivering.hurry_reads,
+            channel_hearing.WANTED: self.hearing.hurry,
             personal.TYPING_DUE: self.typing_ends.hurry,
         }
 

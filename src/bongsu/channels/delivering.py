@@ -63,10 +63,14 @@ class Delivering:
         self._deliveries = Deliveries(database)
         self._telling: set[asyncio.Task[None]] = set()
         self._rounds = Rounds("webhooks_wait", limits.ROUND_SECONDS)
+        self._reads = Rounds("reads_not_told", limits.ROUND_SECONDS)
         self._read_to = -1
 
     def hurry(self) -> None:
         self._rounds.hurry()
+
+    def hurry_reads(self) -> None:
+        self._reads.hurry()
 
     async def run(self) -> None:
         """One that is slow holds up no other."""
@@ -190,16 +194,8 @@ class Delivering:
     # --- what customers have read, and what nobody wants any more ---
 
     async def watch_reads(self) -> None:
-        """Receipts in channels' rooms become message.read, on one worker at a time. Whatever goes wrong, it goes on."""
-        while True:
-            more = False
-            try:
-                more = await self._look_at_reads()
-            except (Refusal, *REFUSED) as error:
-                log.warning("reads_not_told", error=repr(error))
-            except Exception:
-                log.exception("reads_not_told")
-            await asyncio.sleep(0.0 if more else limits.WEBHOOK_READ_SECONDS)
+        """Receipts in channels' rooms become message.read, on one worker at a time."""
+        await self._reads.run(self._look_at_reads)
 
     async def _look_at_reads(self) -> bool:
         """True: there may be more. Asks nobody while nothing was written, and writes nothing while nobody cares."""

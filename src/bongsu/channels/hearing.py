@@ -4,25 +4,20 @@ Who refuses advertising by a reaction or a command, or leaves the room, need kno
 service listen in the same way: the position moves in the transaction in which they write.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-
-import structlog
 
 from bongsu.channels import consents, texts
 from bongsu.core import limits, relations
 from bongsu.core.channels import Consent
-from bongsu.core.errors import Refusal
 from bongsu.core.events import MEMBER, MESSAGE, REACTION, membership_of
 from bongsu.core.relations import ANNOTATION
 from bongsu.store import channel_hearing, outbox
 from bongsu.store import channels as table
 from bongsu.store.channel_hearing import Heard
-from bongsu.store.database import REFUSED, Connection, Database
+from bongsu.store.database import Connection, Database
 from bongsu.store.feed import Feed
 from bongsu.store.outbox import Post
-
-log = structlog.get_logger(__name__)
+from bongsu.workflow.rounds import Rounds
 
 Listener = Callable[[Connection, Sequence[Heard]], Awaitable[None]]
 _VARIATION = "\ufe0f"  # says that a sign is drawn in colour; some clients send it, some do not
@@ -48,19 +43,14 @@ class Hearing:
         self._listeners = tuple(listeners)
         self._is_pressed = is_pressed
         self._after = after
+        self._rounds = Rounds("channels_not_heard", limits.ROUND_SECONDS)
         self._heard_to = -1
 
+    def hurry(self) -> None:
+        self._rounds.hurry()
+
     async def run(self) -> None:
-        """Whatever goes wrong, it goes on."""
-        while True:
-            try:
-                while await self._some():
-                    self._after()
-            except (Refusal, *REFUSED) as error:
-                log.warning("channels_not_heard", error=repr(error))
-            except Exception:
-                log.exception("channels_not_heard")
-            await asyncio.sleep(limits.CHANNEL_HEARD_SECONDS)
+        await self._rounds.run(self._some)
 
     async def _some(self) -> bool:
         """Asks nobody while nothing was written."""
@@ -70,7 +60,10 @@ class Hearing:
         if not await channel_hearing.is_behind(self._database, self._heard_to, pos):
             self._heard_to = pos
             return False
-        return await self._database.write(lambda connection: self._hear(connection, pos))
+        more = await self._database.write(lambda connection: self._hear(connection, pos))
+        if more:
+            self._after()
+        return more
 
     async def _hear(self, connection: Connection, pos: int) -> bool:
         heard = await channel_hearing.hear(connection, pos)

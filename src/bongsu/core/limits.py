@@ -527,7 +527,6 @@ ADVERTISING_HOUR_UNTIL = 21
 ADVERTISING_MARGIN_MS = 60_000  # before that hour nothing more begins: a commit may wait for another site for so long
 CHANNEL_HEARD_POSITIONS = 5_000  # of the stream that are looked through at once for what people say to channels
 CHANNEL_HEARD_MAX = 200  # of it that is worked through in one transaction
-CHANNEL_HEARD_SECONDS = 0.5  # how often a worker looks
 
 # --- a channel's desk, its approved texts and its programs ---
 DESK_ANSWER_CHARACTERS_MAX = 5_000  # some pages; the event stays far below its 64 KiB
@@ -581,7 +580,6 @@ WEBHOOK_KEPT_MS = 30 * 86_400_000  # what is owed to a disabled endpoint, for wh
 WEBHOOK_ROTATION_MS = 24 * 3_600_000  # how long the secret of before signs, too
 WEBHOOK_ROTATION_MS_MAX = 30 * 24 * 3_600_000
 WEBHOOK_READ_POSITIONS = 5_000  # of the stream that are looked through at once for what customers have read
-WEBHOOK_READ_SECONDS = 1.0  # how often a worker looks
 WEBHOOK_SWEEP_SECONDS = 60.0  # how often a worker looks who is owed too much, and what is to be forgotten
 WEBHOOK_SWEPT_MAX = 1_000  # of it forgotten in one transaction: some 10 ms
 

@@ -24,6 +24,9 @@ class Heard(msgspec.Struct, frozen=True):
     event: Event
 
 
+WANTED: Final = "SELECT 1 FROM channels"  # without one there is nothing to hear, and nobody need ask
+
+
 class _Content(msgspec.Struct):
     membership: Any = None
 

@@ -199,6 +199,9 @@ def _moment(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+WANTED: Final = "SELECT 1 FROM webhook_endpoints WHERE disabled_ts IS NULL"
+
+
 async def wants(reads: Reads, kind: Type) -> bool:
     """Is anybody told of such things?"""
     rows = await reads.fetch(
