@@ -2,8 +2,8 @@
 import { chromium } from 'playwright-core'
 import axe from 'axe-core'
 
-/** Its microphone beeps, and nobody is asked whether it may be used. */
-export const ARGS = ['--no-sandbox', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream']
+/** Its microphone beeps, its two cameras show a clock, and nobody is asked whether they may be used. */
+export const ARGS = ['--no-sandbox', '--use-fake-device-for-media-stream=device-count=2', '--use-fake-ui-for-media-stream']
 const PATIENCE_MS = Number(process.env.PATIENCE_MS ?? 60_000) // on a machine that does other things as well
 
 /** A browser of one's own; or, under its address, one that others use, too. */
@@ -45,6 +45,19 @@ export class Person {
   async write(text, page = this.page) {
     await page.locator('.composer textarea').fill(text)
     await page.keyboard.press('Enter')
+  }
+
+  /** Chooses files, looks at them, and sends them. files: as Playwright takes them. */
+  async attach(files, caption = '', page = this.page) {
+    await page.locator('.composer .attach input').first().setInputFiles(files)
+    await this.sendChosen(caption, page)
+  }
+
+  /** Sends what was chosen, pasted or dropped. */
+  async sendChosen(caption = '', page = this.page) {
+    await page.locator('.attachments textarea').fill(caption)
+    await page.locator('.attachments .go').click()
+    await page.locator('.attachments').waitFor({ state: 'detached' })
   }
 
   /** Who is signed in here: user, device, token. */

@@ -62,7 +62,7 @@ const files = PHOTOS.map((name) => ({ name, mimeType: 'image/jpeg', buffer }))
 let struck
 for (let at = 0; at < WORDS; at++) {
   await writer.write(`말 ${at}`)
-  if (at === 8) await writer.page.locator('.composer input[type=file]').setInputFiles(files)
+  if (at === 8) await writer.attach(files)
   if (at === 9) {
     console.log(JSON.stringify({ ask: 'strike' }))
     struck = answers.next()

@@ -50,7 +50,7 @@ tell('talk', { stored: first.getWireType(), sender: first.getSender().split(':')
 
 // --- photos, both ways ---
 const large = photo(1600, 1000)
-await alice.page.locator('.composer input[type=file]').setInputFiles({ name: '봉수대.png', mimeType: 'image/png', buffer: large })
+await alice.attach({ name: '봉수대.png', mimeType: 'image/png', buffer: large })
 const { file } = (await reads('봉수대.png')).getContent()
 const stored = Buffer.from((await bob.download(file.url)).data, 'base64')
 const opened = Attachment.decrypt(new EncryptedAttachment(new Uint8Array(stored), JSON.stringify(file)))

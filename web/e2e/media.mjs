@@ -40,7 +40,7 @@ function tone(bytes) {
   return Buffer.concat([head, Buffer.from(samples.buffer)])
 }
 
-const pick = (person, ...files) => person.page.locator('.composer input[type=file]').first().setInputFiles(files)
+const pick = (person, ...files) => person.attach(files)
 
 async function signIn(person, name, isNew = false) {
   if (isNew) return person.signUp(name, PASSWORD)
@@ -112,8 +112,15 @@ await alice.page.evaluate(async () => {
   const drop = (dataTransfer) => document.querySelector('.stage').dispatchEvent(new DragEvent('drop', { dataTransfer, bubbles: true, cancelable: true }))
   drop(holding((data) => data.setData('text/plain', '글')))
   drop(file('놓은 것.png'))
-  document.querySelector('.composer textarea').dispatchEvent(new ClipboardEvent('paste', { clipboardData: file('붙인 것.png'), bubbles: true, cancelable: true }))
 })
+await alice.sendChosen()
+await alice.page.evaluate(async () => {
+  const blob = await new OffscreenCanvas(40, 30).getContext('2d').canvas.convertToBlob({ type: 'image/png' })
+  const data = new DataTransfer()
+  data.items.add(new File([blob], '붙인 것.png', { type: 'image/png' }))
+  document.querySelector('.composer textarea').dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true }))
+})
+await alice.sendChosen()
 await bob.page.locator('.photo img').nth(3).waitFor()
 await alice.page.evaluate(() => {
   const { send } = XMLHttpRequest.prototype

@@ -44,7 +44,7 @@ await alice.page.locator('.message.mine .few').first().waitFor({ state: 'detache
 tell('talk', { alice: await alice.texts(), bob: await bob.texts(), link: await bob.page.locator('.words a').first().getAttribute('href') })
 
 // --- a photo ---
-await alice.page.locator('.composer input[type=file]').setInputFiles({ name: '봉수대.png', mimeType: 'image/png', buffer: photo() })
+await alice.attach({ name: '봉수대.png', mimeType: 'image/png', buffer: photo() })
 const picture = bob.page.locator('.photo img')
 await picture.waitFor()
 await bob.page.waitForFunction(() => document.querySelector('.photo img')?.naturalWidth > 0)
@@ -126,7 +126,7 @@ await second.close()
 // --- the centre that the page came from is killed: the other one answers ---
 await ask('kill first')
 const files = ['하나', '둘'].map((name) => ({ name: `${name}.png`, mimeType: 'image/png', buffer: photo() }))
-await alice.page.locator('.composer input[type=file]').setInputFiles(files)
+await alice.attach(files)
 await alice.page.locator('.progress, .message.mine .photo').nth(1).waitFor()
 await alice.write('다른 산으로')
 await bob.sees('다른 산으로')

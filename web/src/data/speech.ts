@@ -106,10 +106,12 @@ export class Speech {
     await this.post({ room, type: 'm.room.redaction', content: {}, redacts: event })
   }
 
-  async sendFiles(room: string, files: readonly File[], place: Place = {}): Promise<void> {
-    for (const given of files) {
+  /** caption: what is said with the last of them. */
+  async sendFiles(room: string, files: readonly File[], place: Place = {}, caption = ''): Promise<void> {
+    for (const [at, given] of files.entries()) {
       const file = await bare(given)
-      const content = { ...(await describeFile(file)), ...related(place) }
+      const said = caption && at === files.length - 1 ? { body: caption, 'm.mentions': {} } : {}
+      const content = { ...(await describeFile(file)), ...said, ...related(place) }
       await this.post({ room, type: 'm.room.message', content, attachment: { blob: file, name: file.name } })
     }
   }

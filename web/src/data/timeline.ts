@@ -127,15 +127,20 @@ const KINDS = new Map<string | undefined, Media['kind']>([
   ['m.file', 'file'],
 ])
 
+/** What was said with a file. */
+export const captionOf = ({ filename, body }: Content): string | undefined => (filename !== undefined && body && body !== filename ? body : undefined)
+
 /** The file of a message, if it is one. */
-export function mediaOf(type: string, { url, file, msgtype, filename, body, info = {}, ...more }: Content): Media | undefined {
+export function mediaOf(type: string, content: Content): Media | undefined {
+  const { url, file, msgtype, filename, body, info = {}, ...more } = content
   const uri = url ?? secretUriOf(file, info)
   const isSticker = type === 'm.sticker'
   const kind = isSticker ? 'image' : KINDS.get(msgtype)
   if (!kind || uri === undefined) return undefined
   const media: Media = { uri, kind, name: straight(filename ?? body ?? '') }
   if (isSticker) media.isSticker = true
-  if (filename !== undefined && body && body !== filename) media.caption = body
+  const caption = captionOf(content)
+  if (caption !== undefined) media.caption = caption
   if (info.size !== undefined) media.size = info.size
   if (info.w !== undefined && info.w > 0) media.width = info.w
   if (info.h !== undefined && info.h > 0) media.height = info.h

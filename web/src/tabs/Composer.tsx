@@ -23,12 +23,23 @@ interface Props {
   thread?: { root: string; last: () => string }
   about: About | undefined
   onAbout: (about: About | undefined) => void
+  /** chosen, pasted or dropped, and not sent yet */
+  files: File[]
   onFiles: (files: File[]) => void
   onPoll: () => void
   onSent: () => void
 }
 
 const Recorder = lazy(() => import('./media/Recorder'))
+const Camera = lazy(() => import('./media/Camera'))
+const Attachments = lazy(() => import('./media/Attachments').catch(() => ({ default: SendAtOnce })))
+
+/** Where the window in which files are looked at cannot be fetched. */
+function SendAtOnce(props: { files: File[]; onSend: (files: File[], caption: string) => void; onClose: () => void }): JSX.Element {
+  onMount(() => props.onSend(props.files, ''))
+  return null
+}
+
 const DRAFT_MS = 400
 const HANGUL = 229 // Safari ends a composition before it tells of the Enter that ended it
 
@@ -39,6 +50,7 @@ export function Composer(props: Props): JSX.Element {
   const [text, setText] = createSignal(client.drafts.of(place))
   const isTouch = matchMedia('(pointer: coarse)').matches
   const [isSpeaking, setSpeaking] = createSignal(false)
+  const [isPosing, setPosing] = createSignal(false)
   let area!: HTMLTextAreaElement
   let microphone: HTMLButtonElement | undefined
   let isSending = false
@@ -138,6 +150,12 @@ export function Composer(props: Props): JSX.Element {
     props.onAbout(undefined)
   }
 
+  function sendFiles(files: File[], caption: string): void {
+    props.onFiles([])
+    props.onSent()
+    orSay(client.speech.sendFiles(props.id, files, where(), caption))
+  }
+
   function pasted(event: ClipboardEvent): void {
     const files = [...(event.clipboardData?.files ?? [])]
     if (files.length === 0) return
@@ -151,81 +169,96 @@ export function Composer(props: Props): JSX.Element {
   }
 
   return (
-    <form
-      class="composer"
-      onSubmit={(event) => {
-        event.preventDefault()
-        void send()
-      }}
-    >
-      <CalleeList id={listId} room={props.room} mentions={mentions} />
-      <Show when={props.about}>
-        {(about) => (
-          <div class="about">
-            <span>
-              <strong>{about().kind === 'edit' ? t().editing : t().replyTo(memberName(props.room, about().message.sender))}</strong>
-              <span class="line">{lineOf(about().message)}</span>
-            </span>
-            <button type="button" class="round" aria-label={t().cancel} onClick={leaveAbout}>
-              <Icon name="close" />
-            </button>
-          </div>
-        )}
-      </Show>
-      <Show when={isSpeaking()}>
-        <Speaking onSend={(recording) => client.speech.sendVoice(props.id, recording, where())} onClose={quiet} />
-      </Show>
-      <div class="inner" hidden={isSpeaking()}>
-        <label class="round attach">
-          <Icon name="plus" />
-          <span class="unseen">{t().attach}</span>
-          <input type="file" multiple onChange={(event) => picked(event.currentTarget)} />
-        </label>
-        <Show when={isTouch && text() === ''}>
-          <label class="round attach camera">
-            <Icon name="camera" />
-            <span class="unseen">{t().takePhoto}</span>
-            <input type="file" accept="image/*" capture="environment" onChange={(event) => picked(event.currentTarget)} />
+    <>
+      <form
+        class="composer"
+        onSubmit={(event) => {
+          event.preventDefault()
+          void send()
+        }}
+      >
+        <CalleeList id={listId} room={props.room} mentions={mentions} />
+        <Show when={props.about}>
+          {(about) => (
+            <div class="about">
+              <span>
+                <strong>{about().kind === 'edit' ? t().editing : t().replyTo(memberName(props.room, about().message.sender))}</strong>
+                <span class="line">{lineOf(about().message)}</span>
+              </span>
+              <button type="button" class="round" aria-label={t().cancel} onClick={leaveAbout}>
+                <Icon name="close" />
+              </button>
+            </div>
+          )}
+        </Show>
+        <Show when={isSpeaking()}>
+          <Speaking onSend={(recording) => client.speech.sendVoice(props.id, recording, where())} onClose={quiet} />
+        </Show>
+        <div class="inner" hidden={isSpeaking()}>
+          <label class="round attach">
+            <Icon name="plus" />
+            <span class="unseen">{t().attach}</span>
+            <input type="file" multiple onChange={(event) => picked(event.currentTarget)} />
           </label>
-        </Show>
-        <Show when={text() === ''}>
-          <button type="button" class="round" aria-label={t().makePoll} aria-haspopup="dialog" onClick={() => props.onPoll()}>
-            <Icon name="poll" />
-          </button>
-        </Show>
-        <textarea
-          ref={area}
-          rows="1"
-          value={text()}
-          placeholder={t().write}
-          aria-label={t().write}
-          aria-autocomplete="list"
-          aria-controls={mentions.shown().length > 0 ? listId : undefined}
-          aria-activedescendant={mentions.shown().length > 0 ? calleeId(listId, mentions.at()) : undefined}
-          enterkeyhint="send"
-          onInput={(event) => {
-            typed(event.currentTarget.value)
-            mentions.look(event.currentTarget)
-          }}
-          onClick={() => mentions.look(area)}
-          onBlur={() => mentions.close()}
-          onKeyDown={pressed}
-          onPaste={pasted}
-        />
-        <Show
-          when={text().trim() === '' && props.about?.kind !== 'edit'}
-          fallback={
-            <button class="round go" aria-label={t().send} disabled={text().trim() === ''}>
-              <Icon name="send" />
+          <Show when={isTouch && text() === ''}>
+            <label class="round attach camera">
+              <Icon name="camera" />
+              <span class="unseen">{t().takePhoto}</span>
+              <input type="file" accept="image/*" capture="environment" onChange={(event) => picked(event.currentTarget)} />
+            </label>
+          </Show>
+          <Show when={!isTouch && 'mediaDevices' in navigator && text() === ''}>
+            <button type="button" class="round camera" aria-label={t().takePhoto} aria-haspopup="dialog" onClick={() => setPosing(true)}>
+              <Icon name="camera" />
             </button>
-          }
-        >
-          <button ref={microphone} type="button" class="round" aria-label={t().speak} onClick={() => setSpeaking(true)}>
-            <Icon name="mic" />
-          </button>
+          </Show>
+          <Show when={text() === ''}>
+            <button type="button" class="round" aria-label={t().makePoll} aria-haspopup="dialog" onClick={() => props.onPoll()}>
+              <Icon name="poll" />
+            </button>
+          </Show>
+          <textarea
+            ref={area}
+            rows="1"
+            value={text()}
+            placeholder={t().write}
+            aria-label={t().write}
+            aria-autocomplete="list"
+            aria-controls={mentions.shown().length > 0 ? listId : undefined}
+            aria-activedescendant={mentions.shown().length > 0 ? calleeId(listId, mentions.at()) : undefined}
+            enterkeyhint="send"
+            onInput={(event) => {
+              typed(event.currentTarget.value)
+              mentions.look(event.currentTarget)
+            }}
+            onClick={() => mentions.look(area)}
+            onBlur={() => mentions.close()}
+            onKeyDown={pressed}
+            onPaste={pasted}
+          />
+          <Show
+            when={text().trim() === '' && props.about?.kind !== 'edit'}
+            fallback={
+              <button class="round go" aria-label={t().send} disabled={text().trim() === ''}>
+                <Icon name="send" />
+              </button>
+            }
+          >
+            <button ref={microphone} type="button" class="round" aria-label={t().speak} onClick={() => setSpeaking(true)}>
+              <Icon name="mic" />
+            </button>
+          </Show>
+        </div>
+      </form>
+      <Suspense>
+        <Show when={isPosing()}>
+          <Camera onPhoto={(photo) => (setPosing(false), props.onFiles([...props.files, photo]))} onClose={() => setPosing(false)} />
         </Show>
-      </div>
-    </form>
+        <Show when={props.files.length > 0}>
+          <Attachments files={props.files} onSend={sendFiles} onClose={() => props.onFiles([])} />
+        </Show>
+      </Suspense>
+    </>
   )
 }
 

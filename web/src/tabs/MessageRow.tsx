@@ -3,7 +3,7 @@ import { contentOf } from '../data/content'
 import { LARGE } from '../data/media'
 import { pieces, type Link } from '../data/links'
 import { memberName } from '../data/rooms'
-import type { Media, Message } from '../data/timeline'
+import { captionOf, type Media, type Message } from '../data/timeline'
 import type { Room } from '../data/types'
 import { Avatar } from '../ui/Avatar'
 import { Blur } from '../ui/Blur'
@@ -82,7 +82,8 @@ export function MessageRow(props: Props): JSX.Element {
 }
 
 const PICTURES: readonly (string | undefined)[] = ['image', 'video', 'm.image', 'm.video']
-const isPicture = (message: Message): boolean => message.kind === 'media' && !message.media?.caption && PICTURES.includes(message.media?.kind ?? contentOf(message.sending?.content).msgtype)
+const isPicture = (message: Message): boolean => message.kind === 'media' && !isCaptioned(message) && PICTURES.includes(message.media?.kind ?? contentOf(message.sending?.content).msgtype)
+const isCaptioned = ({ media, sending }: Message): boolean => !!media?.caption || (!!sending?.attachment && captionOf(contentOf(sending.content)) !== undefined)
 const isLarge = (message: Message): boolean => message.kind === 'text' && !message.html && !message.replyTo && isHuge(message.body)
 
 /** A file, with what was said with it. */
@@ -90,7 +91,7 @@ function Body(props: Props): JSX.Element {
   return (
     <>
       <Said {...props} />
-      <Show when={!props.message.sending?.attachment && props.message.media?.caption}>
+      <Show when={isCaptioned(props.message)}>
         <TextBody {...props} />
       </Show>
     </>

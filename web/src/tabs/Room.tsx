@@ -4,7 +4,7 @@ import { memberName, partner, roomAvatar, roomName, whyShut } from '../data/room
 import type { Message } from '../data/timeline'
 import { Avatar } from '../ui/Avatar'
 import { useClient } from '../ui/client'
-import { explain, orSay } from '../ui/errors'
+import { explain } from '../ui/errors'
 import { Icon } from '../ui/Icon'
 import { dropping } from '../ui/dropping'
 import { live } from '../ui/live'
@@ -18,11 +18,11 @@ import { VirtualList, type ListControl } from '../ui/VirtualList'
 import { Composer, type About } from './Composer'
 import { DangerousLink } from './DangerousLink'
 import { MessageMenu } from './MessageMenu'
-import { RoomInfo } from './RoomInfo'
 import { RowView } from './RowView'
 import { Viewer } from './Viewer'
 
 const RoomNotice = lazy(() => import('./crypto/RoomNotice').then(({ RoomNotice }) => ({ default: RoomNotice })))
+const RoomInfo = lazy(() => import('./RoomInfo').then(({ RoomInfo }) => ({ default: RoomInfo })))
 const Search = lazy(() => import('./talk/Search'))
 const Thread = lazy(() => import('./talk/Thread'))
 const PinnedBar = lazy(() => import('./talk/PinnedBar'))
@@ -43,6 +43,7 @@ export function Room(props: { id: string }): JSX.Element {
   const [photo, setPhoto] = createSignal<Message>()
   const [danger, setDanger] = createSignal<Link>()
   const [isDropping, setDropping] = createSignal(false)
+  const [files, setFiles] = createSignal<File[]>([])
   const [seen, setSeen] = createSignal(0)
   const [isUnreadFar, setUnreadFar] = createSignal(true)
   const isOpen = createMemo(() => whyShut(open.room()) === undefined)
@@ -50,10 +51,6 @@ export function Room(props: { id: string }): JSX.Element {
   const close = () => setPanel(undefined)
   let list: ListControl | undefined
 
-  const sendFiles = (files: File[]) => {
-    toNewest()
-    orSay(client.speech.sendFiles(props.id, files))
-  }
   const toNewest = () => {
     open.toPresent()
     list?.toBottom()
@@ -92,7 +89,7 @@ export function Room(props: { id: string }): JSX.Element {
     <div
       class="stage"
       classList={{ 'with-thread': thread() !== undefined }}
-      {...dropping(isOpen, setDropping, sendFiles)}
+      {...dropping(isOpen, setDropping, setFiles)}
     >
       <Head id={props.id} open={open} onInfo={() => setPanel({ kind: 'info' })} onSearch={() => setPanel({ kind: 'search' })} />
       <Suspense>
@@ -154,7 +151,7 @@ export function Room(props: { id: string }): JSX.Element {
         </Show>
       </Show>
       <Show when={isOpen()}>
-        <Composer id={props.id} room={open.room()} about={about()} onAbout={setAbout} onFiles={sendFiles} onPoll={() => setPanel({ kind: 'poll' })} onSent={toNewest} />
+        <Composer id={props.id} room={open.room()} about={about()} onAbout={setAbout} files={files()} onFiles={setFiles} onPoll={() => setPanel({ kind: 'poll' })} onSent={toNewest} />
       </Show>
       <Show when={menu()}>
         {(message) => <MessageMenu room={props.id} known={open.room()} message={message()} onAbout={setAbout} onThread={(root) => openThread(props.id, root)} onClose={() => setMenu(undefined)} />}
@@ -186,18 +183,16 @@ function Panels(props: PanelProps): JSX.Element {
   const close = () => props.onPanel(undefined)
   const date = () => (props.panel?.kind === 'date' ? props.panel : undefined)
   return (
-    <>
+    <Suspense>
       <Show when={kind() === 'info' && props.open.room()}>
         {(room) => <RoomInfo room={room()} onClose={close} onJump={props.onJump} onDate={() => props.onPanel({ kind: 'date', ts: Date.now() })} />}
       </Show>
-      <Suspense>
-        <Show when={kind() === 'search' && props.open.room()}>{(room) => <Search room={room()} onClose={close} onJump={(_, event) => event && props.onJump(event)} />}</Show>
-        <Show when={kind() === 'poll'}>
-          <PollForm room={props.id} onSent={props.onSent} onClose={close} />
-        </Show>
-        <Show when={date()}>{(wanted) => <DateJump room={props.id} ts={wanted().ts} onJump={props.onJump} onClose={close} />}</Show>
-      </Suspense>
-    </>
+      <Show when={kind() === 'search' && props.open.room()}>{(room) => <Search room={room()} onClose={close} onJump={(_, event) => event && props.onJump(event)} />}</Show>
+      <Show when={kind() === 'poll'}>
+        <PollForm room={props.id} onSent={props.onSent} onClose={close} />
+      </Show>
+      <Show when={date()}>{(wanted) => <DateJump room={props.id} ts={wanted().ts} onJump={props.onJump} onClose={close} />}</Show>
+    </Suspense>
   )
 }
 

@@ -6,10 +6,11 @@ import { mediaOf, withoutFallback, type Media, type Message } from '../data/time
 import type { Entry, Preview, Room } from '../data/types'
 import { clock, t } from './settings'
 
-function mediaLine({ kind, name, isSticker, waveform }: Media): string {
+function mediaLine({ kind, name, caption, isSticker, waveform }: Media): string {
   if (waveform) return t().voiceMessage
-  if (kind === 'file') return `${t().file}: ${name}`
-  return isSticker ? t().sticker : { image: t().photo, video: t().video, audio: t().audio }[kind]
+  if (kind === 'file') return `${t().file}: ${caption ?? name}`
+  const what = isSticker ? t().sticker : { image: t().photo, video: t().video, audio: t().audio }[kind]
+  return caption ? `${what}: ${caption}` : what
 }
 
 const pollLine = ({ question }: Question): string => `${t().poll}: ${question}`

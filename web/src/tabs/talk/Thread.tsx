@@ -4,7 +4,6 @@ import { roomName, whyShut } from '../../data/rooms'
 import type { Message } from '../../data/timeline'
 import { useClient } from '../../ui/client'
 import { dropping } from '../../ui/dropping'
-import { orSay } from '../../ui/errors'
 import { Icon } from '../../ui/Icon'
 import { useThread } from '../../ui/openThread'
 import { readWhileSeen } from '../../ui/reading'
@@ -32,6 +31,7 @@ export default function Thread(props: { id: string; root: string; onJump: (event
   const [danger, setDanger] = createSignal<Link>()
   const [isAsking, setAsking] = createSignal(false)
   const [isDropping, setDropping] = createSignal(false)
+  const [files, setFiles] = createSignal<File[]>([])
   let list: ListControl | undefined
   let panel!: HTMLElement
   const isOpen = () => whyShut(open.room()) === undefined
@@ -42,7 +42,6 @@ export default function Thread(props: { id: string; root: string; onJump: (event
     if (here) list?.toKey(here.key)
     else props.onJump(event)
   }
-  const sendFiles = (files: File[]) => orSay(client.speech.sendFiles(props.id, files, place()))
   onMount(() => {
     if (!panel.contains(document.activeElement)) panel.focus()
   })
@@ -54,7 +53,7 @@ export default function Thread(props: { id: string; root: string; onJump: (event
     closeThread()
   }
   return (
-    <section ref={panel} class="thread" aria-label={w().thread} tabindex="-1" onKeyDown={escape} {...dropping(isOpen, setDropping, sendFiles)}>
+    <section ref={panel} class="thread" aria-label={w().thread} tabindex="-1" onKeyDown={escape} {...dropping(isOpen, setDropping, setFiles)}>
       <header class="bar">
         <h2>
           {w().thread}
@@ -94,7 +93,8 @@ export default function Thread(props: { id: string; root: string; onJump: (event
           thread={{ root: props.root, last: open.last }}
           about={about()}
           onAbout={setAbout}
-          onFiles={sendFiles}
+          files={files()}
+          onFiles={setFiles}
           onPoll={() => setAsking(true)}
           onSent={toNewest}
         />

@@ -1,0 +1,129 @@
+// Files are looked at before they are sent, with words; photos are taken by a camera of the computer.
+// usage: node sending.mjs BASE_URL CHROMIUM. Prints a JSON line for each step: what was seen.
+import { launch, Person } from './browser.mjs'
+
+const [base, executable] = process.argv.slice(2)
+const tell = (step, saw) => console.log(JSON.stringify({ step, saw }))
+const PASSWORD = 'nobody guesses this'
+
+async function photo(page, name, colour) {
+  const bytes = await page.evaluate(async (colour) => {
+    const canvas = new OffscreenCanvas(320, 200)
+    const pen = canvas.getContext('2d')
+    pen.fillStyle = colour
+    pen.fillRect(0, 0, 320, 200)
+    return [...new Uint8Array(await (await canvas.convertToBlob({ type: 'image/png' })).arrayBuffer())]
+  }, colour)
+  return { name, mimeType: 'image/png', buffer: Buffer.from(bytes) }
+}
+
+const browser = await launch(executable)
+const hana = await Person.at(browser, base)
+const iris = await Person.at(browser, base, { width: 1440 })
+await hana.signUp('hana-sending', PASSWORD)
+await iris.signUp('iris-sending', PASSWORD)
+const { user_id: other } = await iris.call('GET', '/account/whoami')
+const { room_id: room } = await hana.call('POST', '/createRoom', { preset: 'trusted_private_chat', invite: [other], is_direct: true })
+await iris.call('POST', `/join/${encodeURIComponent(room)}`, {})
+for (const person of [hana, iris]) {
+  await person.page.goto(`${base}/app/room/${encodeURIComponent(room)}`)
+  await person.page.locator('.composer').waitFor()
+}
+const faults = []
+const said = async () => {
+  const { chunk } = await iris.call('GET', `/rooms/${encodeURIComponent(room)}/messages?dir=b&limit=100`)
+  return chunk.filter(({ type }) => type === 'm.room.message').map(({ content }) => content).reverse()
+}
+
+// --- three are chosen, one is left out, one more is chosen, and words go along ---
+const window = hana.page.locator('dialog', { has: hana.page.locator('.attachments') })
+const [one, two, three] = [await photo(hana.page, '하나.png', '#c04020'), await photo(hana.page, '둘.png', '#2060c0'), await photo(hana.page, '셋.png', '#208040')]
+const text = { name: '점검표.txt', mimeType: 'text/plain', buffer: Buffer.from('밤근무 점검표') }
+await hana.page.locator('.composer .attach input').first().setInputFiles([one, two, text])
+await window.locator('img').nth(1).waitFor()
+faults.push(...(await hana.faults()))
+const focused = await hana.page.evaluate(() => document.activeElement.getAttribute('aria-label'))
+const chosen = await window.locator('li img, li strong').evaluateAll((all) => all.map((each) => each.alt ?? each.textContent))
+await window.getByRole('button', { name: '“하나.png” 빼기' }).click()
+await window.locator('.more input').setInputFiles(three)
+await window.locator('img').nth(1).waitFor()
+await hana.page.keyboard.type('오늘 밤도')
+await hana.page.keyboard.press('Shift+Enter')
+await hana.page.keyboard.type('이상 없음')
+await hana.page.keyboard.press('Enter')
+await window.waitFor({ state: 'detached' })
+await iris.sees('이상 없음')
+await iris.page.locator('.photo img').nth(1).waitFor()
+const under = await iris.page.locator('.bubble', { hasText: '이상 없음' }).evaluate((bubble) => {
+  const [picture, words] = [bubble.querySelector('.photo'), bubble.querySelector('.words')].map((part) => part.getBoundingClientRect())
+  return words.top >= picture.bottom
+})
+const sent = await said()
+tell('sent', { focused, chosen, under, told: sent.map(({ msgtype, body, filename }) => [msgtype, body, filename]), called: sent.at(-1)['m.mentions'] })
+await iris.page.goto(`${base}/app/chats`)
+await iris.page.locator('.entry', { hasText: '이상 없음' }).waitFor()
+tell('preview', await iris.page.locator('.entry .line').first().innerText())
+
+// --- closed, or all left out: nothing is sent ---
+await hana.page.locator('.composer .attach input').first().setInputFiles([one])
+await window.locator('img').waitFor()
+await hana.page.keyboard.press('Escape')
+await window.waitFor({ state: 'detached' })
+await hana.page.locator('.composer .attach input').first().setInputFiles([one])
+await window.getByRole('button', { name: '“하나.png” 빼기' }).click()
+await window.waitFor({ state: 'detached' })
+
+// --- a camera: another one, a photo, a better one ---
+await hana.page.evaluate(() => {
+  const { mediaDevices } = navigator
+  const open = mediaDevices.getUserMedia.bind(mediaDevices)
+  globalThis.opened = []
+  mediaDevices.getUserMedia = async (wanted) => {
+    if (globalThis.refusal) throw new DOMException('', globalThis.refusal)
+    const stream = await open(wanted)
+    globalThis.opened.push(stream.getVideoTracks()[0])
+    return stream
+  }
+})
+const camera = hana.page.getByRole('dialog', { name: '사진 찍기' })
+const lights = () => hana.page.evaluate(() => globalThis.opened.map((track) => track.readyState))
+const sees = () => hana.page.waitForFunction(() => document.querySelector('.camera-window video')?.videoWidth > 0)
+await hana.page.getByRole('button', { name: '사진 찍기' }).click()
+await sees()
+faults.push(...(await hana.faults()))
+await camera.getByRole('button', { name: '다른 카메라' }).click()
+await hana.page.waitForFunction(() => globalThis.opened.length === 2)
+await sees()
+const [first, second] = await hana.page.evaluate(() => globalThis.opened.map((track) => track.getSettings().deviceId))
+const switched = await lights()
+await camera.getByRole('button', { name: '찍기', exact: true }).click()
+await camera.locator('img').waitFor()
+faults.push(...(await hana.faults()))
+const taken = await lights()
+await camera.getByRole('button', { name: '다시 찍기' }).click()
+await sees()
+await camera.getByRole('button', { name: '찍기', exact: true }).click()
+await camera.getByRole('button', { name: '이 사진 쓰기' }).click()
+await window.locator('img').waitFor()
+await hana.sendChosen('봉수대에서')
+await iris.page.goto(`${base}/app/room/${encodeURIComponent(room)}`)
+await iris.sees('봉수대에서')
+const { msgtype, filename, info } = (await said()).at(-1)
+tell('camera', { isOther: first !== second, switched, taken, msgtype, isNamed: /^사진 .*\.jpg$/.test(filename), mimetype: info.mimetype, isSized: info.w > 0 && info.h > 0 })
+
+// --- a camera that may not be used, and one that may after all; closed, it is off ---
+await hana.page.evaluate(() => (globalThis.refusal = 'NotAllowedError'))
+await hana.page.getByRole('button', { name: '사진 찍기' }).click()
+await camera.getByText('카메라를 허용해 주세요').waitFor()
+faults.push(...(await hana.faults()))
+await hana.page.evaluate(() => (globalThis.refusal = undefined))
+await camera.getByRole('button', { name: '다시 하기' }).click()
+await sees()
+await hana.page.keyboard.press('Escape')
+await camera.waitFor({ state: 'detached' })
+tell('off', await lights())
+tell('count', (await said()).length)
+tell('faults', faults)
+tell('wrongs', [...hana.wrongs, ...iris.wrongs])
+await browser.close()
+process.exit(0)
