@@ -2,6 +2,7 @@
 // usage: node channel_desk.mjs BASE_URL CHROMIUM [FOLDER_FOR_PICTURES]
 import { text } from 'node:stream/consumers'
 import { launch, Person } from './browser.mjs'
+import { photo } from './photo.mjs'
 
 const [base, executable, pictures] = process.argv.slice(2)
 const tell = (step, saw) => console.log(JSON.stringify({ step, saw }))
@@ -73,6 +74,11 @@ await area.press('Enter')
 await area.press('Enter')
 await customer.sees('한 권 남아 있습니다')
 await agent.page.locator('.cdesk-message[data-by=agent]', { hasText: '한 권 남아' }).waitFor()
+
+// --- a photo goes the same way ---
+await agent.page.locator('.cdesk-answer input[type=file]').setInputFiles({ name: '책장.png', mimeType: 'image/png', buffer: photo() })
+await customer.page.locator('.photo img').waitFor()
+await agent.page.locator('.cdesk-photo img').waitFor()
 
 // --- a note is for agents alone ---
 await button(agent.page, '내부 메모').click()

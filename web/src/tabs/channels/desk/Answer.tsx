@@ -1,5 +1,6 @@
 import { createEffect, createMemo, createSignal, For, on, onCleanup, onMount, Show, type JSX } from 'solid-js'
 import { answering, repliesFor, slashed } from '../../../data/channelDesk'
+import { uploaded } from '../../../data/self'
 import { ask } from '../../../data/service'
 import type { DetailSaid, Reply } from '../../../net/interface'
 import { explain, orSay } from '../../../ui/errors'
@@ -35,6 +36,7 @@ export function Answer(props: { place: Place; talk: DetailSaid; mode: Mode; onMo
   const draftOf = (mode: Mode) => `desk ${talk} ${mode}`
   const [text, setText] = createSignal(client.drafts.of(draftOf(props.mode)))
   const [isManaging, setManaging] = createSignal(false)
+  const [isUploading, setUploading] = createSignal(false)
   const may = () => answering(props.talk, client.me)
   const isShut = () => props.mode === 'answer' && may() === 'not'
   const isTouch = matchMedia('(pointer: coarse)').matches
@@ -74,7 +76,7 @@ export function Answer(props: { place: Place; talk: DetailSaid; mode: Mode; onMo
     if (!body || isSending || isShut() || body.length > MOST[mode]) return
     isSending = true
     try {
-      await (mode === 'note' ? note(client, channel, talk, body) : answer(client, channel, talk, body, may() === 'takes'))
+      await (mode === 'note' ? note(client, channel, talk, body) : answer(client, channel, talk, { body }, may() === 'takes'))
       typed('')
       keep()
     } catch (error) {
@@ -82,6 +84,20 @@ export function Answer(props: { place: Place; talk: DetailSaid; mode: Mode; onMo
     }
     isSending = false
     area.focus()
+  }
+  /** It is on the server first, and then said: what was cut off before is chosen again. */
+  async function sendFile(input: HTMLInputElement): Promise<void> {
+    const file = input.files?.[0]
+    input.value = ''
+    if (!file) return
+    setUploading(true)
+    try {
+      const url = await uploaded(client.matrix, file)
+      await answer(client, channel, talk, { body: file.name || w().fileLine, url, mimetype: file.type, size: file.size }, may() === 'takes')
+    } catch (error) {
+      say(explain(error))
+    }
+    setUploading(false)
   }
   function pressed(event: KeyboardEvent): void {
     if (picker.pressed(event)) return
@@ -91,6 +107,7 @@ export function Answer(props: { place: Place; talk: DetailSaid; mode: Mode; onMo
     void send()
   }
   const hint = () => {
+    if (isUploading()) return w().uploading
     if (props.mode === 'note') return w().noteHint
     if (may() === 'not') return w().notMine(nameOf(props.place, props.talk.agent ?? ''))
     return may() === 'now' ? '' : props.talk.state === 'bot' ? w().willTakeBot : props.talk.state === 'closed' ? w().willReopen : w().willTake
@@ -124,7 +141,12 @@ export function Answer(props: { place: Place; talk: DetailSaid; mode: Mode; onMo
         </div>
         <Picks picker={picker} />
         <div class="inner">
-          <Show when={props.mode === 'answer'}>
+          <Show when={props.mode === 'answer' && !isShut()}>
+            <label class="round attach">
+              <Icon name="plus" />
+              <span class="unseen">{w().attach}</span>
+              <input type="file" disabled={isUploading()} onChange={(event) => void sendFile(event.currentTarget)} />
+            </label>
             <button type="button" class="round" aria-label={w().replies} title={w().replies} aria-haspopup="dialog" onClick={() => setManaging(true)}>
               <Icon name="star" />
             </button>

@@ -7,7 +7,7 @@ import { pathOf, plainClick, openPage } from '../../../ui/route'
 import { say, speak } from '../../../ui/say'
 import { isOpen, type SectionProps, type Shop } from '../../manage/shop'
 import { Fresh, Pending, Views } from '../../services/Parts'
-import { intentsOf, sight, ticking, watch, type Sight } from '../../services/sight'
+import { intentsOf, sight, ticking, type Sight } from '../../services/sight'
 import { Conversation } from './Conversation'
 import { Figures } from './Figures'
 import { Hours } from './Hours'
@@ -26,6 +26,8 @@ const DAY_MS = 86_400_000
 export interface Queue {
   waiting: Talk[]
   mine: Talk[]
+  /** more wait than these */
+  hasMore: boolean
   now: number
 }
 
@@ -138,12 +140,11 @@ function queueOf(shop: Shop): Sight<Queue> {
   const queue = sight<Queue>(shop.client, {
     look: async () => {
       const [waiting, mine] = await Promise.all([some({ state: 'waiting' }), some({ agent: shop.client.me })])
-      return { waiting: waiting.conversations, mine: mine.conversations, now: waiting.now }
+      return { waiting: waiting.conversations, mine: mine.conversations, hasMore: waiting.next_batch != null, now: waiting.now }
     },
     pace: () => QUEUE_MS,
     name: `desk queue ${shop.id}`,
   })
-  watch(shop.client, (entries) => entries.some((entry) => entry.content.msgtype === 'm.text') && queue.poke()) // an agent is called in a chat
   createEffect(on(queue.value, (now, before) => before && now && tellNew(before.waiting, now.waiting)))
   return queue
 }

@@ -53,7 +53,7 @@ export function List(props: { place: Place; queue: Sight<Queue>; shown: Shown; o
           now={view()}
           onPick={setView}
           views={[
-            { name: 'waiting', text: w().views.waiting, count: props.queue.value()?.waiting.length ?? 0 },
+            props.queue.value()?.hasMore ? { name: 'waiting', text: `${w().views.waiting} 100+` } : { name: 'waiting', text: w().views.waiting, count: props.queue.value()?.waiting.length ?? 0 },
             { name: 'mine', text: w().views.mine, count: props.queue.value()?.mine.length ?? 0 },
             { name: 'all', text: w().views.all },
             { name: 'ended', text: w().views.ended },

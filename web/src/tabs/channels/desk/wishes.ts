@@ -3,7 +3,7 @@ import type { Client } from '../../../data/client'
 import type { Intent } from '../../../data/intents'
 import { localpart } from '../../../data/rooms'
 import { intent } from '../../../data/service'
-import type { Settle } from '../../../net/interface'
+import type { NewMessage, Settle } from '../../../net/interface'
 import type { Body } from '../../../net/services'
 import { orSay } from '../../../ui/errors'
 import { whyOf } from '../../services/Parts'
@@ -34,11 +34,11 @@ export function give(client: Client, channel_id: string, conversation_id: string
 }
 
 /** Resolves when it is on disk, and will be sent. */
-export async function answer(client: Client, channel_id: string, conversation_id: string, body: string, takes: boolean): Promise<void> {
+export async function answer(client: Client, channel_id: string, conversation_id: string, said: NewMessage, takes: boolean): Promise<void> {
   const of = { channel_id, conversation_id }
   const lane = talkLane(channel_id, conversation_id)
   if (takes) await client.intend(intent(`POST ${TALK}/take`, of, undefined, lane))
-  await client.intend(intent(`POST ${TALK}/messages`, of, { body }, lane))
+  await client.intend(intent(`POST ${TALK}/messages`, of, said, lane))
 }
 
 export async function note(client: Client, channel_id: string, conversation_id: string, body: string): Promise<void> {
