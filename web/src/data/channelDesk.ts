@@ -6,7 +6,7 @@ export type Talk = ConversationSaid
 
 // --- who may do what ---
 
-export const ACTS = ['take', 'give', 'give_back', 'to_bot', 'close'] as const
+const ACTS = ['take', 'give', 'give_back', 'to_bot', 'close'] as const
 export type Act = (typeof ACTS)[number]
 
 /** One person at the desk. isLead: may also act on what others have. */
@@ -225,7 +225,7 @@ export interface Span {
 export type Week = Readonly<Record<Day, readonly Span[]>>
 
 const DAY_MINUTES = 1_440
-export const HOURS_MAX = 14
+const HOURS_MAX = 14
 
 export const NO_WEEK: Week = { mon: [], tue: [], wed: [], thu: [], fri: [], sat: [], sun: [] }
 
@@ -302,7 +302,7 @@ export function placeOf(ms: number): number {
   return Math.min(1, Math.max(0, place))
 }
 
-export type Quantile = 'median' | 'p90' | 'p99' | 'longest'
+type Quantile = 'median' | 'p90' | 'p99' | 'longest'
 export const QUANTILES: readonly Quantile[] = ['median', 'p90', 'p99', 'longest']
 
 export const quantilesOf = (distribution: Distribution): { name: Quantile; ms: number }[] =>

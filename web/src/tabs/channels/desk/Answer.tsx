@@ -18,7 +18,7 @@ const MOST = { answer: 5_000, note: 2_000 } as const
 
 export type Mode = 'answer' | 'note'
 
-export const repliesOf = ({ shop, done }: Place): Sight<{ replies: Reply[] }> => {
+const repliesOf = ({ shop, done }: Place): Sight<{ replies: Reply[] }> => {
   const replies = sight<{ replies: Reply[] }>(shop.client, {
     look: () => ask(shop.client.matrix, 'GET /_bongsu/v1/channels/{channel_id}/desk/replies', { channel_id: shop.id }),
     pace: () => 120_000,

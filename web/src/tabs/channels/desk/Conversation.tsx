@@ -1,4 +1,4 @@
-import { createEffect, createMemo, createSignal, For, Match, on, onMount, Show, Switch, type JSX } from 'solid-js'
+import { createEffect, createMemo, createSignal, For, Match, on, onCleanup, onMount, Show, Switch, type JSX } from 'solid-js'
 import { clockOf } from '../../../data/board'
 import { actsOf, linesOf, merged, waitedOf, withOlder, type Act, type Line, type Messages } from '../../../data/channelDesk'
 import { isOpen as isUnderWay, type Intent } from '../../../data/intents'
@@ -247,9 +247,18 @@ function Log(props: KnownProps & { said: Intent[] }): JSX.Element {
   const ids = createMemo(() => lines().map((line) => line.id))
   const byId = createMemo(() => new Map<string, Line>(lines().map((line) => [line.id, line])))
   const sent = createMemo(() => props.place.sent().filter((one) => one.talk === props.id))
-  createEffect(
-    on([() => ids().join(), sent, () => props.said.length], () => queueMicrotask(() => isAtEnd && log.scrollTo({ top: log.scrollHeight }))),
-  )
+  let inside!: HTMLDivElement
+  onMount(() => {
+    const grown = new ResizeObserver(() => isAtEnd && log.scrollTo({ top: log.scrollHeight })) // photos come late
+    grown.observe(inside)
+    grown.observe(log)
+    onCleanup(() => grown.disconnect())
+  })
+  createEffect(on([() => sent().length, () => props.said.length], ([now, wanted], before) => before && now + wanted > before[0] + before[1] && toEnd(), { defer: true }))
+  const toEnd = () => {
+    isAtEnd = true
+    log.scrollTo({ top: log.scrollHeight })
+  }
   async function older(): Promise<void> {
     isAtEnd = false
     const fromEnd = log.scrollHeight - log.scrollTop
@@ -259,26 +268,28 @@ function Log(props: KnownProps & { said: Intent[] }): JSX.Element {
   const scrolled = () => (isAtEnd = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_PX)
   return (
     <div ref={log} class="cdesk-log" role="log" aria-label={w().log} tabindex="0" onScroll={scrolled}>
-      <p class="event">
-        <Show when={props.seen.messages.next} fallback={w().beginning}>
-          <button type="button" class="plain" onClick={() => orSay(older())}>
-            {w().older}
-          </button>
-        </Show>
-      </p>
-      <For each={ids()}>{(id, at) => <LineView find={() => byId().get(id)} before={() => byId().get(ids()[at() - 1] ?? '')} place={props.place} customer={customerName(props.seen.detail)} onDanger={setDanger} />}</For>
-      <For each={sent()}>
-        {(one) => (
-          <Unsent body={one.body} isNote={false} isRefused={one.isRefused} state={one.isRefused ? w().refusedByRoom : w().accepted}>
-            <Show when={one.isRefused} fallback={<span class="small">{clock(one.at)}</span>}>
-              <button type="button" class="plain" onClick={() => props.place.setSent((all) => all.filter((each) => each.messageId !== one.messageId))}>
-                {sw().dismiss}
-              </button>
-            </Show>
-          </Unsent>
-        )}
-      </For>
-      <For each={props.said.map((intent) => intent.key)}>{(key) => <Wanted find={() => props.said.find((intent) => intent.key === key)} />}</For>
+      <div ref={inside}>
+        <p class="event">
+          <Show when={props.seen.messages.next} fallback={w().beginning}>
+            <button type="button" class="plain" onClick={() => orSay(older())}>
+              {w().older}
+            </button>
+          </Show>
+        </p>
+        <For each={ids()}>{(id, at) => <LineView find={() => byId().get(id)} before={() => byId().get(ids()[at() - 1] ?? '')} place={props.place} customer={customerName(props.seen.detail)} onDanger={setDanger} />}</For>
+        <For each={sent()}>
+          {(one) => (
+            <Unsent body={one.body} isNote={false} isRefused={one.isRefused} state={one.isRefused ? w().refusedByRoom : w().accepted}>
+              <Show when={one.isRefused} fallback={<span class="small">{clock(one.at)}</span>}>
+                <button type="button" class="plain" onClick={() => props.place.setSent((all) => all.filter((each) => each.messageId !== one.messageId))}>
+                  {sw().dismiss}
+                </button>
+              </Show>
+            </Unsent>
+          )}
+        </For>
+        <For each={props.said.map((intent) => intent.key)}>{(key) => <Wanted find={() => props.said.find((intent) => intent.key === key)} />}</For>
+      </div>
       <Show when={danger()}>{(link) => <DangerousLink link={link()} onClose={() => setDanger(undefined)} />}</Show>
     </div>
   )

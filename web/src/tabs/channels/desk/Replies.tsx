@@ -30,7 +30,7 @@ export function Replies(props: Props): JSX.Element {
       <div class="cdesk-find">
         <input type="search" aria-label={t().search} placeholder={t().search} onInput={(event) => setWords(event.currentTarget.value)} />
       </div>
-      <div class="scroll cdesk-told">
+      <div class="scroll cdesk-kept">
         <Show when={props.replies.error()}>
           <Fresh of={props.replies} />
         </Show>

@@ -21,7 +21,6 @@ export const talkLane = (channel: string, talk: string): string => `${laneOf(cha
 const settingsLane = (channel: string): string => `${laneOf(channel)}settings `
 const repliesLane = (channel: string): string => `${laneOf(channel)}replies `
 
-export const isOfTalk = (intent: Intent): boolean => / talk /.test(intent.lane)
 export const isOfReplies = (intent: Intent): boolean => intent.lane.endsWith('replies ')
 export const isOfSettings = (intent: Intent): boolean => intent.lane.endsWith('settings ')
 
