@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import asyncpg
@@ -83,6 +84,41 @@ async def test_reads_go_on_from_the_standby_while_there_is_no_primary(sites: Pai
         assert database.has_primary
         assert await database.fetchval("SELECT value FROM server_facts WHERE name = 'there'") == "2"
         assert await Accounts(database).holder(b"0" * 32) is None
+
+
+async def test_what_a_primary_alone_has_after_a_restart_is_shown_to_nobody(sites: Pair) -> None:
+    """It was written and never acknowledged: the other site lacks it, and this one may burn next."""
+    asked = "SELECT value FROM server_facts WHERE name = 'alone'"
+    async with opened(sites.dsn) as database:
+        sites.standby.signal(signal.SIGSTOP)
+        writing = asyncio.create_task(_alone(sites, "INSERT INTO server_facts (name, value) VALUES ('alone', '1')"))
+        await _waiting_for_company(sites)
+        sites.primary.stop()
+        sites.primary.start()
+        with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            await writing
+        assert await sites.primary.ask(asked) == "1"
+        await _waiting_for_company(sites, "bongsu")
+        reading = asyncio.create_task(database.fetchval(asked))
+        await asyncio.sleep(0.3)
+        assert not reading.done()
+        assert not database.has_primary
+        sites.standby.signal(signal.SIGCONT)
+        async with asyncio.timeout(ANSWER_SECONDS_MAX):
+            assert await reading == "1"
+
+
+async def _alone(sites: Pair, sql: str) -> None:
+    admin = await sites.primary.admin()
+    await admin.execute(sql)
+
+
+async def _waiting_for_company(sites: Pair, program: str = "") -> None:
+    """Until somebody's commit waits for the standby."""
+    sql = f"SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND application_name = '{program}'"
+    async with asyncio.timeout(ANSWER_SECONDS_MAX):
+        while not await sites.primary.ask(sql):
+            await asyncio.sleep(0.05)
 
 
 async def test_what_others_committed_last_is_shown_from_the_standby(sites: Pair) -> None:

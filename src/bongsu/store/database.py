@@ -192,6 +192,11 @@ async def end_when_silent(connection: Connection) -> None:
     await connection.execute(f"SET LOCAL idle_in_transaction_session_timeout = {idle_ms}")
 
 
+async def _leave_a_mark(connection: Connection) -> None:
+    """Something in the log that changes nothing, so that the commit waits for the other site."""
+    await connection.execute("SELECT pg_logical_emit_message(true, 'bongsu', '')")
+
+
 def _snapshot_of(connection: Connection) -> Any:
     return connection.transaction(isolation="repeatable_read", readonly=True)
 
@@ -284,13 +289,33 @@ class Database:
 
     async def _find_and_follow(self) -> None:
         found = await copies.find_primary(self._plain_connection, self._dsns, lambda: self.floor, self._see_standby)
-        pulse = copies.Pulse(await self._plain_connection(found.dsn))
-        self._primary = await self._create_pool(found.dsn)
-        self._primary_dsn = found.dsn
-        self._tell_changed()
-        self._drop_standby()
-        log.info("primary_found", host=urlsplit(found.dsn).hostname, position=found.pos)
-        await pulse.beat()
+        wire = await self._plain_connection(found.dsn)
+        beating = asyncio.create_task(copies.Pulse(wire).beat(), name="pulse")
+        try:
+            if await self._has_company(found.dsn, beating):
+                self._primary = await self._create_pool(found.dsn)
+                self._primary_dsn = found.dsn
+                self._tell_changed()
+                self._drop_standby()
+                log.info("primary_found", host=urlsplit(found.dsn).hostname, position=found.pos)
+                await beating
+        finally:
+            beating.cancel()
+            wire.terminate()
+
+    async def _has_company(self, dsn: str, beating: "asyncio.Task[None]") -> bool:
+        """Once a commit has passed the barrier there: then all that this primary shows stands where it must.
+
+        One that has just restarted shows what it alone has. Reads go to a standby until then. False: it was lost.
+        """
+        connection = await self._plain_connection(dsn)
+        passing = asyncio.create_task(commit(connection, _leave_a_mark))
+        try:
+            await asyncio.wait((passing, beating), return_when=asyncio.FIRST_COMPLETED)
+            return passing.done() and passing.exception() is None
+        finally:
+            connection.terminate()
+            await asyncio.wait((passing,))
 
     async def _plain_connection(self, dsn: str) -> "asyncpg.Connection[Record]":
         return await asyncpg.connect(dsn, server_settings=_SETTINGS, timeout=limits.COPY_ANSWER_SECONDS_MAX)
