@@ -11,7 +11,7 @@ import pytest
 
 from bongsu.core import limits
 from bongsu.core.errors import Refusal
-from bongsu.http.ratelimit import RATES, RateLimiter
+from bongsu.http.ratelimit import RATES, RateLimiter, rate
 from bongsu.main import now_ms
 from bongsu.store import commands as table
 from bongsu.store.commands import Commands, Ear, Heard
@@ -136,8 +136,25 @@ async def test_what_always_fails_is_given_up(two: tuple[Database, Database], mon
     monkeypatch.setattr(limits, "COMMAND_RETRY_SECONDS", 0.01)
     monkeypatch.setattr(limits, "ROUND_SECONDS", 0.05)
     monkeypatch.setattr(limits, "COMMAND_TRIES_MAX", 3)
-    await put(two[0], f"@p{secrets.token_hex(4)}:x", "!x 1")
-    await run(commanding(two[0], Noting(two[0], faults=3)), until_empty=two[0])
+    person, listener = f"@p{secrets.token_hex(4)}:x", Noting(two[0], faults=3)
+    await put(two[0], person, "!x 1")
+    await run(commanding(two[0], listener), until_empty=two[0])
+    assert [each.status for each in listener.refused] == [503], "they hear that it is given up"
+
+
+@pytest.mark.usefixtures("noted")
+async def test_what_is_tried_again_is_no_second_command(
+    two: tuple[Database, Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or a fault of the server would use up what a person may say."""
+    monkeypatch.setattr(limits, "COMMAND_RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(limits, "ROUND_SECONDS", 0.01)
+    monkeypatch.setitem(RATES, "command", rate(0.001, 1))
+    person, listener = f"@p{secrets.token_hex(4)}:x", Noting(two[0], faults=2)
+    await put(two[0], person, "!x 1")
+    await run(commanding(two[0], listener, limited=True), until_empty=two[0])
+    assert await notes(two[0], person) == ["!x 1"]
+    assert listener.refused == []
 
 
 @pytest.mark.usefixtures("noted")

@@ -94,7 +94,7 @@ class Desk(msgspec.Struct):
         await audit.add(self.connection, self.board.subject, deeds, self.now_ms)
 
     async def say(self, what: str, values: JsonObject, fields: JsonObject, called: list[str] | None = None) -> None:
-        said = texts.said(f"{what} with reason" if what == "close" and values.get("reason") else what, **values)
+        said = texts.said(what, **values)
         told = self.told.event_id if self.told else None
         await speak(self.batch, self.room, self.board, said, {"what": what, **fields}, called or [], answers=told)
 

@@ -39,6 +39,7 @@ _REACTIONS: Final = (
 )
 GUIDE: Final = Guide(SPOKEN, ("병상 배정판 사용법", "How to write to the bed board"), _USES, _REACTIONS)
 _REFUSED: Final = {
+    "M_UNKNOWN": "지금은 처리하지 못했습니다. 잠시 뒤 다시 써 주세요",
     "M_FORBIDDEN": "이 배정판에서 그 일을 할 권한이 없습니다",
     "M_NOT_FOUND": "그런 번호나 사람이 없습니다",
     "M_LIMIT_EXCEEDED": "명령이 너무 잦습니다. 잠시 뒤 다시 해 주세요",

@@ -40,8 +40,8 @@ _SAID: Final = {
         "Waiting again as the bed was withdrawn: {numbers}; {owners} see to it",
     ),
     "close": ("종료 #{number}", "Closed #{number}"),
-    "close with reason": ("종료 #{number} · 사유: {reason}", "Closed #{number}: {reason}"),
 }
+_CLOSED_WHY: Final = ("종료 #{number} · 사유: {reason}", "Closed #{number}: {reason}")
 _SILENT: Final = (
     "아직 응답이 없습니다: #{number} · {severity} · 필요: {needs} · {waited}째 대기\n",
     "No answer yet for #{number}, {severity}, needs {needs}, waiting {waited}\n",
@@ -66,7 +66,8 @@ FORGOTTEN: Final = (
 
 def said(what: str, **values: object) -> str:
     """Korean, then English."""
-    return in_both(_SAID[what], **values)
+    lines = _CLOSED_WHY if what == "close" and values["reason"] else _SAID[what]
+    return in_both(lines, **values)
 
 
 def escalated(tier: int, **values: object) -> str:

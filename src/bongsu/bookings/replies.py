@@ -28,6 +28,7 @@ _REACTIONS: Final = (
 )
 GUIDE: Final = Guide(SPOKEN, ("예약 사용법", "How to write to bookings"), _USES, _REACTIONS)
 _REFUSED: Final = {
+    "M_UNKNOWN": "지금은 처리하지 못했습니다. 잠시 뒤 다시 써 주세요",
     "M_FORBIDDEN": "할 권한이 없습니다",
     "M_NOT_FOUND": "그런 예약이 없습니다",
     "M_LIMIT_EXCEEDED": "명령이 너무 잦습니다. 잠시 뒤 다시 해 주세요",

@@ -105,14 +105,16 @@ class Commanding:
 
     async def _obey(self, heard: Heard, tries: int) -> None:
         try:
-            outcome = await self._try(self._listeners[heard.service], heard)
+            outcome = await self._try(self._listeners[heard.service], heard, tries)
         except Exception as error:
             outcome = await self._failed(heard, tries, error)
         HEARD.labels(outcome).inc()
 
-    async def _try(self, listener: Listener, heard: Heard) -> str:
+    async def _try(self, listener: Listener, heard: Heard, tries: int) -> str:
+        """What is tried again for no fault of the person's is no second command."""
         try:
-            await self._limiter.spend_for("command", heard.user_id)
+            if tries == 1:
+                await self._limiter.spend_for("command", heard.user_id)
         except Refusal as refusal:
             return await self._too_many(listener, heard, refusal)
         if not heard.said:
@@ -143,12 +145,18 @@ class Commanding:
         return "too_many"
 
     async def _failed(self, heard: Heard, tries: int, error: Exception) -> str:
-        """It is tried again; what always fails, or cannot be answered, is given up."""
+        """It is tried again; what always fails is given up, and said to be; what cannot be answered goes."""
         is_of_the_moment = isinstance(error, Refusal) and (error.status >= 500 or error.status == 429)
         if not is_of_the_moment:
             log.error("command_failed", pos=heard.pos, tries=tries, exc_info=error)
-        if (isinstance(error, Refusal) and not is_of_the_moment) or tries >= limits.COMMAND_TRIES_MAX:
-            await self._commands.remove(heard.pos)
-            return "given_up"
-        await self._commands.postpone(heard.pos, limits.COMMAND_RETRY_SECONDS)
-        return "postponed"
+        if tries < limits.COMMAND_TRIES_MAX and (is_of_the_moment or not isinstance(error, Refusal)):
+            await self._commands.postpone(heard.pos, limits.COMMAND_RETRY_SECONDS)
+            return "postponed"
+        with suppress(Exception):
+            await self._listeners[heard.service].refuse(heard, _given_up())
+        await self._commands.remove(heard.pos)
+        return "given_up"
+
+
+def _given_up() -> Refusal:
+    return Refusal(503, "M_UNKNOWN", "it could not be done, and is given up; please say it again later")
