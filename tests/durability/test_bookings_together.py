@@ -384,6 +384,16 @@ async def _end(database: Database, offer: Offer, ends: str) -> None:
 # --- what is told ---
 
 
+async def test_a_code_is_that_of_the_offer_that_is_not_over(two: tuple[Database, Database]) -> None:
+    code = secrets.token_hex(3)
+    over, going_on = [await published(two[0], 1, offer_id=f"o{code}{n}{secrets.token_hex(4)}") for n in range(2)]
+    assert len(await table.offers_called(two[0], somebody(), code)) == 2
+    await _end(two[0], over, "booking.close")
+    assert await table.offers_called(two[0], somebody(), code) == [going_on.offer_id]
+    await _end(two[0], going_on, "booking.close")
+    assert len(await table.offers_called(two[0], somebody(), code)) == 2
+
+
 async def test_a_reminder_waits_for_nobody(dsn: str, two: tuple[Database, Database]) -> None:
     offer, user_id = await published(two[0], 1), somebody()
     attempt = Attempt(user_id, would_wait=False)
