@@ -21,12 +21,17 @@ class AuditSaid(msgspec.Struct):
 
 
 async def audited(reads: Reads, limiter: RateLimiter, request: Request, named: str, page: Page) -> dict[str, Any]:
-    """A page of a chain. ?verify=true: and what is wrong with the whole, for which all of it is read."""
-    checked = {}
-    if request.query.flag("verify"):
-        await limiter.spend("export", request.requester, request.client)
-        checked = {"faults": await audit.faults(reads, named)}
-    return {**paged(await audit.entries(reads, named, after(page), page.count), page), **checked}
+    """A page of a chain, verified if that is asked for."""
+    found = await audit.entries(reads, named, after(page), page.count)
+    return {**paged(found, page), **await verified(reads, limiter, request, named)}
+
+
+async def verified(reads: Reads, limiter: RateLimiter, request: Request, named: str) -> dict[str, Any]:
+    """?verify=true: what is wrong with the whole chain, for which all of it is read."""
+    if not request.query.flag("verify"):
+        return {}
+    await limiter.spend("export", request.requester, request.client)
+    return {"faults": await audit.faults(reads, named)}
 
 
 def paged(found: list[AuditEntry], page: Page) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import msgspec
 
 from bongsu.channels import consents
 from bongsu.channels.access import BASE, ONE, channel_for, channel_seen, check_may_begin, closed
-from bongsu.channels.chains import AuditSaid, after, audited, paged
+from bongsu.channels.chains import AuditSaid, after, audited, paged, verified
 from bongsu.channels.forms import (
     Agreement,
     ChannelsSaid,
@@ -112,7 +112,7 @@ class Following:
         reports = Described("What people reported", {200: ReportsSaid}, query=_PAGED)
         csv = Described("What one agreed to and withdrew", {200: None})
         followers_csv = Described("Who follows it", {200: None})
-        proof = Described("What somebody agreed to for it", {200: AuditSaid}, query=_PAGED)
+        proof = Described("What somebody agreed to for it", {200: AuditSaid}, query=("verify", *_PAGED))
         return [
             Route("GET", f"{BASE}/following", self.following, **read, described=following),
             Route("GET", f"{BASE}/blocked", self.blocked, **read, described=blocked),
@@ -253,12 +253,13 @@ class Following:
         return csv_answer(f"{channel.channel_id}-followers", head, rows)
 
     async def proof(self, request: Request) -> Response:
-        """Of what the person agreed to elsewhere nothing is told."""
+        """Of what the person agreed to elsewhere nothing is told, but that the ledger is whole, or what is wrong."""
         page = page_of(request)
         channel = await channel_for(self._database, request, Deed.SEE_FOLLOWERS)
         ledger = table.ledger_of(ids.check_user_id(request.params["user_id"]))
         about = ("channel_id", channel.channel_id)
-        return reply(paged(await audit.entries_about(self._database, ledger, about, after(page), page.count), page))
+        found = await audit.entries_about(self._database, ledger, about, after(page), page.count)
+        return reply({**paged(found, page), **await verified(self._database, self._limiter, request, ledger)})
 
     async def reports(self, request: Request) -> Response:
         if not request.requester.is_admin:

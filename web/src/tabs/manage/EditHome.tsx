@@ -28,7 +28,7 @@ export default function EditHome(props: SectionProps): JSX.Element {
   }
   return (
     <>
-      <Pending intents={intents()} nameOf={() => w().doing['edit']!} errors={w().errors} />
+      <Pending intents={intents()} nameOf={() => w().doing['PUT {channel_id}']!} errors={w().errors} />
       <form class="block fields" onSubmit={send}>
         <fieldset disabled={!isEditor(shop)}>
           <PictureField label={w().picture} uri={avatar() || undefined} onPick={(chosen) => setAvatar(chosen?.uri ?? '')} />

@@ -14,5 +14,15 @@ export interface SectionPage {
 /** What stands in a channel's page, by its name in the address. A new one finds its place here, and its order in data/manage.ts. */
 export const SECTIONS: Partial<Record<Section, SectionPage>> = {
   desk: { icon: 'chats', view: lazy(() => import('../channels/desk/Desk')), isWhole: true },
+  broadcasts: { icon: 'send', view: lazy(() => import('./Broadcasts')) },
+  posts: { icon: 'file', view: lazy(() => import('./Posts')) },
   home: { icon: 'channel', view: lazy(() => import('./EditHome')) },
+  followers: { icon: 'people', view: lazy(() => import('./Followers')) },
+  templates: { icon: 'thread', view: lazy(() => import('./Templates')) },
+  staff: { icon: 'friends', view: lazy(() => import('./Staff')) },
+  mark: { icon: 'check', view: lazy(() => import('./Mark')) },
+  keys: { icon: 'key', view: lazy(() => import('./Keys')) },
+  webhooks: { icon: 'link', view: lazy(() => import('./Webhooks')) },
+  record: { icon: 'shield', view: lazy(() => import('./Record')) },
+  close: { icon: 'close', view: lazy(() => import('./Close')) },
 }
