@@ -48,7 +48,7 @@ def sites() -> Iterator[Sites]:
     ports = (free_port(), free_port())
     told = ",".join(f"http://127.0.0.1:{port}" for port in ports)
     with data_folder() as data_dir:
-        first, second = (Server(data_dir, "--public-sites", told, port=port) for port in ports)
+        first, second = (Server(data_dir, "--public-sites", told, "--webhook-private-addresses", port=port) for port in ports)
         for server in (first, second):
             server.launch()
             server.wait_ready()

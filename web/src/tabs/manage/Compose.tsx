@@ -117,7 +117,7 @@ export function Compose(props: { shop: Shop; wishes: Wishes; onDone: () => void 
           <p class="quiet small">{bw().quiet}</p>
           <p class="reach" role="status">
             <Show when={audience.value()} fallback={<Fresh of={audience} />}>
-              {(known) => (people() === 0 ? bw().nobody : advertising() ? bw().reachAd(people(), known().followers) : bw().reach(people()))}
+              {(known) => <>{people() === 0 ? bw().nobody : advertising() ? bw().reachAd(people(), known().followers) : bw().reach(people())}</>}
             </Show>
           </p>
           <button class="strong wide" disabled={!isReady()}>

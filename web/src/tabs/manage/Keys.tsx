@@ -1,16 +1,14 @@
 import { createSignal, For, Show, type JSX } from 'solid-js'
 import { SCOPES } from '../../data/manage'
 import { ask } from '../../data/service'
-import { Unreachable } from '../../net/errors'
 import type { ChannelsKeysKeySaid, KeysSaid } from '../../net/interface'
 import { Confirm, Dialog } from '../../ui/Dialog'
-import { explain } from '../../ui/errors'
 import { dayAndClock, t } from '../../ui/settings'
 import { Field, Fresh, Pending, read } from '../services/Parts'
 import { sight } from '../services/sight'
 import { Secret, Ticks } from './parts'
 import { isOwner, type SectionProps, type Shop } from './shop'
-import { intentName, onceOf, wishesIn } from './wishes'
+import { intentName, onceOf, whyNot, wishesIn } from './wishes'
 import { w } from './words'
 import { pw } from './words/programs'
 
@@ -103,7 +101,7 @@ function NewKeyForm(props: { shop: Shop; onMade: (secret: string | undefined) =>
     try {
       props.onMade((await make({}, { name, scopes: [...scopes()] })).secret ?? undefined)
     } catch (error) {
-      setWrong(error instanceof Unreachable ? pw().unsure : explain(error))
+      setWrong(whyNot(error))
     }
     setSending(false)
   }

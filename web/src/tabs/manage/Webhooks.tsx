@@ -1,17 +1,15 @@
 import { createSignal, For, Show, type JSX } from 'solid-js'
 import { conditionOf, EVENTS } from '../../data/manage'
 import { ask } from '../../data/service'
-import { Unreachable } from '../../net/errors'
 import type { EndpointSaid, EndpointsSaid } from '../../net/interface'
 import { Confirm, Dialog } from '../../ui/Dialog'
-import { explain } from '../../ui/errors'
 import { say } from '../../ui/say'
 import { dayAndClock, t } from '../../ui/settings'
 import { Field, Fresh, Pending, read } from '../services/Parts'
 import { sight } from '../services/sight'
 import { Secret, Ticks } from './parts'
 import { isOwner, type SectionProps, type Shop } from './shop'
-import { intentName, onceOf, wishesIn, type Wishes } from './wishes'
+import { intentName, onceOf, whyNot, wishesIn, type Wishes } from './wishes'
 import { w } from './words'
 import { pw } from './words/programs'
 
@@ -178,7 +176,7 @@ function HookForm(props: { shop: Shop; wishes: Wishes; before: EndpointSaid | un
     try {
       props.onMade((await make({}, body)).secret ?? undefined)
     } catch (error) {
-      setWrong(error instanceof Unreachable ? pw().unsure : explain(error))
+      setWrong(whyNot(error))
     }
     setSending(false)
   }
@@ -212,7 +210,7 @@ function Rotate(props: { shop: Shop; of: EndpointSaid; onMade: (secret: string |
     try {
       props.onMade((await rotate({ endpoint_id: props.of.endpoint_id }, isLeaked() ? { overlap_ms: 0 } : {})).secret ?? undefined)
     } catch (error) {
-      setWrong(error instanceof Unreachable ? pw().unsure : explain(error))
+      setWrong(whyNot(error))
     }
   }
   return (

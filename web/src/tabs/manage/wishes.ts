@@ -2,8 +2,10 @@ import type { Accessor } from 'solid-js'
 import { isOpen, type Intent } from '../../data/intents'
 import { intent } from '../../data/service'
 import { newTransaction } from '../../data/outbox'
-import { Unreachable } from '../../net/errors'
+import { Refused, Unreachable } from '../../net/errors'
 import { requestOf, type Answer, type Body, type Operation, type Params } from '../../net/services'
+import { explain } from '../../ui/errors'
+import { whyOf } from '../services/Parts'
 import { intentsOf } from '../services/sight'
 import { laneOf, wish, type Shop } from './shop'
 import { w } from './words'
@@ -53,4 +55,10 @@ export function onceOf<Of extends Write>(shop: Shop, of: Of): (params: Omit<Para
       throw error
     }
   }
+}
+
+/** Why such a write came to nothing, and what to do. */
+export function whyNot(error: unknown): string {
+  if (error instanceof Unreachable) return w().unsure
+  return error instanceof Refused ? whyOf({ error }, w().errors) : explain(error)
 }

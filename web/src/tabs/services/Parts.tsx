@@ -9,7 +9,7 @@ import { sw } from './words'
 import './services.css'
 
 /** Why something was refused, and what to do. own: what a page calls it in its own words. */
-export function whyOf(intent: Intent, own: Record<string, string> = {}): string {
+export function whyOf(intent: Pick<Intent, 'error'>, own: Record<string, string> = {}): string {
   const { code = 'other', message = '' } = intent.error ?? {}
   const known = own[code] ?? sw().errors[code]
   if (code === 'M_INVALID_PARAM' && message) return `${known} (${message})`

@@ -106,7 +106,7 @@ const en: typeof ko = {
   ad: 'advertising',
   night: 'at night',
   prove: 'What they agreed to',
-  proveOf: (who) => `What ${who} agreed to`,
+  proveOf: (who) => `What they agreed to: ${who}`,
   consents: { follow: 'Following', advertising: 'Advertising', advertising_at_night: 'Advertising at night' },
   actions: { agreed: 'Agreed', withdrew: 'Withdrew' },
   hows: { request: 'in the app', reaction: 'by a 🚫 reaction', command: 'by writing so', left: 'by leaving the room', block: 'by blocking' },

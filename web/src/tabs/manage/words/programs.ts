@@ -18,7 +18,6 @@ const ko = {
   revokeConfirm: '이 키를 쓰는 프로그램은 바로 멈춥니다. 되돌릴 수 없습니다.',
   keyTitle: '새 API 키',
   keyLost: '키는 만들어졌지만 값이 담긴 대답이 오는 길에 사라졌습니다. 목록에서 없애고 새로 만들어 주세요.',
-  unsure: '서버가 대답하지 않았습니다. 다시 누르면 같은 요청으로 이어 가므로 두 개가 생기지 않습니다.',
 
   hooksHint: '채널에 일이 생기면 서버가 이 주소로 알려 줍니다. 알림에는 서명이 붙습니다(Standard Webhooks).',
   newHook: '웹훅 넣기',
@@ -76,7 +75,6 @@ const en: typeof ko = {
   revokeConfirm: 'Programs with this key stop at once. It cannot be brought back.',
   keyTitle: 'A new API key',
   keyLost: 'The key was made, but the answer that told it was lost on its way. Revoke it in the list, and make a new one.',
-  unsure: 'The server did not answer. Pressed again, it goes on with the same request, and none is made twice.',
 
   hooksHint: 'The server tells this address what happens, with a signature (Standard Webhooks).',
   newHook: 'Add a webhook',
