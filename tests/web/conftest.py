@@ -14,13 +14,14 @@ import asyncio
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.server import Server, data_folder, free_port
+from tests.server import SERVER_NAME, Server, data_folder, free_port
 
 ROOT = Path(__file__).parents[2]
 WEB = ROOT / "web"
@@ -47,8 +48,9 @@ def sites() -> Iterator[Sites]:
     """Two workers on one database, each told the public addresses of both; one may be killed, and started again."""
     ports = (free_port(), free_port())
     told = ",".join(f"http://127.0.0.1:{port}" for port in ports)
+    more = ("--public-sites", told, "--webhook-private-addresses")
     with data_folder() as data_dir:
-        first, second = (Server(data_dir, "--public-sites", told, "--webhook-private-addresses", port=port) for port in ports)
+        first, second = (Server(data_dir, *more, port=port) for port in ports)
         for server in (first, second):
             server.launch()
             server.wait_ready()
@@ -113,8 +115,13 @@ async def _follow(process: asyncio.subprocess.Process, sites: Sites, steps: dict
 
 
 def _do(asked: str, sites: Sites) -> None:
-    if asked == "start":
-        for server in sites:
-            server.restart()
-    else:
-        sites[asked == "kill second"].kill()
+    """start, "kill first", "kill second", or "promote" and a user id."""
+    match asked.split(" "):
+        case ["promote", user_id]:
+            command = [sys.executable, "-m", "bongsu", "user", "promote", user_id, "--data", str(sites[0].data_dir)]
+            subprocess.run([*command, "--server-name", SERVER_NAME], check=True, capture_output=True, timeout=60)
+        case ["start"]:
+            for server in sites:
+                server.restart()
+        case _:
+            sites[asked == "kill second"].kill()

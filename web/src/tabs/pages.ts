@@ -21,7 +21,7 @@ export const PAGES: Readonly<Record<string, ServicePage>> = {
   drawer: { icon: 'photo', title: () => t().drawer, view: lazy(() => import('./media/DrawerPage')) },
   booking: { icon: 'ticket', title: () => t().booking, view: lazy(() => import('./booking/Booking').then(({ Booking }) => ({ default: Booking }))) },
   channels: { icon: 'channel', title: () => t().channels, view: lazy(() => import('./channels/Channels').then(({ Channels }) => ({ default: Channels }))) },
-  manage: { icon: 'notice', title: () => t().manage, view: lazy(() => import('./manage/Manage').then(({ Manage }) => ({ default: Manage }))) },
+  manage: { icon: 'shop', title: () => t().manage, view: lazy(() => import('./manage/Manage').then(({ Manage }) => ({ default: Manage }))) },
   board: { icon: 'bed', title: () => t().board, view: lazy(() => import('./board/Board').then(({ Board }) => ({ default: Board }))) },
   encryption: {
     icon: 'lock',

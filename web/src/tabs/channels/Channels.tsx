@@ -11,7 +11,6 @@ import { sight } from '../services/sight'
 import { Home } from './Home'
 import { Official } from './Official'
 import { w } from './words'
-import './channels.css'
 
 const TYPED_MS = 300
 

@@ -8,12 +8,13 @@ import { useClient } from '../../ui/client'
 import { Confirm, Dialog } from '../../ui/Dialog'
 import { explain, orSay } from '../../ui/errors'
 import { held } from '../../ui/held'
-import { openRoom } from '../../ui/route'
+import { openPage, openRoom, pathOf, plainClick } from '../../ui/route'
 import { say } from '../../ui/say'
 import { dayAndClock, language, t } from '../../ui/settings'
 import { Fresh, Pending, read } from '../services/Parts'
 import { intentsOf, sight, watch } from '../services/sight'
 import { sw } from '../services/words'
+import { Linked } from './Linked'
 import { Official } from './Official'
 import { block, follow, intentName, laneOf, refuse, report, takeOver, talk, unblock, unfollow } from './wishes'
 import { w } from './words'
@@ -53,7 +54,7 @@ export function Home(props: { id: string }): JSX.Element {
               </div>
             </div>
             <Show when={known().about}>
-              <p class="about-text">{known().about}</p>
+              <Linked text={known().about} />
             </Show>
             <Show when={known().closed_ts} fallback={<p class="small">{known().open_now ? w().openNow : w().shutNow}</p>}>
               <p class="wrong">{w().closed}</p>
@@ -72,6 +73,13 @@ export function Home(props: { id: string }): JSX.Element {
                 <button type="button" class="plain" disabled={isUnderWay()} onClick={() => setAsked('takeOver')}>
                   {w().takeOver}
                 </button>
+              </p>
+            </Show>
+            <Show when={mine().role}>
+              <p>
+                <a href={pathOf({ tab: 'services', page: ['manage', props.id] })} onClick={plainClick(() => openPage('manage', props.id))}>
+                  {w().manage}
+                </a>
               </p>
             </Show>
             <p class="choices">
@@ -255,7 +263,7 @@ function Post(props: { find: () => PostSaid | undefined }): JSX.Element {
       <Show when={post().title}>
         <h3>{post().title}</h3>
       </Show>
-      <p class="about-text">{post().body}</p>
+      <Linked text={post().body} />
       <Show when={picture.address()}>{(address) => <img class="post-picture" src={address()} alt="" loading="lazy" onError={picture.lose} />}</Show>
       <p class="quiet small">
         {dayAndClock(post().made_ts)}

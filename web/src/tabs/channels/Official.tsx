@@ -5,6 +5,7 @@ import { ask } from '../../data/service'
 import { useClient } from '../../ui/client'
 import { Icon } from '../../ui/Icon'
 import { w } from './words'
+import './channels.css'
 
 const KEPT_MS = 30 * 86_400_000
 

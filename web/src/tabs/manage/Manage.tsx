@@ -186,7 +186,9 @@ function Framed(props: { shop: Shop; of: Sight<Channel>; ids: readonly string[];
             <For each={props.listed}>{(section) => <Link shop={props.shop} section={section} isHere={props.asked === section} />}</For>
           </ul>
         </nav>
-        <Fresh of={props.of} />
+        <Show when={props.of.error()}>
+          <Fresh of={props.of} />
+        </Show>
       </div>
       <div class="scroll section-main">
         <div class="stack">

@@ -5,6 +5,7 @@ import { useClient } from '../../ui/client'
 import { Confirm, Dialog } from '../../ui/Dialog'
 import { Picture } from '../../ui/Picture'
 import { dayAndClock, t } from '../../ui/settings'
+import { Linked } from '../channels/Linked'
 import { Field, Fresh, Pending, read } from '../services/Parts'
 import { sight } from '../services/sight'
 import { sw } from '../services/words'
@@ -47,7 +48,7 @@ export default function Posts(props: SectionProps): JSX.Element {
               <Show when={post.title}>
                 <h3>{post.title}</h3>
               </Show>
-              <p class="about-text">{post.body}</p>
+              <Linked text={post.body} />
               <Show when={post.picture}>{(uri) => <PostPicture uri={uri()} alt={post.title ?? ''} />}</Show>
               <p class="quiet small">{[dayAndClock(post.made_ts), post.edited_ts ? w().edited : ''].filter(Boolean).join(' · ')}</p>
               <Show when={isEditor(shop)}>

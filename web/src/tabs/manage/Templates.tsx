@@ -97,7 +97,7 @@ function One(props: { shop: Shop; id: string; wishes: Wishes; told: number; onBa
   const [isRetiring, setRetiring] = createSignal(false)
   const seen = sight<VersionsSaid>(shop.client, {
     look: () => ask(shop.client.matrix, `GET ${ONE}`, { channel_id: shop.id, template_id: props.id }),
-    pace: (value) => (value?.templates[0]?.state === 'submitted' ? 5_000 : 60_000),
+    pace: (value) => (value?.templates[0]?.state === 'submitted' ? 4_000 : 60_000),
     name: `manage template ${props.id}`,
   })
   createEffect(on(() => props.told, () => (seen.poke(), setEditing(false)), { defer: true }))
