@@ -1,4 +1,4 @@
-import { createResource, For, Show, type JSX } from 'solid-js'
+import { createResource, For, onCleanup, Show, type JSX } from 'solid-js'
 import { isRefused } from '../../data/service'
 import { dayAndClock } from '../../ui/settings'
 import { Official } from '../channels/Official'
@@ -7,6 +7,7 @@ import type { SectionProps } from './shop'
 import { ow } from './words/people'
 
 const SOON_MS = 30 * 86_400_000
+const LOOK_MS = 10_000
 
 interface Support {
   contacts?: { email_address?: string; matrix_id?: string; role: string }[]
@@ -16,6 +17,9 @@ interface Support {
 /** Whether the operator has looked at the shop, and how to ask them to. */
 export default function Mark(props: SectionProps): JSX.Element {
   const { shop } = props
+  shop.poke()
+  const timer = setInterval(() => document.visibilityState === 'visible' && shop.poke(), LOOK_MS)
+  onCleanup(() => clearInterval(timer))
   const mark = () => shop.channel().mark ?? undefined
   const [support] = createResource(() =>
     shop.client.matrix.call<Support>('GET', '/.well-known/matrix/support').catch((error: unknown): Support => {
