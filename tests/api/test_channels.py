@@ -375,7 +375,7 @@ async def test_what_one_agrees_to_stands_in_a_ledger(http: aiohttp.ClientSession
     other = await make(bob)
     await follow(bob, other)
     proof = f"followers/{bob.user_id}/consents"
-    assert await alice.get(f"{channel}/{proof}") == {"entries": ledger["entries"], "faults": []}
+    assert await alice.get(f"{channel}/{proof}", verify="true") == {"entries": ledger["entries"], "faults": []}
     assert len((await bob.get(f"{other}/{proof}"))["entries"]) == 1
     assert await bob.refused("GET", f"{channel}/{proof}") == (403, "M_FORBIDDEN")
 

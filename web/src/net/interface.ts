@@ -1000,7 +1000,7 @@ export interface Operations {
   'PUT /_bongsu/v1/channels/{channel_id}/follow': { body: Agreement; answer: ChannelsMine }
   'GET /_bongsu/v1/channels/{channel_id}/followers': { query: 'limit' | 'from'; answer: FollowersSaid }
   'GET /_bongsu/v1/channels/{channel_id}/followers.csv': object
-  'GET /_bongsu/v1/channels/{channel_id}/followers/{user_id}/consents': { query: 'limit' | 'from'; answer: ChannelsAuditSaid }
+  'GET /_bongsu/v1/channels/{channel_id}/followers/{user_id}/consents': { query: 'verify' | 'limit' | 'from'; answer: ChannelsAuditSaid }
   'GET /_bongsu/v1/channels/{channel_id}/keys': { query: 'limit' | 'from'; answer: KeysSaid }
   'POST /_bongsu/v1/channels/{channel_id}/keys': { body: NewKey; answer: ChannelsKeysKeySaid }
   'DELETE /_bongsu/v1/channels/{channel_id}/keys/{key_id}': { answer: ChannelsEmpty }
