@@ -233,6 +233,17 @@ describe('rooms', () => {
   })
 })
 
+test('who is called to a desk finds it from there', () => {
+  const called = { about: 'desk.waiting', channel_id: 'a', conversation_id: 'c' }
+  const desks = (about: object) => {
+    const one = first(event('$1', '고객이 기다립니다', { content: { msgtype: 'm.text', body: '.', 'bongsu.channel': about } }))
+    return messages(view(one.room, one.entries)).map((message) => message.desk)
+  }
+  expect(desks(called)).toEqual([{ channel: 'a', talk: 'c' }])
+  expect(desks({ ...called, about: 'webhook.disabled' })).toEqual([undefined])
+  expect(desks({ ...called, conversation_id: 5 })).toEqual([undefined])
+})
+
 test('no text is turned round by force; what another script needs stays', () => {
   const { entries } = first(event('$1', '\u202ehttps://evil.example/moc.knab//:sptth'), event('$2', 'שלום \u200fabc\u200e'))
   expect(entries.map((entry) => entry.content.body)).toEqual(['https://evil.example/moc.knab//:sptth', 'שלום \u200fabc\u200e'])

@@ -79,9 +79,10 @@ export interface Content extends Wording, Selected {
   alias?: string
   join_rule?: string
   redacts?: string
-  /** what a bed board, and what booking says of itself beside its words */
+  /** what a bed board, booking and channels say of themselves beside their words */
   'io.bongsu.board'?: { what?: string; request_id?: string }
   'bongsu.booking'?: { offer_id?: string }
+  'bongsu.channel'?: { about?: string; channel_id?: string; conversation_id?: string }
   pinned?: string[]
   room_version?: string
   additional_creators?: string[]
@@ -124,6 +125,7 @@ const CONTENT: Shape = {
   redacts: 'string',
   'io.bongsu.board': { what: 'string', request_id: 'string' },
   'bongsu.booking': { offer_id: 'string' },
+  'bongsu.channel': { about: 'string', channel_id: 'string', conversation_id: 'string' },
   pinned: 'strings',
   room_version: 'string',
   additional_creators: 'strings',

@@ -63,6 +63,8 @@ export interface Message {
   /** the thread that begins with it */
   thread?: Thread
   isPinned?: boolean
+  /** it calls an agent to a channel's desk, where a customer waits */
+  desk?: { channel: string; talk: string }
 }
 
 export type Row =
@@ -215,6 +217,8 @@ function describe(message: Message, type: string, content: Content, replyTo: str
   if (media && message.kind === 'media') message.media = media
   if (content.format === 'org.matrix.custom.html' && content.formatted_body !== undefined) message.html = content.formatted_body
   if (replyTo !== undefined) message.replyTo = replyTo
+  const { about, channel_id: channel, conversation_id: talk } = content['bongsu.channel'] ?? {}
+  if (about === 'desk.waiting' && channel && talk) message.desk = { channel, talk }
   return message
 }
 

@@ -15,6 +15,7 @@ import { LocalPicture } from '../ui/LocalPicture'
 import { onLongPress } from '../ui/longPress'
 import { isHuge, lineOf, photoBox } from '../ui/phrases'
 import { PictureButton } from '../ui/Picture'
+import { openPage } from '../ui/route'
 import { say } from '../ui/say'
 import { bytes, clock, t } from '../ui/settings'
 import { Words } from '../ui/Words'
@@ -138,6 +139,13 @@ function TextBody(props: Props): JSX.Element {
   return (
     <>
       <Words body={props.message.kind === 'emote' ? `* ${memberName(props.room, props.message.sender)} ${props.message.body}` : props.message.body} html={props.message.html} me={client.me} onDanger={props.onDanger} />
+      <Show when={props.message.desk}>
+        {(desk) => (
+          <button type="button" class="plain" onClick={() => openPage('manage', desk().channel, 'desk', 'talk', desk().talk)}>
+            {t().toDesk}
+          </button>
+        )}
+      </Show>
       <For each={dangers()}>
         {(link) => (
           <p class="host">

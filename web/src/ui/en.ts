@@ -74,6 +74,7 @@ export const en: Texts = {
   copyLink: 'Copy invitation link',
 
   write: 'Write a message',
+  toDesk: 'Answer at the desk',
   attach: 'Send photos and files',
   takePhoto: 'Take a photo',
   speak: 'Record a voice message',

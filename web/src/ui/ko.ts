@@ -71,6 +71,7 @@ export const ko = {
   copyLink: '초대 링크 복사',
 
   write: '메시지 입력',
+  toDesk: '상담 데스크에서 답하기',
   attach: '사진과 파일 보내기',
   takePhoto: '사진 찍기',
   speak: '음성 메시지 녹음',
