@@ -80,6 +80,18 @@ describe('signing out', () => {
     expect(leads.inside.forget).not.toHaveBeenCalled()
   })
 
+  test('does not wait for a server that does not answer', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout'] })
+    const { doors, matrix, inside } = tab(signedIn)
+    matrix.logout.mockReturnValue(new Promise(() => {}))
+    const going = doors.signOut()
+    await vi.waitFor(() => expect(matrix.logout).toHaveBeenCalled())
+    await vi.advanceTimersByTimeAsync(4_000)
+    await going
+    vi.useRealTimers()
+    expect(inside.forget).toHaveBeenCalledTimes(1)
+  })
+
   test('who may not leave stays, in every tab', async () => {
     const [stays, leads] = [tab(signedIn), tab(signedIn)]
     stays.inside.tell.mockImplementation((told) => told.kind === 'leaving' && leads.doors.setLeaving(told.is))

@@ -9,6 +9,7 @@ import type { Told } from './tabs'
 import type { Session } from './types'
 
 const EXPEL_AGAIN_MS = 10_000
+const FAREWELL_MS = 4_000 // so long a server may take to hear of it; whoever signs out does not wait for one that burns
 
 /** What coming in and going out asks of the rest of the client. */
 export interface Inside {
@@ -59,7 +60,8 @@ export class Doors {
       await this.outbox.clear()
       await this.database.clear('intents')
       await this.drafts.clear()
-      await this.matrix.logout().catch(() => {})
+      const late = new Promise((resolve) => setTimeout(resolve, FAREWELL_MS))
+      await Promise.race([this.matrix.logout().catch(() => {}), late])
     })
     await this.inside.forget()
   }

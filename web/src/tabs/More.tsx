@@ -33,7 +33,7 @@ export function More(): JSX.Element {
         </section>
       </div>
       <Show when={isLeaving() && !unsent.loading}>
-        <Confirm title={t().signOut} text={unsent() ? t().signOutUnsent(unsent()!) : t().signOutConfirm} action={t().signOut} onClose={() => setLeaving(false)} onYes={() => void client.doors.signOut()}>
+        <Confirm title={t().signOut} text={unsent() ? t().signOutUnsent(unsent()!) : t().signOutConfirm} action={t().signOut} onClose={() => setLeaving(false)} onYes={() => void client.doors.signOut().catch((error) => say(explain(error)))}>
           <Show when={client.encryption.isUsed}>
             <p class="wrong">{t().signOutKeys}</p>
           </Show>
