@@ -76,5 +76,48 @@ test('the file keeps its name and kind; another kind is left alone', async () =>
   const made = await bare(photo)
   expect([made.name, made.type, made.size]).toEqual(['a.jpg', 'image/jpeg', jpeg(table).length])
   const film = new File(['x'], 'a.mp4', { type: 'video/mp4' })
+  const other = new File(['x'], 'a.pdf', { type: 'application/pdf' })
+  expect(await bare(other)).toBe(other)
   expect(await bare(film)).toBe(film)
+})
+
+// --- films ---
+
+const size = (bytes: number): number[] => [(bytes >> 24) & 255, (bytes >> 16) & 255, (bytes >> 8) & 255, bytes & 255]
+const box = (name: string, ...parts: (string | number | number[])[]): number[] => {
+  const body = bytes(...parts)
+  return [...size(body.length + 8), ...bytes(name), ...body]
+}
+const dated = (name: string, version: number, ...rest: number[]): number[] => box(name, [version, 0, 0, 0], Array(version === 1 ? 16 : 8).fill(7), rest)
+const film = async (...boxes: number[][]): Promise<number[]> => {
+  const made = await bare(new File([bytes(...boxes)], 'a.mp4', { type: 'video/mp4' }))
+  return [...new Uint8Array(await made.arrayBuffer())]
+}
+
+test('a film tells neither place nor time nor camera, and everything stands where it stood', async () => {
+  const place = box('udta', box('\u00a9xyz', '+37.5665+126.9780/'))
+  const matrix = Array.from({ length: 36 }, (_, at) => at) // which way is up
+  const track = box('trak', dated('tkhd', 0, ...matrix), box('meta', 'com.apple.camera'), box('mdia', dated('mdhd', 1, 5), box('hdlr', 'vide')))
+  const told = [box('ftyp', 'mp42'), box('mdat', 'pixels'), box('moov', dated('mvhd', 0, 9), place, track), box('free', 'x')]
+  const made = await film(...told)
+  expect(made).toHaveLength(told.flat().length)
+  const text = String.fromCharCode(...made)
+  for (const gone of ['37.5665', 'xyz', 'com.apple', 'udta', 'meta', '\u0007\u0007']) expect(text, gone).not.toContain(gone)
+  for (const kept of ['pixels', 'vide', 'mvhd', 'tkhd', String.fromCharCode(...matrix)]) expect(text.indexOf(kept), kept).toBe(String.fromCharCode(...told.flat()).indexOf(kept))
+  const again = new File([bytes(made.flat())], 'a.mp4', { type: 'video/mp4' })
+  expect(await bare(again)).toBe(again)
+})
+
+test.each([
+  ['a box that is longer than the film', [box('ftyp', 'mp42'), [0, 0, 9, 9, ...bytes('moov', 'udta')]]],
+  ['a box of no size', [[0, 0, 0, 2, ...bytes('moov')], box('udta', 'x')]],
+  ['an index that is broken inside', [box('moov', [0, 0, 9, 9], 'udta', '37.5')]],
+  ['no film', [[...bytes('GIF89a and more')]]],
+])('%s stays as it is', async (_, boxes) => expect(await film(...boxes)).toEqual(boxes.flat()))
+
+test('the last box may say that it goes on to the end, and a long one its size in eight bytes', async () => {
+  const movie = box('udta', '37.5665')
+  const told = [box('ftyp', 'mp42'), [0, 0, 0, 1, ...bytes('mdat'), 0, 0, 0, 0, 0, 0, 0, 22, ...bytes('pixels')], [0, 0, 0, 0, ...bytes('moov'), ...movie]]
+  const text = String.fromCharCode(...(await film(...told)))
+  expect([text.includes('pixels'), text.includes('37.5665')]).toEqual([true, false])
 })

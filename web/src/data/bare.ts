@@ -11,12 +11,18 @@ const ORIENTATION = 0x0112
 
 type Bytes = Uint8Array<ArrayBuffer>
 
-/** The same photo, bare. A file of another kind, or one that is not what it says, comes back as it is. */
+const FILMS = new Set(['video/mp4', 'video/quicktime'])
+
+/** The same photo or film, bare. A file of another kind, or one that is not what it says, comes back as it is. */
 export async function bare(file: File): Promise<File> {
-  const strip = { 'image/jpeg': bareJpeg, 'image/png': barePng }[file.type]
-  if (!strip) return file
-  const parts = strip(new Uint8Array(await file.arrayBuffer()))
+  const parts = await partsOf(file)
   return parts ? new File(parts, file.name, { type: file.type, lastModified: file.lastModified }) : file
+}
+
+async function partsOf(file: File): Promise<BlobPart[] | null> {
+  if (FILMS.has(file.type)) return (await import('./bareFilm')).bareFilm(file)
+  const strip = { 'image/jpeg': bareJpeg, 'image/png': barePng }[file.type]
+  return strip ? strip(new Uint8Array(await file.arrayBuffer())) : null
 }
 
 /** The pieces that stay; null where nothing goes, or where it is no JPEG. */
