@@ -13,9 +13,9 @@ import pytest
 from bongsu.core import limits
 from bongsu.media.blobs import BlobFolder
 from bongsu.media.forgetting import Forgetting
-from bongsu.store.database import Database
+from bongsu.store.database import Connection, Database
 from bongsu.store.forgotten_blobs import ForgottenBlobs
-from bongsu.store.media import MediaStore, NewFile, ThumbnailKey, ThumbnailRow
+from bongsu.store.media import MediaStore, NewFile, ThumbnailKey, ThumbnailRow, add_blob
 from tests.waiting import until
 
 SITES = ["a", "b", "c"]
@@ -137,10 +137,29 @@ async def test_bytes_that_are_stored_again_are_not_removed(
     await asyncio.gather(*(place.forgetting.some() for place in places[:2]))
     assert [await place.has(picture) for place in places] == [True, False, True]
     await MediaStore(two[0]).add(f"upload{picture.hex()}", file(picture, "@somebody:x"))
-    await two[0].execute("UPDATE blob_removals SET due_at = now()")
+    assert not await two[1].fetch("SELECT FROM blob_removals WHERE sha256 = $1", picture), "at no site it is to go"
     await forget(places)
     assert [await place.has(picture) for place in places] == [True, False, True]
     assert await known(two[1], picture)
+
+
+async def test_what_an_upload_is_about_to_name_is_not_forgotten(
+    two: tuple[Database, Database], places: list[Place], contents: list[bytes]
+) -> None:
+    picture = await store(places, contents[0])
+    await shown(two[0], picture)
+
+    async def upload(connection: Connection) -> int:
+        await add_blob(connection, picture, 5)
+        found = await ForgottenBlobs(two[1]).forget_pictures(SITES, limits.PREVIEW_PICTURE_KEPT_SECONDS, 10)
+        await connection.execute(
+            "INSERT INTO media (media_id, user_id, sha256) VALUES ($1, '@somebody:x', $2)", picture.hex(), picture
+        )
+        return found
+
+    assert await two[0].write(upload) == 0
+    await forget(places)
+    assert all([await place.has(picture) for place in places])
 
 
 async def test_uploads_of_what_is_being_forgotten_are_kept_and_wait_for_nobody_in_a_circle(

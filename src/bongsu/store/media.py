@@ -158,7 +158,7 @@ class MediaStore:
         """Two processes may make the same thumbnail; the newer row stays, both blobs are right."""
 
         async def work(connection: Connection) -> None:
-            await _add_blob(connection, made.sha256, made.size)
+            await add_blob(connection, made.sha256, made.size)
             await connection.execute(
                 "INSERT INTO thumbnails (source, width, height, method, animated, content_type, sha256)"
                 " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (source, width, height, method, animated)"
@@ -173,12 +173,12 @@ class MediaStore:
 
 async def _add_file(connection: Connection, file: NewFile) -> None:
     """A file becomes visible together with where it is."""
-    await _add_blob(connection, file.sha256, file.size)
+    await add_blob(connection, file.sha256, file.size)
     if file.sites:
         await add_copies(connection, file.sha256, file.sites)
 
 
-async def _add_blob(connection: Connection, sha256: bytes, size: int) -> None:
+async def add_blob(connection: Connection, sha256: bytes, size: int) -> None:
     """The same bytes may have been stored before. The caller writes more in this transaction, so its commit waits.
 
     From now on nobody else takes it away as something that nothing names.
