@@ -86,7 +86,8 @@ await customer.page.locator('.photo img').waitFor()
 await agent.page.locator('.cdesk-photo img').waitFor()
 
 // --- a note is for agents alone ---
-await button(agent.page, '내부 메모').click()
+await area.press('Escape')
+await agent.page.keyboard.press('m')
 await agent.page.locator('.cdesk-answer textarea').fill('단골 손님')
 await look(agent, 'noting')
 await agent.page.keyboard.press('Enter')
@@ -94,7 +95,8 @@ await agent.page.locator('.cdesk-note', { hasText: '단골 손님' }).waitFor()
 await owner.page.locator('.cdesk-note', { hasText: '단골 손님' }).waitFor()
 
 // --- without a network nothing is shown as said, and it is said once ---
-await button(agent.page, '답장').click()
+await agent.page.locator('.cdesk-answer textarea').press('Escape')
+await agent.page.keyboard.press('r')
 await agent.page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined))
 await agent.context.setOffline(true)
 await area.fill('따로 빼 두겠습니다')

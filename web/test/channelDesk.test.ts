@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { actsOf, answering, blocksOf, closingOf, faultOf, hoursFrom, isUnread, linesOf, merged, nextWaiting, NO_WEEK, placeOf, quantilesOf, repliesFor, slashed, urgencyOf, waitedOf, weekOf, withOlder, withShown, type Talk } from '../src/data/channelDesk'
+import { actsOf, answering, blocksOf, closingOf, faultOf, hoursFrom, isUnread, keyOf, linesOf, merged, nextWaiting, NO_WEEK, placeOf, quantilesOf, repliesFor, slashed, urgencyOf, waitedOf, weekOf, withOlder, withShown, type Talk } from '../src/data/channelDesk'
 import type { MessageSaid, Reply } from '../src/net/interface'
 
 const talk = (id: string, more: Partial<Talk> = {}): Talk => ({ conversation_id: id, customer: '@c:x', state: 'waiting', newest_ts: 5, ...more })
@@ -91,6 +91,11 @@ describe('what was said', () => {
     expect(merged(before, { messages: [said('9', 9, '.')], next: 'b' })).toMatchObject({ messages: [{ event_id: '9' }], next: 'b' })
     expect(withOlder(before, { messages: [said('1', 1, '.'), said('0', 0, '.')], next: undefined })).toMatchObject({ messages: [{ event_id: '2' }, { event_id: '1' }, { event_id: '0' }], next: undefined })
   })
+})
+
+test('a shortcut is found by its letter, also while Hangul is typed', () => {
+  const keys = [{ key: 'N', code: 'KeyN' }, { key: 'ㅜ', code: 'KeyN' }, { key: 'Process', code: 'KeyT' }, { key: '?', code: 'Slash' }, { key: 'n', code: 'KeyL' }, { key: 'Enter', code: 'Enter' }]
+  expect(keys.map(keyOf)).toEqual(['n', 'n', 't', '?', 'n', 'Enter'])
 })
 
 describe('kept answers', () => {

@@ -195,6 +195,14 @@ function turnsOf(turns: readonly Assignment[]): TurnLine[] {
   })
 }
 
+// --- shortcuts ---
+
+/** The letter or sign of a key; where Hangul is typed, the Latin letter in the same place. */
+export function keyOf({ key, code }: Pick<KeyboardEvent, 'key' | 'code'>): string {
+  if (/^[!-~]$/.test(key)) return key.toLowerCase()
+  return /^Key[A-Z]$/.test(code) ? code.slice(3).toLowerCase() : key
+}
+
 // --- kept answers ---
 
 /** What was typed after "/", or nothing where no kept answer is asked for. */

@@ -1,6 +1,6 @@
 import { createEffect, createMemo, createSignal, Match, on, Show, Switch, type JSX } from 'solid-js'
 import { isUnread, nextWaiting, withShown, type Shown, type Talk } from '../../../data/channelDesk'
-import { ask } from '../../../data/service'
+import { ask, isRefused } from '../../../data/service'
 import type { SettingsSaid, Staff } from '../../../net/interface'
 import { Icon } from '../../../ui/Icon'
 import { pathOf, plainClick, openPage } from '../../../ui/route'
@@ -145,6 +145,7 @@ function queueOf(shop: Shop): Sight<Queue> {
     pace: () => QUEUE_MS,
     name: `desk queue ${shop.id}`,
   })
+  createEffect(() => isRefused(queue.error(), 403) && shop.poke()) // whoever works here no more is told so
   createEffect(on(queue.value, (now, before) => before && now && tellNew(before.waiting, now.waiting)))
   return queue
 }

@@ -1,4 +1,5 @@
 import { createSignal, For, onCleanup, type JSX } from 'solid-js'
+import { keyOf } from '../../../data/channelDesk'
 import { Dialog } from '../../../ui/Dialog'
 import { isWriting } from './place'
 import { w } from './words'
@@ -15,7 +16,7 @@ function keepOff(is: boolean): void {
 /** Letters alone: they can be switched off, and never act while somebody writes. */
 export function shortcuts(keys: Readonly<Record<string, () => void>>): void {
   const pressed = (event: KeyboardEvent) => {
-    const run = keys[event.key.toLowerCase()]
+    const run = keys[keyOf(event)]
     if (!run || areOff() || event.ctrlKey || event.metaKey || event.altKey || event.isComposing || isWriting(event.target) || document.querySelector('dialog[open]')) return
     event.preventDefault()
     run()
