@@ -106,6 +106,9 @@ await alice.page.getByText('아직 확인하지 않았습니다').waitFor()
 await alice.page.getByRole('button', { name: '확인하기' }).click()
 const request = await coming
 await request.accept()
+await alice.page.locator('.verify .code').waitFor() // his app could scan it
+const coded = await alice.faults()
+await alice.page.getByRole('button', { name: '이모지로 비교하기' }).click()
 const verifier = await poll('the start', () => request.verifier)
 const ended = verifier.verify()
 const { sas, confirm } = await poll('emoji', () => verifier.getShowSasCallbacks())
@@ -118,7 +121,7 @@ await ended
 await alice.page.locator('.verify', { hasText: '확인했습니다' }).getByRole('button').click()
 await alice.page.getByText('확인한 사람입니다').waitFor()
 await poll('alice verified', async () => (await cryptoOf(bob).getUserVerificationStatus(first.getSender())).isCrossSigningVerified())
-tell('verified', { same: pictures.length === 7 && pictures.every((picture, at) => picture === sas.emoji[at][0]), faults: [...comparing, ...(await alice.faults())] })
+tell('verified', { same: pictures.length === 7 && pictures.every((picture, at) => picture === sas.emoji[at][0]), faults: [...coded, ...comparing, ...(await alice.faults())] })
 
 // --- a browser that has nothing but the recovery key ---
 async function signIn() {

@@ -17,7 +17,8 @@ _BOARDS: Final = "/_bongsu/v1/boards"
 _V3: Final = "/_matrix/client/v3"
 _VALID_MS: Final = 30 * 86_400_000 - 3_600_000  # as long as beds may be published, and a bit less
 _SOON_MS: Final = 1_500  # a deadline that has passed when somebody looks
-_CENTRE, _COORDINATOR, _HOSPITAL = "demo-centre", "demo-coordinator", "demo-hospital"
+COORDINATOR: Final = "demo-coordinator"
+_CENTRE, _HOSPITAL = "demo-centre", "demo-hospital"
 _DOCTOR, _SENIOR, _NURSE = "demo-doctor", "demo-senior", "demo-nurse"
 _GENERAL: Final = "서구 종합병원"
 
@@ -43,12 +44,12 @@ _BEDS: Final = (
     _Beds(_HOSPITAL, _GENERAL, ("icu",), 1, "서구", "인공호흡기 있음 · with a ventilator"),
     _Beds(_HOSPITAL, _GENERAL, ("isolation",), 3, "서구", "음압 · negative pressure"),
     _Beds(_HOSPITAL, _GENERAL, ("emergency",), 4, "서구"),
-    _Beds(_COORDINATOR, "동구 의료원", ("ward",), 6, "동구"),
-    _Beds(_COORDINATOR, "동구 의료원", ("isolation", "dialysis"), 1, "동구"),
-    _Beds(_COORDINATOR, "남구 어린이병원", ("children",), 3, "남구"),
-    _Beds(_COORDINATOR, "남구 어린이병원", ("newborn",), 2, "남구"),
-    _Beds(_COORDINATOR, "북구 병원", ("dialysis",), 2, "북구"),
-    _Beds(_COORDINATOR, "북구 병원", ("psychiatric",), 0, "북구", "모두 찼습니다 · all taken"),
+    _Beds(COORDINATOR, "동구 의료원", ("ward",), 6, "동구"),
+    _Beds(COORDINATOR, "동구 의료원", ("isolation", "dialysis"), 1, "동구"),
+    _Beds(COORDINATOR, "남구 어린이병원", ("children",), 3, "남구"),
+    _Beds(COORDINATOR, "남구 어린이병원", ("newborn",), 2, "남구"),
+    _Beds(COORDINATOR, "북구 병원", ("dialysis",), 2, "북구"),
+    _Beds(COORDINATOR, "북구 병원", ("psychiatric",), 0, "북구", "모두 찼습니다 · all taken"),
 )
 
 
@@ -66,7 +67,7 @@ class _Wish(msgspec.Struct, frozen=True):
     is_overdue: bool = False
 
 
-_OFFERED: Final = ("assignment", _COORDINATOR, "")
+_OFFERED: Final = ("assignment", COORDINATOR, "")
 _WISHES: Final = (
     _Wish(
         *(_CENTRE, "P-101", "critical", ("burns", "icu"), "중구"),
@@ -77,13 +78,13 @@ _WISHES: Final = (
         *(_SENIOR, "P-102", "ordinary", ("ward",), "동구"),
         note="보호자 있음 · with a relative",
         bed=("동구 의료원", "ward"),
-        acts=(_OFFERED, ("decline", _COORDINATOR, "병실 공사 중 · the room is being repaired")),
+        acts=(_OFFERED, ("decline", COORDINATOR, "병실 공사 중 · the room is being repaired")),
     ),
     _Wish(_CENTRE, "P-103", "urgent", ("isolation",), "중구", bed=(_GENERAL, "isolation"), acts=(_OFFERED,)),
     _Wish(
         *(_SENIOR, "P-104", "urgent", ("children",), "남구"),
         bed=("남구 어린이병원", "children"),
-        acts=(_OFFERED, ("accept", _COORDINATOR, "")),
+        acts=(_OFFERED, ("accept", COORDINATOR, "")),
     ),
     _Wish(
         *(_CENTRE, "P-105", "critical", ("emergency",), "중구"),
@@ -95,18 +96,18 @@ _WISHES: Final = (
         bed=("북구 병원", "dialysis"),
         acts=(
             _OFFERED,
-            ("accept", _COORDINATOR, ""),
+            ("accept", COORDINATOR, ""),
             ("close", _CENTRE, "집 가까운 곳으로 · nearer home"),
         ),
     ),
 )
 
 
-async def fill(cast: Cast) -> None:
-    """What is there already stays."""
-    room_id = await _room(cast)
+async def fill(cast: Cast, picture: str) -> None:
+    """What is there already stays. picture: the address of the room's."""
+    room_id = await _room(cast, picture)
     board = _BOARDS + at(room_id)
-    coordinator = await cast.person(_COORDINATOR)
+    coordinator = await cast.person(COORDINATOR)
     known = await coordinator.get(_BOARDS)
     if room_id not in [each["room_id"] for each in known["boards"]]:
         await coordinator.post(board, {"title": "병상 상황판 · Bed board"})
@@ -120,15 +121,16 @@ async def fill(cast: Cast) -> None:
     await _until_escalated(coordinator, board)
 
 
-async def _room(cast: Cast) -> str:
-    coordinator = await cast.person(_COORDINATOR)
+async def _room(cast: Cast, picture: str) -> str:
+    coordinator = await cast.person(COORDINATOR)
     try:
         found = await coordinator.get(f"{_V3}/directory/room{at(cast.alias(_ALIAS))}")
         room_id = str(found["room_id"])
     except Refusal:
         wanted = {"name": "병상 상황실 · Bed board", "topic": "가상의 병원과 환자입니다. · Invented, all of it."}
+        shown = {"initial_state": [{"type": "m.room.avatar", "content": {"url": picture}}]}
         made = await coordinator.post(
-            f"{_V3}/createRoom", {**wanted, "preset": "private_chat", "room_alias_name": _ALIAS}
+            f"{_V3}/createRoom", {**wanted, **shown, "preset": "private_chat", "room_alias_name": _ALIAS}
         )
         room_id = str(made["room_id"])
     joined = await coordinator.get(f"{_V3}/rooms{at(room_id)}/joined_members")
@@ -141,13 +143,13 @@ async def _room(cast: Cast) -> str:
 
 async def _publish(cast: Cast, board: str) -> dict[tuple[str, str], str]:
     """The ids of all beds, by hospital and kind."""
-    there = await _beds(await cast.person(_COORDINATOR), board)
+    there = await _beds(await cast.person(COORDINATOR), board)
     for beds in _BEDS:
         if (beds.hospital, beds.kinds[0]) not in there:
             said = {"hospital": beds.hospital, "kinds": beds.kinds, "free": beds.free, "place": beds.area}
             valid = {"valid_until": time.time_ns() // 1_000_000 + _VALID_MS}
             await (await cast.person(beds.who)).post(f"{board}/beds", {**said, "note": beds.note, **valid})
-    return await _beds(await cast.person(_COORDINATOR), board)
+    return await _beds(await cast.person(COORDINATOR), board)
 
 
 async def _beds(coordinator: Asking, board: str) -> dict[tuple[str, str], str]:

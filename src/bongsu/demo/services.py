@@ -15,6 +15,7 @@ from bongsu.rooms.personal import SetAccountData
 from bongsu.store.database import Connection
 
 _MARK_DAYS: Final = 365
+_BOARD: Final = "avatar-demo-coordinator"
 _PICTURES: Final = ("avatar-channel", "hills-day", "tea")
 
 
@@ -26,7 +27,8 @@ async def fill(worker: Worker, announce: Callable[[str], None]) -> None:
     cast = Cast(worker.app, passwords, name)
     try:
         announce("Making the demo: its bed board, bookings and channel")
-        await bed_board.fill(cast)
+        picture = await filling.draw(worker, cast.user(bed_board.COORDINATOR), _BOARD)
+        await bed_board.fill(cast, picture.uri)
         await vaccinations.fill(cast)
         await _fill_channel(worker, cast)
     except TimeoutError:

@@ -1,22 +1,30 @@
-import { EventId, OtherUserIdentity, OwnUserIdentity, RoomId, Sas, UserId, VerificationMethod, type OlmMachine, type VerificationRequest, DeviceId } from '@matrix-org/matrix-sdk-crypto-wasm'
+import { EventId, OtherUserIdentity, OwnUserIdentity, Qr, RoomId, Sas, UserId, VerificationMethod, type OlmMachine, type VerificationRequest, DeviceId } from '@matrix-org/matrix-sdk-crypto-wasm'
 import { Refused } from '../../net/errors'
 import type { Matrix, RawEvent } from '../../net/matrix'
 import { newTransaction } from '../outbox'
 import type { Errands } from './errands'
-import type { Flow, Stage } from './types'
+import type { Code, Flow, Stage } from './types'
 
-const METHODS = [VerificationMethod.SasV1]
+const METHODS = [VerificationMethod.SasV1, VerificationMethod.QrCodeShowV1, VerificationMethod.ReciprocateV1]
 const REQUEST = 'm.key.verification.request'
 const MISMATCH = 'm.mismatched_sas'
+const UNREAD = 'm.key_mismatch' // what was scanned was not what is shown here
 
 interface Under {
   request: VerificationRequest
   sas?: Sas
+  /** what the other side can scan here, and how it looks */
+  qr?: Qr
+  code?: Code
   hasAccepted?: boolean
   hasBegun?: boolean
+  hasLooked?: boolean
 }
 
-/** Verifications under way. Both people compare emoji; whoever asked begins as soon as the other agreed. */
+/**
+ * Verifications under way. Where the other side has a camera for it, it is shown a code to scan. Else, or when somebody
+ * wants to, both people compare emoji; whoever asked begins as soon as the other agreed.
+ */
 export class Flows {
   private readonly all = new Map<string, Under>()
 
@@ -102,8 +110,16 @@ export class Flows {
     this.publish()
   }
 
+  /** The other side says that it has scanned the code that is shown here. */
+  async scanned(id: string): Promise<void> {
+    const message = this.get(id).qr?.confirmScanning()
+    if (message) await this.errands.run(message)
+    this.publish()
+  }
+
   async mismatch(id: string): Promise<void> {
-    const message = this.get(id).sas?.cancelWithCode(MISMATCH)
+    const { sas, qr } = this.get(id)
+    const message = sas ? sas.cancelWithCode(MISMATCH) : qr?.cancelWithCode(UNREAD)
     if (message) await this.errands.run(message)
     this.publish()
   }
@@ -138,6 +154,7 @@ export class Flows {
   private async moved(one: Under): Promise<void> {
     const verification = one.request.getVerification()
     if (verification instanceof Sas) this.watch(one, verification)
+    if (verification instanceof Qr) this.watchCode(one, verification)
     if (one.request.isPassive()) this.all.delete(one.request.flowId) // another session of one's own answers
     await this.onward(one)
   }
@@ -147,11 +164,27 @@ export class Flows {
     sas.registerChangesCallback(() => this.onward(one))
   }
 
+  private watchCode(one: Under, qr: Qr): void {
+    one.qr = qr
+    qr.registerChangesCallback(() => this.onward(one))
+  }
+
+  /** Makes a code, if the other side can scan one. */
+  private async look(one: Under): Promise<void> {
+    one.hasLooked = true
+    const qr = await one.request.generateQrCode().catch(() => undefined)
+    if (!qr || one.sas) return
+    one.code = codeOf(qr)
+    this.watchCode(one, qr)
+    this.publish()
+  }
+
   private async onward(one: Under): Promise<void> {
     this.publish()
     const { request, sas } = one
     if (request.isDone() || sas?.isDone()) return this.onDone()
-    if (request.isReady() && request.weStarted() && !one.hasBegun) await this.compare(request.flowId).catch(() => {})
+    if (request.isReady() && !one.hasLooked) await this.look(one)
+    if (request.isReady() && request.weStarted() && !one.code && !one.hasBegun) await this.compare(request.flowId).catch(() => {})
     if (sas && !sas.weStarted() && !one.hasAccepted && !sas.isCancelled()) {
       one.hasAccepted = true
       const message = sas.accept()
@@ -164,27 +197,37 @@ export class Flows {
   }
 }
 
-function flowOf({ request, sas }: Under): Flow {
+/** Its points, row by row. */
+function codeOf(qr: Qr): Code {
+  const points = qr.toQrCode().renderIntoBuffer()
+  const side = Math.sqrt(points.length)
+  return { side, dark: Array.from(points, (point) => (point === 1 ? '1' : '0')).join('') }
+}
+
+function flowOf({ request, sas, qr, code }: Under): Flow {
+  const stage = stageOf(request, sas, qr)
   const device = (sas?.otherDeviceId ?? request.otherDeviceId)?.toString()
-  const why = (sas?.cancelInfo() ?? request.cancelInfo)?.cancelCode()
+  const why = (sas?.cancelInfo() ?? qr?.cancelInfo() ?? request.cancelInfo)?.cancelCode()
   const places = sas?.emojiIndex()
   const emoji = sas?.emoji()?.map(({ symbol }, at) => ({ symbol, place: places?.[at] ?? 0 }))
   return {
     id: request.flowId,
     user: request.otherUserId.toString(),
     isOwn: request.isSelfVerification(),
-    stage: stageOf(request, sas),
+    stage,
+    ...(code && !sas && stage === 'ready' && { code }),
     ...(device && { device }),
     ...(emoji && { emoji }),
     ...(why && { why }),
   }
 }
 
-function stageOf(request: VerificationRequest, sas: Sas | undefined): Stage {
-  if (request.isDone() || sas?.isDone()) return 'done'
+function stageOf(request: VerificationRequest, sas: Sas | undefined, qr: Qr | undefined): Stage {
+  if (request.isDone() || sas?.isDone() || qr?.isDone()) return 'done'
   if (request.isCancelled() || sas?.isCancelled()) return 'cancelled'
-  if (sas?.haveWeConfirmed()) return 'confirmed'
+  if (sas?.haveWeConfirmed() || (!sas && qr?.hasBeenConfirmed())) return 'confirmed'
+  if (!sas && qr?.hasBeenScanned()) return 'scanned'
   if (sas?.canBePresented()) return 'compare'
-  if (sas || request.isReady()) return 'ready'
+  if (sas || qr || request.isReady()) return 'ready'
   return request.weStarted() ? 'asking' : 'asked'
 }

@@ -322,6 +322,10 @@ export class Keeper implements Desk {
     return this.flows.confirm(flow)
   }
 
+  scanned(flow: string): Promise<void> {
+    return this.flows.scanned(flow)
+  }
+
   mismatch(flow: string): Promise<void> {
     return this.flows.mismatch(flow)
   }

@@ -2,8 +2,14 @@ import type { Opened, RawEvent } from '../../net/matrix'
 
 /** What goes between the tab that keeps the keys, the other tabs and the screens: plain data. */
 
-/** asking: here it was asked for; asked: somebody asks; ready: both agreed; compare: emoji are shown; confirmed: here they match. */
-export type Stage = 'asking' | 'asked' | 'ready' | 'compare' | 'confirmed' | 'done' | 'cancelled'
+/** asking: here it was asked for; asked: somebody asks; ready: both agreed; compare: emoji are shown; scanned: the other side says that it has read the code; confirmed: here it is right. */
+export type Stage = 'asking' | 'asked' | 'ready' | 'compare' | 'scanned' | 'confirmed' | 'done' | 'cancelled'
+
+/** A QR code: how many points a side has, and of each, row by row, whether it is dark ("1"). */
+export interface Code {
+  side: number
+  dark: string
+}
 
 /** Two sessions that verify each other. */
 export interface Flow {
@@ -13,6 +19,8 @@ export interface Flow {
   /** both belong to the person who is signed in here */
   isOwn: boolean
   stage: Stage
+  /** to be scanned by the other side */
+  code?: Code
   /** places in the protocol's list of 64 */
   emoji?: { symbol: string; place: number }[]
   /** the protocol's code for why it ended */
@@ -69,6 +77,7 @@ export interface Desk {
   agree(flow: string): Promise<void>
   compare(flow: string): Promise<void>
   confirm(flow: string): Promise<void>
+  scanned(flow: string): Promise<void>
   mismatch(flow: string): Promise<void>
   cancel(flow: string): Promise<void>
   dismiss(flow: string): Promise<void>
