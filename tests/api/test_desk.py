@@ -498,6 +498,21 @@ async def test_what_was_said_while_the_channel_was_away_is_not_read(shop: Shop, 
     assert await read() == ["다시 왔군요", "여보세요"]
 
 
+async def test_what_was_said_last_in_one_room_is_heard_though_they_go_on_in_another(shop: Shop, alice: Talker) -> None:
+    room_id = await write(alice, shop, "여보세요")
+    conversation = await found(shop, alice, "waiting")
+    await alice.put(f"{shop.path}/follow", {"text_version": "2026-11"})
+    await alice.leave(room_id)
+    other = await alice.make_room(is_direct=True, invite=[shop.account])
+    while (await alice.state(other, "m.room.member", shop.account))["membership"] != "join":
+        await asyncio.sleep(0.1)
+    while (await alice.get(shop.path))["mine"].get("follow", False):
+        await asyncio.sleep(0.1)
+    await alice.say(other, "그만 받고 물어만 볼게요")
+    while len((await shop.agent.get(f"{conversation}/messages"))["messages"]) != 1:
+        await asyncio.sleep(0.1)
+
+
 async def test_an_invitation_that_fails_holds_up_no_other(
     shop: Shop, alice: Talker, database: asyncpg.Connection
 ) -> None:

@@ -4,6 +4,7 @@ One room for the two. Whoever invites the account from any Matrix client gets th
 other one with the channel; a channel has no keys, so an encrypted one is turned down, and they are told so in the open.
 """
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -37,7 +38,7 @@ from bongsu.store.database import Database
 from bongsu.store.feed import Feed
 from bongsu.store.outbox import Post
 from bongsu.store.rows import Segment
-from bongsu.workflow.posting import room_of_two
+from bongsu.workflow.posting import check_heard, room_id_of_two, room_of_two
 from bongsu.workflow.rounds import Rounds
 
 log = structlog.get_logger(__name__)
@@ -75,6 +76,9 @@ class AnswerInvitation(msgspec.Struct, frozen=True, kw_only=True):
         if channel is None or not await self._is_welcome(batch, room, channel, customer):
             await Leave(room_id=self.room_id, sender=self.account, target=self.account).run(batch)
             return False
+        before = await room_id_of_two(batch, self.account, customer)
+        if before is not None and before != self.room_id:
+            await check_heard(batch, before)
         batch.rows.statements.append((outbox.SET_ROOM, (self.account, customer, self.room_id)))
         await Join(room_id=self.room_id, sender=self.account, target=self.account).run(batch)
         return True
@@ -177,7 +181,9 @@ class Beginnings:
         except Exception as error:
             is_final = not isinstance(error, Refusal) or (error.status < 500 and error.status != 429)
             log.warning("invitation_not_answered", room_id=invitation.room_id, error=repr(error))
-            if is_final and len(self._failed) < limits.DESK_INVITED_FAILED_MAX:
+            if not is_final:
+                asyncio.get_running_loop().call_later(limits.DUE_LOOK_SECONDS, self._rounds.hurry)
+            elif len(self._failed) < limits.DESK_INVITED_FAILED_MAX:
                 self._failed[invitation] = time.monotonic() + limits.DESK_INVITED_AGAIN_SECONDS
 
 

@@ -37,17 +37,21 @@ class _Pdu(msgspec.Struct):
 
 _pdu: Final = msgspec.json.Decoder(_Pdu)
 # stay: the account's membership just before. The pieces of text spare looks; what counts is read from the whole.
-_STRETCH: Final = f"""
-SELECT {EVENT_COLUMNS}, c.channel_id, r.sender AS account, r.user_id, stay.pdu AS stay FROM events e
+_OF_CHANNELS: Final = f"""
+FROM events e
 JOIN service_rooms r ON r.room_id = e.room_id JOIN channels c ON c.account = r.sender
 JOIN members m ON m.user_id = r.sender AND m.room_id = e.room_id
 JOIN LATERAL (SELECT s.pdu FROM events s WHERE s.room_id = e.room_id AND s.type = '{MEMBER}'
     AND s.state_key = r.sender AND s.pos < e.pos ORDER BY s.pos DESC LIMIT 1) stay ON true
-WHERE e.pos > $1 AND e.pos <= $2 AND (m.membership = 'join' OR e.pos < m.pos) AND CASE WHEN e.sender <> r.sender
+WHERE (m.membership = 'join' OR e.pos < m.pos) AND CASE WHEN e.sender <> r.sender
     THEN e.type <> '{MEMBER}' OR position('"membership":"leave"'::bytea IN e.pdu) > 0
     ELSE e.type = '{MEMBER}' AND e.state_key = r.sender AND position('"membership":"invite"'::bytea IN stay.pdu) > 0 END
-ORDER BY e.pos LIMIT $3
 """  # of memberships those who go: a broadcast brings a hundred thousand in
+_STRETCH: Final = f"""
+SELECT {EVENT_COLUMNS}, c.channel_id, r.sender AS account, r.user_id, stay.pdu AS stay {_OF_CHANNELS}
+AND e.pos > $1 AND e.pos <= $2 ORDER BY e.pos LIMIT $3
+"""
+_WAITS: Final = f"SELECT 1 {_OF_CHANNELS} AND e.room_id = $1 AND e.pos > (SELECT pos FROM channel_hearing) LIMIT 1"
 _BEFORE: Final = f"""
 SELECT {EVENT_COLUMNS} FROM events e WHERE e.room_id = $1 AND e.pos < $2 AND e.sender = $3 AND e.state_key IS NULL
     AND e.pos > coalesce((SELECT max(s.pos) FROM events s WHERE s.room_id = $1 AND s.type = '{MEMBER}'
@@ -67,6 +71,11 @@ async def is_behind(reads: Reads, passed: int, pos: int) -> bool:
     if pos - after >= limits.CHANNEL_HEARD_POSITIONS:
         return True
     return bool(await reads.fetch(_STRETCH, max(after, passed), pos, 1))
+
+
+async def waits_in(reads: Reads, room_id: str) -> bool:
+    """Is there something in this room that is still to be heard?"""
+    return bool(await reads.fetch(_WAITS, room_id))
 
 
 async def hear(connection: Connection, pos: int) -> list[Heard] | None:

@@ -3,7 +3,7 @@
 import msgspec
 
 from bongsu.core import creation
-from bongsu.core.errors import not_found
+from bongsu.core.errors import Refusal, not_found
 from bongsu.core.events import Draft
 from bongsu.core.quiet import CALLS
 from bongsu.core.versions import RoomVersion
@@ -11,7 +11,7 @@ from bongsu.rooms.batch import RoomBatch, Transaction
 from bongsu.rooms.creation import CreateRoom
 from bongsu.rooms.membership import Invite
 from bongsu.rooms.room import WorkingRoom
-from bongsu.store import outbox, people
+from bongsu.store import channel_hearing, outbox, people
 from bongsu.store.batch import Wanted
 from bongsu.store.outbox import Post
 
@@ -70,7 +70,18 @@ async def room_of_two(batch: RoomBatch, sender: str, user_id: str) -> WorkingRoo
         return None
     room = await batch.room(room_id)
     await batch.know_members(room, [sender, user_id])
-    return room if room.membership(sender) == "join" else None
+    if room.membership(sender) != "join":
+        await check_heard(batch, room_id)
+        return None
+    return room
+
+
+async def check_heard(batch: RoomBatch, room_id: str) -> None:
+    """Two speak elsewhere only when all is heard that was said to a channel where they did. 503 until then."""
+    just_now = any(stored.event.room_id == room_id for stored in batch.rows.events)
+    if just_now or await channel_hearing.waits_in(batch.connection, room_id):
+        why = "what was said in the room of before is heard first. Try again."
+        raise Refusal(503, "M_UNKNOWN", why, headers={"retry-after": "1"})
 
 
 async def room_id_of_two(batch: RoomBatch, sender: str, user_id: str) -> str | None:
