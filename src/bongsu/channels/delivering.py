@@ -206,18 +206,21 @@ class Delivering:
         if not await table.is_behind(self._database, pos, wants=wants):
             self._read_to = pos
             return False
-        await self._database.write(lambda connection: self._take_reads(connection, pos, wants=wants))
+        if not await self._database.write(lambda connection: self._take_reads(connection, pos, wants=wants)):
+            return False
         self._rounds.hurry()
         return True
 
-    async def _take_reads(self, connection: Connection, pos: int, *, wants: bool) -> None:
+    async def _take_reads(self, connection: Connection, pos: int, *, wants: bool) -> bool:
+        """False: another worker takes them, or has."""
         after = await table.claim_progress(connection)
         if after is None or after >= pos:
-            return
+            return False
         reads = await channel_messages.read_since(connection, after, pos, limits.WEBHOOK_TURN_MAX) if wants else []
         for each in reads:
             await table.put(connection, each.channel_id, Type.MESSAGE_READ, each.told(), self._now_ms())
         await table.set_progress(connection, reads[-1].pos if len(reads) == limits.WEBHOOK_TURN_MAX else pos)
+        return True
 
     async def sweep(self) -> None:
         """Nobody is owed more and more, and what was owed to disabled endpoints is forgotten in the end."""
