@@ -7,7 +7,7 @@ import msgspec
 import structlog
 
 from bongsu.boards import texts
-from bongsu.core import boards, limits
+from bongsu.core import boards, ids, limits
 from bongsu.core.boards import Act
 from bongsu.core.errors import Refusal, forbidden, not_found
 from bongsu.core.events import ENCRYPTION, MEMBER, MESSAGE, POWER_LEVELS, Draft
@@ -105,11 +105,11 @@ def hospital_of(provider: Person) -> str:
 
 
 async def name_of(batch: RoomBatch, room: WorkingRoom, user_id: str) -> str:
-    """As the room knows them. Who has no name there is called by their id."""
+    """As the room knows them. Who has no name there is called by that of their account."""
     await batch.know_members(room, [user_id])
     member = room.get(MEMBER, user_id)
     name = member.content.get("displayname") if member is not None else None
-    return name if isinstance(name, str) and name and name.isprintable() else user_id
+    return name if isinstance(name, str) and name and name.isprintable() else ids.split(user_id)[0]
 
 
 async def stewards(batch: RoomBatch, room: WorkingRoom) -> list[str]:

@@ -53,22 +53,20 @@ def named(offer_id: str, what: str, booking_id: str | None = None) -> JsonObject
 def post(sender: str, user_id: str, what: str, offer: Offer, booking: Booking | None = None) -> Post:
     """To one person. what: a state, or one of the words above."""
     until = booking.until if booking is not None and booking.state is State.HELD else None
-    body = "\n\n".join(_said(what, offer, until, language) for language in LANGUAGES)
     fields = named(offer.offer_id, what, None if booking is None else booking.booking_id)
+    content = {"msgtype": "m.text", "body": _body(what, offer, until), **fields}
     priority = outbox.ANNOUNCED if what == RELEASED else outbox.URGENT
-    content = {"msgtype": "m.text", "body": body, **fields}
     return Post(sender=sender, user_id=user_id, content=content, priority=priority)
 
 
-def _said(what: str, offer: Offer, until: int | None, language: Language) -> str:
+def _body(what: str, offer: Offer, until: int | None) -> str:
+    """What it is and where is said once, as it is the same in all languages."""
+    (korean, english), title = SAID[what], f"{offer.title} #{code_of(offer.offer_id)}"
+    said = [korean, title, f"{local(offer.starts_at, 'ko')} · {offer.place}", *_to_do(what, until, "ko")]
+    return "\n".join([*said, "", f"{english} · {local(offer.starts_at, 'en')}", *_to_do(what, until, "en")])
+
+
+def _to_do(what: str, until: int | None, language: Language) -> list[str]:
     place = LANGUAGES.index(language)
-    lines = [
-        SAID[what][place],
-        f"{offer.title} #{code_of(offer.offer_id)}",
-        f"{local(offer.starts_at, language)} · {offer.place}",
-    ]
-    if until is not None:
-        lines.append(_UNTIL[place].format(until=local(until, language)))
-    if what in _SIGNS:
-        lines.append(_SIGNS[what][place])
-    return "\n".join(lines)
+    lines = [] if until is None else [_UNTIL[place].format(until=local(until, language))]
+    return [*lines, _SIGNS[what][place]] if what in _SIGNS else lines

@@ -37,7 +37,9 @@ export function People(props: { desk: Desk }): JSX.Element {
   })
   return (
     <div class="scroll">
-      <Fresh of={listed} />
+      <Show when={listed.error()}>
+        <Fresh of={listed} />
+      </Show>
       <ul class="stack people">
         <For each={people()}>
           {(person) => (

@@ -10,20 +10,35 @@ import { w } from './words'
 const DAY_MS = 86_400_000
 const NAMED_MAX = 100
 
+/** The request that somebody looked at. */
+const requestSeen = (what: string): string | undefined => /^request ([0-9a-f]{16})$/.exec(what)?.[1]
+
 /** Who did what, the last first, and who looked. */
 export function RecordView(props: { desk: Desk }): JSX.Element {
   const { desk } = props
   const numbers = new Map<string, string>()
-  const [record] = createResource(async () => {
-    const of = { room_id: desk.room }
-    const found = await ask(desk.client.matrix, 'GET /_bongsu/v1/boards/{room_id}/audit', of, { dir: 'b', limit: '200' })
-    const ids = new Set(found.entries.flatMap(({ deed }) => (typeof deed.details?.['request_id'] === 'string' ? [deed.details['request_id']] : [])))
-    if (ids.size === 0) return found
-    const { requests } = await ask(desk.client.matrix, 'GET /_bongsu/v1/boards/{room_id}/requests', of, { ids: [...ids].slice(0, NAMED_MAX).join(',') })
+  const of = { room_id: desk.room }
+  /** What people call these requests. */
+  const number = async (ids: readonly string[]) => {
+    const asked = [...new Set(ids)].slice(0, NAMED_MAX)
+    if (asked.length === 0) return
+    const { requests } = await ask(desk.client.matrix, 'GET /_bongsu/v1/boards/{room_id}/requests', of, { ids: asked.join(',') })
     for (const request of requests) numbers.set(request.request_id, numberOf(request))
+  }
+  const [record] = createResource(async () => {
+    const found = await ask(desk.client.matrix, 'GET /_bongsu/v1/boards/{room_id}/audit', of, { dir: 'b', limit: '200' })
+    await number(found.entries.flatMap(({ deed }) => (typeof deed.details?.['request_id'] === 'string' ? [deed.details['request_id']] : [])))
     return found
   })
-  const [looks] = createResource(() => ask(desk.client.matrix, 'GET /_bongsu/v1/boards/{room_id}/access', { room_id: desk.room }, { limit: '200' }))
+  const [looks] = createResource(async () => {
+    const found = await ask(desk.client.matrix, 'GET /_bongsu/v1/boards/{room_id}/access', of, { limit: '200' })
+    await number(found.access.flatMap(({ what }) => requestSeen(what) ?? []))
+    return found
+  })
+  const seen = (what: string) => {
+    const request = requestSeen(what)
+    return request === undefined ? (w().looked[what] ?? what) : w().details(numbers.get(request) ?? '')
+  }
   const faults = (of: BoardAudit) => of.faults ?? []
   const when = (at: number) => dayAndClock(at)
   const what = (entry: BoardAudit['entries'][number]) => {
@@ -66,7 +81,7 @@ export function RecordView(props: { desk: Desk }): JSX.Element {
                         <tr>
                           <td class="tick quiet">{new Date(look.day * DAY_MS).toISOString().slice(0, 10)}</td>
                           <td>{nameOf(desk, look.user_id)}</td>
-                          <td>{look.what}</td>
+                          <td>{seen(look.what)}</td>
                           <td class="tick">{w().times(look.times)}</td>
                         </tr>
                       )}
