@@ -262,7 +262,7 @@ const en: typeof ko = {
   blockedUs: 'Nothing can be sent to this customer now.',
   takenBy: (name) => `${name} has this conversation.`,
   modes: { answer: 'Answer', note: 'Internal note' },
-  writeAnswer: 'Answer ( / for kept answers )',
+  writeAnswer: 'Answer ( / for texts )',
   writeNote: 'A note for agents alone',
   willTake: 'Answering takes the conversation.',
   willTakeBot: 'Answering takes over from the bot.',
