@@ -5,12 +5,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
+import asyncpg
 import pytest
 from tests.api.authenticator import Authenticator
 from tests.api.signing_in import PASSWORD, sign_up
 from tests.api.talking import V3, Talker, ask
-from tests.api.test_administration import bongsu
-from tests.server import Server
 
 Json = dict[str, Any]
 PASSKEYS = "/_bongsu/v1/passkeys"
@@ -136,11 +135,14 @@ async def test_nonsense_signs_nobody_in(http: aiohttp.ClientSession, ann: Talker
 
 
 async def test_who_is_locked_or_gone_stays_outside(
-    http: aiohttp.ClientSession, ann: Talker, key: Authenticator, server: Server
+    http: aiohttp.ClientSession, ann: Talker, key: Authenticator, database: asyncpg.Connection
 ) -> None:
     await add(ann, key)
-    bongsu(server.data_dir, "user", "lock", ann.user_id)
+    await database.execute("UPDATE users SET locked = true WHERE user_id = $1", ann.user_id)
     status, said = await show(http, key)
     assert (status, said["errcode"]) == (401, "M_USER_LOCKED")
-    bongsu(server.data_dir, "user", "unlock", ann.user_id)
+    await database.execute("UPDATE users SET locked = false WHERE user_id = $1", ann.user_id)
     assert (await show(http, key))[0] == 200
+    await database.execute("UPDATE users SET deactivated_at = now() WHERE user_id = $1", ann.user_id)
+    status, said = await show(http, key)
+    assert (status, said["errcode"]) == (403, "M_USER_DEACTIVATED")
