@@ -3,11 +3,12 @@ import { actsOf, clockOf, listed, numberOf, urgencyOf, waitedOf, type Request, t
 import { isOpen } from '../../data/intents'
 import { Dialog } from '../../ui/Dialog'
 import { openPage } from '../../ui/route'
+import { screen } from '../../ui/screen'
 import { clock, shortTime, t } from '../../ui/settings'
 import { sw } from '../services/words'
 import { Ask } from './Ask'
 import type { Line } from './Board'
-import { actOn, may, nameOf, requestOfIntent, screen, type Desk } from './desk'
+import { actOn, may, nameOf, requestOfIntent, type Desk } from './desk'
 import { Details } from './Details'
 import { kindList, w } from './words'
 

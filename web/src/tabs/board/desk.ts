@@ -1,4 +1,4 @@
-import { createSignal, onCleanup, type Accessor } from 'solid-js'
+import type { Accessor } from 'solid-js'
 import { numberOf, type Act, type Request } from '../../data/board'
 import type { Client } from '../../data/client'
 import type { Intent } from '../../data/intents'
@@ -80,14 +80,4 @@ export function intentName(intent: Intent): string {
   const last = (intent.what as Operation).split('/').at(-1)!
   const verb = last === '{room_id}' ? 'create' : last === '{user_id}' ? 'roles' : last
   return [w().acts[verb] ?? w().doing[verb] ?? verb, LANE.exec(intent.lane)?.[2]].filter(Boolean).join(' ')
-}
-
-/** Does the screen have this shape now? */
-export function screen(query: string): Accessor<boolean> {
-  const asked = matchMedia(query)
-  const [is, set] = createSignal(asked.matches)
-  const changed = () => set(asked.matches)
-  asked.addEventListener('change', changed)
-  onCleanup(() => asked.removeEventListener('change', changed))
-  return is
 }

@@ -65,7 +65,7 @@ export default function Broadcasts(props: SectionProps): JSX.Element {
 }
 
 /** By their ids, so that a row that is looked at stays the same one while it fills. */
-function Listed(props: { broadcasts: BroadcastSaid[] | undefined; onOpen: (id: string) => void }): JSX.Element {
+export function Listed(props: { broadcasts: BroadcastSaid[] | undefined; onOpen: (id: string) => void }): JSX.Element {
   const ids = () => (props.broadcasts ?? []).map((one) => one.broadcast_id)
   const find = (id: string) => props.broadcasts?.find((one) => one.broadcast_id === id)
   return (

@@ -8,6 +8,7 @@ import { explain } from '../../ui/errors'
 import { dayAndClock, t } from '../../ui/settings'
 import { Fresh } from '../services/Parts'
 import { give, sight } from '../services/sight'
+import { Figures } from './Figures'
 import { Export, Whole } from './parts'
 import type { SectionProps, Shop } from './shop'
 import { w } from './words'
@@ -34,16 +35,7 @@ export default function Followers(props: SectionProps): JSX.Element {
   return (
     <>
       <p class="quiet">{ow().followersHint}</p>
-      <dl class="figures block">
-        <For each={['followers', 'advertising', 'advertising_at_night'] as const}>
-          {(name) => (
-            <div>
-              <dt>{ow().figures[name]}</dt>
-              <dd>{audience.value() ? ow().people(audience.value()![name]) : '–'}</dd>
-            </div>
-          )}
-        </For>
-      </dl>
+      <Figures of={audience.value()} />
       <p class="choices">
         <Export of={() => fileOf(shop.client.matrix, 'GET /_bongsu/v1/channels/{channel_id}/followers.csv', { channel_id: shop.id })} name={`${shop.id}-followers.csv`} text={ow().csvOfAll} />
       </p>

@@ -1,4 +1,4 @@
-import { createSignal, For, Match, Show, Suspense, Switch, type JSX } from 'solid-js'
+import { createSignal, For, lazy, Match, Show, Suspense, Switch, type JSX } from 'solid-js'
 import type { Channel } from '../../data/channel'
 import { roleOf, sectionsFor, type Section } from '../../data/manage'
 import { ask, intent, isRefused } from '../../data/service'
@@ -9,6 +9,7 @@ import { Dialog } from '../../ui/Dialog'
 import { Icon } from '../../ui/Icon'
 import { openPage, pathOf, plainClick } from '../../ui/route'
 import { say } from '../../ui/say'
+import { screen } from '../../ui/screen'
 import { t } from '../../ui/settings'
 import { Official } from '../channels/Official'
 import type { PageProps } from '../pages'
@@ -19,6 +20,9 @@ import { SECTIONS } from './sections'
 import { MAKE, wish, type Shop } from './shop'
 import { w } from './words'
 import './manage.css'
+
+const WIDE = '(min-width: 75rem)' // as in manage.css
+const Overview = lazy(() => import('./Overview'))
 
 /** The channels for which one works; with a channel's id, what is to be done for it. */
 export function Manage(props: PageProps): JSX.Element {
@@ -201,7 +205,7 @@ function Framed(props: { shop: Shop; of: Sight<Channel>; ids: readonly string[];
           <Show when={props.shop.channel().closed_ts}>
             <p class="wrong">{w().closed}</p>
           </Show>
-          <Show when={props.asked} fallback={<p class="empty">{w().pick}</p>}>
+          <Show when={props.asked} fallback={<Beside shop={props.shop} />}>
             <Show when={props.shown} fallback={<p class="empty">{w().notYours}</p>} keyed>
               {(section) => <Opened shop={props.shop} section={section} ids={props.ids.slice(1)} />}
             </Show>
@@ -209,6 +213,19 @@ function Framed(props: { shop: Shop; of: Sight<Channel>; ids: readonly string[];
         </div>
       </div>
     </div>
+  )
+}
+
+/** Without a section: how the channel stands, where it is seen. */
+function Beside(props: { shop: Shop }): JSX.Element {
+  const isWide = screen(WIDE)
+  return (
+    <Show when={isWide()}>
+      <Suspense fallback={<p class="empty">{t().loading}</p>}>
+        <Overview shop={props.shop} />
+      </Suspense>
+      <p class="quiet">{w().pick}</p>
+    </Show>
   )
 }
 

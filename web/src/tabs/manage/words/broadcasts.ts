@@ -6,6 +6,7 @@ const e = count('en')
 
 const ko = {
   write: '새 단체 메시지',
+  latest: '최근 단체 메시지',
   none: '아직 보낸 단체 메시지가 없습니다',
   noneHint: '추가한 사람 모두에게 채팅으로 한 번에 보냅니다.',
   states: { scheduled: '예약됨', running: '보내는 중', done: '보냄', cancelled: '그만둠' },
@@ -68,6 +69,7 @@ const ko = {
 
 const en: typeof ko = {
   write: 'New broadcast',
+  latest: 'Latest broadcasts',
   none: 'Nothing was broadcast yet',
   noneHint: 'It goes to all followers at once, each in their chat with you.',
   states: { scheduled: 'Scheduled', running: 'Going out', done: 'Sent', cancelled: 'Stopped' },
