@@ -1,7 +1,7 @@
 import 'fake-indexeddb/auto'
 import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { deleteDatabase, openDatabase, type Database } from '../src/data/database'
-import { MediaShelf, safeType } from '../src/data/media'
+import { againIn, MediaShelf, safeType } from '../src/data/media'
 import { MediaCache, tooMuch } from '../src/data/mediaCache'
 import type { Matrix } from '../src/net/matrix'
 
@@ -50,6 +50,11 @@ test('photos give way to messages, and are counted no more', async () => {
   vi.stubGlobal('caches', { delete: async () => files.clear() })
   await cache.giveWay()
   expect([files.size, await database.getAll('media')]).toEqual([0, []])
+})
+
+test('a photo that cannot be had is asked for again until it can, not by all at once', () => {
+  expect([0, 1, 2, 3, 100].map((fails) => againIn(fails, 0.5))).toEqual([3_000, 10_000, 30_000, 30_000, 30_000])
+  expect([againIn(0, 0), againIn(9, 0.999)].map(Math.round)).toEqual([2_250, 37_485])
 })
 
 describe('addresses', () => {

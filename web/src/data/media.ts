@@ -24,6 +24,11 @@ interface Live {
   holders: number
 }
 
+const AGAIN_MS = [3_000, 10_000, 30_000]
+
+/** When a file that could not be had is asked for again by itself, for as long as it is wanted: a centre may burn for long. random: in [0, 1). */
+export const againIn = (fails: number, random: number): number => AGAIN_MS[Math.min(fails, AGAIN_MS.length - 1)]! * (0.75 + random / 2)
+
 export const safeType = (type: string): string => (SAFE.test(type) ? type : NO_TYPE)
 
 /** Photos and files of signed-in people: fetched with the token in the header, kept for when there is no network. */

@@ -1,5 +1,5 @@
 import { createEffect, createSignal, onCleanup, type Accessor } from 'solid-js'
-import type { Lease, MediaShelf, Size } from '../data/media'
+import { againIn, type Lease, type MediaShelf, type Size } from '../data/media'
 import { isForNow } from '../net/errors'
 
 export interface Held {
@@ -14,9 +14,6 @@ export const held = (media: MediaShelf, wanted: () => string | undefined, size?:
 
 /** The same for a player. bytes: how large it is, as far as that is known. */
 export const playing = (media: MediaShelf, wanted: () => string | undefined, bytes?: number): Held => leased(wanted, (uri) => media.play(uri, bytes))
-
-/** When a file that could not be had is asked for again by itself; then it is left to the person. */
-const AGAIN_MS = [3_000, 10_000, 30_000]
 
 function leased(wanted: () => string | undefined, hold: (uri: string) => Lease): Held {
   const [address, setAddress] = createSignal<string>()
@@ -36,8 +33,7 @@ function leased(wanted: () => string | undefined, hold: (uri: string) => Lease):
     const lose = (error: unknown) => {
       if (!isWanted) return
       setLost(true)
-      const ms = isForNow(error) ? AGAIN_MS[fails++] : undefined
-      if (ms !== undefined) timer = setTimeout(again, ms)
+      if (isForNow(error)) timer = setTimeout(again, againIn(fails++, Math.random()))
     }
     void lease.address.then((url) => isWanted && setAddress(url), lose)
     onCleanup(() => {
