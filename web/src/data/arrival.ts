@@ -3,7 +3,7 @@ import { contentOf, listsOf, powersOf, type Content } from './content'
 import { isPollStart } from './poll'
 import { mutedRooms, type Rules } from './rules'
 import { straight } from './straight'
-import type { Account, Entry, Member, Preview, Room, Unread } from './types'
+import type { Account, Entry, Member, Preview, Room, Stretch, Unread } from './types'
 
 const SPAN = 2 ** 26 // places in a stretch; it grows from the middle in both directions
 const MIDDLE = 2 ** 25
@@ -80,10 +80,21 @@ export function readJoined(before: Room, joined: JoinedRoom): { room: Room; entr
 function openStretch(room: Room, joined: JoinedRoom): void {
   const isFirst = room.stretches.length === 0
   if (!joined.timeline || (!isFirst && !joined.timeline.limited)) return
+  const { stretch, newest } = nextStretch(room, joined.timeline.prev_batch ?? null)
+  room.stretches = [...room.stretches, stretch]
+  room.newest = newest
+}
+
+function nextStretch(room: Room, from: string | null): { stretch: Stretch; newest: number } {
   const number = (room.stretches.at(-1)?.number ?? 0) + 1
-  const start = number * SPAN + MIDDLE
-  room.stretches = [...room.stretches, { number, from: joined.timeline.prev_batch ?? null, oldest: start - 1 }]
-  room.newest = start
+  const newest = number * SPAN + MIDDLE
+  return { stretch: { number, from, oldest: newest - 1 }, newest }
+}
+
+/** A room of which nothing is kept any more. since: where the server goes back from when somebody looks. */
+export function placeAbove(room: Room, since: string): Room {
+  const { stretch, newest } = nextStretch(room, since)
+  return { ...room, stretches: [stretch], newest }
 }
 
 export function entryOf(event: RawEvent, room: string, order: number): Entry {

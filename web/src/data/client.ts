@@ -19,6 +19,7 @@ import { Sights } from './sights'
 import { Speech } from './speech'
 import { SyncEngine } from './sync'
 import { Tabs, type Asked, type Told } from './tabs'
+import { Thrift } from './thrift'
 import type { Account, Entry, Room, Session } from './types'
 import { Weather } from './weather'
 import { RoomWindow } from './window'
@@ -45,6 +46,7 @@ export class Client {
   readonly doors: Doors
   private readonly known: Known
   private readonly weather: Weather
+  private readonly thrift: Thrift
   private readonly tabs: Tabs
   private engine: SyncEngine | undefined
   private sender: Sender | undefined
@@ -63,6 +65,7 @@ export class Client {
     this.known = new Known(database, this.tabs, (change) => this.encryption.noticed(change))
     this.weather = new Weather(this.known, outbox, sites, (health) => this.tabs.tell({ kind: 'health', health }))
     this.media = new MediaShelf(this.matrix, new MediaCache(database))
+    this.thrift = new Thrift(database, this.media)
     this.sights = new Sights(database)
     this.intents = new Intents(database, this.matrix, () => this.intentsChanged())
     this.push = new Push(database, this.matrix)
@@ -72,7 +75,7 @@ export class Client {
     this.speech = new Speech(this.known, outbox, {
       changed: (room) => this.outboxChanged(room),
       cancel: (txn) => this.tabs.ask({ kind: 'cancel', txn }),
-      makeRoom: () => this.media.giveWay(),
+      makeRoom: () => this.makeRoom(),
     })
     this.encryption = new Encryption(database, this.matrix, {
       session: () => this.session,
@@ -214,7 +217,7 @@ export class Client {
       arrived: (room) => this.outboxChanged(room),
       failed: (fault) => {
         this.weather.failed(fault)
-        if (fault === 'full') void this.media.giveWay().catch(() => {})
+        if (fault === 'full') void this.makeRoom().catch(() => {})
       },
       decrypt: (reply) => this.encryption.decrypt(reply),
     })
@@ -255,6 +258,11 @@ export class Client {
       const isHere = item.eventId !== undefined && (await this.database.getKey('entries', item.eventId)) !== undefined
       if (isHere || (item.state === 'sent' && item.at < Date.now() - DAY_MS)) await this.outbox.remove(item.txn)
     }
+  }
+
+  private async makeRoom(): Promise<void> {
+    const rooms = await this.thrift.makeRoom()
+    if (rooms.length > 0) this.known.changed({ rooms, entries: [] })
   }
 
   // --- between tabs ---
