@@ -302,6 +302,20 @@ async def test_a_wait_whose_owner_goes_waits_no_step_for_another(
     assert call["m.mentions"]["user_ids"] == [stays.user_id]
 
 
+async def test_who_is_locked_out_owns_no_wait(
+    board: Board, http: aiohttp.ClientSession, database: asyncpg.Connection
+) -> None:
+    first, other = board.people["coordinator"].user_id, (await board.join_as("coordinator", http)).user_id
+    colleague = (await board.join_as("provider", http, hospital="한빛병원", on_call=True)).user_id
+    for out in (other, colleague):
+        await database.execute("UPDATE users SET suspended = true WHERE user_id = $1", out)
+    wishes = [await board.wish() for _ in range(3)]
+    assert {(await board.state(each))["owner"] for each in wishes} == {first}
+    bed_id = await board.bed()
+    given = await board.done("coordinator", "POST", f"/requests/{wishes[0]}/assignment", {"bed_id": bed_id})
+    assert given["owner"] == board.people["provider"].user_id, "and nobody who cannot answer is asked"
+
+
 async def test_a_board_whose_last_coordinator_left_calls_who_may_name_another(board: Board) -> None:
     deputy = board.people["observer"]
     levels = await board.people["coordinator"].state(board.room_id, "m.room.power_levels")

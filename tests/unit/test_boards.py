@@ -1,5 +1,7 @@
 """The bed board's rules: who may do what, which numbers are refused, what fits, and that no path doubles a bed."""
 
+import unicodedata
+
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -52,6 +54,16 @@ def test_what_names_somebody_is_no_pseudonym(text: str) -> None:
 @pytest.mark.parametrize("text", ["P-1f03ab", "강남-17", "case.20221015", "P-00000001"])
 def test_pseudonyms(text: str) -> None:
     assert boards.check_pseudonym(text) == text
+
+
+def test_what_looks_the_same_is_the_same() -> None:
+    """Some devices write Hangul in pieces; a hospital of that name would be another one, and hear of nothing."""
+    pieces = unicodedata.normalize("NFD", "한빛병원")
+    assert pieces != "한빛병원"
+    assert boards.check_impersonal(f" {pieces} ", "hospital") == "한빛병원"
+    assert boards.check_place(Place(area=pieces)).area == "한빛병원"
+    assert boards.check_kinds([unicodedata.normalize("NFD", "중환자")], "kinds") == ["icu"]
+    assert boards.check_pseudonym(unicodedata.normalize("NFD", "가-17")) == "가-17"
 
 
 def test_the_nearest_bed_that_fits_comes_first() -> None:

@@ -151,6 +151,7 @@ def next_state(state: str, act: Act) -> State:
 
 def check_pseudonym(text: str) -> str:
     """A patient's pseudonym. What looks like a name, or a resident registration or telephone number, is refused."""
+    text = _composed(text)
     if not _PSEUDONYM.fullmatch(text):
         raise invalid_param("patient must be a pseudonym of at most 40 letters, digits and . _ -")
     if not any(letter.isdigit() for letter in text) or _NAME.search(text):
@@ -159,13 +160,19 @@ def check_pseudonym(text: str) -> str:
 
 
 def check_impersonal(text: str, name: str, characters_max: int = limits.BOARD_TEXT_CHARACTERS_MAX) -> str:
-    """A short text that names nobody by number."""
+    """A short text that names nobody by number. What looks the same is the same, as it is compared with others."""
+    text = _composed(text).strip()
     if len(text) > characters_max or not text.isprintable():
         raise invalid_param(f"{name} must be one line of at most {characters_max} characters")
     plain = unicodedata.normalize("NFKC", text)  # full-width digits are digits
     if _RESIDENT.search(plain) or _PHONE.search(plain):
         raise invalid_param(f"{name} holds what looks like a resident registration or telephone number")
     return text
+
+
+def _composed(text: str) -> str:
+    """Some devices write Hangul in pieces."""
+    return unicodedata.normalize("NFC", text)
 
 
 def check_line(text: str, name: str) -> str:
@@ -177,6 +184,7 @@ def check_line(text: str, name: str) -> str:
 
 def check_kinds(kinds: Sequence[str], name: str) -> list[str]:
     """Kinds of beds, each once, in order. What KINDS names in Korean is the same kind, and fits the same needs."""
+    kinds = [_composed(kind) for kind in kinds]
     if len(kinds) > limits.BOARD_KINDS_MAX or not all(_KIND.fullmatch(kind) for kind in kinds):
         raise invalid_param(f"{name} must be at most {limits.BOARD_KINDS_MAX} short words in small letters")
     return sorted({_KINDS_IN_ENGLISH.get(kind, kind) for kind in kinds})
@@ -187,8 +195,7 @@ def check_place(place: Place) -> Place:
         raise invalid_param("lat must be from -90 to 90")
     if place.lon is not None and not -180 <= place.lon <= 180:
         raise invalid_param("lon must be from -180 to 180")
-    check_impersonal(place.area, "area")
-    return place
+    return msgspec.structs.replace(place, area=check_impersonal(place.area, "area"))
 
 
 # --- choosing ---
@@ -256,7 +263,7 @@ def tier_again(tier: int, deadline_ms: int, now_ms: int) -> int:
 class Staff(msgspec.Struct, frozen=True):
     """Who may be called. owned: unanswered requests that are theirs.
 
-    is_here: in the room. Who is not has not followed the board into its new room yet.
+    is_here: in the room, and able to act. Others have not followed the board into its new room yet, or are locked out.
     """
 
     user_id: str

@@ -176,27 +176,32 @@ async def people_count(reads: Reads, room_id: str, but: str) -> int:
 
 
 async def staff(reads: Reads, room_id: str) -> list[Staff]:
-    """Coordinators, and those on call, wherever they are: who leaves the room is on no list any more."""
+    """Coordinators, and those on call, wherever they are: who leaves the room is on no list any more.
+
+    Who may do nothing now is not here.
+    """
     rows = await reads.fetch(
-        "SELECT p.user_id, p.role, p.on_call, m.user_id IS NOT NULL AS is_here, count(r.request_id) AS owned"
-        " FROM board_people p"
+        "SELECT p.user_id, p.role, p.on_call, m.user_id IS NOT NULL AND u.user_id IS NULL AS is_here,"
+        " count(r.request_id) AS owned FROM board_people p"
         " LEFT JOIN members m ON m.room_id = p.room_id AND m.user_id = p.user_id AND m.membership = 'join'"
+        " LEFT JOIN users u ON u.user_id = p.user_id AND (u.locked OR u.suspended)"
         " LEFT JOIN board_requests r ON r.room_id = p.room_id AND r.owner = p.user_id AND r.state <> 'closed'"
         " AND r.due_ms IS NOT NULL"
         " WHERE p.room_id = $1 AND (p.role = 'coordinator' OR p.on_call)"
-        " GROUP BY p.room_id, p.user_id, m.user_id ORDER BY p.user_id",
+        " GROUP BY p.room_id, p.user_id, m.user_id, u.user_id ORDER BY p.user_id",
         room_id,
     )
     return [Staff(*row) for row in rows]
 
 
 async def answerers(reads: Reads, room_id: str, row: BedRow) -> list[str]:
-    """Who in the room answers for a bed: its hospital's people, those on call first; then who published it for them."""
+    """Who in the room can answer for a bed: its hospital's people, those on call first; then who published it."""
     rows = await reads.fetch(
         "SELECT p.user_id FROM board_people p"
         " JOIN members m ON m.room_id = p.room_id AND m.user_id = p.user_id AND m.membership = 'join'"
         " WHERE p.room_id = $1 AND (p.role = 'provider' AND coalesce(nullif(p.hospital, ''), p.user_id) = $2"
         " OR p.role = 'coordinator' AND p.user_id = $3)"
+        " AND NOT EXISTS (SELECT FROM users u WHERE u.user_id = p.user_id AND (u.locked OR u.suspended))"
         " ORDER BY p.role = 'coordinator', NOT p.on_call, p.user_id <> $3, p.user_id",
         *(room_id, row.hospital, row.published_by),
     )

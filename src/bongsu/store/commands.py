@@ -5,6 +5,7 @@ rows of `commands`; whoever has the effect of one in a transaction takes the row
 second worker makes neither none nor two of it.
 """
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -141,7 +142,7 @@ def _line(body: str) -> str:
     """The first line that is no quotation of what is answered."""
     lines = (line.strip() for line in body[: limits.COMMAND_SEARCHED_CHARACTERS_MAX].splitlines())
     found = next((line for line in lines if line and not line.startswith(">")), "")
-    return found[: limits.COMMAND_CHARACTERS_MAX].replace("\x00", "")
+    return unicodedata.normalize("NFC", found[: limits.COMMAND_CHARACTERS_MAX].replace("\x00", ""))
 
 
 def _head(line: str) -> str:
