@@ -47,6 +47,18 @@ const chosen = await window.locator('li img, li strong').evaluateAll((all) => al
 await window.getByRole('button', { name: '“하나.png” 빼기' }).click()
 await window.locator('.more input').setInputFiles(three)
 await window.locator('img').nth(1).waitFor()
+await hana.page.evaluate(async () => {
+  const blob = await new OffscreenCanvas(40, 30).getContext('2d').canvas.convertToBlob({ type: 'image/png' })
+  const holding = (name) => {
+    const data = new DataTransfer()
+    data.items.add(new File([blob], name, { type: 'image/png' }))
+    return data
+  }
+  const area = document.querySelector('.attachments textarea')
+  area.dispatchEvent(new ClipboardEvent('paste', { clipboardData: holding('붙인 것.png'), bubbles: true, cancelable: true }))
+  area.dispatchEvent(new DragEvent('drop', { dataTransfer: holding('놓은 것.png'), bubbles: true, cancelable: true }))
+})
+for (const name of ['붙인 것.png', '놓은 것.png']) await window.getByRole('button', { name: `“${name}” 빼기` }).click()
 await hana.page.keyboard.type('오늘 밤도')
 await hana.page.keyboard.press('Shift+Enter')
 await hana.page.keyboard.type('이상 없음')

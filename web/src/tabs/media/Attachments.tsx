@@ -1,4 +1,4 @@
-import { createSignal, createUniqueId, For, onCleanup, Show, type JSX } from 'solid-js'
+import { createEffect, createSignal, createUniqueId, For, on, onCleanup, Show, type JSX } from 'solid-js'
 import { Dialog } from '../../ui/Dialog'
 import { Icon } from '../../ui/Icon'
 import { bytes } from '../../ui/settings'
@@ -7,11 +7,13 @@ import { w } from './sendingWords'
 
 const HANGUL = 229 // Safari ends a composition before it tells of the Enter that ended it
 
-/** What is about to be sent: looked at, left out, and with words. */
+/** What is about to be sent: looked at, left out, and with words. Files that are given later come to those that are there. */
 export default function Attachments(props: { files: File[]; onSend: (files: File[], caption: string) => void; onClose: () => void }): JSX.Element {
   const [files, setFiles] = createSignal(props.files)
   const hint = createUniqueId()
   let caption!: HTMLTextAreaElement
+  const add = (more: readonly File[]) => setFiles([...files(), ...more])
+  createEffect(on(() => props.files, add, { defer: true }))
 
   function leaveOut(file: File): void {
     const rest = files().filter((one) => one !== file)
@@ -20,8 +22,14 @@ export default function Attachments(props: { files: File[]; onSend: (files: File
     caption.focus() // the button that had it is gone
   }
   function more(input: HTMLInputElement): void {
-    setFiles([...files(), ...(input.files ?? [])])
+    add([...(input.files ?? [])])
     input.value = ''
+  }
+  function pasted(event: ClipboardEvent): void {
+    const more = [...(event.clipboardData?.files ?? [])]
+    if (more.length === 0) return
+    event.preventDefault()
+    add(more)
   }
   const send = () => props.onSend(files(), caption.value.trim())
   function pressed(event: KeyboardEvent): void {
@@ -59,7 +67,7 @@ export default function Attachments(props: { files: File[]; onSend: (files: File
           </li>
         </ul>
         <div class="words-with">
-          <textarea ref={caption} autofocus rows="1" placeholder={w().caption} aria-label={w().caption} aria-describedby={files().length > 1 ? hint : undefined} enterkeyhint="send" onKeyDown={pressed} />
+          <textarea ref={caption} autofocus rows="1" placeholder={w().caption} aria-label={w().caption} aria-describedby={files().length > 1 ? hint : undefined} enterkeyhint="send" onKeyDown={pressed} onPaste={pasted} />
           <button class="round go" aria-label={w().send}>
             <Icon name="send" />
           </button>
