@@ -26,6 +26,16 @@ test('what can be done with an offer', () => {
   expect(standingOf(offer(), 2_000)).toBe('over')
 })
 
+test.each([
+  [0, 600, 660, 630],
+  [0, 600, 615, 600],
+  [600, 600, 620, 610],
+  [600, 0, 720, 690],
+])('nobody begins to wait who could not come in time: opens %d, starts %d, ends %d', (opens, starts, ends, until) => {
+  const full = offer({ opens_at: opens * 60_000, starts_at: starts * 60_000, ends_at: ends * 60_000, available: 0 })
+  expect([until * 60_000 - 1, until * 60_000].map((now) => standingOf(full, now))).toEqual(['full', 'late'])
+})
+
 test('a booking that is over is none', () => {
   const booking = { booking_id: 'b1', offer_id: 'o1', state: 'held', made_at: 0 }
   expect(current(offer({ booking }))).toEqual(booking)

@@ -2,20 +2,28 @@ import type { BookingSaid, MyBooking, OfferSaid } from '../net/interface'
 
 /** The pure part of the booking screens. Times in ms; `now` is the server's. */
 export type Offer = OfferSaid
-export type Standing = 'none' | 'early' | 'free' | 'full' | 'over'
+export type Standing = 'none' | 'early' | 'free' | 'full' | 'late' | 'over'
 
 const LIVE: readonly string[] = ['waiting', 'held', 'booked']
 const ENDED: readonly string[] = ['cancelled', 'expired']
+const CALLED_MS = 1_800_000
 const FIRST_MS = 2_000
 const HELD_MS = 5_000
 const CALM_MS = 60_000
 const LINE_MS = 120_000
 
-/** What somebody without a booking can do. early: it is not open, and who comes stands in line. */
+/** Until when somebody who waits is given a place: who gets it later could not come. The server's own rule. */
+function calledUntil(offer: Offer): number {
+  const margin = offer.opens_at >= offer.starts_at ? Math.min(CALLED_MS, Math.floor((offer.ends_at - offer.opens_at) / 2)) : CALLED_MS
+  return Math.max(offer.starts_at, offer.ends_at - margin)
+}
+
+/** What somebody without a booking can do. early: it is not open, and who comes stands in line; late: no line is left. */
 export function standingOf(offer: Offer, now: number): Standing {
   if (offer.state === 'closed' || now >= offer.ends_at) return 'over'
   if (offer.state !== 'open') return 'early'
-  return offer.available > 0 ? 'free' : 'full'
+  if (offer.available > 0) return 'free'
+  return now < calledUntil(offer) ? 'full' : 'late'
 }
 
 export const isLive = (booking: { state: string }): boolean => LIVE.includes(booking.state)

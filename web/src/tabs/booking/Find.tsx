@@ -126,6 +126,7 @@ export function Left(props: { offer: Offer; now: number }): JSX.Element {
       none: '',
       over: w().over,
       full: w().full,
+      late: w().full,
       early: w().opensAt(shortTime(props.offer.opens_at)),
       free: w().free(props.offer.available, props.offer.capacity),
     })[standingOf(props.offer, props.now)]

@@ -114,6 +114,9 @@ function Take(props: Part): JSX.Element {
               {w().waitFor}
             </button>
           </Match>
+          <Match when={standing() === 'late'}>
+            <p class="quiet">{w().late}</p>
+          </Match>
           <Match when={standing() === 'over'}>
             <p class="quiet">{w().over}</p>
           </Match>
