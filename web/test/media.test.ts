@@ -44,6 +44,14 @@ describe('what is kept on disk', () => {
   })
 })
 
+test('a photo that is kept does not cost a look at all the others', async () => {
+  const cache = new MediaCache(database)
+  const looked = vi.spyOn(IDBObjectStore.prototype, 'getAll')
+  for (let at = 0; at < 20; at++) await cache.put(`photo${at}`, new Blob([new Uint8Array(1_000)]))
+  expect(looked).toHaveBeenCalledTimes(1)
+  looked.mockRestore()
+})
+
 test('photos give way to messages, and are counted no more', async () => {
   const cache = new MediaCache(database)
   await cache.put('photo', new Blob([new Uint8Array(MB)]))
