@@ -58,6 +58,10 @@ async def tries(gateway: Gateway) -> int:
     return gateway.tries
 
 
+async def browser_tries(browser: Browser) -> int:
+    return browser.tries
+
+
 async def pushers_when(who: Talker, count: int) -> list[Json]:
     return await until(lambda: pushers(who), lambda found: len(found) == count, SECONDS_MAX)
 
@@ -449,6 +453,12 @@ async def test_what_a_sender_chose_to_be_long_fits_into_a_push(
     assert "content" not in told  # the app asks for it
     short = await told_to(browser, await alice.say(room_id, "hi"))
     assert short["content"]["body"] == "hi"
+    browser.status, before = 413, browser.tries  # a push service that takes less than others
+    never = await alice.say(room_id, "ho")
+    await until(lambda: browser_tries(browser), lambda count: count > before, SECONDS_MAX)
+    browser.status = 201
+    await told_to(browser, await alice.say(room_id, "hum"))
+    assert never not in [each.get("event_id") for each in browser.told]
 
 
 async def test_what_a_gateway_never_takes_holds_up_nothing(
