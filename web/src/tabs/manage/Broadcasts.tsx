@@ -1,4 +1,4 @@
-import { createSignal, For, Match, Show, Switch, type JSX } from 'solid-js'
+import { createEffect, createSignal, For, Match, on, Show, Switch, type JSX } from 'solid-js'
 import { isLive, paceOf, shareOf } from '../../data/manage'
 import { ask, fileOf } from '../../data/service'
 import type { BroadcastSaid, BroadcastsSaid } from '../../net/interface'
@@ -9,25 +9,24 @@ import { dayAndClock, t } from '../../ui/settings'
 import { Fresh, Pending } from '../services/Parts'
 import { sight } from '../services/sight'
 import { Compose, forgetDraft } from './Compose'
-import { Export } from './parts'
+import { Export, Rows } from './parts'
 import { isEditor, type SectionProps, type Shop } from './shop'
 import { intentName, wishesIn, type Wishes } from './wishes'
 import { w } from './words'
 import { bw } from './words/broadcasts'
 
+const STEP = 20
+const MOST = 500
+
 /** All of them; the first id: "new", or the one that is looked at. */
 export default function Broadcasts(props: SectionProps): JSX.Element {
   const { shop } = props
-  const broadcasts = sight<BroadcastsSaid>(shop.client, {
-    look: () => ask(shop.client.matrix, 'GET /_bongsu/v1/channels/{channel_id}/broadcasts', { channel_id: shop.id }, { limit: '100' }),
-    pace: (value) => paceOf(value?.broadcasts ?? [], Date.now()),
-    name: `manage broadcasts ${shop.id}`,
-  })
+  const [told, setTold] = createSignal(0)
   const wishes = wishesIn(shop, 'broadcasts', (done) => {
     const isSent = !done.what.endsWith('/cancel')
     say(isSent ? bw().sendAccepted : bw().stopped)
     if (isSent) forgetDraft(shop)
-    broadcasts.poke()
+    setTold(told() + 1)
   })
   const to = (...ids: string[]) => openPage('manage', shop.id, 'broadcasts', ...ids)
   return (
@@ -36,7 +35,7 @@ export default function Broadcasts(props: SectionProps): JSX.Element {
       <Switch
         fallback={
           <Show when={props.ids[0]} keyed>
-            {(id) => <One shop={shop} id={id} wishes={wishes} onBack={() => to()} />}
+            {(id) => <One shop={shop} id={id} wishes={wishes} told={told()} onBack={() => to()} />}
           </Show>
         }
       >
@@ -56,22 +55,42 @@ export default function Broadcasts(props: SectionProps): JSX.Element {
               text={w().csv}
             />
           </p>
-          <Fresh of={broadcasts} />
-          <Listed broadcasts={broadcasts.value()?.broadcasts} onOpen={(id) => to(id)} />
+          <Newest shop={shop} told={told()} onOpen={(id) => to(id)} />
         </Match>
       </Switch>
     </>
   )
 }
 
-/** By their ids, so that a row that is looked at stays the same one while it fills. */
+/** told: something was done, so that it is looked at anew. */
+function Newest(props: { shop: Shop; told: number; onOpen: (id: string) => void }): JSX.Element {
+  const { shop } = props
+  const [count, setCount] = createSignal(STEP)
+  const broadcasts = sight<BroadcastsSaid>(shop.client, {
+    look: () => ask(shop.client.matrix, 'GET /_bongsu/v1/channels/{channel_id}/broadcasts', { channel_id: shop.id }, { limit: String(count()) }),
+    pace: (value) => paceOf(value?.broadcasts ?? [], Date.now()),
+    name: `manage broadcasts ${shop.id}`,
+  })
+  createEffect(on(() => props.told, () => broadcasts.poke(), { defer: true }))
+  return (
+    <>
+      <Fresh of={broadcasts} />
+      <Listed broadcasts={broadcasts.value()?.broadcasts} onOpen={(id) => props.onOpen(id)} />
+      <Show when={broadcasts.value()?.next_batch && count() < MOST}>
+        <button type="button" class="plain" onClick={() => (setCount(Math.min(MOST, 5 * count())), broadcasts.poke())}>
+          {w().more}
+        </button>
+      </Show>
+    </>
+  )
+}
+
 export function Listed(props: { broadcasts: BroadcastSaid[] | undefined; onOpen: (id: string) => void }): JSX.Element {
-  const ids = () => (props.broadcasts ?? []).map((one) => one.broadcast_id)
-  const find = (id: string) => props.broadcasts?.find((one) => one.broadcast_id === id)
   return (
     <ul class="cards">
-      <For
-        each={ids()}
+      <Rows
+        rows={props.broadcasts}
+        id={(one) => one.broadcast_id}
         fallback={
           <li class="empty">
             <Show when={props.broadcasts} fallback={t().loading}>
@@ -81,25 +100,21 @@ export function Listed(props: { broadcasts: BroadcastSaid[] | undefined; onOpen:
           </li>
         }
       >
-        {(id) => (
-          <Show when={find(id)}>
-            {(one) => (
-              <li>
-                <button type="button" class="block card" data-state={one().state} onClick={() => props.onOpen(id)}>
-                  <span class="tags">
-                    <Tags of={one()} />
-                  </span>
-                  <span class="card-text">{one().body}</span>
-                  <span class="quiet small">{lineOf(one())}</span>
-                  <Show when={one().state === 'running'}>
-                    <Bar of={one()} />
-                  </Show>
-                </button>
-              </li>
-            )}
-          </Show>
+        {(one) => (
+          <li>
+            <button type="button" class="block card" data-state={one().state} onClick={() => props.onOpen(one().broadcast_id)}>
+              <span class="tags">
+                <Tags of={one()} />
+              </span>
+              <span class="card-text">{one().body}</span>
+              <span class="quiet small">{lineOf(one())}</span>
+              <Show when={one().state === 'running'}>
+                <Bar of={one()} />
+              </Show>
+            </button>
+          </li>
         )}
-      </For>
+      </Rows>
     </ul>
   )
 }
@@ -133,7 +148,7 @@ function Bar(props: { of: BroadcastSaid }): JSX.Element {
   )
 }
 
-function One(props: { shop: Shop; id: string; wishes: Wishes; onBack: () => void }): JSX.Element {
+function One(props: { shop: Shop; id: string; wishes: Wishes; told: number; onBack: () => void }): JSX.Element {
   const { shop } = props
   const [isAsked, setAsked] = createSignal(false)
   const seen = sight<BroadcastSaid>(shop.client, {
@@ -141,10 +156,10 @@ function One(props: { shop: Shop; id: string; wishes: Wishes; onBack: () => void
     pace: (value) => paceOf(value ? [value] : [], Date.now()),
     name: `manage broadcast ${props.id}`,
   })
+  createEffect(on(() => props.told, () => seen.poke(), { defer: true }))
   function stop(): void {
     props.wishes.want('POST /_bongsu/v1/channels/{channel_id}/broadcasts/{broadcast_id}/cancel', { broadcast_id: props.id }, undefined, props.id)
     setAsked(false)
-    setTimeout(() => seen.poke(), 500)
   }
   return (
     <>

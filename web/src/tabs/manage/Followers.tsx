@@ -9,7 +9,7 @@ import { dayAndClock, t } from '../../ui/settings'
 import { Fresh } from '../services/Parts'
 import { give, sight } from '../services/sight'
 import { Figures } from './Figures'
-import { Export, Whole } from './parts'
+import { Export, Rows, Whole } from './parts'
 import type { SectionProps, Shop } from './shop'
 import { w } from './words'
 import { ow } from './words/people'
@@ -41,29 +41,29 @@ export default function Followers(props: SectionProps): JSX.Element {
       </p>
       <Fresh of={followers} />
       <ul class="cards tight">
-        <For each={followers.value()?.followers ?? []} fallback={<li class="empty">{followers.value() ? ow().noFollowers : t().loading}</li>}>
+        <Rows rows={followers.value()?.followers} id={(one) => one.user_id} fallback={<li class="empty">{followers.value() ? ow().noFollowers : t().loading}</li>}>
           {(one) => (
             <li class="block line-card">
               <span class="what">
-                <strong>{localpart(one.user_id)}</strong>
+                <strong>{localpart(one().user_id)}</strong>
                 <span class="quiet small">
-                  {one.user_id} · {ow().since(dayAndClock(one.since_ts))}
+                  {one().user_id} · {ow().since(dayAndClock(one().since_ts))}
                 </span>
                 <span class="tags">
-                  <Show when={one.advertising}>
+                  <Show when={one().advertising}>
                     <span class="tag">{ow().ad}</span>
                   </Show>
-                  <Show when={one.advertising_at_night}>
+                  <Show when={one().advertising_at_night}>
                     <span class="tag">{ow().night}</span>
                   </Show>
                 </span>
               </span>
-              <button type="button" class="plain" aria-label={ow().proveOf(localpart(one.user_id))} onClick={() => setProving(one.user_id)}>
+              <button type="button" class="plain" aria-label={ow().proveOf(localpart(one().user_id))} onClick={() => setProving(one().user_id)}>
                 {ow().prove}
               </button>
             </li>
           )}
-        </For>
+        </Rows>
       </ul>
       <Show when={followers.value()?.next_batch && count() < MOST}>
         <button type="button" class="plain" onClick={() => (setCount(Math.min(MOST, count() + 3 * STEP)), followers.poke())}>

@@ -6,13 +6,16 @@ import { Confirm, Dialog } from '../../ui/Dialog'
 import { dayAndClock, t } from '../../ui/settings'
 import { Field, Fresh, Pending, read } from '../services/Parts'
 import { sight } from '../services/sight'
-import { Secret, Ticks } from './parts'
+import { Rows, Secret, Ticks } from './parts'
 import { isOwner, type SectionProps, type Shop } from './shop'
 import { intentName, onceOf, whyNot, wishesIn } from './wishes'
 import { w } from './words'
 import { pw } from './words/programs'
 
 const LIVE_FIRST = (one: ChannelsKeysKeySaid, other: ChannelsKeysKeySaid) => Number(!!one.revoked_ts) - Number(!!other.revoked_ts)
+
+const lifeOf = ({ revoked_ts, used_ts }: ChannelsKeysKeySaid): string =>
+  revoked_ts ? pw().revoked(dayAndClock(revoked_ts)) : used_ts ? pw().used(dayAndClock(used_ts)) : pw().neverUsed
 
 /** What the channel's programs come in with. */
 export default function Keys(props: SectionProps): JSX.Element {
@@ -44,26 +47,26 @@ export default function Keys(props: SectionProps): JSX.Element {
       <Fresh of={keys} />
       <Pending intents={wishes.intents()} nameOf={intentName} errors={w().errors} />
       <ul class="cards">
-        <For each={keys.value()?.keys.toSorted(LIVE_FIRST) ?? []} fallback={<li class="empty">{keys.value() ? pw().noKeys : t().loading}</li>}>
+        <Rows rows={keys.value()?.keys.toSorted(LIVE_FIRST)} id={(key) => key.key_id} fallback={<li class="empty">{keys.value() ? pw().noKeys : t().loading}</li>}>
           {(key) => (
-            <li class="block" classList={{ gone: !!key.revoked_ts }}>
-              <h3>{key.name}</h3>
+            <li class="block" classList={{ gone: !!key().revoked_ts }}>
+              <h3>{key().name}</h3>
               <p class="tags">
-                <For each={key.scopes}>{(scope) => <span class="tag">{pw().scopeNames[scope] ?? scope}</span>}</For>
+                <For each={key().scopes}>{(scope) => <span class="tag">{pw().scopeNames[scope] ?? scope}</span>}</For>
               </p>
               <p class="quiet small">
-                {[pw().made(dayAndClock(key.made_ts)), key.revoked_ts ? pw().revoked(dayAndClock(key.revoked_ts)) : key.used_ts ? pw().used(dayAndClock(key.used_ts)) : pw().neverUsed].join(' · ')}
+                {[pw().made(dayAndClock(key().made_ts)), lifeOf(key())].join(' · ')}
               </p>
-              <Show when={!key.revoked_ts && isOwner(shop)}>
+              <Show when={!key().revoked_ts && isOwner(shop)}>
                 <p class="choices">
-                  <button type="button" class="plain" aria-label={`${pw().revoke}: ${key.name}`} onClick={() => setRevoking(key)}>
+                  <button type="button" class="plain" aria-label={`${pw().revoke}: ${key().name}`} onClick={() => setRevoking(key())}>
                     {pw().revoke}
                   </button>
                 </p>
               </Show>
             </li>
           )}
-        </For>
+        </Rows>
       </ul>
       <Show when={isNew()}>
         <NewKeyForm shop={shop} onMade={keep} onClose={() => setNew(false)} />

@@ -16,6 +16,7 @@ import type { PageProps } from '../pages'
 import { Field, Fresh, Pending, read } from '../services/Parts'
 import { intentsOf, sight, type Sight } from '../services/sight'
 import { sw } from '../services/words'
+import { Rows } from './parts'
 import { SECTIONS } from './sections'
 import { MAKE, wish, type Shop } from './shop'
 import { w } from './words'
@@ -62,8 +63,9 @@ function Mine(): JSX.Element {
         <section aria-label={w().mine}>
           <h2>{w().mine}</h2>
           <ul class="channels">
-            <For
-              each={mine.value()?.channels ?? []}
+            <Rows
+              rows={mine.value()?.channels}
+              id={(channel) => channel.channel_id}
               fallback={
                 <li class="empty">
                   <Show when={mine.value()} fallback={t().loading}>
@@ -75,12 +77,12 @@ function Mine(): JSX.Element {
             >
               {(channel) => (
                 <li>
-                  <a class="entry" href={pathOf({ tab: 'services', page: ['manage', channel.channel_id] })} onClick={plainClick(() => openPage('manage', channel.channel_id))}>
-                    <Named channel={channel} />
+                  <a class="entry" href={pathOf({ tab: 'services', page: ['manage', channel().channel_id] })} onClick={plainClick(() => openPage('manage', channel().channel_id))}>
+                    <Named channel={channel()} />
                   </a>
                 </li>
               )}
-            </For>
+            </Rows>
           </ul>
         </section>
       </div>

@@ -1,4 +1,4 @@
-import { createSignal, For, Show, type JSX } from 'solid-js'
+import { createSignal, Show, type JSX } from 'solid-js'
 import { ask } from '../../data/service'
 import type { PostSaid, PostsSaid } from '../../net/interface'
 import { useClient } from '../../ui/client'
@@ -9,7 +9,7 @@ import { Linked } from '../channels/Linked'
 import { Field, Fresh, Pending, read } from '../services/Parts'
 import { sight } from '../services/sight'
 import { sw } from '../services/words'
-import { PictureField } from './parts'
+import { PictureField, Rows } from './parts'
 import { isEditor, type SectionProps } from './shop'
 import { intentName, wishesIn, type Wishes } from './wishes'
 import { w } from './words'
@@ -42,28 +42,28 @@ export default function Posts(props: SectionProps): JSX.Element {
       <Fresh of={posts} />
       <Pending intents={wishes.intents()} nameOf={intentName} errors={w().errors} />
       <ul class="cards">
-        <For each={posts.value()?.posts ?? []} fallback={<li class="empty">{posts.value() ? w().noPosts : t().loading}</li>}>
+        <Rows rows={posts.value()?.posts} id={(post) => post.post_id} fallback={<li class="empty">{posts.value() ? w().noPosts : t().loading}</li>}>
           {(post) => (
             <li class="block">
-              <Show when={post.title}>
-                <h3>{post.title}</h3>
+              <Show when={post().title}>
+                <h3>{post().title}</h3>
               </Show>
-              <Linked text={post.body} />
-              <Show when={post.picture}>{(uri) => <PostPicture uri={uri()} alt={post.title ?? ''} />}</Show>
-              <p class="quiet small">{[dayAndClock(post.made_ts), post.edited_ts ? w().edited : ''].filter(Boolean).join(' · ')}</p>
+              <Linked text={post().body} />
+              <Show when={post().picture}>{(uri) => <PostPicture uri={uri()} alt={post().title ?? ''} />}</Show>
+              <p class="quiet small">{[dayAndClock(post().made_ts), post().edited_ts ? w().edited : ''].filter(Boolean).join(' · ')}</p>
               <Show when={isEditor(shop)}>
                 <p class="choices">
-                  <button type="button" class="plain" onClick={() => setWriting(post)}>
+                  <button type="button" class="plain" onClick={() => setWriting(post())}>
                     {w().edit}
                   </button>
-                  <button type="button" class="plain" onClick={() => setRemoving(post)}>
+                  <button type="button" class="plain" onClick={() => setRemoving(post())}>
                     {w().remove}
                   </button>
                 </p>
               </Show>
             </li>
           )}
-        </For>
+        </Rows>
       </ul>
       <Show when={posts.value()?.next_batch && count() < 200}>
         <button type="button" class="plain" onClick={() => (setCount(count() + STEP), posts.poke())}>

@@ -7,6 +7,7 @@ import { PeoplePicker, type Picked } from '../../ui/PeoplePicker'
 import { dayAndClock, t } from '../../ui/settings'
 import { Fresh, Pending } from '../services/Parts'
 import { sight } from '../services/sight'
+import { Rows } from './parts'
 import { isOpen, isOwner, type SectionProps } from './shop'
 import { intentName, wishesIn } from './wishes'
 import { w } from './words'
@@ -87,44 +88,44 @@ export default function Staff(props: SectionProps): JSX.Element {
         )}
       </Show>
       <ul class="cards tight">
-        <For each={listed()} fallback={<li class="empty">{t().loading}</li>}>
+        <Rows rows={listed()} id={(who) => who.user_id} fallback={<li class="empty">{t().loading}</li>}>
           {(who) => (
-            <li class="block line-card" data-role={who.role}>
+            <li class="block line-card" data-role={who().role}>
               <span class="what">
                 <strong>
-                  {localpart(who.user_id)} {isMe(who) ? `(${ow().you})` : ''}
+                  {localpart(who().user_id)} {isMe(who()) ? `(${ow().you})` : ''}
                 </strong>
                 <span class="quiet small">
-                  {who.user_id} · {ow().since(dayAndClock(who.since_ts))}
+                  {who().user_id} · {ow().since(dayAndClock(who().since_ts))}
                 </span>
                 <span class="tags">
-                  <span class="tag">{w().roles[who.role]}</span>
+                  <span class="tag">{w().roles[who().role]}</span>
                 </span>
               </span>
               <span class="acts">
-                <Show when={isOwner(shop) && who.role !== 'owner'}>
-                  <select aria-label={ow().changeRole(localpart(who.user_id))} onChange={(event) => appoint(who.user_id, event.currentTarget.value as Role)}>
+                <Show when={isOwner(shop) && who().role !== 'owner'}>
+                  <select aria-label={ow().changeRole(localpart(who().user_id))} onChange={(event) => appoint(who().user_id, event.currentTarget.value as Role)}>
                     <For each={ROLES}>
                       {(role) => (
-                        <option value={role} selected={role === who.role}>
+                        <option value={role} selected={role === who().role}>
                           {w().roles[role]}
                         </option>
                       )}
                     </For>
                   </select>
-                  <button type="button" class="plain" onClick={() => setAsked({ what: 'hand over', who })}>
+                  <button type="button" class="plain" onClick={() => setAsked({ what: 'hand over', who: who() })}>
                     {ow().handOver}
                   </button>
                 </Show>
-                <Show when={isOpen(shop) && who.role !== 'owner' && (isOwner(shop) || isMe(who))}>
-                  <button type="button" class="plain" aria-label={isMe(who) ? ow().leave : ow().dismissOf(localpart(who.user_id))} onClick={() => setAsked({ what: 'dismiss', who })}>
-                    {isMe(who) ? ow().leave : ow().dismiss}
+                <Show when={isOpen(shop) && who().role !== 'owner' && (isOwner(shop) || isMe(who()))}>
+                  <button type="button" class="plain" aria-label={isMe(who()) ? ow().leave : ow().dismissOf(localpart(who().user_id))} onClick={() => setAsked({ what: 'dismiss', who: who() })}>
+                    {isMe(who()) ? ow().leave : ow().dismiss}
                   </button>
                 </Show>
               </span>
             </li>
           )}
-        </For>
+        </Rows>
       </ul>
       <Show when={isOwner(shop)}>
         <p class="quiet small">{ow().owned}</p>

@@ -7,8 +7,8 @@ import { openPage } from '../../ui/route'
 import { say } from '../../ui/say'
 import { dayAndClock, t } from '../../ui/settings'
 import { Fresh, Pending } from '../services/Parts'
-import { sight, type Sight } from '../services/sight'
-import { Bubble, CopyLine } from './parts'
+import { sight } from '../services/sight'
+import { Bubble, CopyLine, Rows } from './parts'
 import { isEditor, type SectionProps, type Shop } from './shop'
 import { TemplateForm } from './TemplateForm'
 import { intentName, wishesIn, type Wishes } from './wishes'
@@ -20,17 +20,11 @@ const ONE = '/_bongsu/v1/channels/{channel_id}/templates/{template_id}'
 /** All of them; the first id: "new", or the one that is looked at. */
 export default function Templates(props: SectionProps): JSX.Element {
   const { shop } = props
-  const templates = sight<VersionsSaid>(shop.client, {
-    look: () => ask(shop.client.matrix, 'GET /_bongsu/v1/channels/{channel_id}/templates', { channel_id: shop.id }, { limit: '500' }),
-    pace: (value) => (value?.templates.some(({ state }) => state === 'submitted') ? 10_000 : 60_000),
-    name: `manage templates ${shop.id}`,
-  })
   const [told, setTold] = createSignal(0)
   const to = (...ids: string[]) => openPage('manage', shop.id, 'templates', ...ids)
   const wishes = wishesIn(shop, 'templates', (done) => {
     const last = done.what.split('/').at(-1)!
     say(tw().done[last] ?? tw().saved)
-    templates.poke()
     setTold(told() + 1)
     if (last === 'templates' && props.ids[0] === 'new') to(String(done.answer?.['template_id']))
   })
@@ -56,32 +50,42 @@ export default function Templates(props: SectionProps): JSX.Element {
               </button>
             </p>
           </Show>
-          <Fresh of={templates} />
-          <Listed of={templates} onOpen={(id) => to(id)} />
+          <Listed shop={shop} told={told()} onOpen={(id) => to(id)} />
         </Match>
       </Switch>
     </>
   )
 }
 
-function Listed(props: { of: Sight<VersionsSaid>; onOpen: (id: string) => void }): JSX.Element {
+/** told: something was done, so that it is looked at anew. */
+function Listed(props: { shop: Shop; told: number; onOpen: (id: string) => void }): JSX.Element {
+  const { shop } = props
+  const templates = sight<VersionsSaid>(shop.client, {
+    look: () => ask(shop.client.matrix, 'GET /_bongsu/v1/channels/{channel_id}/templates', { channel_id: shop.id }, { limit: '500' }),
+    pace: (value) => (value?.templates.some(({ state }) => state === 'submitted') ? 10_000 : 60_000),
+    name: `manage templates ${shop.id}`,
+  })
+  createEffect(on(() => props.told, () => templates.poke(), { defer: true }))
   return (
-    <ul class="cards">
-      <For each={props.of.value()?.templates ?? []} fallback={<li class="empty">{props.of.value() ? tw().none : t().loading}</li>}>
-        {(one) => (
-          <li>
-            <button type="button" class="block card" data-state={one.state} onClick={() => props.onOpen(one.template_id)}>
-              <span class="tags">
-                <StateTag of={one} /> <span class="tag">{tw().reasons[one.reason]}</span>
-              </span>
-              <strong>{one.name}</strong>
-              <span class="card-text quiet">{one.body}</span>
-              <span class="quiet small">{[tw().version(one.version), dayAndClock(one.made_ts)].join(' · ')}</span>
-            </button>
-          </li>
-        )}
-      </For>
-    </ul>
+    <>
+      <Fresh of={templates} />
+      <ul class="cards">
+        <Rows rows={templates.value()?.templates} id={(one) => one.template_id} fallback={<li class="empty">{templates.value() ? tw().none : t().loading}</li>}>
+          {(one) => (
+            <li>
+              <button type="button" class="block card" data-state={one().state} onClick={() => props.onOpen(one().template_id)}>
+                <span class="tags">
+                  <StateTag of={one()} /> <span class="tag">{tw().reasons[one().reason]}</span>
+                </span>
+                <strong>{one().name}</strong>
+                <span class="card-text quiet">{one().body}</span>
+                <span class="quiet small">{[tw().version(one().version), dayAndClock(one().made_ts)].join(' · ')}</span>
+              </button>
+            </li>
+          )}
+        </Rows>
+      </ul>
+    </>
   )
 }
 

@@ -7,7 +7,7 @@ import { say } from '../../ui/say'
 import { dayAndClock, t } from '../../ui/settings'
 import { Field, Fresh, Pending, read } from '../services/Parts'
 import { sight } from '../services/sight'
-import { Secret, Ticks } from './parts'
+import { Rows, Secret, Ticks } from './parts'
 import { isOwner, type SectionProps, type Shop } from './shop'
 import { intentName, onceOf, whyNot, wishesIn, type Wishes } from './wishes'
 import { w } from './words'
@@ -42,8 +42,6 @@ export default function Webhooks(props: SectionProps): JSX.Element {
     hooks.poke()
   }
   const close = () => setAsked(undefined)
-  const ids = () => (hooks.value()?.endpoints ?? []).map((one) => one.endpoint_id)
-  const find = (id: string) => hooks.value()?.endpoints.find((one) => one.endpoint_id === id)
   return (
     <>
       <p class="quiet">{pw().hooksHint}</p>
@@ -57,9 +55,9 @@ export default function Webhooks(props: SectionProps): JSX.Element {
       <Fresh of={hooks} />
       <Pending intents={wishes.intents()} nameOf={intentName} errors={w().errors} />
       <ul class="cards">
-        <For each={ids()} fallback={<li class="empty">{hooks.value() ? pw().noHooks : t().loading}</li>}>
-          {(id) => <Show when={find(id)}>{(one) => <Hook shop={shop} of={one()} wishes={wishes} onAsk={setAsked} />}</Show>}
-        </For>
+        <Rows rows={hooks.value()?.endpoints} id={(one) => one.endpoint_id} fallback={<li class="empty">{hooks.value() ? pw().noHooks : t().loading}</li>}>
+          {(one) => <Hook shop={shop} of={one()} wishes={wishes} onAsk={setAsked} />}
+        </Rows>
       </ul>
       <Show when={asked()} keyed>
         {(asked) => (

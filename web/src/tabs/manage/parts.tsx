@@ -1,4 +1,4 @@
-import { createSignal, For, Index, Show, type JSX } from 'solid-js'
+import { createMemo, createSignal, For, Index, Show, type Accessor, type JSX } from 'solid-js'
 import { uploaded } from '../../data/self'
 import { useClient } from '../../ui/client'
 import { copy } from '../../ui/copy'
@@ -220,3 +220,16 @@ export const Whole = (props: { faults: readonly string[] }): JSX.Element => (
     {props.faults.length > 0 ? `${w().broken} (${props.faults.join('; ')})` : w().whole}
   </p>
 )
+
+/** A list that is looked at again and again: each row stays the one that it was, with what is focused in it. */
+export function Rows<T>(props: { rows: readonly T[] | undefined; id: (row: T) => string; fallback: JSX.Element; children: (row: Accessor<T>) => JSX.Element }): JSX.Element {
+  const byId = createMemo(() => new Map((props.rows ?? []).map((row) => [props.id(row), row])))
+  return (
+    <For each={[...byId().keys()]} fallback={props.fallback}>
+      {(id) => {
+        const row = createMemo<T>((before) => byId().get(id) ?? before, byId().get(id)!)
+        return props.children(row)
+      }}
+    </For>
+  )
+}
