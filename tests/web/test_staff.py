@@ -37,6 +37,7 @@ async def test_a_broadcast_is_read_as_it_was_shown_before_it_was_sent(saw: Saw) 
 
 
 async def test_a_broadcast_is_stopped_while_it_runs(saw: Saw) -> None:
+    assert saw("broadcast")["half"] == "50"
     assert saw("broadcast")["stopped"], "one had it, and the one who was held did not get it"
 
 
