@@ -511,12 +511,14 @@ class Place(msgspec.Struct):
     person: Person
     room_id: str
     event_id: str
+    channel_id: str
 
     def path(self, template: str) -> str:
         values = {
             "room_id": self.room_id,
             "room_id_or_alias": self.room_id,
             "event_id": self.event_id,
+            "channel_id": self.channel_id,
             "user_id": self.person.user_id,
             "device_id": self.person.device_id,
             "room_alias": f"#nowhere:{SERVER_NAME}",
@@ -532,7 +534,8 @@ async def place(target: Server) -> AsyncIterator[Place]:
     person = await sign_up(target, "mallory")
     room_id = await person.makes_room(preset="public_chat")
     await person.does("PUT", f"{V3}/pushrules/global/override/org.example.x", {"actions": [], "conditions": []})
-    yield Place(person, room_id, await person.says(room_id, "before"))
+    made = await person.ask("POST", CHANNELS, {"name": "적의 가게"})  # strangers are told nothing of their bodies
+    yield Place(person, room_id, await person.says(room_id, "before"), made.json["channel_id"])
     person.close()
 
 
