@@ -50,7 +50,7 @@ async def test_from_request_to_closing(base_url: str, people: People) -> None:
 
         await hospital.say(room_id, "!병상 공개 중환자,격리 빈자리=1 지역=서울")
         published = await said(centre, room_id, "publish")
-        assert "Bed 1 published by 한빛병원 [icu, isolation], free: 1" in published.body
+        assert "Bed 1 published by 한빛병원 [icu, isolation], 1 free" in published.body
         await centre.say(room_id, "!bed request critical icu area=서울 patient=P-9")
         wanted = await said(head, room_id, "request")
         assert head.user_id in wanted.source["content"]["m.mentions"]["user_ids"]
