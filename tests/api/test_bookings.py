@@ -218,6 +218,17 @@ async def test_lists_come_in_pages(alice: Talker) -> None:
     assert await alice.refused("GET", f"{BASE}/offers", **{"from": "x"}) == (400, "M_INVALID_PARAM")
 
 
+async def test_a_provider_reads_what_guests_call_themselves(alice: Talker, bob: Talker) -> None:
+    offer = await publish(alice)
+    await bob.put(f"/_matrix/client/v3/profile/{bob.user_id}/displayname", {"displayname": '김 "하나"'})
+    await book(bob, offer)
+    listed = f"{offer}/bookings"
+    assert [each["display_name"] for each in (await alice.get(listed))["bookings"]] == ['김 "하나"']
+    await bob.put(f"/_matrix/client/v3/profile/{bob.user_id}/displayname", {"displayname": ""})
+    found = (await alice.get(listed))["bookings"]
+    assert [(each["user_id"], each["display_name"]) for each in found] == [(bob.user_id, None)]
+
+
 async def test_ones_bookings_say_what_they_are_for(alice: Talker, bob: Talker) -> None:
     offers = [await publish(alice, title=title, area="서울") for title in ("첫째", "둘째")]
     for offer in offers:

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { current, dayOf, fits, momentOf, paceOf, readTicket, sorted, standingOf, typedOf, type Offer } from '../src/data/booking'
-import type { MyBooking } from '../src/net/interface'
+import { current, dayOf, fits, guestName, isSought, momentOf, paceOf, readTicket, sorted, standingOf, typedOf, type Offer } from '../src/data/booking'
+import type { Guest, MyBooking } from '../src/net/interface'
 
 const offer = (more: Partial<Offer> = {}): Offer => ({
   offer_id: 'o1',
@@ -24,6 +24,14 @@ test('what can be done with an offer', () => {
   expect(standingOf(offer({ state: 'announced' }), 0)).toBe('early')
   expect(standingOf(offer({ state: 'closed' }), 0)).toBe('over')
   expect(standingOf(offer(), 2_000)).toBe('over')
+})
+
+test('guests are named as they call themselves, and found by that, by their id and by their number', () => {
+  const named: Guest = { booking_id: 'b12ab', user_id: '@kim1987:x', display_name: '김하나', state: 'booked', arrival: 1 }
+  const unnamed: Guest = { ...named, user_id: '@lee:x', display_name: null }
+  expect([named, unnamed].map(guestName)).toEqual(['김하나', 'lee'])
+  for (const words of ['하나', ' 김하나 ', '하나'.normalize('NFD'), 'KIM', 'b12', '']) expect(isSought(named, words)).toBe(true)
+  for (const words of ['하나', '2ab', 'kim']) expect(isSought(unnamed, words)).toBe(false)
 })
 
 test.each([

@@ -132,8 +132,11 @@ class OfferSaid(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 
 class Guest(msgspec.Struct):
+    """display_name: as they call themselves; None where they do not."""
+
     booking_id: str
     user_id: str
+    display_name: str | None
     state: str
     arrival: int
 

@@ -196,8 +196,8 @@ class Offers:
         page = page_of(request)
         offer = await self._own(request)
         found = await table.bookings_of_offer(self._database, offer.offer_id, page)
-        places = [(booking.arrival, booking.booking_id) for booking in found]
-        return reply({"bookings": [_guest(booking) for booking in found], **next_token(page, places)})
+        places = [(booking.arrival, booking.booking_id) for booking, _ in found]
+        return reply({"bookings": [_guest(*each) for each in found], **next_token(page, places)})
 
     async def csv(self, request: Request) -> Response:
         offer = await self._own(request)
@@ -208,10 +208,11 @@ class Offers:
         page = Page(limits.EXPORT_PIECE_ROWS, None)
         for _ in range(limits.EXPORT_ROWS_MAX // limits.EXPORT_PIECE_ROWS):
             found = await table.bookings_of_offer(self._database, offer_id, page)
-            yield [tuple(_guest(each)[name] for name in _GUEST) for each in found]
+            yield [tuple(_guest(*each)[name] for name in _GUEST) for each in found]
             if len(found) < page.count:
                 return
-            page = Page(page.count, (found[-1].arrival, found[-1].booking_id))
+            last, _ = found[-1]
+            page = Page(page.count, (last.arrival, last.booking_id))
 
     async def audit(self, request: Request) -> Response:
         page = page_of(request)
@@ -252,10 +253,11 @@ def _wanted(request: Request) -> table.Wanted:
     )
 
 
-def _guest(booking: Booking) -> dict[str, Any]:
+def _guest(booking: Booking, name: str | None) -> dict[str, Any]:
     return {
         "booking_id": booking.booking_id,
         "user_id": booking.user_id,
+        "display_name": name,
         "state": booking.state.value,
         "arrival": booking.arrival,
     }

@@ -11,6 +11,7 @@ import msgspec
 
 from bongsu.core import limits
 from bongsu.core.bookings import State, Stock, promoted_until
+from bongsu.core.json import decode
 from bongsu.core.paging import Page
 from bongsu.store.database import Connection, end_when_silent
 from bongsu.store.rooms import Reads
@@ -373,13 +374,17 @@ async def bookings_of_person(
     return await _with_offers(reads, _bookings(rows))
 
 
-async def bookings_of_offer(reads: Reads, offer_id: str, page: Page) -> list[Booking]:
-    """In the order in which people came."""
+async def bookings_of_offer(reads: Reads, offer_id: str, page: Page) -> list[tuple[Booking, str | None]]:
+    """In the order in which people came, with the names that they show, if they have one."""
     rows = await reads.fetch(
-        f"SELECT {_BOOKING} FROM bookings WHERE offer_id = $1 AND arrival > $2 ORDER BY arrival LIMIT $3",
+        f"SELECT {_BOOKING}, shown.value AS name FROM bookings LEFT JOIN (SELECT user_id AS who, value FROM profiles"
+        " WHERE key_name = 'displayname') AS shown ON shown.who = user_id"
+        " WHERE offer_id = $1 AND arrival > $2 ORDER BY arrival LIMIT $3",
         *(offer_id, (page.after or (0, ""))[0], page.count),
     )
-    return _bookings(rows)
+    names = [None if row["name"] is None else decode(row["name"]) for row in rows]
+    booked = _bookings([{field: row[field] for field in Booking.__struct_fields__} for row in rows])
+    return [(each, name if isinstance(name, str) else None) for each, name in zip(booked, names, strict=True)]
 
 
 # --- who wants to hear ---

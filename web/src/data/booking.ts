@@ -1,4 +1,5 @@
-import type { BookingSaid, MyBooking, OfferSaid } from '../net/interface'
+import type { BookingSaid, Guest, MyBooking, OfferSaid } from '../net/interface'
+import { localpart } from './rooms'
 
 /** The pure part of the booking screens. Times in ms; `now` is the server's. */
 export type Offer = OfferSaid
@@ -53,6 +54,16 @@ export function paceOf(booking: { state: string; position?: number | null; until
 export function fits(offer: Offer, want: { words: string; onlyFree: boolean }): boolean {
   const said = [offer.title, offer.place, offer.area].join(' ').toLocaleLowerCase()
   return (!want.onlyFree || offer.available > 0 || offer.state !== 'open') && want.words.toLocaleLowerCase().split(/\s+/).every((word) => said.includes(word))
+}
+
+/** What a guest is called at the desk: as they call themselves, or by their id. */
+export const guestName = (guest: Guest): string => guest.display_name || localpart(guest.user_id)
+
+/** Is this guest one whom somebody looks for: by any part of the name or id, or the beginning of the booking's number? */
+export function isSought(guest: Guest, words: string): boolean {
+  const sought = words.trim().normalize('NFC').toLocaleLowerCase()
+  const called = [guest.display_name ?? '', guest.user_id].map((name) => name.normalize('NFC').toLocaleLowerCase())
+  return called.some((name) => name.includes(sought)) || guest.booking_id.startsWith(sought)
 }
 
 /** The value of <input type="datetime-local"> as a moment of this device's time zone; null for none. */

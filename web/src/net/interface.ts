@@ -398,6 +398,7 @@ export interface FollowersSaid {
 export interface Guest {
   booking_id: string
   user_id: string
+  display_name: string | null
   state: string
   arrival: number
 }

@@ -1,7 +1,6 @@
 import { createEffect, createMemo, createSignal, For, on, Show, type JSX } from 'solid-js'
-import type { Offer } from '../../data/booking'
+import { guestName, isSought, type Offer } from '../../data/booking'
 import { isOpen, type Intent } from '../../data/intents'
-import { localpart } from '../../data/rooms'
 import { ask, askAll, fileOf } from '../../data/service'
 import type { Guest } from '../../net/interface'
 import { useClient } from '../../ui/client'
@@ -41,7 +40,7 @@ export function Desk(props: { id: string }): JSX.Element {
   createEffect(on(() => intents().filter((intent) => intent.state === 'failed').length, (count) => count > 0 && both()))
   const live = createMemo(() => (guests.value()?.guests ?? []).filter((guest) => !['cancelled', 'expired'].includes(guest.state)))
   const count = (...states: string[]) => live().filter((guest) => states.includes(guest.state)).length
-  const shown = createMemo(() => live().filter((guest) => guest.user_id.includes(words().trim()) || guest.booking_id.startsWith(words().trim())))
+  const shown = createMemo(() => live().filter((guest) => isSought(guest, words())))
   const underWay = (guest: Guest): Intent | undefined => intents().find((intent) => isOpen(intent) && intent.lane === `${deskLane(props.id)}${guest.booking_id}`)
   const hasBegun = () => tick() + offer.skew() >= (offer.value()?.starts_at ?? Infinity)
   const csv = async () => give(await fileOf(client.matrix, 'GET /_bongsu/v1/bookings/offers/{offer_id}/bookings.csv', of), 'bookings.csv')
@@ -81,7 +80,7 @@ export function Desk(props: { id: string }): JSX.Element {
                   <li class="guest">
                     <span class="tick quiet">{guest.arrival}</span>
                     <span class="what">
-                      <strong>{localpart(guest.user_id)}</strong>
+                      <strong>{guestName(guest)}</strong>
                       <span class="tag" classList={{ hot: guest.state === 'arrived' }}>
                         {w().states[guest.state]}
                       </span>
@@ -91,11 +90,11 @@ export function Desk(props: { id: string }): JSX.Element {
                     </span>
                     <Show when={COMING.includes(guest.state) && !underWay(guest)}>
                       <span class="acts">
-                        <button type="button" class="plain" aria-label={`${w().arrived}: ${localpart(guest.user_id)}`} onClick={() => checkIn(client, props.id, { booking_id: guest.booking_id }, guest.booking_id)}>
+                        <button type="button" class="plain" aria-label={`${w().arrived}: ${guestName(guest)}`} onClick={() => checkIn(client, props.id, { booking_id: guest.booking_id }, guest.booking_id)}>
                           {w().arrived}
                         </button>
                         <Show when={guest.state === 'booked' && hasBegun()}>
-                          <button type="button" class="plain" aria-label={`${w().missed}: ${localpart(guest.user_id)}`} onClick={() => noShow(client, props.id, guest.booking_id)}>
+                          <button type="button" class="plain" aria-label={`${w().missed}: ${guestName(guest)}`} onClick={() => noShow(client, props.id, guest.booking_id)}>
                             {w().missed}
                           </button>
                         </Show>
