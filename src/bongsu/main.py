@@ -248,6 +248,7 @@ class Worker:
         """The database as this worker knows it, and the right to write."""
         database = self.database
         self.one_clock = OneClock(database, now_ms)
+        self.now_ms = self.one_clock.now_ms  # for what other sites are told of, or take over
         self.feed = Feed(database)
         self.rooms = Rooms(database, self.feed)
         self.readers = Readers(database, self.feed)
@@ -287,17 +288,19 @@ class Worker:
         self.peeks = Peeks()
         self.waits = Waits()
         self.connections = Connections(database)
-        self.typing_ends = TypingEnds(database, self.committer, now_ms)
-        self.attendance = Attendance(database, self.committer, now_ms, self._is_shed(Tier.PRESENCE))
+        self.typing_ends = TypingEnds(database, self.committer, self.now_ms)
+        self.attendance = Attendance(database, self.committer, self.now_ms, self._is_shed(Tier.PRESENCE))
         saw = self.attendance.saw if self.settings.presence else None
-        self.sync = Sync(database, feed, rooms, readers, self.mailbox, admission, self.waits, now_ms)
+        self.sync = Sync(database, feed, rooms, readers, self.mailbox, admission, self.waits, self.now_ms)
         self.syncing = SyncEndpoints(database, self.sync, self.waits, saw)
-        sliding = Sliding(database, feed, rooms, readers, self.mailbox, admission, self.sync, self.connections, now_ms)
+        sliding = Sliding(
+            database, feed, rooms, readers, self.mailbox, admission, self.sync, self.connections, self.now_ms
+        )
         self.sliding = SlidingSyncEndpoint(sliding, self.waits, saw)
         self.event_stream = EventStream(database, feed, rooms, self.sync, self.waits, self.peeks)
         self.acting = Acting(self.committer)
-        self.waiting = Waiting(database, self.acting, self.one_clock.now_ms)
-        self.looks = Looks(database, now_ms)
+        self.waiting = Waiting(database, self.acting, self.now_ms)
+        self.looks = Looks(database, self.now_ms)
         self.indexing = Indexing(database, feed, self._is_shed(Tier.SEARCH))
 
     def _keep_files(self) -> None:
@@ -344,12 +347,12 @@ class Worker:
             self.channels_speaker: "Channels · 채널",
         }
         self.poster = Poster(database, self.committer, self._new_room_id, speakers, self._is_shed(Tier.SERVICE))
-        self.writes = Writes(database, now_ms, self._owe)
-        self.booking = Ledger(bookings, self.one_clock.now_ms)
+        self.writes = Writes(database, self.now_ms, self._owe)
+        self.booking = Ledger(bookings, self.now_ms)
         self.lines = Lines(database, self.booking)
         self._serve_channels()
         listeners = (
-            BoardHearing(database, self.acting, self.looks, name, self.one_clock.now_ms),
+            BoardHearing(database, self.acting, self.looks, name, self.now_ms),
             BookingHearing(database, self.booking, bookings, self.poster.hurry),
         )
         boards, is_pressed = board_desk.speaker(name), self._is_shed(Tier.SERVICE)
@@ -361,8 +364,8 @@ class Worker:
             **self.staff_leaving.handlers(),
             GONE: _one_after_another(of_bookings[GONE], self.staff_leaving.account_gone),
         }
-        self.clock = Clock(database, handlers, self.one_clock.now_ms, self._owe)
-        self.due = Due(database, self.one_clock.now_ms, self._who_waits())
+        self.clock = Clock(database, handlers, self.now_ms, self._owe)
+        self.due = Due(database, self.now_ms, self._who_waits())
 
     def _who_waits(self) -> dict[str, Callable[[], None]]:
         """Whom to wake when something of theirs is due."""
@@ -382,16 +385,16 @@ class Worker:
         """Their broadcasts, marks, and what people say to them."""
         database, is_pressed = self.database, self._is_shed(Tier.SERVICE)
         self.broadcasting = BroadcastSending(
-            database, self.committer, self._new_room_id, now_ms, is_pressed, quiet_until
+            database, self.committer, self._new_room_id, self.now_ms, is_pressed, quiet_until
         )
-        self.broadcasts = Broadcasts(database, self.writes, now_ms, self.broadcasting.hurry)
-        self.marks = Marks(database, self.writes, now_ms)
-        self.conversations = Conversations(self.channels_speaker, now_ms)
+        self.broadcasts = Broadcasts(database, self.writes, self.now_ms, self.broadcasting.hurry)
+        self.marks = Marks(database, self.writes, self.now_ms)
+        self.conversations = Conversations(self.channels_speaker, self.now_ms)
         self.staff_leaving = StaffLeaving(self.conversations)
-        listeners = (Refusals(now_ms), self.conversations.heard)
+        listeners = (Refusals(self.now_ms), self.conversations.heard)
         self.hearing = Hearing(database, self.feed, listeners, is_pressed, self._owe)
         self.delivering = Delivering(
-            *(database, self.feed, self.programs, self.channels_speaker, now_ms, random.random, is_pressed),
+            *(database, self.feed, self.programs, self.channels_speaker, self.now_ms, random.random, is_pressed),
             self.poster.hurry,
         )
         self.beginnings = Beginnings(*(database, self.feed, self.committer, self._new_room_id, is_pressed, self._owe))
@@ -424,7 +427,7 @@ class Worker:
         return lambda: self.shedding.level >= tier.shed_at
 
     def _make_batch(self, connection: Connection, pos: int, sent: dict[bytes, str], has_lock: bool) -> RoomBatch:
-        name, at_ms = self.settings.server_name, self.one_clock.now_ms()
+        name, at_ms = self.settings.server_name, self.now_ms()
         return RoomBatch(self.rooms, connection, pos, sent, has_lock=has_lock, now_ms=at_ms, server_name=name)
 
     def _parked(self) -> int:
@@ -536,7 +539,7 @@ class Worker:
             UserDirectory(database, everybody=self.settings.user_directory_all),
             Reports(database, rooms),
             Directory(database, rooms, committer, name),
-            Ephemeral(database, committer, now_ms),
+            Ephemeral(database, committer, self.now_ms),
             AccountDataEndpoints(database, committer),
             PushRules(database, committer),
             Pushers(
@@ -556,13 +559,13 @@ class Worker:
         return [route for family in families for route in family.routes()]
 
     def _service_routes(self) -> list[Route]:
-        database, writes, tickets = self.database, self.writes, Tickets(self.database, now_ms)
+        database, writes, tickets = self.database, self.writes, Tickets(self.database, self.now_ms)
         families = (
-            Announcers(database, writes, now_ms),
+            Announcers(database, writes, self.now_ms),
             Offers(database, self.booking, writes, tickets),
             Places(database, self.booking, writes, tickets, self.lines, self.poster.hurry, self.settings.server_name),
             Homes(database, writes, self.limiter, self.conversations, self.staff_leaving, self.settings.server_name),
-            Following(database, writes, self.limiter, now_ms),
+            Following(database, writes, self.limiter, self.now_ms),
             self.marks,
             self.broadcasts,
         )
@@ -571,10 +574,10 @@ class Worker:
     def _desk_routes(self) -> list[Route]:
         """What channels answer, and what their programs do."""
         database, settings, conversations, writes = self.database, self.settings, self.conversations, self.writes
-        doors = Doors(database, self.limiter, now_ms)
+        doors = Doors(database, self.limiter, self.now_ms)
         desk = ChannelDesk(database, doors, writes, conversations)
         allows_private = settings.webhook_private_addresses
-        self.templates = Templates(database, doors, writes, self.limiter, now_ms)
+        self.templates = Templates(database, doors, writes, self.limiter, self.now_ms)
         families = (
             desk,
             Transcripts(desk),
@@ -596,8 +599,8 @@ class Worker:
             Support(self._contacts(), settings.policy_server_key),
             Voip(Relay(settings.turn_uris, settings.turn_secret, settings.turn_seconds), now_ms),
             self.media,
-            Boards(self.acting, self.one_clock.now_ms),
-            Sights(database, self.looks, self.one_clock.now_ms),
+            Boards(self.acting, self.now_ms),
+            Sights(database, self.looks, self.now_ms),
             *((self.previews,) if self.previews is not None else ()),
         )
         return [route for family in families for route in family.routes()]
