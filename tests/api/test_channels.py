@@ -364,6 +364,10 @@ async def test_what_one_agrees_to_stands_in_a_ledger(http: aiohttp.ClientSession
     first = await bob.get(f"{BASE}/consents", limit=4)
     second = await bob.get(f"{BASE}/consents", limit=4, **{"from": first["next_batch"]})
     assert first["entries"] + second["entries"] == ledger["entries"]
+    newest = await bob.get(f"{BASE}/consents", limit=4, dir="b")
+    oldest = await bob.get(f"{BASE}/consents", limit=4, dir="b", **{"from": newest["next_batch"]})
+    assert newest["entries"] + oldest["entries"] == ledger["entries"][::-1]
+    assert await bob.refused("GET", f"{BASE}/consents?dir=x") == (400, "M_INVALID_PARAM")
     headers = {"Authorization": f"Bearer {bob.access_token}"}
     async with http.get(f"{BASE}/consents.csv", headers=headers) as response:
         lines = (await response.text()).strip().splitlines()

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from bongsu.core import limits
 from bongsu.core.paging import Page, next_token
 from bongsu.http.ratelimit import RateLimiter
 from bongsu.http.request import Request
@@ -21,8 +22,12 @@ class AuditSaid(msgspec.Struct):
 
 
 async def audited(reads: Reads, limiter: RateLimiter, request: Request, named: str, page: Page) -> dict[str, Any]:
-    """A page of a chain, verified if that is asked for."""
-    found = await audit.entries(reads, named, after(page), page.count)
+    """A page of a chain, with ?dir=b the newest first; verified if that is asked for."""
+    if request.query.choice("dir", ("f", "b"), "f") == "b":
+        before = limits.INTEGER_MAX if page.after is None else page.after[0]
+        found = await audit.entries_before(reads, named, before, page.count)
+    else:
+        found = await audit.entries(reads, named, after(page), page.count)
     return {**paged(found, page), **await verified(reads, limiter, request, named)}
 
 

@@ -106,7 +106,7 @@ class Following:
         read: dict[str, Any] = {"bucket": "read", "tier": Tier.SERVICE}
         following = Described("What one follows", {200: ChannelsSaid}, query=_PAGED)
         blocked = Described("What one has blocked", {200: ChannelsSaid}, query=_PAGED)
-        ledger = Described("What one agreed to and withdrew", {200: AuditSaid}, query=("verify", *_PAGED))
+        ledger = Described("What one agreed to and withdrew", {200: AuditSaid}, query=("dir", "verify", *_PAGED))
         texts = Described("What is agreed to", {200: TextsSaid})
         followers = Described("Who follows it", {200: FollowersSaid}, query=_PAGED)
         reports = Described("What people reported", {200: ReportsSaid}, query=_PAGED)

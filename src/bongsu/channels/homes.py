@@ -99,7 +99,7 @@ class Homes:
         one = Described("A channel's home", {200: ChannelSaid})
         edit = Described("Changes it", {200: ChannelSaid}, Changes, errors=_NAMED, is_write=True)
         shut = Described("Closes it for ever", {200: ChannelSaid}, is_write=True)
-        audited = Described("Who did what for it", {200: AuditSaid}, query=("verify", *_PAGED))
+        audited = Described("Who did what for it", {200: AuditSaid}, query=("dir", "verify", *_PAGED))
         return [
             Route("POST", BASE, self.make, **write, described=make),
             Route("GET", BASE, self.find, bucket="search", tier=Tier.SERVICE, described=find),

@@ -953,7 +953,7 @@ export interface Operations {
   'GET /_bongsu/v1/channels': { query: 'search' | 'limit' | 'from'; answer: ChannelsSaid }
   'POST /_bongsu/v1/channels': { body: NewChannel; answer: ChannelSaid }
   'GET /_bongsu/v1/channels/blocked': { query: 'limit' | 'from'; answer: ChannelsSaid }
-  'GET /_bongsu/v1/channels/consents': { query: 'verify' | 'limit' | 'from'; answer: ChannelsAuditSaid }
+  'GET /_bongsu/v1/channels/consents': { query: 'dir' | 'verify' | 'limit' | 'from'; answer: ChannelsAuditSaid }
   'GET /_bongsu/v1/channels/consents.csv': object
   'GET /_bongsu/v1/channels/consents/texts': { answer: TextsSaid }
   'GET /_bongsu/v1/channels/following': { query: 'limit' | 'from'; answer: ChannelsSaid }
@@ -966,7 +966,7 @@ export interface Operations {
   'PUT /_bongsu/v1/channels/{channel_id}': { body: Changes; answer: ChannelSaid }
   'DELETE /_bongsu/v1/channels/{channel_id}/advertising': { answer: ChannelsMine }
   'GET /_bongsu/v1/channels/{channel_id}/audience': { answer: AudienceSaid }
-  'GET /_bongsu/v1/channels/{channel_id}/audit': { query: 'verify' | 'limit' | 'from'; answer: ChannelsAuditSaid }
+  'GET /_bongsu/v1/channels/{channel_id}/audit': { query: 'dir' | 'verify' | 'limit' | 'from'; answer: ChannelsAuditSaid }
   'DELETE /_bongsu/v1/channels/{channel_id}/block': { answer: ChannelsMine }
   'PUT /_bongsu/v1/channels/{channel_id}/block': { answer: ChannelsMine }
   'GET /_bongsu/v1/channels/{channel_id}/broadcasts': { query: 'limit' | 'from'; answer: BroadcastsSaid }

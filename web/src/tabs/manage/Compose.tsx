@@ -51,6 +51,7 @@ export function Compose(props: { shop: Shop; wishes: Wishes; onDone: () => void 
   const audience = sight<AudienceSaid>(shop.client, {
     look: () => ask(shop.client.matrix, 'GET /_bongsu/v1/channels/{channel_id}/audience', { channel_id: shop.id }),
     pace: () => 30_000,
+    name: `manage audience ${shop.id}`,
   })
   const keep = later((text: Draft) => orSay(shop.client.sights.keep(draftName(shop), text)), DRAFT_MS)
   void shop.client.sights.last<Draft>(draftName(shop)).then((before) => {
@@ -120,6 +121,9 @@ export function Compose(props: { shop: Shop; wishes: Wishes; onDone: () => void 
               {(known) => <>{people() === 0 ? bw().nobody : advertising() ? bw().reachAd(people(), known().followers) : bw().reach(people())}</>}
             </Show>
           </p>
+          <Show when={audience.value() && audience.error()}>
+            <Fresh of={audience} />
+          </Show>
           <button class="strong wide" disabled={!isReady()}>
             {bw().next}
           </button>
