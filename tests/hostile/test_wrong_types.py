@@ -96,6 +96,7 @@ SLIDING = "/_matrix/client/unstable/org.matrix.simplified_msc3575/sync"
 BOOKINGS = "/_bongsu/v1/bookings"
 BOARD = "/_bongsu/v1/boards/{room_id}"
 CHANNELS = "/_bongsu/v1/channels"
+PASSKEYS = "/_bongsu/v1/passkeys"
 CHANNEL = f"{CHANNELS}/{{channel_id}}"
 DESK = f"{CHANNEL}/desk"
 TALK = f"{DESK}/conversations/{{conversation_id}}"
@@ -104,6 +105,11 @@ A_TEMPLATE = {"name": "string", "body": "string", "variables": "objects", "butto
 AN_ENDPOINT = {"url": "string", "types": "strings"}
 A_POST = {"body": "string", "title": "string", "picture": "string?"}
 FIELDS: Mapping[str, Mapping[str, str]] = {
+    f"POST {PASSKEYS}/sign_in": {"credential": "object", **DEVICE},
+    f"POST {PASSKEYS}/ask": AUTH,
+    f"POST {PASSKEYS}": {"credential": "object", "name": "string"},
+    f"PUT {PASSKEYS}/{{passkey_id}}": {"name": "string"},
+    f"POST {PASSKEYS}/{{passkey_id}}/remove": AUTH,
     f"POST {V3}/login": {
         "type": "string",
         "identifier": "object?",
@@ -448,6 +454,7 @@ BODILESS = (
     "/logout",
     "/logout/all",
     "/_bongsu/confirm",
+    "/passkeys/sign_in/ask",
     "/{booking_id}/confirm",
     "/{offer_id}/close",
     "/{channel_id}/close",
