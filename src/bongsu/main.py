@@ -5,7 +5,7 @@ import gc
 import random
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from bongsu.boards import desk as board_desk
@@ -181,6 +181,7 @@ from bongsu.workflow.due import Due
 from bongsu.workflow.one_clock import OneClock
 from bongsu.workflow.openapi import OpenApi
 from bongsu.workflow.poster import Poster
+from bongsu.workflow.rounds import go_on
 from bongsu.workflow.writes import Writes
 
 Announce = Callable[[str], None]
@@ -654,34 +655,37 @@ class Worker:
         self.committer.start(on_failure)
         self.tokens.start()
         self.limiter.start()
-        sweeps = (
-            self.attendance.run(),
-            self.typing_ends.run(),
-            self.mailbox.run(),
-            self.mailbox.sweep(),
-            self.connections.run(),
-            self.indexing.run(),
-            self.waiting.run(),
-            self.waiting.sweep(),
-            self.looks.run(),
-            self.deactivation.finish(),
-            self.leaving.run(),
-            self.load.run(),
-            self.poster.run(),
-            self.clock.run(),
-            self.due.run(),
-            self.one_clock.run(),
-            self.broadcasting.run(),
-            self.hearing.run(),
-            self.commanding.run(),
-            self.beginnings.run(),
-            self.delivering.run(),
-            self.delivering.watch_reads(),
-            self.delivering.sweep(),
-            *((self.pressure.run(),) if self.settings.shedding else ()),
+        self._sweeps = [asyncio.create_task(go_on(sweep)) for sweep in self._sweeping()]
+
+    def _sweeping(self) -> list[Callable[[], Awaitable[None]]]:
+        """What goes on beside requests, for ever."""
+        return [
+            self.attendance.run,
+            self.typing_ends.run,
+            self.mailbox.run,
+            self.mailbox.sweep,
+            self.connections.run,
+            self.indexing.run,
+            self.waiting.run,
+            self.waiting.sweep,
+            self.looks.run,
+            self.deactivation.finish,
+            self.leaving.run,
+            self.load.run,
+            self.poster.run,
+            self.clock.run,
+            self.due.run,
+            self.one_clock.run,
+            self.broadcasting.run,
+            self.hearing.run,
+            self.commanding.run,
+            self.beginnings.run,
+            self.delivering.run,
+            self.delivering.watch_reads,
+            self.delivering.sweep,
+            *((self.pressure.run,) if self.settings.shedding else ()),
             *self.media.sweeps(),
-        )
-        self._sweeps = [asyncio.create_task(sweep) for sweep in sweeps]
+        ]
 
     def drain(self) -> None:
         """The server stops: parked syncs answer, nobody new is told that all is well."""

@@ -2,13 +2,16 @@
 
 import asyncio
 import secrets
+import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from bongsu.channels.conversations import Conversations
 from bongsu.channels.leaving import AGENT_GONE, BOT_GONE, Leaving
+from bongsu.config import Settings
 from bongsu.core import channels as rules
 from bongsu.core import limits
 from bongsu.core.channels import Role
@@ -16,8 +19,9 @@ from bongsu.core.desk import State, Talk
 from bongsu.core.events import MESSAGE, Event
 from bongsu.core.json import encode
 from bongsu.core.webhooks import Type
+from bongsu.main import open_worker
 from bongsu.store import channels as table
-from bongsu.store import desk, notices, webhooks
+from bongsu.store import desk, notices, timers, webhooks
 from bongsu.store.channel_hearing import Heard
 from bongsu.store.channels import Channel, Mark, Staff
 from bongsu.store.database import Connection, Database
@@ -191,6 +195,24 @@ def _heard(channel: Channel, conversation: Conversation, pos: int) -> Heard:
         content_json=encode({"msgtype": "m.text", "body": "x"}),
     )
     return Heard(channel.channel_id, channel.account, conversation.customer, event)
+
+
+async def test_a_site_whose_clock_is_slow_hands_a_silent_bots_customers_over_in_time(
+    dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its timer goes off once: a site that then thought it too early would leave them with the bot for ever."""
+    monkeypatch.setattr("bongsu.main.now_ms", lambda: time.time_ns() // 1_000_000 - 300_000)
+    async with open_worker(Settings(dsn=dsn, data=tmp_path, server_name=SERVER_NAME), lambda _: None) as worker:
+        since_ms = time.time_ns() // 1_000_000 - limits.DESK_BOT_PATIENCE_MS - 1_000
+        channel, [begun] = await make(worker.database, [Talk(State.BOT, None, since_ms)])
+        silent = worker.conversations.silence(begun, since_ms)
+        await worker.database.write(lambda connection: timers.put(connection, [silent]))
+        async with asyncio.timeout(30):
+            while await worker.database.fetchval("SELECT 1 FROM timers WHERE timer_id = $1", silent.timer_id):
+                await asyncio.sleep(0.05)
+        found = await desk.conversation(worker.database, channel.channel_id, begun.conversation_id)
+        assert found is not None
+        assert found.talk.state is State.WAITING
 
 
 @pytest.mark.parametrize("kind", [AGENT_GONE, BOT_GONE])

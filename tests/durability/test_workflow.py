@@ -17,6 +17,7 @@ from bongsu.core.tiers import Level
 from bongsu.main import open_worker
 from bongsu.rooms.batch import RoomBatch
 from bongsu.rooms.creation import CreateRoom
+from bongsu.rooms.personal import EndTyping, SetTyping
 from bongsu.store import audit, idempotency, notices, outbox, timers
 from bongsu.store.database import Connection, Database
 from bongsu.store.feed import Feed
@@ -26,6 +27,7 @@ from bongsu.store.timers import Failed, Timer, Timers
 from bongsu.workflow.clock import Clock
 from bongsu.workflow.due import Due
 from bongsu.workflow.one_clock import OneClock
+from bongsu.workflow.rounds import go_on
 from bongsu.workflow.together import Together
 
 TIMERS = 60
@@ -337,6 +339,42 @@ async def test_a_service_speaks_in_nobodys_name(two: tuple[Database, Database]) 
         await two[0].write(lambda connection: notices.put_speaker(connection, user, "T"))
     await two[0].execute("UPDATE users SET password_hash = NULL WHERE user_id = $1", user)
     await two[0].write(lambda connection: notices.put_speaker(connection, user, "T"))
+
+
+async def test_typing_that_somebody_ended_or_began_anew_is_not_ended_again(dsn: str, tmp_path: Path) -> None:
+    async with open_worker(Settings(dsn=dsn, data=tmp_path, server_name="test.example"), lambda _: None) as worker:
+        user = f"@t{secrets.token_hex(4)}:test.example"
+        await worker.database.write(lambda connection: notices.put_speaker(connection, user, "T"))
+        version = versions.version(versions.DEFAULT)
+        room_id = await worker.committer.submit(CreateRoom(user, version, creation.Options(), None))
+
+        async def ends() -> int:
+            before = worker.feed.pos
+            await worker.committer.submit(EndTyping(room_id, user))
+            return worker.feed.pos - before
+
+        await worker.committer.submit(SetTyping(room_id, user, now_ms() + MINUTES))
+        assert await ends() == 0
+        await worker.committer.submit(SetTyping(room_id, user, 0))
+        assert await ends() == 0
+        typing = "SELECT until_ms FROM typing WHERE room_id = $1"
+        await worker.committer.submit(SetTyping(room_id, user, now_ms() - 1))
+        async with asyncio.timeout(20):
+            while await worker.database.fetchval(typing, room_id):
+                await asyncio.sleep(0.05)
+
+
+async def test_work_that_a_fault_ended_is_begun_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "ROUND_SECONDS", 0.0)
+    begun: list[int] = []
+
+    async def work() -> None:
+        begun.append(len(begun))
+        if len(begun) < 3:
+            raise RuntimeError("no")
+
+    await go_on(work)
+    assert begun == [0, 1, 2]
 
 
 async def test_a_worker_that_is_alone_tells_nobody_until_another_comes(dsn: str, tmp_path: Path) -> None:

@@ -695,15 +695,13 @@ async def test_a_file_whose_last_piece_never_comes(serve: Serve) -> None:
         assert status == 200
         folder = served.folder / "pieces" / f"{item.split('/')[1]}.0"
         assert [path.stat().st_size for path in folder.iterdir()] == [len(data)]
-        sweep, *others = served.media.sweeps()
-        for other in others:
-            other.close()
+        sweep, *_ = served.media.sweeps()
         long_ago = time.time() - limits.UPLOAD_PIECES_SECONDS - 1
         os.utime(folder, (long_ago, long_ago))
         cut = served.folder / "tmp" / "cut"  # by a crash just before the start, and too young for it then
         cut.write_bytes(data)
         os.utime(cut, (long_ago, long_ago))
-        sweeping = asyncio.create_task(sweep)
+        sweeping = asyncio.create_task(sweep())
         await _eventually(lambda: not folder.exists() and not cut.exists())
         sweeping.cancel()
         status, _, body = await served.ask("GET", f"/_bongsu/v1/uploads/{item}")

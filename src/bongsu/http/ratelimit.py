@@ -22,6 +22,7 @@ from prometheus_client import Counter
 from bongsu.core import limits
 from bongsu.core.errors import Refusal, limit_exceeded
 from bongsu.core.requester import Requester
+from bongsu.store.database import REFUSED
 from bongsu.store.rate_limits import RateLimits
 
 log = structlog.get_logger(__name__)
@@ -156,5 +157,5 @@ class RateLimiter:
             await asyncio.sleep(limits.RATE_SWEEP_SECONDS)
             try:
                 await self._rate_limits.sweep()
-            except Refusal:
+            except (Refusal, *REFUSED):
                 log.warning("rate_limits_unavailable")

@@ -17,7 +17,7 @@ from bongsu.matrix.sending import check_room_id
 from bongsu.rooms.personal import FULLY_READ, EndTyping, SetMarkers, SetPresence, SetReceipt, SetTyping
 from bongsu.store import personal
 from bongsu.store.committer import Committer
-from bongsu.store.database import Database
+from bongsu.store.database import REFUSED, Database
 from bongsu.sync.service import presence_content
 
 _RECEIPTS = ("m.read", "m.read.private")
@@ -133,7 +133,7 @@ class Ephemeral:
 
 
 class TypingEnds:
-    """Ends typing that nobody ended: people close their laptops. One worker's sweep is enough for all."""
+    """Ends typing that nobody ended: people close their laptops. hurry() when there is some; a second end is none."""
 
     def __init__(self, database: Database, committer: Committer, now_ms: Callable[[], int]) -> None:
         self._database = database
@@ -150,8 +150,8 @@ class TypingEnds:
             self._due.clear()
             try:
                 await self._sweep()
-            except Refusal:
-                continue  # the database is away; typing can wait
+            except (Refusal, *REFUSED):
+                continue  # the database is away or busy; typing can wait
 
     async def _sweep(self) -> None:
         for row in await self._database.fetch(personal.EXPIRED_TYPING, self._now_ms()):

@@ -16,7 +16,7 @@ The deprecated paths answer under /_matrix/media/r0 and /v1 too, as clients spel
 import hashlib
 import re
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final, cast
 
 import msgspec
@@ -120,11 +120,11 @@ class Media:
             *self._peer_blobs.routes(),
         ]
 
-    def sweeps(self) -> list[Coroutine[None, None, None]]:
+    def sweeps(self) -> list[Callable[[], Awaitable[None]]]:
         """What goes on beside requests, for ever; with a single site what is about copies ends at once."""
-        repair, sweep = self._repair, self._pieces.sweep_for_ever()
-        repairs = [repair.bring_for_ever(), repair.enrol_for_ever(), repair.scrub_for_ever()]
-        return [sweep, self._copies.run(), *repairs, self._forgetting.run()]
+        repair, sweep = self._repair, self._pieces.sweep_for_ever
+        repairs = [repair.bring_for_ever, repair.enrol_for_ever, repair.scrub_for_ever]
+        return [sweep, self._copies.run, *repairs, self._forgetting.run]
 
     async def keep_picture(self, picture: bytes, kind: str) -> str:
         """A picture that the server itself has found, as a file named after what it holds; its mxc address."""

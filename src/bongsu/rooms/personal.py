@@ -151,7 +151,10 @@ class SetTyping(msgspec.Struct, frozen=True):
 
 
 class EndTyping(msgspec.Struct, frozen=True):
-    """Ends typing that nobody ended, also of somebody who has left the room meanwhile: for the server's own sweep."""
+    """Ends typing that nobody ended, also of somebody who has left the room meanwhile: for the server's own sweep.
+
+    All workers look at once: what another ended, or the person has begun anew, stays as it is.
+    """
 
     room_id: str
     user_id: str
@@ -161,7 +164,13 @@ class EndTyping(msgspec.Struct, frozen=True):
 
     async def run(self, batch: RoomBatch) -> None:
         key = (self.room_id, self.user_id)
-        batch.rows.add(key, Typing(batch.rows.next_pos(), *key, 0))
+        queued = batch.rows.small.get(Typing, {}).get(key)
+        if isinstance(queued, Typing):
+            until_ms = queued.until_ms
+        else:
+            until_ms = await personal.typing_until(batch.connection, *key)
+        if 0 < until_ms < batch.now_ms:
+            batch.rows.add(key, Typing(batch.rows.next_pos(), *key, 0))
 
 
 class _Keep:

@@ -188,6 +188,7 @@ class Feed:
 
     def _hear(self, _connection: Any, _pid: int, _channel: str, payload: object) -> None:
         if not (isinstance(payload, str) and payload.isdigit() and int(payload) <= max(self.pos, self._expected)):
+            self.others_listen = True  # whoever told this is there
             self._hint.set()
 
     async def _wait_for_hint(self) -> bool:

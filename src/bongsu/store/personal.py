@@ -138,6 +138,12 @@ async def stored_filter(reads: Reads, user_id: str, filter_id: str) -> bytes | N
     return rows[0]["filter"] if rows else None
 
 
+async def typing_until(reads: Reads, room_id: str, user_id: str) -> int:
+    """0: the person does not type there."""
+    rows = await reads.fetch("SELECT until_ms FROM typing WHERE room_id = $1 AND user_id = $2", room_id, user_id)
+    return int(rows[0]["until_ms"]) if rows else 0
+
+
 SET_FILTER: Final = (
     "INSERT INTO filters (user_id, filter_id, filter) VALUES ($1, $2, $3) ON CONFLICT (user_id, filter_id) DO NOTHING"
 )

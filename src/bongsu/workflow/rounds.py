@@ -7,10 +7,21 @@ from typing import NoReturn
 
 import structlog
 
+from bongsu.core import limits
 from bongsu.core.errors import Refusal
 from bongsu.store.database import REFUSED
 
 log = structlog.get_logger(__name__)
+
+
+async def go_on(run: Callable[[], Awaitable[None]]) -> None:
+    """Begins it anew when a fault ended it: nobody would notice that a worker does a part of its work no more."""
+    while True:
+        try:
+            return await run()
+        except Exception:
+            log.exception("begun_anew", work=getattr(run, "__qualname__", repr(run)))
+        await asyncio.sleep(limits.ROUND_SECONDS)
 
 
 class Rounds:
