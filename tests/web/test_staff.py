@@ -28,10 +28,12 @@ async def test_a_post_that_waits_is_not_shown_as_posted_and_happens_once(saw: Sa
     assert (saw("posted")["before"], saw("posted")["after"]) == (0, 1)
 
 
-async def test_a_broadcast_is_read_as_it_was_shown_before_it_was_sent(saw: Saw) -> None:
+async def test_advertising_is_read_as_it_was_shown_before_it_was_sent(saw: Saw) -> None:
     seen = saw("broadcast")
     assert seen["preview"] == seen["read"]
-    assert seen["sent"] == "2명"
+    assert seen["read"].startswith("(광고) 달무리 빵집\n식빵 반값\n예약: https://bread.example/book\n")
+    assert "무료수신거부" in seen["read"]
+    assert seen["sent"] == "1명"
     assert seen["isHeldBack"], "what calls itself advertising is not sent as information"
     assert seen["csv"].endswith("-broadcasts.csv")
 

@@ -37,22 +37,12 @@ const draftName = (shop: Shop): string => `manage broadcast draft ${shop.id}`
 export const forgetDraft = (shop: Shop): void =>
   orSay(shop.client.sights.keep(draftName(shop), { body: '', kind: 'info', buttons: [], picture: undefined } satisfies Draft))
 
-/** A broadcast is written, looked at as a follower will, and sent once it is known to how many. */
-export function Compose(props: { shop: Shop; wishes: Wishes; onDone: () => void }): JSX.Element {
-  const { shop } = props
-  const now = ticking()
-  const [kind, setKind] = createSignal<'info' | 'ad'>('info')
+/** What is being written: as it was left, and kept while it changes. */
+function drafted(shop: Shop) {
+  const [kind, setKind] = createSignal<Draft['kind']>('info')
   const [body, setBody] = createSignal('')
-  const [buttons, setButtons] = createSignal<{ label: string; url: string }[]>([])
+  const [buttons, setButtons] = createSignal<Draft['buttons']>([])
   const [picture, setPicture] = createSignal<Chosen>()
-  const [when, setWhen] = createSignal<'now' | 'later'>('now')
-  const [starts, setStarts] = createSignal(typedOf(Math.ceil(Date.now() / HOUR_MS) * HOUR_MS + HOUR_MS))
-  const [isAsked, setAsked] = createSignal(false)
-  const audience = sight<AudienceSaid>(shop.client, {
-    look: () => ask(shop.client.matrix, 'GET /_bongsu/v1/channels/{channel_id}/audience', { channel_id: shop.id }),
-    pace: () => 30_000,
-    name: `manage audience ${shop.id}`,
-  })
   const keep = later((text: Draft) => orSay(shop.client.sights.keep(draftName(shop), text)), DRAFT_MS)
   void shop.client.sights.last<Draft>(draftName(shop)).then((before) => {
     if (!before || body()) return
@@ -62,11 +52,30 @@ export function Compose(props: { shop: Shop; wishes: Wishes; onDone: () => void 
     setPicture(before.value.picture)
   })
   createEffect(on([body, kind, buttons, picture], ([body, kind, buttons, picture]) => keep({ body, kind, buttons, picture }), { defer: true }))
-  const advertising = () => kind() === 'ad'
+  return { kind, setKind, body, setBody, buttons, setButtons, picture, setPicture, advertising: () => kind() === 'ad' }
+}
+
+/** A broadcast is written, looked at as a follower will, and sent once it is known to how many. */
+export function Compose(props: { shop: Shop; wishes: Wishes; onDone: () => void }): JSX.Element {
+  const { shop } = props
+  const now = ticking()
+  const { kind, setKind, body, setBody, buttons, setButtons, picture, setPicture, advertising } = drafted(shop)
+  const [when, setWhen] = createSignal<'now' | 'later'>('now')
+  const [starts, setStarts] = createSignal(typedOf(Math.ceil(Date.now() / HOUR_MS) * HOUR_MS + HOUR_MS))
+  const [isAsked, setAsked] = createSignal(false)
+  const audience = sight<AudienceSaid>(shop.client, {
+    look: () => ask(shop.client.matrix, 'GET /_bongsu/v1/channels/{channel_id}/audience', { channel_id: shop.id }),
+    pace: () => 30_000,
+    name: `manage audience ${shop.id}`,
+  })
   const people = () => (audience.value() ? reached(audience.value()!, advertising()) : 0)
   const at = () => (when() === 'later' ? (momentOf(starts()) ?? 0) : now())
   const isPast = () => when() === 'later' && at() <= now()
-  const morning = () => (advertising() ? morningAfter(at()) : undefined)
+  /** What is said of those who wait for the morning, if there are any. */
+  const held = () => {
+    const [known, morning] = [audience.value(), advertising() ? morningAfter(at()) : undefined]
+    return known && morning !== undefined && heldAtNight(known) > 0 ? bw().nightNow(heldAtNight(known), dayAndClock(morning)) : ''
+  }
   const isMarked = () => !advertising() && callsItselfAdvertising(body())
   const shown = createMemo(() => shownTo(shop.channel().name, { body: body(), advertising: advertising(), buttons: buttons() }))
   const isReady = () => body().trim() !== '' && !isMarked() && !isPast() && people() > 0 && buttons().every((button) => button.label && isHttps(button.url))
@@ -108,12 +117,10 @@ export function Compose(props: { shop: Shop; wishes: Wishes; onDone: () => void 
           <Show when={advertising()}>
             <p class="quiet small">{bw().night}</p>
           </Show>
-          <Show when={morning() !== undefined && audience.value()}>
-            {(known) => (
-              <p class="wrong" role="status">
-                {bw().nightNow(heldAtNight(known()), dayAndClock(morning()!))}
-              </p>
-            )}
+          <Show when={held()}>
+            <p class="wrong" role="status">
+              {held()}
+            </p>
           </Show>
           <p class="quiet small">{bw().quiet}</p>
           <p class="reach" role="status">
@@ -138,7 +145,9 @@ export function Compose(props: { shop: Shop; wishes: Wishes; onDone: () => void 
           onClose={() => setAsked(false)}
           onYes={send}
         >
-          <Show when={morning() !== undefined && audience.value()}>{(known) => <p class="wrong">{bw().nightNow(heldAtNight(known()), dayAndClock(morning()!))}</p>}</Show>
+          <Show when={held()}>
+            <p class="wrong">{held()}</p>
+          </Show>
           <Bubble label={bw().preview} from={shop.channel().name} picture={picture()?.uri} body={shown()} />
         </Confirm>
       </Show>

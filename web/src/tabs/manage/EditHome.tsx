@@ -1,12 +1,10 @@
 import { createSignal, Show, type JSX } from 'solid-js'
-import { isOpen as isUnderWay } from '../../data/intents'
-import { intent } from '../../data/service'
 import { say } from '../../ui/say'
 import { t } from '../../ui/settings'
 import { Field, Pending, read } from '../services/Parts'
-import { intentsOf } from '../services/sight'
 import { PictureField } from './parts'
-import { isEditor, laneOf, wish, type SectionProps } from './shop'
+import { isEditor, type SectionProps } from './shop'
+import { intentName, wishesIn } from './wishes'
 import { w } from './words'
 
 /** What customers see first. */
@@ -15,7 +13,7 @@ export default function EditHome(props: SectionProps): JSX.Element {
   const before = shop.channel()
   const [avatar, setAvatar] = createSignal(before.avatar ?? '')
   const [name, setName] = createSignal(before.name)
-  const intents = intentsOf(shop.client, () => laneOf(shop, 'home'), (done) => {
+  const wishes = wishesIn(shop, 'home', (done) => {
     const near = ((done.answer?.['resembles'] as { name: string }[] | undefined) ?? []).map((one) => one.name).join(', ')
     say(near ? w().near(near) : w().saved)
     shop.poke()
@@ -23,12 +21,11 @@ export default function EditHome(props: SectionProps): JSX.Element {
   function send(event: SubmitEvent & { currentTarget: HTMLFormElement }): void {
     event.preventDefault()
     const said = read(event.currentTarget)
-    const body = { name: said['name'] ?? '', about: said['about'] ?? '', avatar: avatar() }
-    wish(shop.client, intent('PUT /_bongsu/v1/channels/{channel_id}', { channel_id: shop.id }, body, laneOf(shop, 'home')))
+    wishes.want('PUT /_bongsu/v1/channels/{channel_id}', {}, { name: said['name'] ?? '', about: said['about'] ?? '', avatar: avatar() })
   }
   return (
     <>
-      <Pending intents={intents()} nameOf={() => w().doing['PUT {channel_id}']!} errors={w().errors} />
+      <Pending intents={wishes.intents()} nameOf={intentName} errors={w().errors} />
       <form class="block fields" onSubmit={send}>
         <fieldset disabled={!isEditor(shop)}>
           <PictureField label={w().picture} uri={avatar() || undefined} onPick={(chosen) => setAvatar(chosen?.uri ?? '')} />
@@ -45,7 +42,7 @@ export default function EditHome(props: SectionProps): JSX.Element {
               {before.about}
             </textarea>
           </Field>
-          <button class="strong" disabled={intents().some(isUnderWay)}>
+          <button class="strong" disabled={wishes.isBusy()}>
             {t().save}
           </button>
         </fieldset>
