@@ -151,6 +151,19 @@ async def test_who_comes_before_it_opens_waits_and_subscribers_are_told(
     assert (await bob.get(f"{BASE}/subscriptions"))["subscriptions"] == []
 
 
+async def test_a_wish_is_had_once_and_takes_no_room_when_it_is_over(
+    alice: Talker, database: asyncpg.Connection
+) -> None:
+    at, area = f"{BASE}/subscriptions", {"area": "서울"}
+    first, again = [(await alice.ask("POST", at, area))[1]["subscription_id"] for _ in range(2)]
+    assert first == again
+    over = [(f"{first}{number}", alice.user_id) for number in range(limits.BOOKING_SUBSCRIPTIONS_MAX)]
+    await database.executemany("INSERT INTO booking_subscriptions VALUES ($1, $2, '부산', 0, 1)", over)
+    assert (await alice.ask("POST", at, {"area": "대구"}))[0] == 201
+    areas = [each["area"] for each in (await alice.get(at))["subscriptions"]]
+    assert sorted(areas) == ["대구", "서울"]
+
+
 async def test_a_ticket_is_checked_without_the_server(
     http: aiohttp.ClientSession, alice: Talker, bob: Talker, database: asyncpg.Connection
 ) -> None:

@@ -17,7 +17,7 @@ from bongsu.bookings.round import Attempt, no_offer
 from bongsu.bookings.texts import FIELD
 from bongsu.core import limits
 from bongsu.core.bookings import State
-from bongsu.core.errors import Refusal, full
+from bongsu.core.errors import Refusal
 from bongsu.core.json import JsonObject
 from bongsu.core.paging import Page
 from bongsu.core.spoken import LANGUAGES, Language, Unclear
@@ -159,7 +159,5 @@ class BookingHearing:
     async def _subscribe(self, connection: Connection, user_id: str, asked: Asked, language: Language) -> str:
         area = area_of(asked.area)
         wanted = Subscription(f"s{secrets.token_hex(12)}", user_id, area, 0, limits.INTEGER_MAX)
-        if not await table.subscribe(connection, wanted):
-            most = limits.BOOKING_SUBSCRIPTIONS_MAX
-            raise full(f"one person has at most {most} subscriptions")
+        await self._ledger.subscribe(connection, wanted)
         return replies.subscribed(area, language)

@@ -14,7 +14,7 @@ from bongsu.core.errors import Refusal, full, not_found
 from bongsu.store import audit, idempotency, outbox, timers
 from bongsu.store import bookings as table
 from bongsu.store.audit import Deed
-from bongsu.store.bookings import Booking, Offer
+from bongsu.store.bookings import Booking, Offer, Subscription
 from bongsu.store.database import Connection
 from bongsu.store.timers import Timer
 
@@ -157,6 +157,13 @@ class Ledger:
         await outbox.put(connection, [texts.post(self._sender, user, texts.RELEASED, offer) for user in people])
         if len(people) == limits.BOOKING_TOLD_AT_ONCE_MAX:
             await self._later(connection, ANNOUNCE, offer, after=people[-1])
+
+    async def subscribe(self, connection: Connection, wanted: Subscription) -> str:
+        """The id of what this person has then."""
+        found = await table.subscribe(connection, wanted, self.now_ms())
+        if found is None:
+            raise full(f"one person has at most {limits.BOOKING_SUBSCRIPTIONS_MAX} subscriptions")
+        return found
 
     async def forget(self, connection: Connection, offer: Offer) -> None:
         """An offer that was over long ago, in pieces: its audit, which names nobody who booked, stays."""

@@ -38,7 +38,7 @@ from bongsu.bookings.tickets import Tickets, no_ticket
 from bongsu.core import bookings as rules
 from bongsu.core import limits
 from bongsu.core.bookings import State
-from bongsu.core.errors import full, not_found
+from bongsu.core.errors import not_found
 from bongsu.core.moderation import suspended
 from bongsu.core.paging import next_token
 from bongsu.http.describing import Described
@@ -235,10 +235,7 @@ class Places:
 
         async def work(connection: Connection) -> Answer:
             wanted = Subscription(f"s{secrets.token_hex(12)}", request.requester.user_id, area, not_before, not_after)
-            if not await table.subscribe(connection, wanted):
-                most = limits.BOOKING_SUBSCRIPTIONS_MAX
-                raise full(f"one person has at most {most} subscriptions")
-            return Answer(201, {"subscription_id": wanted.subscription_id})
+            return Answer(201, {"subscription_id": await self._ledger.subscribe(connection, wanted)})
 
         return await self._writes.once(request, work)
 

@@ -390,18 +390,30 @@ async def bookings_of_offer(reads: Reads, offer_id: str, page: Page) -> list[tup
 # --- who wants to hear ---
 
 
-async def subscribe(connection: Connection, subscription: Subscription) -> bool:
-    """False: this person has as many as one may have."""
+async def subscribe(connection: Connection, subscription: Subscription, now_ms: int) -> str | None:
+    """Its id, or that of the same one that is there. None: this person has as many as one may have.
+
+    Those for times that are over go first.
+    """
     await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 24))", subscription.user_id)
+    over = "DELETE FROM booking_subscriptions WHERE user_id = $1 AND not_after < $2"
+    await connection.execute(over, subscription.user_id, now_ms)
+    same: str | None = await connection.fetchval(
+        "SELECT subscription_id FROM booking_subscriptions WHERE user_id = $1 AND area = $2 AND not_before = $3"
+        " AND not_after = $4",
+        *(subscription.user_id, subscription.area, subscription.not_before, subscription.not_after),
+    )
+    if same is not None:
+        return same
     count = await connection.fetchval(
         "SELECT count(*) FROM booking_subscriptions WHERE user_id = $1", subscription.user_id
     )
     if count >= limits.BOOKING_SUBSCRIPTIONS_MAX:
-        return False
+        return None
     await connection.execute(
         "INSERT INTO booking_subscriptions VALUES ($1, $2, $3, $4, $5)", *msgspec.structs.astuple(subscription)
     )
-    return True
+    return subscription.subscription_id
 
 
 async def unsubscribe(connection: Connection, user_id: str, subscription_id: str) -> bool:
