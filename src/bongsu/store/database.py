@@ -278,7 +278,7 @@ class Database:
         while True:
             try:
                 await self._find_and_follow()
-            except (asyncpg.PostgresError, *GONE) as error:
+            except (asyncpg.PostgresError, OutcomeUnknown, *GONE) as error:
                 log.warning("primary_lost_at_once", error=repr(error))
             except Exception:  # whatever it is, a worker that looks for no primary is of no use
                 log.exception("primary_watch_failed")
@@ -306,16 +306,20 @@ class Database:
     async def _has_company(self, dsn: str, beating: "asyncio.Task[None]") -> bool:
         """Once a commit has passed the barrier there: then all that this primary shows stands where it must.
 
-        One that has just restarted shows what it alone has. Reads go to a standby until then. False: it was lost.
+        One that has just restarted shows what it alone has. Reads go to a standby until then. False: it was lost. Raises
+        what it refused the commit with.
         """
         connection = await self._plain_connection(dsn)
         passing = asyncio.create_task(commit(connection, _leave_a_mark))
         try:
             await asyncio.wait((passing, beating), return_when=asyncio.FIRST_COMPLETED)
-            return passing.done() and passing.exception() is None
+            if passing.done():
+                await passing
+            return passing.done()
         finally:
             connection.terminate()
             await asyncio.wait((passing,))
+            passing.exception()  # of one that was cut off: it is known that the primary is lost
 
     async def _plain_connection(self, dsn: str) -> "asyncpg.Connection[Record]":
         return await asyncpg.connect(dsn, server_settings=_SETTINGS, timeout=limits.COPY_ANSWER_SECONDS_MAX)
