@@ -4,7 +4,7 @@ import { ask, fileOf } from '../../data/service'
 import type { BoardsStatsSaid } from '../../net/interface'
 import { orSay } from '../../ui/errors'
 import { language } from '../../ui/settings'
-import { Fresh } from '../services/Parts'
+import { Figure, Fresh, Periods } from '../services/Parts'
 import { give, open, sight } from '../services/sight'
 import { may, type Desk } from './desk'
 import { w } from './words'
@@ -43,15 +43,7 @@ export function Figures(props: { desk: Desk }): JSX.Element {
               </section>
               <section class="block" aria-labelledby="to-assign">
                 <h2 id="to-assign">{w().timeToAssign}</h2>
-                <div class="switches" role="group" aria-label={w().period}>
-                  <For each={PERIODS}>
-                    {(period) => (
-                      <button type="button" aria-pressed={hours() === period} onClick={() => setHours(period)}>
-                        {w().periods[period]}
-                      </button>
-                    )}
-                  </For>
-                </div>
+                <Periods label={w().period} names={w().periods} hours={PERIODS} chosen={hours()} onChoose={setHours} />
                 <dl class="figures">
                   <Figure label={w().median} value={time(known().time_to_assign_ms.median)} />
                   <Figure label={w().p90} value={time(known().time_to_assign_ms.p90)} />
@@ -71,15 +63,6 @@ export function Figures(props: { desk: Desk }): JSX.Element {
         </Show>
         <Exports desk={desk} />
       </div>
-    </div>
-  )
-}
-
-function Figure(props: { label: string; value: string; isHot?: boolean }): JSX.Element {
-  return (
-    <div classList={{ hot: props.isHot === true }}>
-      <dt>{props.label}</dt>
-      <dd class="tick">{props.value}</dd>
     </div>
   )
 }

@@ -107,3 +107,28 @@ export function Field(props: { label: string; hint?: string; children: JSX.Eleme
 /** The values of a form by their names. */
 export const read = (form: HTMLFormElement): Record<string, string> =>
   Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, typeof value === 'string' ? value.trim() : '']))
+
+/** One of a page's figures, in a <dl>. */
+export function Figure(props: { label: string; value: string; isHot?: boolean }): JSX.Element {
+  return (
+    <div classList={{ hot: props.isHot === true }}>
+      <dt>{props.label}</dt>
+      <dd class="tick">{props.value}</dd>
+    </div>
+  )
+}
+
+/** Since how many hours ago figures count; 0: all. */
+export function Periods(props: { label: string; names: Record<number, string>; hours: readonly number[]; chosen: number; onChoose: (hours: number) => void }): JSX.Element {
+  return (
+    <div class="switches" role="group" aria-label={props.label}>
+      <For each={props.hours}>
+        {(period) => (
+          <button type="button" aria-pressed={props.chosen === period} onClick={() => props.onChoose(period)}>
+            {props.names[period]}
+          </button>
+        )}
+      </For>
+    </div>
+  )
+}

@@ -3,7 +3,7 @@ import { clockOf } from '../../../data/board'
 import { MARKS, placeOf, QUANTILES, quantilesOf, waitedOf, type Talk } from '../../../data/channelDesk'
 import { ask } from '../../../data/service'
 import type { ChannelsStatsSaid, Distribution } from '../../../net/interface'
-import { Fresh } from '../../services/Parts'
+import { Figure, Fresh, Periods } from '../../services/Parts'
 import { sight } from '../../services/sight'
 import type { Place } from './place'
 import { w } from './words'
@@ -45,15 +45,7 @@ export function Figures(props: { place: Place; waiting: readonly Talk[] }): JSX.
               </section>
               <section class="block" aria-labelledby="cdesk-first">
                 <h3 id="cdesk-first">{w().firstAnswer}</h3>
-                <div class="switches" role="group" aria-label={w().period}>
-                  <For each={PERIODS}>
-                    {(period) => (
-                      <button type="button" aria-pressed={hours() === period} onClick={() => setHours(period)}>
-                        {w().periods[period]}
-                      </button>
-                    )}
-                  </For>
-                </div>
+                <Periods label={w().period} names={w().periods} hours={PERIODS} chosen={hours()} onChoose={setHours} />
                 <div class="switches" role="group" aria-label={w().firstAnswer}>
                   <button type="button" aria-pressed={!isOfPeople()} onClick={() => setOfPeople(false)}>
                     {w().byAnybody}
@@ -68,15 +60,6 @@ export function Figures(props: { place: Place; waiting: readonly Talk[] }): JSX.
           )}
         </Show>
       </div>
-    </div>
-  )
-}
-
-function Figure(props: { label: string; value: string; isHot?: boolean }): JSX.Element {
-  return (
-    <div classList={{ hot: props.isHot === true }}>
-      <dt>{props.label}</dt>
-      <dd class="tick">{props.value}</dd>
     </div>
   )
 }
