@@ -85,6 +85,18 @@ async def test_a_transcript_of_any_length_comes_in_pieces(
 _ROUND = {"transcript": ("<td>", "</td>"), "transcript.csv": ('"', '"')}
 
 
+async def test_who_may_not_hand_a_channel_over_holds_up_nobody_who_names_one(
+    alice: Talker, bob: Talker, database: asyncpg.Connection
+) -> None:
+    channel = await make(alice)
+    async with database.transaction(), asyncio.timeout(20):
+        await database.execute("SELECT pg_advisory_xact_lock(hashtextextended('channel names', 25))")
+        for whose in (bob.user_id, alice.user_id):
+            assert (await bob.refused("PUT", f"{channel}/staff/{whose}", {"role": "owner"}))[0] == 403
+    await alice.put(f"{channel}/staff/{bob.user_id}", {"role": "owner"})
+    await bob.put(f"{channel}/staff/{bob.user_id}", {"role": "owner"})
+
+
 async def test_pings_that_nobody_takes_have_an_end(alice: Talker) -> None:
     channel = await make(alice)
     _, made = await alice.ask("POST", f"{channel}/webhooks", {"url": "http://192.0.2.1/", "types": ["ping"]})

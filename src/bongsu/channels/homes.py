@@ -263,10 +263,9 @@ class Homes:
         is_owner, is_own = form.role is Role.OWNER, user_id == request.requester.user_id
 
         async def work(connection: Connection) -> Answer:
-            if is_owner:
-                await table.lock_names(connection)  # nobody comes to own too many at once
             seen = await channel_seen(connection, request)
             if is_owner and is_own and seen.owner != user_id:
+                self._check_offered(seen, user_id)
                 await self._take_over(connection, request, user_id)
             elif is_owner:
                 await self._offer(connection, request, user_id)
@@ -293,6 +292,9 @@ class Homes:
     async def _offer(self, connection: Connection, request: Request, user_id: str) -> None:
         """By its owner or, when their account has ended, by who runs the server. To its owner: to nobody."""
         is_lost = request.requester.is_admin and await self._is_lost(connection, request)
+        if not is_lost:
+            await channel_for(connection, request, Deed.APPOINT)
+        await table.lock_names(connection)  # nobody comes to own too many at once
         channel, now_ms = await locked_for(connection, request, Deed.APPOINT, or_admin=is_lost), self._now_ms()
         if user_id == channel.owner:
             await table.offer(connection, channel.channel_id, None, None)
@@ -310,10 +312,10 @@ class Homes:
 
     async def _take_over(self, connection: Connection, request: Request, user_id: str) -> None:
         check_may_begin(request, "own")
+        await table.lock_names(connection)
         channel = await table.lock_channel(connection, id_of(request, "channel_id"))
         assert channel is not None  # none is ever deleted
-        if not channel.is_offered(user_id, self._now_ms()):
-            raise forbidden("nobody has offered you this channel")
+        self._check_offered(channel, user_id)
         if channel.closed_ts is not None:
             raise closed()
         await self._check_appointed(connection, channel, user_id)
@@ -321,6 +323,10 @@ class Homes:
         await table.hand_over(connection, channel, user_id, self._now_ms())
         await self._leave_desk(connection, channel.channel_id, channel.owner, Role.EDITOR, request)
         await self._note_role(connection, request, channel, "appointed", user_id, Role.OWNER)
+
+    def _check_offered(self, channel: Channel, user_id: str) -> None:
+        if not channel.is_offered(user_id, self._now_ms()):
+            raise forbidden("nobody has offered you this channel")
 
     async def _note_role(
         self, connection: Connection, request: Request, channel: Channel, action: str, user_id: str, role: Role

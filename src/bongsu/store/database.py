@@ -306,8 +306,8 @@ class Database:
     async def _has_company(self, dsn: str, beating: "asyncio.Task[None]") -> bool:
         """Once a commit has passed the barrier there: then all that this primary shows stands where it must.
 
-        One that has just restarted shows what it alone has. Reads go to a standby until then. False: it was lost. Raises
-        what it refused the commit with.
+        One that has just restarted shows what it alone has. Reads go to a standby until then. False: it was lost.
+        Raises what it refused the commit with.
         """
         connection = await self._plain_connection(dsn)
         passing = asyncio.create_task(commit(connection, _leave_a_mark))
