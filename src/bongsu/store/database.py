@@ -192,8 +192,8 @@ async def end_when_silent(connection: Connection) -> None:
     await connection.execute(f"SET LOCAL idle_in_transaction_session_timeout = {idle_ms}")
 
 
-async def _leave_a_mark(connection: Connection) -> None:
-    """Something in the log that changes nothing, so that the commit waits for the other site."""
+async def leave_a_mark(connection: Connection) -> None:
+    """Something in the log that changes nothing: once it is committed, all that was seen stands where it must."""
     await connection.execute("SELECT pg_logical_emit_message(true, 'bongsu', '')")
 
 
@@ -310,7 +310,7 @@ class Database:
         Raises what it refused the commit with.
         """
         connection = await self._plain_connection(dsn)
-        passing = asyncio.create_task(commit(connection, _leave_a_mark))
+        passing = asyncio.create_task(commit(connection, leave_a_mark))
         try:
             await asyncio.wait((passing, beating), return_when=asyncio.FIRST_COMPLETED)
             if passing.done():

@@ -29,6 +29,7 @@ from bongsu.store.database import (
     OutcomeUnknown,
     commit,
     commit_at_once,
+    leave_a_mark,
     unavailable,
     watch,
 )
@@ -205,6 +206,6 @@ class Feed:
 async def _pass_barrier(connection: Connection) -> None:
     """Nothing depends on this commit but whether what was seen may be shown: if its outcome is unknown, look again."""
     try:
-        await commit_at_once(connection, streams.pass_barrier)
+        await commit_at_once(connection, leave_a_mark)
     except OutcomeUnknown as error:
         raise ConnectionError("what was seen may stand in one site alone") from error

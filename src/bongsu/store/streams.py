@@ -116,11 +116,6 @@ async def newest(connection: Connection) -> tuple[int, bool]:
     return row[0], row[1]
 
 
-async def pass_barrier(connection: Connection) -> None:
-    """A transaction that writes to the log and to no table: when it is committed, so is all that could be seen."""
-    await connection.execute("SELECT pg_logical_emit_message(true, 'bongsu', '')")
-
-
 LOCK: Final = "BEGIN; SELECT FROM stream FOR UPDATE"  # takes the right to write until the transaction ends
 
 # A statement of its own, after the lock: its snapshot must see what the holder before us committed.
