@@ -1,10 +1,19 @@
 """One worker at a time tells an application service; what a holder of before still writes is refused."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
+import asyncpg
 import pytest
 
+from bongsu.core import limits
+from bongsu.core.services import Service
+from bongsu.http.service_calls import ServiceCalls
+from bongsu.http.services import Services
+from bongsu.matrix.service_tellings import ServiceTellings
+from bongsu.store.accounts import Accounts
 from bongsu.store.database import Database
+from bongsu.store.feed import Feed
 from bongsu.store.services import Lease, LeaseLost, Tellings
 
 LAPSE = "UPDATE services SET lease_until = now() - interval '1 s'"
@@ -18,6 +27,29 @@ async def database(dsn: str) -> AsyncIterator[Database]:
     yield database
     await database.execute("DELETE FROM services")
     await database.close()
+
+
+class Unreadable(Services):
+    """What is registered cannot be read the first time, then there is nothing. asked: how often."""
+
+    asked = 0
+
+    async def current(self) -> tuple[Service, ...]:
+        self.asked += 1
+        if self.asked == 1:
+            raise asyncpg.UndefinedTableError("a fault of the database")
+        return ()
+
+
+async def test_a_fault_ends_nobodys_telling(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "SERVICE_LOOK_SECONDS", 0.01)
+    services = Unreadable(database, Accounts(database), "x", lambda: 0)
+    tellings = ServiceTellings(database, Feed(database), services, ServiceCalls(), lambda: 0, lambda: 0.0)
+    tellings.start()
+    async with asyncio.timeout(20):
+        while services.asked < 3:
+            await asyncio.sleep(0.01)
+    await tellings.stop()
 
 
 async def held(tellings: Tellings) -> Lease:

@@ -22,6 +22,7 @@ from bongsu.core.errors import Refusal, limit_exceeded
 from bongsu.core.requester import Requester
 from bongsu.http.shedding import busy
 from bongsu.store.accounts import Accounts, Holder, Seen
+from bongsu.store.database import REFUSED
 from bongsu.store.rows import Revocation, Segment
 
 log = structlog.get_logger(__name__)
@@ -209,8 +210,8 @@ class Tokens:
         try:
             for start in range(0, len(rows), 1_000):
                 await self._accounts.saw(rows[start : start + 1_000])
-        except Refusal as refusal:
-            log.warning("last_seen_not_written", devices=len(rows), error=refusal.message)
+        except (Refusal, *REFUSED) as error:
+            log.warning("last_seen_not_written", devices=len(rows), error=repr(error))
 
 
 def _requester(holder: Holder, hashed: bytes) -> Requester:

@@ -80,8 +80,12 @@ class ServiceTellings:
         try:
             while True:
                 self._changed.clear()
-                with suppress(Refusal):
+                try:
                     await self._match()
+                except (Refusal, *REFUSED) as error:
+                    log.warning("services_not_known", error=repr(error))
+                except Exception:
+                    log.exception("services_not_known")
                 with suppress(TimeoutError):
                     async with asyncio.timeout(limits.SERVICE_LOOK_SECONDS):
                         await self._changed.wait()
