@@ -90,7 +90,10 @@ TIERS = {
 }
 
 
-SIGN_IN = ("/account", "/oauth2", "/.well-known/openid", "/.well-known/oauth", "/_bongsu/confirm")  # pages and apps
+SIGN_IN = (  # pages and apps
+    *("/account", "/oauth2", "/.well-known/openid", "/.well-known/oauth"),
+    *("/_bongsu/confirm", "/_bongsu/v1/passkeys"),
+)
 
 
 SERVICES = ("/_bongsu/v1/boards", "/_bongsu/v1/bookings", "/_bongsu/v1/channels", "/_bongsu/v1/openapi.json")

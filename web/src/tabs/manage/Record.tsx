@@ -1,5 +1,5 @@
 import { createResource, createSignal, Show, type JSX } from 'solid-js'
-import { localpart } from '../../data/rooms'
+import { personName } from '../../ui/personName'
 import { ask } from '../../data/service'
 import type { AuditEntry, ChannelsAuditSaid } from '../../net/interface'
 import { dayAndClock, t } from '../../ui/settings'
@@ -30,7 +30,7 @@ export default function Record(props: SectionProps): JSX.Element {
     const told = deed.details ?? {}
     return [told['user_id'], told['role'] && w().roles[told['role'] as 'owner'], told['why']].filter((part) => typeof part === 'string' && part).join(' · ')
   }
-  const actor = ({ deed }: AuditEntry) => (deed.actor === '' ? ow().server : deed.actor.startsWith('key/') ? ow().key(deed.actor.slice(4)) : localpart(deed.actor))
+  const actor = ({ deed }: AuditEntry) => (deed.actor === '' ? ow().server : deed.actor.startsWith('key/') ? ow().key(deed.actor.slice(4)) : personName(shop.client, deed.actor))
   return (
     <>
       <p class="quiet">{ow().recordHint}</p>

@@ -1,5 +1,5 @@
 import { createSignal, For, Show, type JSX } from 'solid-js'
-import { localpart } from '../../data/rooms'
+import { personName } from '../../ui/personName'
 import { ask } from '../../data/service'
 import type { Role, Staff as Member, StaffSaid } from '../../net/interface'
 import { Confirm, Dialog } from '../../ui/Dialog'
@@ -44,7 +44,7 @@ export default function Staff(props: SectionProps): JSX.Element {
   /** What is asked, and the word for yes. */
   function words(asked: Asked): [title: string, text: string, action: string] {
     if (asked.what === 'take over') return [ow().takeOver, ow().takeOverConfirm, ow().takeOver]
-    const name = localpart(asked.who.user_id)
+    const name = personName(shop.client, asked.who.user_id)
     if (asked.what === 'hand over') return [ow().handOver, ow().handOverConfirm(name), ow().offer]
     return isMe(asked.who) ? [ow().leave, ow().leaveConfirm, ow().leave] : [ow().dismissOf(name), ow().dismissConfirm, ow().dismiss]
   }
@@ -80,7 +80,7 @@ export default function Staff(props: SectionProps): JSX.Element {
       <Show when={isOwner(shop) && staff.value()?.offered_to}>
         {(to) => (
           <p class="card-line">
-            <span>{ow().offeredTo(localpart(to()), dayAndClock(staff.value()?.offered_until ?? 0))}</span>
+            <span>{ow().offeredTo(personName(shop.client, to()), dayAndClock(staff.value()?.offered_until ?? 0))}</span>
             <button type="button" class="plain" onClick={() => appoint(shop.client.me, 'owner')}>
               {ow().offerNoMore}
             </button>
@@ -93,7 +93,7 @@ export default function Staff(props: SectionProps): JSX.Element {
             <li class="block line-card" data-role={who().role}>
               <span class="what">
                 <strong>
-                  {localpart(who().user_id)} {isMe(who()) ? `(${ow().you})` : ''}
+                  {personName(shop.client, who().user_id)} {isMe(who()) ? `(${ow().you})` : ''}
                 </strong>
                 <span class="quiet small">
                   {who().user_id} · {ow().since(dayAndClock(who().since_ts))}
@@ -104,7 +104,7 @@ export default function Staff(props: SectionProps): JSX.Element {
               </span>
               <span class="acts">
                 <Show when={isOwner(shop) && who().role !== 'owner'}>
-                  <select aria-label={ow().changeRole(localpart(who().user_id))} onChange={(event) => appoint(who().user_id, event.currentTarget.value as Role)}>
+                  <select aria-label={ow().changeRole(personName(shop.client, who().user_id))} onChange={(event) => appoint(who().user_id, event.currentTarget.value as Role)}>
                     <For each={ROLES}>
                       {(role) => (
                         <option value={role} selected={role === who().role}>
@@ -118,7 +118,7 @@ export default function Staff(props: SectionProps): JSX.Element {
                   </button>
                 </Show>
                 <Show when={isOpen(shop) && who().role !== 'owner' && (isOwner(shop) || isMe(who()))}>
-                  <button type="button" class="plain" aria-label={isMe(who()) ? ow().leave : ow().dismissOf(localpart(who().user_id))} onClick={() => setAsked({ what: 'dismiss', who: who() })}>
+                  <button type="button" class="plain" aria-label={isMe(who()) ? ow().leave : ow().dismissOf(personName(shop.client, who().user_id))} onClick={() => setAsked({ what: 'dismiss', who: who() })}>
                     {isMe(who()) ? ow().leave : ow().dismiss}
                   </button>
                 </Show>
