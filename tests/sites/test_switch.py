@@ -166,6 +166,32 @@ async def test_a_primary_that_lacks_what_was_shown_is_not_believed(sites: Pair) 
             assert chosen.dsn == _dsn(sites.standby)
 
 
+async def test_a_primary_of_before_that_was_found_first_is_left_for_the_newer_one(sites: Pair) -> None:
+    """It lets people write and never commits, so whoever waited for it would wait for ever."""
+    async with worker(sites.dsn) as ours:
+        await _submit(ours, Note("@both"))
+        sites.primary.signal(signal.SIGSTOP)
+        lost = asyncio.create_task(_submit(ours, Note("@new")))
+        await sites.promote()
+        await lost
+        sites.primary.signal(signal.SIGCONT)
+    found = None
+    while found is None or not found.is_writable:
+        found = await copies.ask(_connect, _dsn(sites.primary))
+    sites.standby.signal(signal.SIGSTOP)  # for a while the one of before alone answers
+    async with asyncio.timeout(ANSWER_SECONDS_MAX):
+        opening = asyncio.create_task(_port_of_primary(sites.dsn))
+        await asyncio.sleep(2)
+        assert not opening.done()
+        sites.standby.signal(signal.SIGCONT)
+        assert await opening == sites.standby.port
+
+
+async def _port_of_primary(dsn: str) -> int:
+    async with opened(dsn) as database:
+        return int(await database.fetchval("SHOW port"))
+
+
 async def test_a_standby_that_was_sent_nothing_is_not_read_from(sites: Pair) -> None:
     """A primary of before that was made a standby shows what it alone may have."""
     await sites.standby.ask("SELECT 1")

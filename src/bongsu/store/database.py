@@ -288,31 +288,47 @@ class Database:
             await asyncio.sleep(_RETRY_SECONDS[0])
 
     async def _find_and_follow(self) -> None:
-        found = await copies.find_primary(self._plain_connection, self._dsns, lambda: self.floor, self._see_standby)
+        found: copies.Found | None = await self._find(self._dsns, lambda: self.floor)
+        while found is not None:
+            found = await self._follow(found)
+
+    async def _find(self, dsns: Sequence[str], floor: Callable[[], int]) -> copies.Found:
+        return await copies.find_primary(self._plain_connection, dsns, floor, self._see_standby)
+
+    async def _follow(self, found: copies.Found) -> copies.Found | None:
+        """Until it is lost, or until another one is found that has more, while this one has no company: it is one of
+        before that woke up.
+        """
         wire = await self._plain_connection(found.dsn)
         beating = asyncio.create_task(copies.Pulse(wire).beat(), name="pulse")
+        others = [dsn for dsn in self._dsns if dsn != found.dsn]
+        finding = asyncio.create_task(self._find(others, lambda: found.pos + 1), name="a newer primary")
         try:
-            if await self._has_company(found.dsn, beating):
-                self._primary = await self._create_pool(found.dsn)
-                self._primary_dsn = found.dsn
-                self._tell_changed()
-                self._drop_standby()
-                log.info("primary_found", host=urlsplit(found.dsn).hostname, position=found.pos)
-                await beating
+            if not await self._has_company(found.dsn, (beating, finding)):
+                return await finding if finding.done() else None
+            finding.cancel()
+            self._primary = await self._create_pool(found.dsn)
+            self._primary_dsn = found.dsn
+            self._tell_changed()
+            self._drop_standby()
+            log.info("primary_found", host=urlsplit(found.dsn).hostname, position=found.pos)
+            await beating
+            return None
         finally:
+            finding.cancel()
             beating.cancel()
             wire.terminate()
 
-    async def _has_company(self, dsn: str, beating: "asyncio.Task[None]") -> bool:
+    async def _has_company(self, dsn: str, ends: Sequence["asyncio.Task[Any]"]) -> bool:
         """Once a commit has passed the barrier there: then all that this primary shows stands where it must.
 
-        One that has just restarted shows what it alone has. Reads go to a standby until then. False: it was lost.
-        Raises what it refused the commit with.
+        One that has just restarted shows what it alone has. Reads go to a standby until then. False: one of the ends
+        came first. Raises what it refused the commit with.
         """
         connection = await self._plain_connection(dsn)
         passing = asyncio.create_task(commit(connection, leave_a_mark))
         try:
-            await asyncio.wait((passing, beating), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((passing, *ends), return_when=asyncio.FIRST_COMPLETED)
             if passing.done():
                 await passing
             return passing.done()
