@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from patroni.config import Config  # type: ignore[import-untyped]
 
+import bongsu.cluster.patroni  # noqa: F401 - gives back the umask that importing Patroni has set
 from bongsu.cluster import secrets, settings
 from bongsu.cluster.settings import FAST, PROFILES, SUPPORTED, Folders, Memory, Profile
 from bongsu.cluster.topology import Cluster, Site, dsn
