@@ -16,8 +16,8 @@ from bongsu.store.batch import Wanted, undoable
 from bongsu.store.boards import Board, RequestRow
 
 
-class Escalate(msgspec.Struct, frozen=True):
-    """A wait that is due goes a tier further. Of several workers that see it, the first one's commit moves it on."""
+class _Due(msgspec.Struct, frozen=True):
+    """What time does to a request. False: another worker was first, or there is nothing to do any more."""
 
     room_id: str
     request_id: str
@@ -27,6 +27,13 @@ class Escalate(msgspec.Struct, frozen=True):
 
     async def run(self, batch: RoomBatch) -> bool:
         return await undoable(batch.connection, lambda: self._run(batch))
+
+    async def _run(self, batch: RoomBatch) -> bool:
+        raise NotImplementedError
+
+
+class Escalate(_Due, frozen=True):
+    """A wait that is due goes a tier further. Of several workers that see it, the first one's commit moves it on."""
 
     async def _run(self, batch: RoomBatch) -> bool:
         found = await table.request_and_board(batch.connection, self.room_id, self.request_id)
@@ -71,17 +78,8 @@ class Escalate(msgspec.Struct, frozen=True):
         return "room" if is_heard else "direct"
 
 
-class Forget(msgspec.Struct, frozen=True):
+class Forget(_Due, frozen=True):
     """A request that got its bed long ago, and that nobody has closed: its patient's data would stay for ever."""
-
-    room_id: str
-    request_id: str
-
-    def wanted(self) -> Wanted:
-        return Wanted([self.room_id])
-
-    async def run(self, batch: RoomBatch) -> bool:
-        return await undoable(batch.connection, lambda: self._run(batch))
 
     async def _run(self, batch: RoomBatch) -> bool:
         found = await table.request_and_board(batch.connection, self.room_id, self.request_id)

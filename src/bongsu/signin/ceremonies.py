@@ -18,7 +18,7 @@ from webauthn.helpers.structs import (
 )
 
 from bongsu.core import ids
-from bongsu.core.errors import Refusal
+from bongsu.core.errors import Refusal, invalid_param
 from bongsu.http.place import Place
 from bongsu.http.request import Request
 from bongsu.store.factors import Factors
@@ -120,7 +120,7 @@ class Ceremonies:
 
 
 def _bad() -> Refusal:
-    return Refusal(400, "M_INVALID_PARAM", "passkey_bad")
+    return invalid_param("this is no passkey that was asked for, or it was too long ago")
 
 
 def _hash(challenge: bytes) -> bytes:
