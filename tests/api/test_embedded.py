@@ -296,6 +296,23 @@ async def test_the_log_is_bounded(postgres: EmbeddedPostgres, data_dir: Path, mo
         assert log.with_suffix(".log.1").stat().st_size > 2_000
 
 
+async def test_a_log_that_cannot_be_cut_does_not_end_the_watch(
+    postgres: EmbeddedPostgres, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = data_dir / "logs" / "postgres.log.1"
+    before.unlink(missing_ok=True)
+    before.mkdir()  # as on a full disk, copying the log there fails
+    monkeypatch.setattr(embedded, "LOG_BYTES_MAX", 0)
+    dsn, old = postgres.dsn, postgres.pid
+    assert old is not None
+    async with _supervised(postgres):
+        await asyncio.sleep(2 * embedded.WATCH_SECONDS)
+        os.kill(old, signal.SIGKILL)
+        await _wait_dead(old)
+        await _wait_for_answer(dsn)
+    before.rmdir()
+
+
 async def test_files_of_another_postgresql_are_not_touched(data_dir: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="bongsu-") as folder:
         cluster = Path(folder) / "postgres"

@@ -3,6 +3,8 @@
 import secrets
 from contextlib import suppress
 
+import asyncpg
+
 from bongsu.core.errors import Refusal
 from bongsu.http.ratelimit import RATES, RateLimiter
 from bongsu.main import now_ms
@@ -22,6 +24,16 @@ async def test_the_first_lease_of_who_books_is_a_credit(two: tuple[Database, Dat
     assert await two[0].fetchval(asked, f"book @{run}%") == 1
     await limiter.spend_for("board", people[0])  # no crowd comes there
     assert await two[0].fetchval(asked, f"board @{run}%") == 1
+
+
+class Unwritable(RateLimits):
+    async def take(self, key: str, seconds: float, full_seconds: float) -> bool:
+        raise asyncpg.DiskFullError("a fault of the database")
+
+
+async def test_a_database_that_cannot_count_refuses_nobody(two: tuple[Database, Database]) -> None:
+    limiter = RateLimiter(Unwritable(two[0]), now_ms)
+    await limiter.spend_for("board", f"@{secrets.token_hex(4)}:x")
 
 
 async def test_a_credit_ends(two: tuple[Database, Database]) -> None:

@@ -137,7 +137,7 @@ class RateLimiter:
         try:
             async with asyncio.timeout(limits.RATE_LEASE_SECONDS_MAX):
                 await self._take_from_table(key, limit, held)
-        except (TimeoutError, Refusal):
+        except (TimeoutError, Refusal, *REFUSED):
             log.warning("rate_limits_unavailable")
             held.left += limit.lease
         finally:

@@ -1,11 +1,15 @@
 """Downloads that wait for an upload under way. One that ends here wakes them at once, one elsewhere is polled for."""
 
 import asyncio
-import contextlib
+
+import structlog
 
 from bongsu.core import limits
 from bongsu.core.errors import Refusal
+from bongsu.store.database import REFUSED
 from bongsu.store.media import MediaStore
+
+log = structlog.get_logger(__name__)
 
 
 class Arrivals:
@@ -48,7 +52,11 @@ class Arrivals:
         try:
             while self._waiting:
                 await asyncio.sleep(self._poll_seconds)
-                with contextlib.suppress(Refusal):  # the database is away: they go on waiting
+                try:
                     self._wake(set(await self._store.arrived(list(set(self._waiting.values())))))
+                except (Refusal, *REFUSED) as error:  # the database is away: they go on waiting
+                    log.warning("arrivals_not_seen", error=repr(error))
+                except Exception:
+                    log.exception("arrivals_not_seen")
         finally:
             self._poller = None

@@ -414,8 +414,11 @@ class EmbeddedPostgres:
     # --- its log ---
 
     def _bound_log(self) -> None:
-        """The server appends, so that the file can be copied away and cut to nothing while it writes."""
-        with contextlib.suppress(FileNotFoundError):
+        """The server appends, so that the file can be copied away and cut to nothing while it writes.
+
+        A log that cannot be cut, on a full disk perhaps, is no reason to leave a dead server dead.
+        """
+        with contextlib.suppress(OSError):
             if self._log.stat().st_size > LOG_BYTES_MAX:
                 shutil.copyfile(self._log, self._log.with_suffix(".log.1"))
                 os.truncate(self._log, 0)
