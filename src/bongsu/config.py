@@ -226,7 +226,11 @@ SETTINGS: Final = {field.name: _setting(field) for field in msgspec.structs.fiel
 
 
 def _is_base_url(text: str) -> bool:
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018 - it is read from the text only now
+    except ValueError:
+        return False
     return parts.scheme in ("http", "https") and bool(parts.hostname) and not (parts.query or parts.fragment)
 
 
@@ -241,7 +245,15 @@ def _is_peer(text: str) -> bool:
 
 
 def _is_dsn(text: str) -> bool:
-    return text.startswith(("postgresql://", "postgres://"))
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    hosts = parts.netloc.rpartition("@")[2].split(",")
+    return parts.scheme in ("postgresql", "postgres") and all(map(_DSN_HOST.fullmatch, hosts))
+
+
+_DSN_HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:]*)(:\d{1,5})?")
 
 
 def _is_range(text: str) -> bool:
@@ -250,6 +262,10 @@ def _is_range(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_proxy(text: str) -> bool:
+    return text == "*" or _is_range(text)
 
 
 def _is_contact(text: str) -> bool:
@@ -265,6 +281,7 @@ _CHECKS: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
         'addresses such as "https://seoul.example.org,https://busan.example.org"',
     ),
     "peers": (lambda peers: all(map(_is_peer, peers)), 'sites such as "busan=https://busan.example.org"'),
+    "trusted_proxies": (lambda texts: all(map(_is_proxy, texts)), 'addresses such as "127.0.0.1" or "10.7.0.0/16"'),
     "turn_uris": (
         lambda uris: all(uri.startswith(("turn:", "turns:")) for uri in uris),
         'addresses such as "turn:turn.example.org?transport=udp"',

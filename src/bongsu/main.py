@@ -731,6 +731,7 @@ async def open_database(settings: Settings, announce: Announce) -> AsyncIterator
     database = Database(dsn, connections_max=settings.connections_max)
     try:
         await database.open()
+        await facts.check_kind(database)
         await migrate_database(database)
         await facts.check_server_name(database, settings.server_name)
         await facts.check_durability(database)

@@ -1,6 +1,8 @@
-"""Migrations: two processes at once, twice, and a file that was changed."""
+"""Migrations: two processes at once, twice, and a file that was changed; databases that cannot be used."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from tests.server import data_folder
 from bongsu.core import limits
 from bongsu.core.errors import Refusal
 from bongsu.core.json import decode
-from bongsu.store import migrations
+from bongsu.store import facts, migrations
 from bongsu.store.database import Database
 from bongsu.store.embedded import EmbeddedPostgres
 
@@ -177,3 +179,66 @@ async def test_beds_and_requests_of_before_have_numbers(
     assert row is not None
     assert row["due_at"] == 5 + limits.BOOKING_KEPT_DAYS * 86_400_000
     assert decode(row["payload"]) == {"offer_id": "o1"}
+
+
+async def test_a_full_disk_is_told_as_such(databases: list[Database]) -> None:
+    with pytest.raises(Refusal, match="it may be full") as caught:
+        await databases[0].execute("DO $$ BEGIN RAISE disk_full; END $$")
+    assert caught.value.status == 503
+
+
+async def _refused(database: Database) -> str:
+    await database.open()
+    try:
+        with pytest.raises(Refusal) as caught:
+            await facts.check_kind(database)
+        return caught.value.message
+    finally:
+        await database.close()
+
+
+async def test_an_old_postgresql_and_one_for_few_scripts_are_refused(
+    postgres: EmbeddedPostgres, databases: list[Database]
+) -> None:
+    await facts.check_kind(databases[0])
+    await databases[0].execute("DROP SCHEMA IF EXISTS old CASCADE; CREATE SCHEMA old")
+    await databases[0].execute(
+        "CREATE FUNCTION old.current_setting(name text) RETURNS text LANGUAGE sql AS $$ SELECT CASE name"
+        " WHEN 'server_version_num' THEN '140012' ELSE pg_catalog.current_setting(name) END $$"
+    )
+    old = Database(f"{postgres.dsn}&search_path=old,pg_catalog")
+    assert await _refused(old) == "this database is PostgreSQL 14; Bongsu needs 15 or newer"
+    owner = await asyncpg.connect(postgres.dsn, user="postgres")
+    await owner.execute("CREATE DATABASE few ENCODING 'LATIN1' TEMPLATE template0 LOCALE_PROVIDER libc LOCALE 'C'")
+    assert "keeps texts in LATIN1" in await _refused(Database(postgres.dsn.replace("/bongsu?", "/few?")))
+    await owner.execute("DROP DATABASE few")
+    await owner.close()
+
+
+def _said(*arguments: str) -> tuple[int, str]:
+    """Exit code and error output of the command."""
+    done = subprocess.run([sys.executable, "-m", "bongsu", *arguments], capture_output=True, text=True, check=False)
+    return done.returncode, done.stderr
+
+
+async def test_what_a_database_or_the_machine_refuses_is_one_line(
+    postgres: EmbeddedPostgres, databases: list[Database]
+) -> None:
+    owner = await asyncpg.connect(postgres.dsn, user="postgres")
+    await owner.execute("CREATE ROLE stranger LOGIN")
+    dsn = postgres.dsn.replace("bongsu@", "stranger@")
+    said = await asyncio.to_thread(_said, "migrate", "--dsn", dsn)
+    assert said[0] == 1
+    assert said[1].startswith("bongsu: the database refuses: ")
+    assert "Its owner must be the user that --dsn names" in said[1]
+    assert said[1].count("\n") == 1
+    await owner.execute("DROP ROLE stranger")
+    await owner.close()
+    wrong = await asyncio.to_thread(_said, "migrate", "--dsn", "postgresql://me:hunter22@127.0.0.1:1/mine")
+    assert wrong[1].startswith("bongsu: the database mine at 127.0.0.1:1 cannot be used: ")
+    assert "hunter22" not in wrong[1]
+    serve = ("serve", "--host", "nowhere.invalid", "--log-level", "warning", "--dsn", postgres.dsn)
+    assert await asyncio.to_thread(_said, *serve) == (
+        1,
+        "bongsu: cannot listen on nowhere.invalid: nothing has this name; choose another --host\n",
+    )

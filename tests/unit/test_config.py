@@ -61,6 +61,7 @@ _VALUES = {
     "peer_secret": "0123456789abcdef",
     "preview_ranges": "10.7.0.0/16",
     "preview_ports": "80,8080",
+    "trusted_proxies": "127.0.0.1",
     "turn_uris": "turn:turn.example.org",
     "support_page": "https://example.org/help",
     "support_admin": "admin@example.org",
@@ -135,6 +136,22 @@ def test_lists_and_addresses_are_tidied() -> None:
             'BONGSU_PUBLIC_BASE_URL is "chat.example"; it must be an address such as "https://chat.example.org"',
         ),
         (
+            {"BONGSU_PUBLIC_BASE_URL": "http://[::1"},
+            'BONGSU_PUBLIC_BASE_URL is "http://[::1"; it must be an address such as "https://chat.example.org"',
+        ),
+        (
+            {"BONGSU_TRUSTED_PROXIES": "127.0.0.1,proxy"},
+            'BONGSU_TRUSTED_PROXIES is ["127.0.0.1", "proxy"];'
+            ' it must be addresses such as "127.0.0.1" or "10.7.0.0/16"',
+        ),
+        *(
+            (
+                {"BONGSU_DSN": dsn},
+                'BONGSU_DSN is ***; it must be an address such as "postgresql://name@host/database"',
+            )
+            for dsn in ("mysql://host", "postgresql://me@host:high/bongsu", "postgresql://me@[::1/bongsu")
+        ),
+        (
             {"BONGSU_REGISTRATION_SECRET": "a"},
             "BONGSU_REGISTRATION_SECRET is ***; it must be a text of at least 8 characters",
         ),
@@ -203,6 +220,30 @@ def test_a_wrong_setting_stops_every_command_before_it_does_anything() -> None:
     for command in (["serve"], ["migrate"], ["demo"], ["user", "list"], ["config", "show"]):
         assert _run(*command, environment={"BONGSU_DATTA": "x"}) == (2, "", line)
     assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize("dsn", ["postgresql://a@h:1,[::1]:2/b", "postgresql:///b?host=/run", "postgres://a:p%40@h"])
+def test_every_way_to_write_a_dsn_is_taken(dsn: str) -> None:
+    assert _resolve(None, {"BONGSU_DSN": dsn}).settings.dsn == dsn
+
+
+def test_a_data_folder_that_cannot_be_is_one_line() -> None:
+    Path("file").touch()
+    Path("torn/postgres/base").mkdir(parents=True)
+    assert _run("migrate", "--data", "file")[::2] == (1, f"bongsu: {Path('file').absolute()}: File exists\n")
+    code, _, line = _run("migrate", "--data", "/proc/none/data")
+    assert (code, line) == (1, "bongsu: /proc/none: No such file or directory\n")
+    code, _, line = _run("migrate", "--data", "torn")
+    assert (code, line.count("\n")) == (1, 1)
+    assert "is no whole database" in line
+    assert list(Path("torn/postgres").iterdir()) == [Path("torn/postgres/base")]
+
+
+def test_a_password_that_is_no_text_is_one_line() -> None:
+    result = CliRunner().invoke(
+        main, ["user", "add", "me", "--password-stdin"], input=b"\xff\xfe\n", prog_name="bongsu"
+    )
+    assert (result.exit_code, result.stderr) == (2, "bongsu: the password on standard input must be UTF-8\n")
 
 
 def test_config_show_tells_values_and_origins() -> None:

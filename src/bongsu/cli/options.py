@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import functools
+import socket
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import IO, Any, Final, TypeVar
@@ -92,7 +93,7 @@ def run_async(effective: Effective, work: Coroutine[Any, Any, T]) -> T:
 def _explained(error: Exception, effective: Effective) -> str | None:
     """One line about an error that is not ours, None for one that is."""
     from bongsu.core.errors import Refusal
-    from bongsu.store.database import GONE
+    from bongsu.store.database import EXHAUSTED, FORBIDDEN, GONE
     from bongsu.store.postgres_install import PostgresFailed
 
     settings = effective.settings
@@ -100,10 +101,16 @@ def _explained(error: Exception, effective: Effective) -> str | None:
         return error.message
     if isinstance(error, PostgresFailed):
         return str(error)
-    if isinstance(error, OSError) and error.errno in _LISTENING and error.filename is None:
-        return f"cannot listen on {settings.host} port {settings.port}: {_LISTENING[error.errno]}"
-    if isinstance(error, PermissionError):
+    if isinstance(error, socket.gaierror):
+        return f"cannot listen on {settings.host}: nothing has this name; choose another --host"
+    if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.errno in _LISTENING:
+        return f"cannot listen on {settings.host} port {settings.port}: {_LISTENING[error.errno]}"
+    if isinstance(error, EXHAUSTED):
+        return f"the database has no room: {error}"
+    if isinstance(error, FORBIDDEN):
+        return f"the database refuses: {error}. Its owner must be the user that --dsn names"
     if settings.dsn is not None and isinstance(error, GONE):
         return f"the database {effective.shown('dsn')} cannot be used: {error}"
     return None

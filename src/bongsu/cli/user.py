@@ -110,7 +110,7 @@ def full_user_id(effective: Effective, user: str) -> str:
 
 def _password(from_stdin: bool) -> str:
     if from_stdin:
-        password = sys.stdin.readline().rstrip("\n")
+        password = _first_line(sys.stdin.buffer.readline())
     elif sys.stdin.isatty():
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
     else:
@@ -118,6 +118,13 @@ def _password(from_stdin: bool) -> str:
     if not password:
         raise Wrong("the password is empty")
     return password
+
+
+def _first_line(line: bytes) -> str:
+    try:
+        return line.decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise Wrong("the password on standard input must be UTF-8") from None
 
 
 def _show(people: list[dict[str, Any]]) -> None:

@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import asyncpg
 import structlog
@@ -57,6 +57,7 @@ GONE = (
 UNFIT = (ValueError,)  # a value that the driver cannot send
 REFUSED = (asyncpg.PostgresError,)  # the server is there and says no
 EXHAUSTED = (asyncpg.InsufficientResourcesError,)  # of those, a full disk and its like: it says so to everybody
+FORBIDDEN = (asyncpg.InsufficientPrivilegeError, asyncpg.InvalidSchemaNameError)  # the database is somebody else's
 ROLLED_BACK = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)  # nothing was changed: run it again
 _ACQUIRE_SECONDS = 15.0  # for a free connection: a crowd that comes at once may queue for longer than a fault lasts
 _RETRY_SECONDS = (0.05, 0.2, 0.5, 1.0, 1.0)  # pauses while a database restarts; a private one takes about a second
@@ -197,6 +198,13 @@ async def leave_a_mark(connection: Connection) -> None:
     await connection.execute("SELECT pg_logical_emit_message(true, 'bongsu', '')")
 
 
+def place_of(dsn: str) -> str:
+    """Which database an address means, for people: without user and password."""
+    parts = urlsplit(dsn)
+    host = parts.netloc.rpartition("@")[2] or dict(parse_qsl(parts.query)).get("host", "localhost")
+    return f"{unquote(parts.path.lstrip('/')) or 'of the default name'} at {unquote(host)}"
+
+
 def _snapshot_of(connection: Connection) -> Any:
     return connection.transaction(isolation="repeatable_read", readonly=True)
 
@@ -245,7 +253,7 @@ class Database:
                 await self._wait_for_pool(lambda: self._primary, limits.PRIMARY_FIRST_SECONDS_MAX)
         except (asyncpg.PostgresError, *GONE) as error:
             reason = str(error) or type(error).__name__
-            raise Refusal(503, "M_UNKNOWN", f"the database cannot be used: {reason}") from error
+            raise Refusal(503, "M_UNKNOWN", f"the database {place_of(self.dsn)} cannot be used: {reason}") from error
 
     async def _create_pool(self, dsn: str) -> Pool:
         return await asyncpg.create_pool(
@@ -479,6 +487,9 @@ class Database:
         except OutcomeUnknown as error:
             log.warning("commit_outcome_unknown")
             raise unknown_outcome() from error
+        except EXHAUSTED as error:
+            log.error("not_stored", error=repr(error))
+            raise not_stored() from error
 
     async def _write_until_known(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         give_up_at = time.monotonic() + limits.WRITE_WAIT_SECONDS_MAX

@@ -16,7 +16,9 @@ import asyncio
 import contextlib
 import fcntl
 import hashlib
+import itertools
 import os
+import re
 import shutil
 import signal
 import socket
@@ -131,6 +133,7 @@ class EmbeddedPostgres:
         self._ready_seconds_max = ready_seconds_max
         self._cluster = self._data / "postgres"
         self._log = self._data / "logs" / "postgres.log"
+        self._log_start = 0  # where the log of the running server begins
         self._users: int | None = None  # descriptor that holds the shared lock
         self._child: subprocess.Popen[bytes] | None = None  # the server, when it was this process that started it
         self._postmaster: _Postmaster | None = None
@@ -209,10 +212,8 @@ class EmbeddedPostgres:
     # --- making it ---
 
     def _ensure_cluster(self, progress: Progress) -> None:
-        version = self._cluster / "PG_VERSION"
-        if version.exists():
-            if (found := version.read_text().strip()) != str(MAJOR):
-                raise PostgresFailed(f"{self._cluster} belongs to PostgreSQL {found}; this Bongsu brings {MAJOR}")
+        if self._cluster.exists() and any(self._cluster.iterdir()):
+            _check_version(self._cluster)
             return
         progress("Creating the database; this happens once")
         who = run_as(self._cluster)
@@ -241,7 +242,7 @@ class EmbeddedPostgres:
                 )
                 told = (done.stdout + done.stderr).decode(errors="replace")
                 if done.returncode != 0 or "ERROR:" in told:
-                    raise PostgresFailed(f"the database could not be made in {self._data}: {told[-1500:].strip()}")
+                    raise PostgresFailed(f"the database could not be made in {self._data}: {_reason(told)}")
 
             run([str(programs / "initdb"), "-D", place, "-U", "postgres", *_INITDB_OPTIONS])
             run([str(programs / "postgres"), "--single", "-D", place, "postgres"], _FIRST_STATEMENTS)
@@ -314,6 +315,7 @@ class EmbeddedPostgres:
         postgres = binaries(who, progress) / "postgres"
         self._log.parent.mkdir(exist_ok=True, mode=0o700)
         self._bound_log()
+        self._log_start = self._log.stat().st_size if self._log.exists() else 0
         with _place(self._cluster, who) as (place, descriptors), self._log.open("ab") as output:
             self._child = subprocess.Popen(  # noqa: S603 -- our own program
                 [str(postgres), "-D", place],
@@ -362,7 +364,7 @@ class EmbeddedPostgres:
         gone = self._running() is None if self._child is None else self._child.poll() is not None
         if gone or time.monotonic() - began > self._ready_seconds_max:
             self._child = None
-            raise PostgresFailed(f"PostgreSQL did not start; {self._log} ends with:\n{self._log_tail()}")
+            raise PostgresFailed(f"PostgreSQL did not start: {self._why()}; all it said is in {self._log}")
 
     def _is_alive(self) -> bool:
         if self._child is not None:
@@ -423,11 +425,14 @@ class EmbeddedPostgres:
                 shutil.copyfile(self._log, self._log.with_suffix(".log.1"))
                 os.truncate(self._log, 0)
 
-    def _log_tail(self) -> str:
+    def _why(self) -> str:
+        """What the server said last since it was started, in one line."""
         try:
-            return "\n".join(self._log.read_text(errors="replace")[-4000:].splitlines()[-8:])
-        except OSError:
-            return "(no log)"
+            with self._log.open("rb") as said:
+                said.seek(self._log_start)
+                return _reason(said.read(LOG_BYTES_MAX).decode(errors="replace"))
+        except OSError as error:
+            return f"its log cannot be read ({error.strerror})"
 
 
 _INITDB_OPTIONS: Final = (
@@ -438,6 +443,36 @@ _INITDB_OPTIONS: Final = (
     "--data-checksums",
     "--auth=trust",
 )
+
+
+def _check_version(cluster: Path) -> None:
+    """A folder that is no database of ours is not touched: what it holds may be all that is left of one."""
+    version = cluster / "PG_VERSION"
+    found = version.read_text(errors="replace").strip() if version.exists() else ""
+    if not found:
+        raise PostgresFailed(
+            f"{cluster} is no whole database (its PG_VERSION is missing); restore it, or move it away to begin anew"
+        )
+    if found != str(MAJOR):
+        raise PostgresFailed(
+            f"{cluster} belongs to PostgreSQL {found}; this Bongsu brings {MAJOR}."
+            f" Give that one by --dsn, or move its contents with pg_dump"
+        )
+
+
+def _reason(said: str) -> str:
+    """The line of a log that tells why, with its details: PostgreSQL says the reason first. No hints: to somebody whose
+    files are damaged it says to make new ones.
+    """
+    lines = said.splitlines()
+    fatal = next((n for n, line in enumerate(lines) if re.search("(FATAL|PANIC|ERROR|error): ", line)), None)
+    if fatal is None:
+        return " ".join(lines[-1:]) or "it said nothing"
+    if "contains errors" in lines[fatal]:
+        fatal = 0  # settings are read first, and what is wrong with them was said before
+    more = itertools.takewhile(re.compile("DETAIL: ").search, lines[fatal + 1 :])
+    told = (re.sub(r"^.*?(LOG|FATAL|PANIC|ERROR|error|DETAIL): +", "", line) for line in (lines[fatal], *more))
+    return ". ".join(line.rstrip(".") for line in told)
 
 
 def _taken(descriptor: int, kind: int) -> bool:

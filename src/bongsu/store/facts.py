@@ -1,5 +1,7 @@
 """What the installation is, once and for all."""
 
+from typing import Final
+
 from bongsu.core.errors import Refusal
 from bongsu.store.database import Database
 
@@ -16,6 +18,32 @@ async def check_server_name(database: Database, server_name: str) -> None:
             "M_UNKNOWN",
             f"this database belongs to the server {present}; start with --server-name {present},"
             f" or give {server_name} a database of its own",
+        )
+
+
+VERSION_MIN: Final = 15
+_KIND: Final = (
+    "SELECT current_setting('server_version_num')::int / 10000 AS version,"
+    " current_setting('server_encoding') AS encoding"
+)
+
+
+async def check_kind(database: Database) -> None:
+    """Before anything is written: it must be new enough, and hold every script."""
+    kind = await database.fetchrow(_KIND)
+    assert kind is not None
+    if kind["version"] < VERSION_MIN:
+        raise Refusal(
+            500,
+            "M_UNKNOWN",
+            f"this database is PostgreSQL {kind['version']}; Bongsu needs {VERSION_MIN} or newer",
+        )
+    if kind["encoding"] != "UTF8":
+        raise Refusal(
+            500,
+            "M_UNKNOWN",
+            f"this database keeps texts in {kind['encoding']}, which cannot hold every script;"
+            " make one with: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0",
         )
 
 

@@ -70,6 +70,8 @@ async def migrate(database: Database, *, contract: bool = False) -> list[str]:
     for _ in range(limits.MIGRATION_TRIES):
         try:
             await database.to_the_end(_apply_missing(database, contract, done))
+            if done:
+                log.info("tables_changed", migrations=len(done), last=done[-1])
             return done
         except (asyncpg.LockNotAvailableError, OutcomeUnknown, *GONE) as error:
             log.info("migration_waits", reason=repr(error))
@@ -123,7 +125,7 @@ async def _apply(connection: Connection, migration: Migration) -> None:
     else:
         await connection.execute(f"SET lock_timeout = {limits.MIGRATION_LOCK_MS}")
         await commit(connection, change)
-    log.info("migration_applied", name=migration.name, half=migration.half)
+    log.debug("migration_applied", name=migration.name, half=migration.half)
 
 
 async def _build(connection: Connection, sql: str) -> None:
