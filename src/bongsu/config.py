@@ -303,7 +303,7 @@ _CHECKS: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
         'an address such as "Bongsu <chat@example.org>"',
     ),
     "peer_secret": (lambda text: len(text) >= 16, "a text of at least 16 characters"),
-    "registration_secret": (lambda text: len(text) >= 8, "a text of at least 8 characters"),
+    "registration_secret": (bool, "a text that is not empty"),
     "dsn": (_is_dsn, 'an address such as "postgresql://name@host/database"'),
     "backup_dsn": (_is_dsn, 'an address such as "postgresql://name@host/database"'),
 }

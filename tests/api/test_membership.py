@@ -74,6 +74,14 @@ async def test_doing_it_twice_changes_nothing(alice: Talker, bob: Talker, carol:
     assert await steps(alice, room_id, carol) == ["invite", "ban"]
 
 
+async def test_a_client_adds_words_of_its_own_to_a_join(alice: Talker, bob: Talker) -> None:
+    room_id = await alice.make_room(preset="public_chat")
+    forged = {"membership": "ban", "displayname": "Alice", "join_authorised_via_users_server": alice.user_id}
+    await bob.join(room_id, reason="curious", **{"org.example.from": "a poster"}, **forged)
+    expected = {"membership": "join", "reason": "curious", "org.example.from": "a poster"}
+    assert await bob.state(room_id, "m.room.member", bob.user_id) == expected
+
+
 async def test_joining_by_alias(alice: Talker, bob: Talker) -> None:
     room_id = await alice.make_room(preset="public_chat")
     alias = f"#{room_id[1:12].lower()}:{SERVER_NAME}"

@@ -162,3 +162,56 @@ async def test_upgrading_at_once_makes_rooms_that_differ(alice: Talker) -> None:
     made = await asyncio.gather(*(upgrade(alice, old, "12") for _ in range(5)))
     assert len(set(made)) == 5
     assert (await alice.state(old, TOMBSTONE))["replacement_room"] in made
+
+
+async def test_who_was_kept_out_stays_out(alice: Talker, bob: Talker) -> None:
+    old = await alice.make_room(preset="public_chat", room_version="11")
+    await bob.join(old)
+    await alice.post(f"{room(old)}/ban", {"user_id": bob.user_id, "reason": "spam"})
+    new = await upgrade(alice, old, "12")
+    assert await alice.state(new, "m.room.member", bob.user_id) == {"membership": "ban", "reason": "spam"}
+    assert await bob.refused("POST", f"{room(new)}/join", {}) == FORBIDDEN
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+async def test_what_people_set_for_the_room_goes_along(alice: Talker, bob: Talker, by_hand: bool) -> None:
+    old = await alice.make_room(preset="public_chat", room_version="11")
+    await bob.join(old)
+    off = {"conditions": [{"kind": "event_match", "key": "room_id", "pattern": old}], "actions": []}
+    for person in (alice, bob):
+        own = f"{V3}/user/{person.user_id}"
+        await person.put(f"{own}/rooms/{segment(old)}/tags/u.work", {"order": 0.5})
+        await person.put(f"{own}/account_data/m.direct", {"@x:y.example": ["!other:y.example", old]})
+        await person.put(f"{V3}/pushrules/global/room/{segment(old)}", {"actions": ["notify"]})
+        await person.put(f"{V3}/pushrules/global/override/{segment(old)}", off)
+        await person.put(f"{V3}/pushrules/global/override/{segment(old)}/enabled", {"enabled": False})
+    if by_hand:
+        new = await alice.make_room(preset="public_chat", creation_content={"predecessor": {"room_id": old}})
+        await alice.set_state(old, TOMBSTONE, {"body": "moved", "replacement_room": new})
+    else:
+        new = await upgrade(alice, old, "12")
+    since = (await bob.sync())["next_batch"]
+    await bob.join(new)
+    told = await bob.sync(since)
+    assert {event["type"] for event in told["account_data"]["events"]} == {"m.direct", "m.push_rules"}
+    assert told["rooms"]["join"][new]["account_data"]["events"][0]["content"] == {"tags": {"u.work": {"order": 0.5}}}
+    for person in (alice, bob):
+        own = f"{V3}/user/{person.user_id}"
+        assert await person.get(f"{own}/rooms/{segment(new)}/tags") == {"tags": {"u.work": {"order": 0.5}}}
+        assert (await person.get(f"{own}/account_data/m.direct"))["@x:y.example"] == ["!other:y.example", old, new]
+        rule = await person.get(f"{V3}/pushrules/global/room/{segment(new)}")
+        assert (rule["actions"], rule["enabled"]) == (["notify"], True)
+        rule = await person.get(f"{V3}/pushrules/global/override/{segment(new)}")
+        assert (rule["conditions"][0]["pattern"], rule["enabled"]) == (new, False)
+
+
+async def test_a_later_choice_is_not_undone_by_coming_in_again(alice: Talker) -> None:
+    old = await alice.make_room()
+    rule = f"{V3}/pushrules/global/room"
+    await alice.put(f"{rule}/{segment(old)}", {"actions": ["notify"]})
+    new = await upgrade(alice, old, "12")
+    await alice.put(f"{rule}/{segment(new)}", {"actions": []})
+    await alice.set_state(new, JOIN_RULES, {"join_rule": "public"})
+    await alice.leave(new)
+    await alice.join(new)
+    assert (await alice.get(f"{rule}/{segment(new)}"))["actions"] == []

@@ -321,10 +321,10 @@ CASES: list[tuple[str, str, Draft, Changes, str, list[str]]] = [
     *[("10.3", f"users is {value!r}", levels(ADMIN, users=value), {}, BAD, VERSION_NAMES)
       for value in NO_USERS],
     # 10.4: creators are not listed
-    ("10.4", "creator listed", users(CREATOR, {CREATOR: 100}), {}, NO, LAST),
-    ("10.4", "creator listed, first power levels", users(CREATOR, {CREATOR: 100}), NO_LEVELS, NO, LAST),
+    ("10.4", "creator listed", users(CREATOR, {CREATOR: 100}), {}, BAD, LAST),
+    ("10.4", "creator listed, first power levels", users(CREATOR, {CREATOR: 100}), NO_LEVELS, BAD, LAST),
     ("10.4", "additional creator listed", users(CREATOR, {MEMBER: 100}),
-     {(events.CREATE, ""): {"additional_creators": [MEMBER]}}, NO, LAST),
+     {(events.CREATE, ""): {"additional_creators": [MEMBER]}}, BAD, LAST),
     # 10.5: the first power levels
     ("10.5", "first power levels", users(CREATOR, {CREATOR: 100}), NO_LEVELS, OK, BEFORE_12),
     ("10.5", "first power levels", users(CREATOR, {ADMIN: 2**53 - 1}), NO_LEVELS, OK, LAST),

@@ -152,8 +152,8 @@ def test_lists_and_addresses_are_tidied() -> None:
             for dsn in ("mysql://host", "postgresql://me@host:high/bongsu", "postgresql://me@[::1/bongsu")
         ),
         (
-            {"BONGSU_REGISTRATION_SECRET": "a"},
-            "BONGSU_REGISTRATION_SECRET is ***; it must be a text of at least 8 characters",
+            {"BONGSU_TURN_SECRET": "a"},
+            "BONGSU_TURN_SECRET is ***; it must be a text of at least 8 characters",
         ),
         ({"BONGSU_CONFIG": "nowhere.toml"}, "nowhere.toml: there is no such file"),
     ],

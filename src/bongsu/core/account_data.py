@@ -1,4 +1,6 @@
-"""Account data that the server itself obeys (client-server API, "Ignoring users" and "Invite permission")."""
+"""Account data that the server itself obeys or changes (client-server API, "Ignoring users", "Invite permission" and
+"Direct messaging").
+"""
 
 from typing import Final
 
@@ -17,3 +19,12 @@ def ignored_users(content: JsonObject) -> frozenset[str]:
 def blocks_invites(content: JsonObject) -> bool:
     """Does the person want no invitations at all?"""
     return content.get("default_action") == "block"
+
+
+def followed(direct: JsonObject, old: str, new: str) -> JsonObject | None:
+    """m.direct with a direct chat's successor beside it; None where there is nothing to change."""
+    lists = {user: rooms for user, rooms in direct.items() if isinstance(rooms, list)}
+    if any(new in rooms for rooms in lists.values()):
+        return None
+    changed = {user: [*rooms, new] for user, rooms in lists.items() if old in rooms}
+    return {**direct, **changed} if changed else None

@@ -390,7 +390,7 @@ def _check_power_levels(room: _Room, draft: Draft) -> None:
     _check_level_forms(version, new)
     named = room.power.creators.intersection(new.get("users", ()))
     if named:
-        raise forbidden(f"{min(named)} is a creator of this room and has no power level that could be set")
+        raise bad_json(f"{min(named)} is a creator of this room and has no power level that could be set")
     current = room.state(events.POWER_LEVELS, "")
     if current is None:
         return

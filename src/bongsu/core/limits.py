@@ -172,6 +172,7 @@ INVITES_PER_CREATE_MAX = 100
 INITIAL_STATE_MAX = 100
 ALIASES_PER_ROOM_MAX = 100
 GUESTS_SENT_AWAY_MAX = 500  # in the commit that closes a room to guests, about 0.3 s; closed again, the others go
+BANS_KEPT_MAX = 500  # in the commit that replaces a room, about 0.3 s: the newest; older ones are for a moderator
 ALLOWED_ROOMS_MAX = 100  # rooms named by a restricted join rule that are looked at
 TYPING_MS_MAX = 120_000
 

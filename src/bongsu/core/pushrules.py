@@ -228,6 +228,32 @@ def set_actions(stored: JsonObject | None, kind: str, rule_id: str, actions: obj
     return _sealed(changes)
 
 
+def followed(stored: JsonObject, old: str, new: str) -> JsonObject | None:
+    """The rules about a room also for its successor; None where there are none, or the successor has its own."""
+    changes = _opened(stored)
+    added = False
+    for kind in ("override", "room", "underride"):
+        rules = _own_rules(stored, kind)
+        about_old = next((rule for rule in rules if rule["rule_id"] == old), None)
+        if about_old is None or any(rule["rule_id"] == new for rule in rules):
+            continue
+        added = True
+        changes["rules"][kind] = [*rules, _about(about_old, old, new)]
+        if f"{kind}/{old}" in changes["enabled"]:
+            changes["enabled"][f"{kind}/{new}"] = changes["enabled"][f"{kind}/{old}"]
+    return _sealed(changes) if added else None
+
+
+def _about(rule: JsonObject, old: str, new: str) -> JsonObject:
+    copy = {**rule, "rule_id": new}
+    if "conditions" in rule:
+        copy["conditions"] = [
+            {**condition, "pattern": new} if condition.get("pattern") == old else condition
+            for condition in rule["conditions"]
+        ]
+    return copy
+
+
 def _edit_of_existing(stored: JsonObject | None, kind: str, rule_id: str) -> tuple[JsonObject, str]:
     """(an editable copy, the rule's name in it); M_NOT_FOUND when the person has no such rule."""
     _check_kind(kind)

@@ -23,7 +23,7 @@ from bongsu.http.router import Route, client_routes
 from bongsu.rooms import clientform
 from bongsu.rooms.cache import Rooms
 from bongsu.rooms.members import stretches
-from bongsu.rooms.visibility import Readable, readable, readable_event
+from bongsu.rooms.visibility import Readable, readable, readable_around, readable_event
 from bongsu.store import history as table
 from bongsu.store import rooms as room_table
 from bongsu.store.database import Database
@@ -129,7 +129,7 @@ class History:
     async def context(self, request: Request) -> Response:
         wanted = _wanted(request.query)
         limit = _limit(request.query, wanted)
-        found, event = await self._visible_event(request)
+        found, event = await readable_around(*self._event_asked(request))
         now = found.room.pos
         before = await self._page(found, wanted, (tokens.START, event.pos - 1), limit // 2, newest_first=True)
         after = await self._page(found, wanted, (event.pos, now), limit - limit // 2, newest_first=False)
@@ -162,14 +162,12 @@ class History:
     # --- single events ---
 
     async def event(self, request: Request) -> Response:
-        found, event = await self._visible_event(request)
+        found, event = await readable_event(*self._event_asked(request))
         return Response((await self._client(request.requester, found, [event]))[0])
 
-    async def _visible_event(self, request: Request) -> tuple[Readable, Event]:
+    def _event_asked(self, request: Request) -> tuple[Database, Rooms, str, str, str]:
         params = request.params
-        return await readable_event(
-            self._database, self._rooms, params["room_id"], params["event_id"], request.requester.user_id
-        )
+        return self._database, self._rooms, params["room_id"], params["event_id"], request.requester.user_id
 
     async def event_at_time(self, request: Request) -> Response:
         query = request.query

@@ -9,12 +9,12 @@ import msgspec
 from bongsu.core import ids
 from bongsu.core.errors import Refusal, forbidden, invalid_param, not_found
 from bongsu.core.json import JsonObject
-from bongsu.http.request import Request
+from bongsu.http.request import Request, convert
 from bongsu.http.response import Response, empty, reply
 from bongsu.http.router import Handler, Route, client_routes
 from bongsu.matrix.sending import check_room_id
 from bongsu.matrix.service_queries import ServiceQueries
-from bongsu.rooms.membership import Ban, Forget, Invite, Join, Kick, Knock, Leave, Unban
+from bongsu.rooms.membership import Ban, Forget, Invite, Join, Kick, Knock, Leave, Unban, own_words
 from bongsu.store import directory
 from bongsu.store.committer import Committer
 from bongsu.store.database import Database
@@ -66,9 +66,11 @@ class Membership:
         return await self._join(request, await self._resolve(request))
 
     async def _join(self, request: Request, room_id: str) -> Response:
-        requester, reason = request.requester, (await request.read(_Reason)).reason
-        user = requester.user_id
-        operation = Join(room_id=room_id, sender=user, target=user, reason=reason, is_guest=requester.is_guest)
+        requester, body = request.requester, await request.json_or_empty()
+        reason, user = convert(body, _Reason).reason, requester.user_id
+        operation = Join(
+            room_id=room_id, sender=user, target=user, reason=reason, is_guest=requester.is_guest, more=own_words(body)
+        )
         joined = await self._committer.submit(operation)
         return reply({"room_id": joined})
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable
 
 import msgspec
 
-from bongsu.core import creation, ids, usernames
+from bongsu.core import creation, ids, limits, usernames
 from bongsu.core.errors import Refusal, forbidden
 from bongsu.core.events import CANONICAL_ALIAS, CREATE, MEMBER, POWER_LEVELS, TOMBSTONE, Draft
 from bongsu.core.json import JsonObject
@@ -14,7 +14,9 @@ from bongsu.rooms.batch import RoomBatch
 from bongsu.rooms.membership import Invite
 from bongsu.rooms.room import WorkingRoom
 from bongsu.rooms.sending import visible_room
+from bongsu.rooms.succession import take_along
 from bongsu.store import boards, directory, people
+from bongsu.store import rooms as room_table
 from bongsu.store.batch import Wanted
 
 
@@ -73,6 +75,7 @@ class CreateRoom(msgspec.Struct, frozen=True):
 
 async def join_creator(batch: RoomBatch, room: WorkingRoom, creator: str) -> None:
     """Also for whoever was invited just now."""
+    await take_along(batch, room, creator)
     content = {"membership": "join", **await people.member_profile(batch.connection, creator)}
     await batch.append(room, Draft(type=MEMBER, sender=creator, state_key=creator, content=content))
 
@@ -116,7 +119,20 @@ class UpgradeRoom(msgspec.Struct, frozen=True):
         creators = creators_of(self.version, create)
         for copied in creation.copied_state(self.version, creators, self.user_id, old.version, old.state):
             await batch.append(new, copied)
+        await self._keep_bans(batch, old, new)
         return new
+
+    async def _keep_bans(self, batch: RoomBatch, old: WorkingRoom, new: WorkingRoom) -> None:
+        """Who was kept out of the old room does not come into the new one."""
+        banned = await room_table.members_of(batch.connection, old.room_id, "ban")
+        for user in banned[-limits.BANS_KEPT_MAX :]:
+            await batch.know_members(old, [user])
+            ban = old.get(MEMBER, user)
+            if ban is not None and old.membership(user) == "ban":
+                reason = {key: ban.content[key] for key in ("reason",) if key in ban.content}
+                content: JsonObject = {"membership": "ban", **reason}
+                draft = Draft(type=MEMBER, sender=self.user_id, state_key=user, content=content)
+                await self._do_if_allowed(batch.append(new, draft))
 
     def _create_draft(self, old: WorkingRoom) -> Draft:
         create = old.get(CREATE)

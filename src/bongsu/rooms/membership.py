@@ -12,12 +12,22 @@ from bongsu.core.quiet import CALLS
 from bongsu.rooms.batch import RoomBatch
 from bongsu.rooms.room import WorkingRoom
 from bongsu.rooms.sending import visible_room
+from bongsu.rooms.succession import take_along
 from bongsu.store import people
 from bongsu.store import rooms as room_table
 from bongsu.store.batch import Wanted
 from bongsu.store.rows import Forgotten
 
 _RESTRICTED = ("restricted", "knock_restricted")
+_NOT_FOR_CLIENTS = (
+    *("membership", "reason", "displayname", "avatar_url", "is_direct"),
+    *("third_party_signed", "third_party_invite", "join_authorised_via_users_server"),
+)
+
+
+def own_words(body: JsonObject) -> JsonObject:
+    """What a client puts into its membership beside what the protocol defines."""
+    return {key: value for key, value in body.items() if key not in _NOT_FOR_CLIENTS}
 
 
 class _OfOne(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,9 +51,10 @@ class _OfOne(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Join(_OfOne, frozen=True, kw_only=True):
-    """The person comes in; already in is fine. The result is the room id."""
+    """The person comes in; already in is fine. The result is the room id. more: see own_words()."""
 
     is_guest: bool = False
+    more: JsonObject = {}
 
     async def run(self, batch: RoomBatch) -> str:
         room = await batch.room(self.room_id)
@@ -54,9 +65,11 @@ class Join(_OfOne, frozen=True, kw_only=True):
         access = room.get(GUEST_ACCESS)
         if self.is_guest and not guests.admits(access.content if access else None):
             raise guests.no_guests("this room is not for guests: make an account first")
-        content = self.content("join", await people.member_profile(batch.connection, self.target))
+        profile = await people.member_profile(batch.connection, self.target)
+        content = self.content("join", {**self.more, **profile})
         if before != "invite" and _is_restricted(room):
             content["join_authorised_via_users_server"] = await _who_vouches(batch, room, self.target)
+        await take_along(batch, room, self.target)
         await self.set(batch, room, content)
         return room.room_id
 

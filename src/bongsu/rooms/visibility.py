@@ -37,7 +37,17 @@ async def readable_event(
     reads: Reads, rooms: Rooms, room_id: str, event_id: str, user_id: str
 ) -> tuple[Readable, Event]:
     """404 for an event that is not there and for one that may not be seen: nobody learns which."""
-    found = await _readable_by(reads, rooms, room_id, user_id)
+    return await _event_in(reads, await _readable_by(reads, rooms, room_id, user_id), room_id, event_id)
+
+
+async def readable_around(
+    reads: Reads, rooms: Rooms, room_id: str, event_id: str, user_id: str
+) -> tuple[Readable, Event]:
+    """As readable_event(), but strangers to the room are told so, as by readable()."""
+    return await _event_in(reads, await readable(reads, rooms, room_id, user_id), room_id, event_id)
+
+
+async def _event_in(reads: Reads, found: Readable, room_id: str, event_id: str) -> tuple[Readable, Event]:
     event = await _by_id(reads, event_id)
     if event is None or event.room_id != room_id or not found.visibility.may_see(event):
         raise _no_event()
