@@ -163,6 +163,7 @@ from bongsu.store.migrations import migrate as migrate_database
 from bongsu.store.oauth import OAuth
 from bongsu.store.quiet import quiet_until
 from bongsu.store.rate_limits import RateLimits
+from bongsu.store.statistics import Statistics
 from bongsu.store.third_party_ids import ThirdPartyIds
 from bongsu.store.timers import GONE, Handler, Timer
 from bongsu.sync.admission import Admission
@@ -251,6 +252,7 @@ class Worker:
         self.one_clock = OneClock(database, now_ms)
         self.now_ms = self.one_clock.now_ms  # for what other sites are told of, or take over
         self.feed = Feed(database)
+        self.statistics = Statistics(database, self.feed)
         self.rooms = Rooms(database, self.feed)
         self.readers = Readers(database, self.feed)
         self.committer = Committer(database, self.feed, self._make_batch)
@@ -676,6 +678,7 @@ class Worker:
             self.clock.run,
             self.due.run,
             self.one_clock.run,
+            self.statistics.run,
             self.broadcasting.run,
             self.hearing.run,
             self.commanding.run,

@@ -18,7 +18,7 @@ from bongsu.main import open_worker
 from bongsu.rooms.batch import RoomBatch
 from bongsu.rooms.creation import CreateRoom
 from bongsu.rooms.personal import EndTyping, SetTyping
-from bongsu.store import audit, idempotency, notices, outbox, timers
+from bongsu.store import audit, idempotency, notices, outbox, statistics, timers
 from bongsu.store.database import Connection, Database
 from bongsu.store.feed import Feed
 from bongsu.store.idempotency import Answer, Key
@@ -375,6 +375,35 @@ async def test_work_that_a_fault_ended_is_begun_anew(monkeypatch: pytest.MonkeyP
 
     await go_on(work)
     assert begun == [0, 1, 2]
+
+
+async def test_a_plan_made_for_a_small_table_ends_when_the_table_has_grown(
+    dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL's own look, which comes every minute, is kept away from this table."""
+    monkeypatch.setattr(limits, "STATISTICS_LOOK_SECONDS", 0.1)
+    async with open_worker(Settings(dsn=dsn, data=tmp_path, server_name="test.example"), lambda _: None) as worker:
+        connection = await worker.database.connect()
+        await connection.execute(
+            "CREATE TABLE grown (key text PRIMARY KEY) WITH (autovacuum_enabled = off);"
+            "INSERT INTO grown VALUES ('first'); ANALYZE grown;"
+            "PREPARE looked_up (text[]) AS SELECT key FROM grown WHERE key = ANY($1);"
+        )
+
+        async def plan() -> str:
+            return "".join(row[0] for row in await connection.fetch("EXPLAIN EXECUTE looked_up ('{x}')"))
+
+        try:
+            assert "Index" not in await plan(), "the trap is set"
+            await connection.execute("INSERT INTO grown SELECT md5(n::text) FROM generate_series(1, 20000) n")
+            async with asyncio.timeout(40):
+                while "Index" not in await plan():
+                    await asyncio.sleep(0.05)
+                while "grown" in [row["name"] for row in await connection.fetch(statistics.GROWN)]:
+                    await asyncio.sleep(0.05)
+        finally:
+            await connection.execute("DROP TABLE grown")
+            await connection.close()
 
 
 async def test_a_worker_that_is_alone_tells_nobody_until_another_comes(dsn: str, tmp_path: Path) -> None:
