@@ -7,6 +7,8 @@ SHELL := /bin/bash
 .PHONY: help run web test check format conformance bench drill demo-night lock clean
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Hundreds of processes start from the same sources: those are compiled once, whatever is usual around here.
+export PYTHONDONTWRITEBYTECODE :=
 
 PYTHON ?=
 PORT ?= 8008
