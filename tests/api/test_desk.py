@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from itertools import product
 from typing import Any
 
@@ -348,6 +348,34 @@ async def test_nothing_is_done_in_the_name_of_who_was_dismissed_meanwhile(
     assert (await taking)[0] == 200
     await dismissing
     assert (await shop.other.get(conversation))["state"] == "waiting", "who is dismissed leaves nobody waiting for them"
+
+
+async def while_held(database: asyncpg.Connection, first: Talker, then: Talker, act: Coroutine[Any, Any, Json]) -> Json:
+    """Who closes the channel locks its staff in the order of their ids. What waits for the first holds none behind."""
+    lock = "SELECT FROM channel_staff WHERE user_id = $1 FOR NO KEY UPDATE NOWAIT"
+    waits = "SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+    assert first.user_id < then.user_id
+    async with database.transaction():
+        await database.execute(lock, first.user_id)
+        acting = asyncio.create_task(act)
+        while not await database.fetch(waits):
+            await asyncio.sleep(0.02)
+        await database.execute(lock, then.user_id)
+    return await acting
+
+
+async def test_closing_a_channel_and_what_is_under_way_there_do_not_wait_for_each_other(
+    shop: Shop, alice: Talker, database: asyncpg.Connection
+) -> None:
+    await write(alice, shop, "안녕하세요")
+    conversation = await found(shop, alice, "waiting")
+    await shop.other.post(f"{conversation}/take")
+    giving = shop.other.post(f"{conversation}/give", {"agent": shop.agent.user_id})
+    assert (await while_held(database, shop.agent, shop.other, giving))["agent"] == shop.agent.user_id
+    path = f"{shop.path}/staff/{shop.editor.user_id}"
+    await shop.owner.put(path, {"role": "owner"})
+    taken = await while_held(database, shop.editor, shop.owner, shop.editor.put(path, {"role": "owner"}))
+    assert {each["user_id"]: each["role"] for each in taken["staff"]}[shop.editor.user_id] == "owner"
 
 
 async def test_who_deactivates_their_account_works_nowhere_and_leaves_nobody_waiting(

@@ -300,7 +300,7 @@ class Desk:
             raise forbidden("this is for the bot: people take a conversation")
 
         async def work(connection: Connection) -> Answer:
-            inside = await self._doors.enter_to_change(connection, request, Deed.DESK, scope)
+            inside = await self._doors.enter_to_change(connection, request, Deed.DESK, scope, also=to)
             await self._check_can(connection, inside.channel, action, to)
             found = await self._conversations.locked(connection, inside.channel, id_of(request, "conversation_id"))
             more = {} if to is None else {"to": to}
@@ -312,9 +312,9 @@ class Desk:
         return await self._writes.once(request, work, whose=visitor.name)
 
     async def _check_can(self, connection: Connection, channel: Channel, action: str, to: str | None) -> None:
-        """Is there somebody who would have it then, and stays until this is done?"""
+        """Is there somebody who would have it then, and stays until this is done? Their role is held."""
         if to is not None:
-            role = await channel_table.hold_role(connection, channel.channel_id, to)
+            role = await channel_table.role_of(connection, channel.channel_id, to)
             if not may(role, Deed.DESK) or not await people.exists(connection, to):
                 raise not_found("nobody of this name answers at this desk")
         if action == "to_bot" and not await channel_keys.hold_with(connection, channel.channel_id, _BOT.value):

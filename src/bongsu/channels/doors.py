@@ -75,11 +75,12 @@ class Doors:
         *,
         is_alone: bool = False,
         may_be_closed: bool = False,
+        also: str | None = None,
     ) -> Visitor:
         """In the transaction, before it locks anything else. Until its end the channel stays open, and nobody takes the
         visitor's role or key away.
 
-        is_alone: nobody else changes the channel's own things meanwhile.
+        is_alone: nobody else changes the channel's own things meanwhile. also: somebody who keeps their role, too.
         """
         await end_when_silent(connection)
         if is_alone:
@@ -87,7 +88,8 @@ class Doors:
         if request.requester_or_none is not None:
             if request.requester.is_suspended:
                 raise suspended()
-            await table.hold_role(connection, id_of(request, "channel_id"), request.requester.user_id)
+            held = (request.requester.user_id,) if also is None else (request.requester.user_id, also)
+            await table.hold_roles(connection, id_of(request, "channel_id"), *held)
             visitor = await self._person(connection, request, deed)
         else:
             key = await self._key_in(connection, request, scope)

@@ -63,7 +63,8 @@ class Leaving:
     async def _agent_gone(self, connection: Connection, timer: Timer) -> None:
         """The next of them, unless the agent works here again."""
         channel_id, agent = timer.payload["channel_id"], timer.payload["agent"]
-        role = await channel_table.hold_role(connection, channel_id, agent)
+        await channel_table.hold_roles(connection, channel_id, agent)
+        role = await channel_table.role_of(connection, channel_id, agent)
         works_here = rules.may(role, rules.Deed.DESK) and await people.exists(connection, agent)
         if not works_here and await _is_open(connection, channel_id):
             await self.lose_agent(connection, channel_id, agent, timer.payload["who"])

@@ -84,7 +84,10 @@ async def revoke(connection: Connection, channel_id: str, key_id: str, now_ms: i
 async def revoke_all(connection: Connection, channel_id: str, now_ms: int) -> None:
     """Of a channel that is closed. Waits for what their programs have under way."""
     await connection.execute(
-        "UPDATE channel_keys SET revoked_ts = $2 WHERE channel_id = $1 AND revoked_ts IS NULL", channel_id, now_ms
+        "WITH live AS MATERIALIZED (SELECT key_id FROM channel_keys WHERE channel_id = $1 AND revoked_ts IS NULL"
+        " ORDER BY key_id FOR NO KEY UPDATE)"
+        " UPDATE channel_keys k SET revoked_ts = $2 FROM live WHERE k.key_id = live.key_id",
+        *(channel_id, now_ms),
     )
 
 

@@ -213,17 +213,23 @@ async def role_of(reads: Reads, channel_id: str, user_id: str) -> Role | None:
     return Role(rows[0]["role"]) if rows else None
 
 
-async def hold_role(connection: Connection, channel_id: str, user_id: str) -> Role | None:
-    """As role_of(). Who takes the role away, or closes the channel, waits for the caller's transaction."""
-    sql = "SELECT role FROM channel_staff WHERE channel_id = $1 AND user_id = $2 FOR SHARE"
-    role = await connection.fetchval(sql, channel_id, user_id)
-    return None if role is None else Role(role)
+# Whoever locks the rows of more than one does it at once, in the order of their user ids.
 
 
-async def lock_staff(connection: Connection, channel_id: str) -> None:
-    """Waits for whatever is under way in the name of its staff, and holds up what comes."""
+async def hold_roles(connection: Connection, channel_id: str, *user_ids: str) -> None:
+    """Who takes one of these roles away, or closes the channel, waits for the caller's transaction."""
     await connection.fetch(
-        "SELECT FROM channel_staff WHERE channel_id = $1 ORDER BY user_id FOR NO KEY UPDATE", channel_id
+        "SELECT FROM channel_staff WHERE channel_id = $1 AND user_id = ANY($2) ORDER BY user_id FOR SHARE",
+        *(channel_id, user_ids),
+    )
+
+
+async def lock_staff(connection: Connection, channel_id: str, *user_ids: str) -> None:
+    """Waits for whatever is under way in the name of these, or of all its staff, and holds up what comes."""
+    await connection.fetch(
+        "SELECT FROM channel_staff WHERE channel_id = $1 AND (user_id = ANY($2) OR cardinality($2::text[]) = 0)"
+        " ORDER BY user_id FOR NO KEY UPDATE",
+        *(channel_id, user_ids),
     )
 
 
@@ -282,6 +288,7 @@ async def offer(connection: Connection, channel_id: str, user_id: str | None, un
 async def hand_over(connection: Connection, channel: Channel, user_id: str, now_ms: int) -> None:
     """To another owner; who was it becomes an editor."""
     await offer(connection, channel.channel_id, None, None)
+    await lock_staff(connection, channel.channel_id, channel.owner, user_id)
     await set_role(connection, channel.channel_id, Staff(channel.owner, Role.EDITOR, now_ms))
     await set_role(connection, channel.channel_id, Staff(user_id, Role.OWNER, now_ms))
     await connection.execute("UPDATE channels SET owner = $2 WHERE channel_id = $1", channel.channel_id, user_id)
