@@ -2,8 +2,9 @@
 
 from typing import Any
 
+import aiohttp
 import pytest
-from tests.api.talking import V3, Json, Talker, segment
+from tests.api.talking import V3, Json, Talker, segment, sign_up
 
 FORBIDDEN, NOT_FOUND = (403, "M_FORBIDDEN"), (404, "M_NOT_FOUND")
 WHOLE: Json = {
@@ -75,3 +76,53 @@ async def test_filters_are_their_owners(alice: Talker, bob: Talker) -> None:
 )
 async def test_malformed_filters(alice: Talker, wanted: Any, refusal: tuple[int, str]) -> None:
     assert await alice.refused("POST", of(alice), wanted) == refusal
+
+
+LAZY = {"room": {"state": {"lazy_load_members": True}, "timeline": {"limit": 1}}}
+ALL_OF_THEM = {"room": {"state": {"lazy_load_members": True, "include_redundant_members": True}}}
+
+
+def introduced(said: Json, room_id: str) -> list[str]:
+    events = said["rooms"]["join"][room_id]["state"]["events"]
+    return [event["state_key"] for event in events if event["type"] == "m.room.member"]
+
+
+@pytest.mark.parametrize("bells", [False, True])
+async def test_people_are_introduced_once(alice: Talker, bob: Talker, http: aiohttp.ClientSession, bells: bool) -> None:
+    """bells: something else is to be told each time, which takes the long way."""
+    carol = await sign_up(http, "carol")
+    room_id = await alice.make_room(name="not named after people")
+    await alice.bring(room_id, bob, carol)
+    await bob.say(room_id, "one")
+    told = await alice.sync(filter=LAZY)
+    assert set(introduced(told, room_id)) == {alice.user_id, bob.user_id}
+
+    async def after_saying(*who: Talker, since: str = "", **query: Any) -> tuple[list[str], str]:
+        for person in who:
+            await person.say(room_id, "more")
+        if bells:
+            await alice.put(f"{V3}/user/{alice.user_id}/account_data/org.example.bell", {"text": f"{who} {since}"})
+        said = await alice.sync(since or told["next_batch"], **{"filter": LAZY, **query})
+        return introduced(said, room_id), said["next_batch"]
+
+    people, here = await after_saying(bob)
+    assert people == []
+    people, there = await after_saying(carol, since=here)
+    assert people == [carol.user_id]
+    assert (await after_saying(since=here))[0] == [carol.user_id], "the answer may have been lost"
+    lazy = {"room": {"state": {"lazy_load_members": True}}}
+    assert set((await after_saying(bob, carol, since=there, filter=lazy))[0]) == {bob.user_id, carol.user_id}
+    assert set((await after_saying(bob, carol, since=there, filter=ALL_OF_THEM))[0]) == {bob.user_id, carol.user_id}
+    told = await alice.sync(filter=LAZY)  # all anew
+    assert set(introduced(told, room_id)) == {alice.user_id, carol.user_id}
+    assert (await after_saying(bob))[0] == [bob.user_id]
+
+
+async def test_a_membership_that_changed_is_told(alice: Talker, bob: Talker) -> None:
+    room_id = await alice.make_room(name="not named after people")
+    await alice.bring(room_id, bob)
+    await bob.say(room_id, "one")
+    since = (await alice.sync(filter=LAZY))["next_batch"]
+    await bob.set_state(room_id, "m.room.member", {"membership": "join", "displayname": "Bobby"}, bob.user_id)
+    await bob.say(room_id, "two")
+    assert introduced(await alice.sync(since, filter=LAZY), room_id) == [bob.user_id]

@@ -244,6 +244,8 @@ FILTER_TYPES_CACHED_MAX = 256  # answers that one filter remembers; rooms use a 
 
 # --- sync ---
 SHARED_PARTS_MAX = 512  # rooms' parts of syncs kept for the next reader: all are of the last moments
+INTRODUCTIONS_MAX = 200_000  # memberships remembered as told to devices that load them lazily, about 20 MiB
+INTRODUCED_DEVICES_MAX = 20_000  # about 5 MiB
 UNREAD_EVENTS_MAX = 1_000  # counted when nothing is in memory; screens show "999+" at most
 PRESENCE_SHOWN_MAX = 500  # people whose presence a fresh sync tells
 

@@ -5,7 +5,7 @@ to the leaving. (One who came in after `since` gets the room as it stands: sync/
 the same position `up_to`, below which the stream is complete, so it does not matter when each part is read.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -33,7 +33,8 @@ _SUMMARIZED: Final = frozenset({MEMBER, NAME, CANONICAL_ALIAS, REDACTION})  # wh
 class Span(msgspec.Struct, frozen=True):
     """What a sync covers: (since, up_to], how it is filtered, and whether state is told as it is after the timeline.
 
-    ignored: people whose events are not shown, unless they are state.
+    ignored: people whose events are not shown, unless they are state. unmet: with lazy loading, picks the memberships
+    that the device was not told before.
     """
 
     since: int
@@ -42,6 +43,7 @@ class Span(msgspec.Struct, frozen=True):
     state_after: bool = False
     now_ms: int = 0
     ignored: frozenset[str] = frozenset()
+    unmet: Callable[[list[Event]], list[Event]] | None = None
 
 
 class Past(msgspec.Struct, frozen=True):
@@ -181,7 +183,8 @@ class Assembler:
         named = [*(e.sender for e in room_slice.timeline), *room_slice.summary.get("m.heroes", ())]
         unknown = dict.fromkeys(user for user in named if user not in introduced)
         up_to = room_slice.timeline[-1].pos if room_slice.timeline else span.up_to
-        room_slice.state.extend(await self._members(room, list(unknown), up_to))
+        members = await self._members(room, list(unknown), up_to)
+        room_slice.state.extend(members if span.unmet is None else span.unmet(members))
 
     async def _members(self, room: Room, user_ids: Sequence[str], up_to: int) -> list[Event]:
         found = [room.members.get(user) for user in user_ids]

@@ -24,6 +24,7 @@ from bongsu.sync.admission import Admission
 from bongsu.sync.assemble import Assembler, Span
 from bongsu.sync.devices import DeviceNews, Lists
 from bongsu.sync.fresh import Fresh
+from bongsu.sync.introductions import Introductions
 from bongsu.sync.mailbox import Mailbox
 from bongsu.sync.readers import PUSH_RULES, Reader, Readers
 from bongsu.sync.say import Speaker, account_data_event
@@ -91,7 +92,8 @@ class Sync:
         self._assembler = Assembler(database, rooms, counter)
         self._fresh = Fresh(database, rooms, counter)
         self._speaker = Speaker(database, rooms)
-        self._shared = Shared(rooms, counter)
+        self._introductions = Introductions()
+        self._shared = Shared(rooms, counter, self._introductions)
         self._devices = DeviceNews(database)
         self._mailbox = mailbox
         self._admission = admission
@@ -107,6 +109,8 @@ class Sync:
         if since != told_pos or since > self._feed.pos or since < reader.touched_after:
             return False
         self._mailbox.acknowledge(reader, requester.device_id, told_pos)
+        if ask.wanted.lazy_load_members:
+            self._introductions.go_on(requester, ask.wanted, since)
         if not reader.may_have_news(since):
             _Parked(self, lane, reader, requester, ask, since).wait(ask.timeout_ms / 1000)
             return True
@@ -122,6 +126,7 @@ class Sync:
             return None
         if reader.may_have_news(since):
             return self._shared.say(reader, requester, since, self._feed.pos, ask.wanted, ask.state_after)
+        self._introductions.tell(requester, ask.wanted, self._feed.pos)
         return self._shared.nothing(reader, requester, self._feed.pos)
 
     async def first(self, requester: Requester, ask: Ask) -> bytes | AsyncIterator[bytes]:
@@ -156,6 +161,8 @@ class Sync:
         memberships = [
             m for m in reader.memberships.values() if not m.forgotten and span.wanted.includes_room(m.room_id)
         ]
+        self._introductions.begin(requester, ask.wanted)
+        self._introductions.tell(requester, ask.wanted, up_to)
         sections = Sections(up_to)
         await self._add_rest(sections, reader, None, span)
         sections.devices = await self._devices.since(reader, requester.device_id, None, 0, up_to)
@@ -164,6 +171,7 @@ class Sync:
         for kind, some in _by_kind(memberships):
             part = Sections(up_to)
             await self._rooms(reader, some, None, span, ask, part)
+            self._introduce(requester, ask, part)
             if said := await self._speaker.say_rooms(kind, part, requester, ask.wanted):
                 yield _joint(opened, kind) + said
                 opened = kind
@@ -173,6 +181,8 @@ class Sync:
         """The body of the reply to a sync that goes on from `since`; empty when the client has hung up."""
         if ask.full_state or not self._readers.knows(requester.user_id):
             await place.come_in(self._admission)
+        if ask.wanted.lazy_load_members:
+            self._introductions.go_on(requester, ask.wanted, since)
         told_pos = since if ask.since is None else tokens.parse_told(ask.since)
         self._mailbox.acknowledge(await self._readers.get(requester.user_id), requester.device_id, told_pos)
         poll = _Poll(requester, ask, place, since, told_pos)
@@ -195,9 +205,16 @@ class Sync:
             return None
         sections = await self._sections(reader, poll)
         if is_last or not sections.is_empty:
+            self._introduce(requester, ask, sections)
             return await self._speaker.say(sections, requester, ask.wanted)
         poll.since = poll.told_pos = sections.next_batch
         return None
+
+    def _introduce(self, requester: Requester, ask: Ask, sections: Sections) -> None:
+        """What these rooms tell the device of people, it need not be told again."""
+        if ask.wanted.lazy_load_members:
+            events = [event for part in sections.joined for event in (*part.state, *part.timeline)]
+            self._introductions.tell(requester, ask.wanted, sections.next_batch, events)
 
     async def device_lists(self, user_id: str, after: int, up_to: int) -> Lists:
         """Whose devices changed in (after, up_to], as syncs over that stretch would have told the person."""
@@ -229,7 +246,8 @@ class Sync:
 
     async def _sections(self, reader: Reader, poll: _Poll) -> Sections:
         ask, since = poll.ask, poll.since
-        span = Span(since, self._feed.pos, ask.wanted, ask.state_after, self._now_ms(), reader.ignored)
+        unmet = partial(self._introductions.unmet, poll.requester, ask.wanted, since)
+        span = Span(since, self._feed.pos, ask.wanted, ask.state_after, self._now_ms(), reader.ignored, unmet)
         memberships = await self._memberships(reader, since, span, ask)
         sections = Sections(span.up_to)
         await self._rooms(reader, memberships, since, span, ask, sections)

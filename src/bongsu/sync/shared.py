@@ -20,22 +20,29 @@ from bongsu.rooms.cache import Rooms
 from bongsu.rooms.room import Room
 from bongsu.sync import unread
 from bongsu.sync.devices import stock_of
+from bongsu.sync.introductions import Introductions
 from bongsu.sync.readers import Reader, Unread
 from bongsu.sync.say import shown_to, shown_to_members
 
 
 class Part(msgspec.Struct, frozen=True):
-    """One room's part of a sync. body: its JSON without the braces; echoes: who sees a transaction id of their own."""
+    """One room's part of a sync. body: its JSON without the braces; echoes: who sees a transaction id of their own.
+
+    speakers: with lazy loading, those whom the body introduces; to_friends: the body for whom knows them all.
+    """
 
     body: bytes
     echoes: frozenset[tuple[str, str | None]]
+    speakers: Sequence[Event] = ()
+    to_friends: bytes = b""
 
 
 class Shared:
     """say() a sync in one go, or None where that cannot be."""
 
-    def __init__(self, rooms: Rooms, counter: unread.Counter) -> None:
+    def __init__(self, rooms: Rooms, counter: unread.Counter, introductions: Introductions) -> None:
         self._rooms = rooms
+        self._introductions = introductions
         self._counter = counter
         self._parts: dict[tuple[str, int, int, SyncFilter, bool], Part | None] = {}
 
@@ -54,10 +61,12 @@ class Shared:
         rooms = [room for room in said if room is not None]
         if len(rooms) < len(said):
             return None
+        if wanted.lazy_load_members:
+            self._introductions.tell(requester, wanted, up_to, [event for _, met in rooms for event in met])
         stock = stock_of(reader, requester.device_id)
         return b'{"next_batch":"%b","rooms":{"join":{%b}},"to_device":{"events":[]},%b}' % (
             tokens.format(up_to).encode(),
-            b",".join(rooms),
+            b",".join(body for body, _ in rooms),
             stock,
         )
 
@@ -76,7 +85,8 @@ class Shared:
         up_to: int,
         wanted: SyncFilter,
         state_after: bool,
-    ) -> bytes | None:
+    ) -> tuple[bytes, Sequence[Event]] | None:
+        """The room's part of the reply, and the memberships in it."""
         room = self._rooms.known(room_id)
         if room is None or not wanted.includes_room(room_id) or not 0 < reader.came_in(room_id) <= since:
             return None
@@ -93,7 +103,11 @@ class Shared:
         counted = self._counter.known(reader, room, up_to)
         if counted is None:
             return None
-        return b"%b:{%b,%b}" % (encode(room_id), part.body, _counts(counted, wanted))
+        unmet = self._introductions.unmet(requester, wanted, since, part.speakers) if part.speakers else ()
+        if 0 < len(unmet) < len(part.speakers):
+            return None
+        body = part.body if len(unmet) == len(part.speakers) else part.to_friends
+        return b"%b:{%b,%b}" % (encode(room_id), body, _counts(counted, wanted)), unmet
 
     def _part(self, room: Room, events: Sequence[Event], wanted: SyncFilter, state_after: bool) -> Part | None:
         """What everybody is told of these events, the newest of the room."""
@@ -132,16 +146,16 @@ def _encoded(
     speakers = _speakers(room, shown) if wanted.lazy_load_members else []
     if speakers is None:
         return None
-    body = b'"timeline":{"events":[%b],"limited":%b,"prev_batch":"%b"},"%b":{"events":[%b]}' % (
+    begin = b'"timeline":{"events":[%b],"limited":%b,"prev_batch":"%b"},"%b":{"events":[' % (
         b",".join(shown_to_members(event) if sender is None else shown_to(sender, event) for event in shown),
         b"true" if limited else b"false",
         tokens.format(shown[0].pos - 1).encode(),
         b"state_after" if state_after else b"state",
-        b",".join(clientform.plain_events(speakers, with_room_id=False)),
     )
-    body += b',"ephemeral":{"events":[]},"account_data":{"events":[]},"summary":{}'
+    end = b']},"ephemeral":{"events":[]},"account_data":{"events":[]},"summary":{}'
     echoes = frozenset((event.sender, event.sender_device) for event in shown if event.txn_id is not None)
-    return Part(body, echoes)
+    introduced = b",".join(clientform.plain_events(speakers, with_room_id=False))
+    return Part(begin + introduced + end, echoes, speakers, begin + end if speakers else b"")
 
 
 def _speakers(room: Room, shown: Sequence[Event]) -> list[Event] | None:
