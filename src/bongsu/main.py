@@ -565,7 +565,7 @@ class Worker:
         database, writes, tickets = self.database, self.writes, Tickets(self.database, self.now_ms)
         families = (
             Announcers(database, writes, self.now_ms),
-            Offers(database, self.booking, writes, tickets),
+            Offers(database, self.booking, writes, tickets, self.limiter),
             Places(database, self.booking, writes, tickets, self.lines, self.poster.hurry, self.settings.server_name),
             Homes(database, writes, self.limiter, self.conversations, self.staff_leaving, self.settings.server_name),
             Following(database, writes, self.limiter, self.now_ms),
@@ -603,7 +603,7 @@ class Worker:
             Voip(Relay(settings.turn_uris, settings.turn_secret, settings.turn_seconds), now_ms),
             self.media,
             Boards(self.acting, self.now_ms),
-            Sights(database, self.looks, self.now_ms),
+            Sights(database, self.looks, self.limiter, self.now_ms),
             *((self.previews,) if self.previews is not None else ()),
         )
         return [route for family in families for route in family.routes()]

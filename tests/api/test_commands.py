@@ -84,7 +84,7 @@ async def test_a_night_on_a_board_by_commands(board: Board) -> None:
     assert "빈자리 5" in await tell(board, "provider", f"!병상 공개 1 빈자리=5 {version[0]}")
     assert "Bed 1 withdrawn" in await tell(board, "provider", "!bed withdraw 1 fire")
     assert "1건" in await tell(board, "observer", "!병상 통계")
-    audit = await board.done("coordinator", "GET", "/audit")
+    audit = await board.done("coordinator", "GET", "/audit?verify=true")
     assert audit["faults"] == []
     acts = [each["deed"]["action"] for each in audit["entries"]]
     assert acts[-8:] == ["assign", "decline", "assign", "accept", "arrive", "close", "publish", "withdraw"]

@@ -66,7 +66,7 @@ async def test_from_request_to_closing(base_url: str, people: People) -> None:
         closed = await said(head, room_id, "close")
         await hospital.sees(room_id, closed.event_id, body=closed.body)
 
-        audit = await ask(head, "GET", f"{room_id}/audit")
+        audit = await ask(head, "GET", f"{room_id}/audit?verify=true")
         assert audit["faults"] == []
         acts = [(each["deed"]["action"], each["deed"]["actor"]) for each in audit["entries"]]
         assert acts[-6:] == [

@@ -24,11 +24,13 @@ from bongsu.core.bookings import State
 from bongsu.core.errors import Refusal
 from bongsu.core.pressure import Gauge
 from bongsu.core.tiers import Level
+from bongsu.http.ratelimit import RateLimiter
 from bongsu.main import open_worker
 from bongsu.store import bookings as table
 from bongsu.store.bookings import Offer
 from bongsu.store.database import Connection, Database
 from bongsu.store.idempotency import Key
+from bongsu.store.rate_limits import RateLimits
 from bongsu.store.timers import Timer, Timers
 from bongsu.workflow.writes import Writes
 from tests.durability.notes import superuser
@@ -266,7 +268,8 @@ async def test_a_long_list_is_exported_in_pieces(
     for count, pieces in ((5, [2, 2, 1]), (2, [2, 2, 2])):
         for _ in range(count):
             assert await booked(lines, offer, somebody()) == 201
-        offers = Offers(two[0], LEDGER, Writes(two[0], now_ms, lambda: None), Tickets(two[0], now_ms))
+        limiter, writes = RateLimiter(RateLimits(two[0]), now_ms), Writes(two[0], now_ms, lambda: None)
+        offers = Offers(two[0], LEDGER, writes, Tickets(two[0], now_ms), limiter)
         found = [each async for each in offers._guests(offer.offer_id)]
         assert [len(each) for each in found] == pieces
         assert [row[0] for each in found for row in each] == list(range(1, sum(pieces) + 1))

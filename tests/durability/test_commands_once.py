@@ -214,7 +214,7 @@ async def test_killed_in_the_middle_of_commands() -> None:
             assert [row["number"] for row in rows] == list(range(1, count + 1))
             assert len(await again.said("request")) == count
             assert set(answered.values()) == {1}
-            audit = await again.done("coordinator", "GET", "/audit")
+            audit = await again.done("coordinator", "GET", "/audit?verify=true")
             assert audit["faults"] == []
 
 

@@ -16,7 +16,7 @@ from bongsu.http.router import Auth
 from bongsu.main import Worker
 from bongsu.store.database import Database
 from tests.api.schema import VARIABLE, specification
-from tests.api.talking import room
+from tests.api.talking import room, segment
 from tests.hostile.attack import PASSWORD, V3, Answer, Attacker, Json, Person, nothing_changes, sign_up
 from tests.server import Server
 
@@ -275,3 +275,17 @@ async def test_every_documented_limit_is_kept(workers: tuple[Server, Server]) ->
             assert told.check(each["method"], path, 429, answers[-1].json)
         person.close()
         stranger.close()
+
+
+async def test_whole_chains_of_the_audit_are_read_seldom(mallory: Person) -> None:
+    offer = {"title": "t", "place": "p", "starts_at": time.time_ns() // 1_000_000 + 86_400_000, "capacity": 1}
+    made = (await mallory.ask("POST", "/_bongsu/v1/bookings/offers", offer)).json
+    room_id = (await mallory.does("POST", f"{V3}/createRoom", {}))["room_id"]
+    board = f"/_bongsu/v1/boards/{segment(room_id)}"
+    assert (await mallory.ask("POST", board, {"title": "t"})).status == 201
+    statuses: list[int] = []
+    for path in (f"/_bongsu/v1/bookings/offers/{made['offer_id']}/audit", f"{board}/audit"):
+        for _ in range(RATES["export"].at_once - 1):
+            statuses.append((await mallory.ask("GET", f"{path}?verify=true")).status)
+        assert "faults" not in (await mallory.ask("GET", path)).json
+    assert statuses == [*[200] * RATES["export"].at_once, 429]

@@ -5,7 +5,6 @@ from typing import Literal
 import msgspec
 
 from bongsu.core.boards import Act, Distribution, Place, Role, Severity, State
-from bongsu.store.audit import AuditEntry
 
 Tier = Literal["owner", "coordinators", "on_call", "contacts"]
 
@@ -141,14 +140,6 @@ class AccessSaid(msgspec.Struct):
 
 class AccessesSaid(msgspec.Struct):
     access: list[AccessSaid]
-    next_batch: str | None = None
-
-
-class BoardAudit(msgspec.Struct):
-    """faults: what is wrong with the whole chain, on the first page."""
-
-    entries: list[AuditEntry]
-    faults: list[str] | None = None
     next_batch: str | None = None
 
 

@@ -29,13 +29,14 @@ from bongsu.core.spoken import LANGUAGES
 from bongsu.core.tiers import Tier
 from bongsu.http.describing import Described
 from bongsu.http.page import HEADERS, HTML, language_of
+from bongsu.http.ratelimit import RateLimiter
 from bongsu.http.request import Request
 from bongsu.http.response import Response, reply
 from bongsu.http.router import Handler, Route
-from bongsu.store import audit
 from bongsu.store import boards as table
 from bongsu.store.boards import Board, Person, RequestRow
 from bongsu.store.database import Database
+from bongsu.workflow.chains import QUERY, AuditSaid, audited
 from bongsu.workflow.lists import csv_in_pieces, page_of
 
 _OPEN: Final = ("waiting", "offered", "accepted", "arrived")
@@ -55,8 +56,9 @@ def _read(at: str, handler: Handler, answer: Any, summary: str, query: tuple[str
 class Sights:
     """Answered from whatever copy of the database there is. Who looked is noted beside."""
 
-    def __init__(self, database: Database, looks: Looks, now_ms: Callable[[], int]) -> None:
+    def __init__(self, database: Database, looks: Looks, limiter: RateLimiter, now_ms: Callable[[], int]) -> None:
         self._database = database
+        self._limiter = limiter
         self._looks = looks
         self._now_ms = now_ms
 
@@ -73,7 +75,7 @@ class Sights:
             _read(REQUEST, self.request, answers.RequestSaid, "One request"),
             _read(fitting, self.suggestions, answers.SuggestionsSaid, "Beds that fit, the nearest first"),
             _read(f"{BOARD}/stats", self.stats, answers.StatsSaid, "Times to assign, with their tail", ("since",)),
-            _read(f"{BOARD}/audit", self.audit, answers.BoardAudit, "What was done", (*_PAGED, "dir")),
+            _read(f"{BOARD}/audit", self.audit, AuditSaid, "What was done", QUERY),
             _read(f"{BOARD}/access", self.access, answers.AccessesSaid, "Who looked, the last day first", _PAGED),
             _read(f"{BOARD}/export.csv", self.export_csv, None, "All requests as CSV"),
             _read(f"{BOARD}/export.xml", self.export_have, None, have_said),
@@ -146,17 +148,9 @@ class Sights:
         return reply(await asyncio.to_thread(_figures, ended, without, waiting))
 
     async def audit(self, request: Request) -> Response:
+        page = page_of(request)
         _, board, _ = await self._enter(request, "examine")
-        is_back = request.query.choice("dir", ("f", "b"), "f") == "b"
-        after = request.query.integer("from", limits.INTEGER_MAX if is_back else 0)
-        count = request.query.integer("limit", 100, low=1, high=limits.BOARD_PAGE_MAX)
-        listed = audit.entries_before if is_back else audit.entries
-        entries = await listed(self._database, board.subject, after, count)
-        more = {"next_batch": str(entries[-1].number)} if len(entries) == count else {}
-        whole: JsonObject = {}
-        if request.query.get("from") is None:
-            whole["faults"] = await audit.faults(self._database, board.subject)  # reads all that there is
-        return reply({"entries": [msgspec.to_builtins(each) for each in entries], **more, **whole})
+        return reply(await audited(self._database, self._limiter, request, board.subject, page))
 
     async def access(self, request: Request) -> Response:
         page = page_of(request)

@@ -37,15 +37,16 @@ from bongsu.core.moderation import suspended
 from bongsu.core.paging import Page, next_token
 from bongsu.core.tiers import Tier
 from bongsu.http.describing import Described
+from bongsu.http.ratelimit import RateLimiter
 from bongsu.http.request import Request
 from bongsu.http.response import Response, reply
 from bongsu.http.router import Route
-from bongsu.store import audit
 from bongsu.store import bookings as table
 from bongsu.store.bookings import Booking, Offer
 from bongsu.store.database import Connection, Database
 from bongsu.store.idempotency import Answer
 from bongsu.store.rooms import Reads
+from bongsu.workflow.chains import QUERY, AuditSaid, audited
 from bongsu.workflow.lists import csv_in_pieces, page_of
 from bongsu.workflow.writes import Writes
 
@@ -66,19 +67,14 @@ class GuestsSaid(msgspec.Struct):
     next_batch: str | None = None
 
 
-class AuditSaid(msgspec.Struct):
-    """faults: what is wrong with the whole chain, on the first page; empty: nothing was altered."""
-
-    entries: list[audit.AuditEntry]
-    faults: list[str] | None = None
-    next_batch: str | None = None
-
-
 class Offers:
     """Whoever has an account may publish; what is done with an offer is its provider's, or an administrator's."""
 
-    def __init__(self, database: Database, ledger: Ledger, writes: Writes, tickets: Tickets) -> None:
+    def __init__(
+        self, database: Database, ledger: Ledger, writes: Writes, tickets: Tickets, limiter: RateLimiter
+    ) -> None:
         self._database = database
+        self._limiter = limiter
         self._ledger = ledger
         self._writes = writes
         self._tickets = tickets
@@ -91,7 +87,7 @@ class Offers:
         publish = Described("Publishes an offer", {201: Made}, NewOffer, is_write=True)
         all_of_them = Described("What can be booked", {200: OffersSaid}, query=listed)
         close = Described("Calls it off", {200: OfferSaid}, is_write=True)
-        audited = Described("Who did what to it", {200: AuditSaid}, query=_PAGED)
+        audited = Described("Who did what to it", {200: AuditSaid}, query=QUERY)
         return [
             Route("POST", f"{BOOKINGS}/offers", self.publish, **WRITE, described=publish),
             Route("GET", f"{BOOKINGS}/offers", self.all, **READ, described=all_of_them),
@@ -217,11 +213,7 @@ class Offers:
     async def audit(self, request: Request) -> Response:
         page = page_of(request)
         named = subject((await self._own(request)).offer_id)
-        after = 0 if page.after is None else page.after[0]
-        found = await audit.entries(self._database, named, after, page.count)
-        checked = {} if after else {"faults": await audit.faults(self._database, named)}  # reads all that there is
-        entries = [msgspec.to_builtins(entry) for entry in found]
-        return reply({"entries": entries, **checked, **next_token(page, [(each.number, "") for each in found])})
+        return reply(await audited(self._database, self._limiter, request, named, page))
 
     async def _own(self, request: Request, reads: Reads | None = None) -> Offer:
         """reads: the connection of a transaction, which waits for no second one."""

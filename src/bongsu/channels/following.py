@@ -18,7 +18,6 @@ import msgspec
 
 from bongsu.channels import consents
 from bongsu.channels.access import BASE, ONE, channel_for, channel_seen, check_may_begin, closed
-from bongsu.channels.chains import AuditSaid, after, audited, paged, verified
 from bongsu.channels.forms import (
     Agreement,
     ChannelsSaid,
@@ -47,6 +46,7 @@ from bongsu.store import channels as table
 from bongsu.store.channels import Channel, Complaint
 from bongsu.store.database import Connection, Database
 from bongsu.store.idempotency import Answer
+from bongsu.workflow.chains import QUERY, AuditSaid, after, audited, paged, verified
 from bongsu.workflow.lists import csv_answer, page_of
 from bongsu.workflow.writes import Writes
 
@@ -106,7 +106,7 @@ class Following:
         read: dict[str, Any] = {"bucket": "read", "tier": Tier.SERVICE}
         following = Described("What one follows", {200: ChannelsSaid}, query=_PAGED)
         blocked = Described("What one has blocked", {200: ChannelsSaid}, query=_PAGED)
-        ledger = Described("What one agreed to and withdrew", {200: AuditSaid}, query=("dir", "verify", *_PAGED))
+        ledger = Described("What one agreed to and withdrew", {200: AuditSaid}, query=QUERY)
         texts = Described("What is agreed to", {200: TextsSaid})
         followers = Described("Who follows it", {200: FollowersSaid}, query=_PAGED)
         reports = Described("What people reported", {200: ReportsSaid}, query=_PAGED)

@@ -15,7 +15,6 @@ import msgspec
 
 from bongsu.channels import desk_texts, naming
 from bongsu.channels.access import BASE, ONE, channel_for, channel_seen, check_may_begin, closed, locked_for, subject
-from bongsu.channels.chains import AuditSaid, audited
 from bongsu.channels.conversations import Conversations
 from bongsu.channels.forms import (
     Appointment,
@@ -57,6 +56,7 @@ from bongsu.store.channels import Channel, ChannelPost, Staff
 from bongsu.store.database import Connection, Database
 from bongsu.store.idempotency import Answer
 from bongsu.store.outbox import Post
+from bongsu.workflow.chains import QUERY, AuditSaid, audited
 from bongsu.workflow.lists import page_of
 from bongsu.workflow.writes import Writes
 
@@ -99,7 +99,7 @@ class Homes:
         one = Described("A channel's home", {200: ChannelSaid})
         edit = Described("Changes it", {200: ChannelSaid}, Changes, errors=_NAMED, is_write=True)
         shut = Described("Closes it for ever", {200: ChannelSaid}, is_write=True)
-        audited = Described("Who did what for it", {200: AuditSaid}, query=("dir", "verify", *_PAGED))
+        audited = Described("Who did what for it", {200: AuditSaid}, query=QUERY)
         return [
             Route("POST", BASE, self.make, **write, described=make),
             Route("GET", BASE, self.find, bucket="search", tier=Tier.SERVICE, described=find),

@@ -654,7 +654,7 @@ RATES = {
     "channel_key": (20.0, 500),  # a key: what a shop's programs do
     "channel_key_try": (50.0, 1_000),  # an address: keys are looked up in the table before it is known whose they are
     "template": (0.05, 20),  # a channel and a person: nobody wants more of one shop's texts than some in an evening
-    "export": (0.001, 3),  # a person: all that is kept of them; each may walk through long histories
+    "export": (0.001, 3),  # a person: all that is kept of them, a whole chain of the audit; each may be long
     "report": (0.05, 20),  # a person: a bad evening has many messages, and a flood of reports helps nobody
 }
 RATES_WITH_CREDIT = frozenset({"book"})  # whom a worker has not seen lately has one lease without asking the table

@@ -324,7 +324,7 @@ class Night:
     async def _record(self) -> tuple[list[dict[str, Any]], list[Any]]:
         entries: list[dict[str, Any]] = []
         faults: list[Any] = []
-        after = ""
+        after = "&verify=true"
         while True:
             path = f"{self._at}/audit?limit=200{after}"
             page = (await self._coordinators[0].call("GET", path)).body

@@ -57,6 +57,12 @@ export interface AuditEntry {
   deed: Deed
 }
 
+export interface AuditSaid {
+  entries: AuditEntry[]
+  faults?: string[] | null
+  next_batch?: string | null
+}
+
 export interface BedOffer {
   bed_id: string
 }
@@ -90,12 +96,6 @@ export interface BedWithdrawn {
 export interface BedsSaid {
   beds: BedSaid[]
   now: number
-  next_batch?: string | null
-}
-
-export interface BoardAudit {
-  entries: AuditEntry[]
-  faults?: string[] | null
   next_batch?: string | null
 }
 
@@ -146,12 +146,6 @@ export interface BookingSaid {
   made_at: number
   until?: number | null
   position?: number | null
-}
-
-export interface BookingsAuditSaid {
-  entries: AuditEntry[]
-  faults?: string[] | null
-  next_batch?: string | null
 }
 
 export interface BookingsEmpty {
@@ -227,12 +221,6 @@ export interface ChannelSaid {
 
 export interface ChannelsAppointment {
   role: Role
-}
-
-export interface ChannelsAuditSaid {
-  entries: AuditEntry[]
-  faults?: string[] | null
-  next_batch?: string | null
 }
 
 export interface ChannelsButton {
@@ -907,7 +895,7 @@ export interface Operations {
   'GET /_bongsu/v1/boards/{room_id}': { query: 'limit' | 'from'; answer: WholeBoard }
   'POST /_bongsu/v1/boards/{room_id}': { body: NewBoard; answer: BoardMade }
   'GET /_bongsu/v1/boards/{room_id}/access': { query: 'limit' | 'from'; answer: AccessesSaid }
-  'GET /_bongsu/v1/boards/{room_id}/audit': { query: 'limit' | 'from' | 'dir'; answer: BoardAudit }
+  'GET /_bongsu/v1/boards/{room_id}/audit': { query: 'dir' | 'verify' | 'limit' | 'from'; answer: AuditSaid }
   'GET /_bongsu/v1/boards/{room_id}/beds': { query: 'limit' | 'from'; answer: BedsSaid }
   'POST /_bongsu/v1/boards/{room_id}/beds': { body: NewBeds; answer: BedPublished }
   'POST /_bongsu/v1/boards/{room_id}/beds/{bed_id}/withdraw': { body: BoardsReason; answer: BedWithdrawn }
@@ -934,7 +922,7 @@ export interface Operations {
   'GET /_bongsu/v1/bookings/offers': { query: 'area' | 'not_before' | 'not_after' | 'mine' | 'limit' | 'from'; answer: OffersSaid }
   'POST /_bongsu/v1/bookings/offers': { body: NewOffer; answer: Made }
   'GET /_bongsu/v1/bookings/offers/{offer_id}': { answer: OfferSaid }
-  'GET /_bongsu/v1/bookings/offers/{offer_id}/audit': { query: 'limit' | 'from'; answer: BookingsAuditSaid }
+  'GET /_bongsu/v1/bookings/offers/{offer_id}/audit': { query: 'dir' | 'verify' | 'limit' | 'from'; answer: AuditSaid }
   'POST /_bongsu/v1/bookings/offers/{offer_id}/book': { body: Wish; answer: Placed | InLine }
   'GET /_bongsu/v1/bookings/offers/{offer_id}/bookings': { query: 'limit' | 'from'; answer: GuestsSaid }
   'GET /_bongsu/v1/bookings/offers/{offer_id}/bookings.csv': object
@@ -953,7 +941,7 @@ export interface Operations {
   'GET /_bongsu/v1/channels': { query: 'search' | 'limit' | 'from'; answer: ChannelsSaid }
   'POST /_bongsu/v1/channels': { body: NewChannel; answer: ChannelSaid }
   'GET /_bongsu/v1/channels/blocked': { query: 'limit' | 'from'; answer: ChannelsSaid }
-  'GET /_bongsu/v1/channels/consents': { query: 'dir' | 'verify' | 'limit' | 'from'; answer: ChannelsAuditSaid }
+  'GET /_bongsu/v1/channels/consents': { query: 'dir' | 'verify' | 'limit' | 'from'; answer: AuditSaid }
   'GET /_bongsu/v1/channels/consents.csv': object
   'GET /_bongsu/v1/channels/consents/texts': { answer: TextsSaid }
   'GET /_bongsu/v1/channels/following': { query: 'limit' | 'from'; answer: ChannelsSaid }
@@ -966,7 +954,7 @@ export interface Operations {
   'PUT /_bongsu/v1/channels/{channel_id}': { body: Changes; answer: ChannelSaid }
   'DELETE /_bongsu/v1/channels/{channel_id}/advertising': { answer: ChannelsMine }
   'GET /_bongsu/v1/channels/{channel_id}/audience': { answer: AudienceSaid }
-  'GET /_bongsu/v1/channels/{channel_id}/audit': { query: 'dir' | 'verify' | 'limit' | 'from'; answer: ChannelsAuditSaid }
+  'GET /_bongsu/v1/channels/{channel_id}/audit': { query: 'dir' | 'verify' | 'limit' | 'from'; answer: AuditSaid }
   'DELETE /_bongsu/v1/channels/{channel_id}/block': { answer: ChannelsMine }
   'PUT /_bongsu/v1/channels/{channel_id}/block': { answer: ChannelsMine }
   'GET /_bongsu/v1/channels/{channel_id}/broadcasts': { query: 'limit' | 'from'; answer: BroadcastsSaid }
@@ -1001,7 +989,7 @@ export interface Operations {
   'PUT /_bongsu/v1/channels/{channel_id}/follow': { body: Agreement; answer: ChannelsMine }
   'GET /_bongsu/v1/channels/{channel_id}/followers': { query: 'limit' | 'from'; answer: FollowersSaid }
   'GET /_bongsu/v1/channels/{channel_id}/followers.csv': object
-  'GET /_bongsu/v1/channels/{channel_id}/followers/{user_id}/consents': { query: 'verify' | 'limit' | 'from'; answer: ChannelsAuditSaid }
+  'GET /_bongsu/v1/channels/{channel_id}/followers/{user_id}/consents': { query: 'verify' | 'limit' | 'from'; answer: AuditSaid }
   'GET /_bongsu/v1/channels/{channel_id}/keys': { query: 'limit' | 'from'; answer: KeysSaid }
   'POST /_bongsu/v1/channels/{channel_id}/keys': { body: NewKey; answer: ChannelsKeysKeySaid }
   'DELETE /_bongsu/v1/channels/{channel_id}/keys/{key_id}': { answer: ChannelsEmpty }

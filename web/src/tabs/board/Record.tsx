@@ -1,7 +1,7 @@
 import { createResource, For, Show, type JSX } from 'solid-js'
 import { numberOf } from '../../data/board'
 import { ask } from '../../data/service'
-import type { BoardAudit } from '../../net/interface'
+import type { AuditEntry } from '../../net/interface'
 import { explain } from '../../ui/errors'
 import { dayAndClock, t } from '../../ui/settings'
 import { nameOf, type Desk } from './desk'
@@ -30,6 +30,10 @@ export function RecordView(props: { desk: Desk }): JSX.Element {
     await number(found.entries.flatMap(({ deed }) => (typeof deed.details?.['request_id'] === 'string' ? [deed.details['request_id']] : [])))
     return found
   })
+  const [faults] = createResource(async () => {
+    const found = await ask(desk.client.matrix, 'GET /_bongsu/v1/boards/{room_id}/audit', of, { limit: '1', verify: 'true' })
+    return found.faults ?? []
+  })
   const [looks] = createResource(async () => {
     const found = await ask(desk.client.matrix, 'GET /_bongsu/v1/boards/{room_id}/access', of, { limit: '200' })
     await number(found.access.flatMap(({ what }) => requestSeen(what) ?? []))
@@ -39,9 +43,8 @@ export function RecordView(props: { desk: Desk }): JSX.Element {
     const request = requestSeen(what)
     return request === undefined ? (w().looked[what] ?? what) : w().details(numbers.get(request) ?? '')
   }
-  const faults = (of: BoardAudit) => of.faults ?? []
   const when = (at: number) => dayAndClock(at)
-  const what = (entry: BoardAudit['entries'][number]) => {
+  const what = (entry: AuditEntry) => {
     const { request_id: request, reason, target } = entry.deed.details as Record<string, unknown>
     const about = typeof request === 'string' && request ? (numbers.get(request) ?? '') : typeof target === 'string' ? nameOf(desk, target) : ''
     return [w().acts[entry.deed.action] ?? w().doing[entry.deed.action] ?? entry.deed.action, about, typeof reason === 'string' ? reason : ''].filter(Boolean).join(' ')
@@ -54,7 +57,9 @@ export function RecordView(props: { desk: Desk }): JSX.Element {
             <div class="stack">
               <section class="block">
                 <h2>{w().deeds}</h2>
-                <p classList={{ wrong: faults(known()).length > 0, quiet: faults(known()).length === 0 }}>{faults(known()).length > 0 ? `${w().faulty}: ${faults(known()).join('; ')}` : w().whole}</p>
+                <Show when={!faults.error && faults()}>
+                  {(found) => <p classList={{ wrong: found().length > 0, quiet: found().length === 0 }}>{found().length > 0 ? `${w().faulty}: ${found().join('; ')}` : w().whole}</p>}
+                </Show>
                 <table class="plain-table">
                   <tbody>
                     <For each={known().entries}>

@@ -1,7 +1,7 @@
 import { createResource, createSignal, Show, type JSX } from 'solid-js'
 import { personName } from '../../ui/personName'
 import { ask } from '../../data/service'
-import type { AuditEntry, ChannelsAuditSaid } from '../../net/interface'
+import type { AuditEntry, AuditSaid } from '../../net/interface'
 import { dayAndClock, t } from '../../ui/settings'
 import { Fresh } from '../services/Parts'
 import { sight } from '../services/sight'
@@ -17,7 +17,7 @@ const MOST = 500
 export default function Record(props: SectionProps): JSX.Element {
   const { shop } = props
   const [count, setCount] = createSignal(STEP)
-  const record = sight<ChannelsAuditSaid>(shop.client, {
+  const record = sight<AuditSaid>(shop.client, {
     look: () => ask(shop.client.matrix, 'GET /_bongsu/v1/channels/{channel_id}/audit', { channel_id: shop.id }, { dir: 'b', limit: String(count()) }),
     pace: () => 60_000,
     name: `manage record ${shop.id}`,

@@ -1,6 +1,6 @@
-"""Chains of the audit as they are answered: who did what for a channel, and what a person agreed to."""
+"""Chains of the audit as they are answered: who did what on a board, to an offer, for a channel; who agreed to what."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -11,6 +11,8 @@ from bongsu.http.request import Request
 from bongsu.store import audit
 from bongsu.store.audit import AuditEntry
 from bongsu.store.rooms import Reads
+
+QUERY: Final = ("dir", "verify", "limit", "from")
 
 
 class AuditSaid(msgspec.Struct):
