@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -398,6 +399,49 @@ async def test_who_follows_is_for_those_who_run_the_channel(
         f"{channel}/followers.csv", headers={"Authorization": f"Bearer {alice.access_token}"}
     ) as response:
         assert bob.user_id in await response.text()
+
+
+FOLLOWERS_MANY = """
+INSERT INTO channel_followers SELECT $1, '@many-' || to_char(n, 'fm000000') || ':x', n FROM generate_series(1, $2) n
+"""
+CONSENTS_MANY = """
+INSERT INTO audit_entries SELECT $1, n, convert_to(json_build_object('subject', $1::text, 'number', n, 'at_ms', n,
+    'actor', '', 'action', 'agreed', 'details', json_build_object('consent', 'follow', 'channel_id', $3::text))::text,
+    'utf8'), '' FROM generate_series((SELECT coalesce(max(number), 0) + 1 FROM audit_entries WHERE subject = $1), $2) n
+"""
+
+
+async def test_exports_of_very_many_rows_are_held_in_pieces(
+    alice: Talker, server: Server, database: asyncpg.Connection, http: aiohttp.ClientSession
+) -> None:
+    rows, bytes_max = 50_000, 8 << 20
+    channel = await make(alice)
+    channel_id = channel.rpartition("/")[2]
+    await database.execute(FOLLOWERS_MANY, channel_id, rows)
+    await database.execute(CONSENTS_MANY, f"consent/{alice.user_id}", rows, channel_id)
+    try:
+        for path, last in (
+            (f"{channel}/followers.csv", b'@many-050000:x",50000,0,0'),
+            (f"{BASE}/consents.csv", b"50000,"),
+        ):
+            before = memory(server, reset=True)
+            lines, newest = 0, b""
+            async with http.get(path, headers={"Authorization": f"Bearer {alice.access_token}"}) as answer:
+                assert answer.status == 200
+                async for line in answer.content:
+                    lines, newest = lines + 1, line
+            assert (lines, last in newest) == (rows + 1, True)
+        assert memory(server) - before < bytes_max, path
+    finally:
+        await database.execute("DELETE FROM channel_followers WHERE channel_id = $1", channel_id)
+
+
+def memory(server: Server, *, reset: bool = False) -> int:
+    """The most bytes that the server had since the last reset."""
+    process = Path(f"/proc/{server.pid}")
+    if reset:
+        (process / "clear_refs").write_text("5")
+    return int(next(line for line in (process / "status").read_text().splitlines() if "VmHWM" in line).split()[1]) << 10
 
 
 async def test_who_blocks_a_channel_hears_nothing_of_it(alice: Talker, bob: Talker) -> None:

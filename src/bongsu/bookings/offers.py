@@ -34,7 +34,7 @@ from bongsu.core.bookings import Action, State
 from bongsu.core.errors import Refusal, forbidden, missing_param
 from bongsu.core.exports import Cell
 from bongsu.core.moderation import suspended
-from bongsu.core.paging import Page, next_token
+from bongsu.core.paging import next_token
 from bongsu.core.tiers import Tier
 from bongsu.http.describing import Described
 from bongsu.http.ratelimit import RateLimiter
@@ -47,7 +47,7 @@ from bongsu.store.database import Connection, Database
 from bongsu.store.idempotency import Answer
 from bongsu.store.rooms import Reads
 from bongsu.workflow.chains import QUERY, AuditSaid, audited
-from bongsu.workflow.lists import csv_in_pieces, page_of
+from bongsu.workflow.lists import csv_in_pieces, page_of, whole_list
 from bongsu.workflow.writes import Writes
 
 BOOKINGS: Final = "/_bongsu/v1/bookings"
@@ -201,14 +201,12 @@ class Offers:
 
     async def _guests(self, offer_id: str) -> AsyncIterator[list[tuple[Cell, ...]]]:
         """The list, in pieces, as far as an export goes."""
-        page = Page(limits.EXPORT_PIECE_ROWS, None)
-        for _ in range(limits.EXPORT_ROWS_MAX // limits.EXPORT_PIECE_ROWS):
-            found = await table.bookings_of_offer(self._database, offer_id, page)
+        pieces = whole_list(
+            lambda page: table.bookings_of_offer(self._database, offer_id, page),
+            lambda each: (each[0].arrival, each[0].booking_id),
+        )
+        async for found in pieces:
             yield [tuple(_guest(*each)[name] for name in _GUEST) for each in found]
-            if len(found) < page.count:
-                return
-            last, _ = found[-1]
-            page = Page(page.count, (last.arrival, last.booking_id))
 
     async def audit(self, request: Request) -> Response:
         page = page_of(request)

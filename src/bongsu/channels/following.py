@@ -11,7 +11,7 @@ GET         /reports                     for administrators
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
 import msgspec
@@ -34,7 +34,7 @@ from bongsu.core import ids, limits
 from bongsu.core.channels import TEXT_VERSION, TEXTS, Agreed, Consent, Deed
 from bongsu.core.errors import Refusal, forbidden
 from bongsu.core.exports import Cell
-from bongsu.core.paging import Page, next_token
+from bongsu.core.paging import next_token
 from bongsu.core.tiers import Tier
 from bongsu.http.describing import Described
 from bongsu.http.ratelimit import RateLimiter
@@ -47,12 +47,14 @@ from bongsu.store.channels import Channel, Complaint
 from bongsu.store.database import Connection, Database
 from bongsu.store.idempotency import Answer
 from bongsu.workflow.chains import QUERY, AuditSaid, after, audited, paged, verified
-from bongsu.workflow.lists import csv_answer, page_of
+from bongsu.workflow.lists import csv_in_pieces, page_of, whole_list
 from bongsu.workflow.writes import Writes
 
 _PAGED: Final = ("limit", "from")
 _HOW: Final = "request"
 _BLOCKED: Final = "block"
+_LEDGER: Final = ("number", "at_ms", "action", "consent", "channel_id", "channel", "how", "text_version", "text_sha256")
+_FOLLOWERS: Final = ("user_id", "since_ts", "advertising", "advertising_at_night")
 
 
 class TextSaid(msgspec.Struct):
@@ -229,9 +231,14 @@ class Following:
 
     async def ledger_csv(self, request: Request) -> Response:
         named = table.ledger_of(request.requester.user_id)
-        found = await audit.entries(self._database, named, 0, limits.EXPORT_ROWS_MAX)
-        head = ("number", "at_ms", "action", "consent", "channel_id", "channel", "how", "text_version", "text_sha256")
-        return csv_answer("consents", head, [_ledger_row(entry, head) for entry in found])
+        return csv_in_pieces("consents", _LEDGER, self._ledger_rows(named))
+
+    async def _ledger_rows(self, named: str) -> AsyncIterator[list[list[Cell]]]:
+        pieces = whole_list(
+            lambda page: audit.entries(self._database, named, after(page), page.count), lambda entry: (entry.number, "")
+        )
+        async for found in pieces:
+            yield [_ledger_row(entry, _LEDGER) for entry in found]
 
     async def texts(self, _: Request) -> Response:
         texts = [TextSaid(each, *TEXTS[each], consents.text_hash(each)) for each in Consent]
@@ -247,10 +254,16 @@ class Following:
 
     async def followers_csv(self, request: Request) -> Response:
         channel = await channel_for(self._database, request, Deed.SEE_FOLLOWERS)
-        found = await table.followers(self._database, channel.channel_id, Page(limits.EXPORT_ROWS_MAX, None))
-        head = ("user_id", "since_ts", "advertising", "advertising_at_night")
-        rows = [(each.user_id, each.since_ts, int(each.advertising), int(each.advertising_at_night)) for each in found]
-        return csv_answer(f"{channel.channel_id}-followers", head, rows)
+        return csv_in_pieces(f"{channel.channel_id}-followers", _FOLLOWERS, self._follower_rows(channel.channel_id))
+
+    async def _follower_rows(self, channel_id: str) -> AsyncIterator[list[tuple[Cell, ...]]]:
+        pieces = whole_list(
+            lambda page: table.followers(self._database, channel_id, page), lambda each: (0, each.user_id)
+        )
+        async for found in pieces:
+            yield [
+                (each.user_id, each.since_ts, int(each.advertising), int(each.advertising_at_night)) for each in found
+            ]
 
     async def proof(self, request: Request) -> Response:
         """Of what the person agreed to elsewhere nothing is told, but that the ledger is whole, or what is wrong."""
