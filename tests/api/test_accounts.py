@@ -103,6 +103,15 @@ async def is_ended(http: aiohttp.ClientSession, access_token: str) -> bool:
 # --- making an account ---
 
 
+async def test_what_to_prove_may_be_asked_before_a_name_is_chosen(http: aiohttp.ClientSession) -> None:
+    status, asked = await post(http, "/register", {})
+    assert status == 401
+    body = {"username": new_name(), "password": PASSWORD, "auth": {**DUMMY, "session": asked["session"]}}
+    assert (await post(http, "/register", body))[0] == 200
+    again = {**body, "username": new_name()}
+    assert (await post(http, "/register", again))[0] == 200, "a session that is over starts again"
+
+
 async def test_registration_asks_first_and_the_answer_signs_in(http: aiohttp.ClientSession) -> None:
     body = {"username": new_name(), "password": PASSWORD, "initial_device_display_name": "first"}
     status, asked = await post(http, "/register", body)
@@ -479,6 +488,14 @@ async def test_a_deactivated_account_is_gone_for_ever(http: aiohttp.ClientSessio
     for left in (room_id, invited):
         member = await bob.get(f"{room(left)}/state/m.room.member/{alice.user_id}")
         assert member["membership"] == "leave"
+
+
+async def test_whether_to_erase_may_be_decided_late(http: aiohttp.ClientSession) -> None:
+    alice = await somebody(http)
+    path = f"{V3}/account/deactivate"
+    _, asked = await alice.ask("POST", path, {"erase": False})
+    await alice.post(path, {"auth": prove(alice.user_id, asked["session"]), "erase": True})
+    assert await login_refused(http, login_body(alice.user_id)) == (403, "M_USER_DEACTIVATED")
 
 
 # --- user-interactive authentication ---

@@ -71,6 +71,15 @@ async def test_published_keys_are_found(alice: Talker, bob: Talker) -> None:
     assert one["failures"] == {}
 
 
+async def test_keys_that_a_client_did_not_sign(alice: Talker, bob: Talker, http: aiohttp.ClientSession) -> None:
+    keys = {"user_id": bob.user_id, "device_id": bob.device_id, "algorithms": [], "keys": {}}
+    token = {"Authorization": f"Bearer {bob.access_token}"}  # not as a Talker, who says nothing so incomplete
+    async with http.post(UPLOAD, json={"device_keys": keys}, headers=token) as response:
+        assert response.status == 200
+    found = (await query(alice, bob))["device_keys"][bob.user_id][bob.device_id]
+    assert found == {**keys, "signatures": {}, "unsigned": {}}
+
+
 async def test_nobody_and_somebody_without_keys(alice: Talker, bob: Talker) -> None:
     nobody = f"@nobody-{random_key()[:6].lower()}:elsewhere.example"
     found = (await alice.post(QUERY, {"device_keys": {bob.user_id: [], nobody: []}}))["device_keys"]

@@ -428,3 +428,14 @@ async def test_a_search_that_takes_too_long_is_given_up(alice: Talker, tables: a
         body = {"search_categories": {"room_events": {"search_term": "언제"}}}
         assert await alice.refused("POST", f"{V3}/search", body) == (503, "M_UNKNOWN")
     assert await bodies(alice, "언제") == ["언제까지나"]
+
+
+async def test_a_full_page_says_where_to_look_on(alice: Talker) -> None:
+    room_id = await alice.make_room()
+    said = [await alice.say(room_id, f"exactly {number}") for number in range(4)]
+    asked: Json = {"order_by": "recent", "filter": {"limit": 2, "rooms": [room_id]}}
+    first = await search(alice, "exactly", **asked)
+    second = await search(alice, "exactly", first["next_batch"], **asked)
+    assert [*ids_of(first), *ids_of(second)] == said[::-1]
+    last = await search(alice, "exactly", second["next_batch"], **asked)
+    assert (ids_of(last), last["count"], "next_batch" in last) == ([], 4, False)

@@ -23,13 +23,13 @@ Signatures = dict[str, dict[str, str]]  # by user, then by "<algorithm>:<device 
 
 
 class DeviceKeys(msgspec.Struct):
-    """The identity of a device."""
+    """The identity of a device. Some clients send it without signatures: it is their readers who check them."""
 
     user_id: str
     device_id: str
     algorithms: list[str]
     keys: dict[str, str]
-    signatures: Signatures
+    signatures: Signatures = {}
 
 
 class KeyObject(msgspec.Struct):
@@ -75,7 +75,7 @@ def device_keys(checked: DeviceKeys, raw: Mapping[str, Any], user_id: str, devic
     """The keys as they are stored. 400 for those of another device."""
     if (checked.user_id, checked.device_id) != (user_id, device_id):
         raise invalid_param("device_keys must be those of the device that uploads them")
-    stored = {name: value for name, value in raw.items() if name != "unsigned"}
+    stored = {"signatures": {}, **{name: value for name, value in raw.items() if name != "unsigned"}}
     return _fitting(stored, limits.DEVICE_KEYS_BYTES_MAX)
 
 

@@ -5,6 +5,8 @@ POST /account/password
 POST /account/deactivate
 """
 
+from typing import Final
+
 import msgspec
 
 from bongsu.core import uia
@@ -19,6 +21,8 @@ from bongsu.matrix.interactive import Interactive
 from bongsu.matrix.passwords import Passwords
 from bongsu.matrix.sessions import Sessions
 from bongsu.store.accounts import Accounts
+
+_DECIDED_LATE: Final = ("erase", "id_server")  # clients ask what to prove before the person has decided
 
 
 class PasswordBody(msgspec.Struct):
@@ -94,6 +98,6 @@ class Account:
     async def deactivate(self, request: Request) -> Response:
         asked = await request.json_or_empty()
         body = convert(asked, DeactivateBody)
-        await self._interactive.confirm(request, asked, uia.ASK_PASSWORD)
+        await self._interactive.confirm(request, asked, uia.ASK_PASSWORD, varying=_DECIDED_LATE)
         await self._deactivation.deactivate(request.requester.user_id, erase=body.erase)
         return reply({"id_server_unbind_result": "success"})

@@ -7,7 +7,7 @@ GET  /_matrix/client/v1/register/m.login.registration_token/validity
 
 import secrets
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Literal
 
 import msgspec
 
@@ -28,8 +28,6 @@ from bongsu.matrix.login import SERVICE, service_of
 from bongsu.matrix.passwords import Passwords
 from bongsu.matrix.sessions import Sessions, Wish
 from bongsu.store.accounts import Accounts, NewUser
-
-_VARYING: Final = ("initial_device_display_name",)  # some clients add it only to the last try
 
 
 class RegisterBody(Wish, kw_only=True):
@@ -86,7 +84,7 @@ class Registration:
             return await self._register_for(await service_of(request, self._services), body, request.client)
         flows = await self._flows()
         user_id = await self._wanted_user_id(body)
-        completed = await self._interactive.confirm(request, asked, flows, varying=_VARYING)
+        completed = await self._interactive.confirm(request, asked, flows, varying=asked)  # nobody's account yet
         new = await self._new_user(user_id, body, completed.facts)
         return reply(await self._sessions.sign_up(new, None if body.inhibit_login else body, request.client))
 

@@ -191,7 +191,7 @@ class Search:
             window = await table.window(self._database, wanted, top, now)
             hits = _sorted(await self._visible(user_id, wanted, window.found), ranked)
             left = [hit for hit in hits if top != place.top or _follows(hit, place, ranked)]
-            if len(left) > limit:
+            if left and len(left) >= limit:
                 last = left[limit - 1]
                 rest = _Place(top, last.score, last.found.pos, place.key, place.value)
                 return _Page(left[:limit], len(hits), rest)
