@@ -191,6 +191,7 @@ async def test_strangers_read_nothing(alice: Talker, bob: Talker) -> None:
     secret = await alice.say(room_id, "for us")
     for path in ("messages?dir=b", "state", "members", "joined_members", "state/m.room.create/"):
         assert await bob.refused("GET", f"{room(room_id)}/{path}") == (403, "M_FORBIDDEN"), path
+    assert await bob.refused("GET", f"{room(room_id)}/messages") == (403, "M_FORBIDDEN"), "whatever else is missing"
     assert await bob.refused("GET", f"{room(room_id)}/context/{segment(secret)}") == (403, "M_FORBIDDEN")
     assert await bob.refused("GET", f"{room(room_id)}/event/{segment(secret)}") == (404, "M_NOT_FOUND")
     await alice.invite(room_id, bob)

@@ -181,7 +181,9 @@ async def test_who_may_set_state(alice: Talker, bob: Talker, room_id: str) -> No
     await bob.set_state(room_id, "org.example.x", {"n": 1}, bob.user_id)
     for_another = setting(room_id, "org.example.x", alice.user_id)
     assert await bob.refused("PUT", for_another, {}) == (403, "M_FORBIDDEN")
-    assert await alice.refused("PUT", setting(room_id, "m.room.create"), {}) == (403, "M_FORBIDDEN")
+    assert await alice.refused("PUT", setting(room_id, "m.room.create"), {}) == (400, "M_INVALID_PARAM")
+    itself = {"replacement_room": room_id}
+    assert await alice.refused("PUT", setting(room_id, "m.room.tombstone"), itself) == (400, "M_INVALID_PARAM")
     assert await alice.refused("PUT", setting(room_id, LEVELS), {"users": {"x": 1}}) == (400, "M_BAD_JSON")
     assert await alice.refused("PUT", setting(room_id, LEVELS), {"ban": "50"}) == (400, "M_BAD_JSON")
     assert await alice.refused("PUT", setting(room_id, "x", "k" * 256), {}) == (400, "M_INVALID_PARAM")

@@ -101,7 +101,7 @@ IN_A_ROOM: list[tuple[str, str, Json]] = [
 ]
 NOT_TOLD: list[tuple[str, str, tuple[int, str]]] = [
     ("{room}/event/{event}", "GET", NOT_FOUND),
-    ("{room}/context/{event}", "GET", NOT_FOUND),
+    ("{room}/context/{event}", "GET", FORBIDDEN),
     ("{v1}/relations/{event}", "GET", NOT_FOUND),
     ("{v1}/threads", "GET", FORBIDDEN),
     ("{v1}/hierarchy", "GET", FORBIDDEN),
@@ -273,7 +273,7 @@ async def test_nobody_rises_above_their_own_level(mallory: Person, alice: Person
     too_high: list[Json] = [
         {"users": {**users, mallory.user_id: 51}},
         {"users": {**users, f"@accomplice:{SERVER_NAME}": 51}},
-        {"users": {**users, alice.user_id: 0}},
+        *([] if version == "12" else [{"users": {**users, alice.user_id: 0}}]),
         {"users_default": 51},
         {"ban": 51},
         {"events": {"m.room.power_levels": 51}},
@@ -286,6 +286,7 @@ async def test_nobody_rises_above_their_own_level(mallory: Person, alice: Person
         {"users": []},
         {"users": {"x": 1}},
         {"events": 5},
+        *([{"users": {**users, alice.user_id: 0}}] if version == "12" else []),  # a creator, who has no level
     ]
     async with nothing_changes(alice):
         for change in too_high:
@@ -304,7 +305,7 @@ async def test_state_named_after_somebody_is_theirs(mallory: Person, alice: Pers
 async def test_a_room_is_created_once(mallory: Person, room_id: str, state_key: str) -> None:
     path = f"{room(room_id)}/state/m.room.create/{state_key}"
     async with nothing_changes(mallory):
-        assert await mallory.refused("PUT", path, {"room_version": "12", "type": "m.space"}) == FORBIDDEN
+        assert await mallory.refused("PUT", path, {"room_version": "12", "type": "m.space"}) == INVALID_PARAM
 
 
 # --- redactions ---
@@ -472,7 +473,7 @@ async def test_a_room_that_locks_its_maker_out_is_not_made(mallory: Person, vers
 async def test_a_creator_has_no_level(mallory: Person) -> None:
     body = {"room_version": "12", "power_level_content_override": {"users": {mallory.user_id: 100}}}
     async with nothing_changes(mallory):
-        assert await mallory.refused("POST", f"{V3}/createRoom", body) == INVALID_STATE
+        assert await mallory.refused("POST", f"{V3}/createRoom", body) == BAD_JSON
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,8 @@ class History:
 
     async def messages(self, request: Request) -> Response:
         query = request.query
+        if query.get("dir") is None:
+            await self._readable(request)  # a stranger hears of being one first
         backwards = query.choice("dir", ("b", "f")) == "b"
         start, stop = query.get("from"), query.get("to")
         wanted = _wanted(query)

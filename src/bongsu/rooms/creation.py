@@ -97,9 +97,11 @@ class UpgradeRoom(msgspec.Struct, frozen=True):
         assert old.power is not None
         if not old.power.may_send(self.user_id, TOMBSTONE, True):
             raise forbidden("closing this room needs a higher power level than yours")
+        if self.new_room_id is not None:  # so that the predecessor's newest event is the tombstone
+            await self._entomb(batch, old, self.new_room_id)
         new = await self._successor(batch, old)
-        tombstone = {"body": "This room has been replaced", "replacement_room": new.room_id}
-        await batch.append(old, Draft(type=TOMBSTONE, sender=self.user_id, state_key="", content=tombstone))
+        if self.new_room_id is None:
+            await self._entomb(batch, old, new.room_id)
         if old.get(CANONICAL_ALIAS) is not None:
             await self._do_if_allowed(batch.append(old, self._state(CANONICAL_ALIAS, {})))
         await self._move_board(batch, old, new)
@@ -109,6 +111,10 @@ class UpgradeRoom(msgspec.Struct, frozen=True):
             batch.rows.statements.append((directory.SET_DIRECTORY, (old.room_id, False)))
             batch.rows.statements.append((directory.SET_DIRECTORY, (new.room_id, True)))
         return new.room_id
+
+    async def _entomb(self, batch: RoomBatch, old: WorkingRoom, new_room_id: str) -> None:
+        tombstone: JsonObject = {"body": "This room has been replaced", "replacement_room": new_room_id}
+        await batch.append(old, self._state(TOMBSTONE, tombstone))
 
     async def _successor(self, batch: RoomBatch, old: WorkingRoom) -> WorkingRoom:
         draft = self._create_draft(old)

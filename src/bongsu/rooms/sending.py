@@ -8,7 +8,7 @@ import msgspec
 from bongsu.core import guests, ids, limits, relations
 from bongsu.core.authorization import authorize_redaction
 from bongsu.core.errors import Refusal, forbidden, invalid_param, not_found
-from bongsu.core.events import CANONICAL_ALIAS, ENCRYPTED, GUEST_ACCESS, MEMBER, REDACTION, Draft
+from bongsu.core.events import CANONICAL_ALIAS, CREATE, ENCRYPTED, GUEST_ACCESS, MEMBER, REDACTION, TOMBSTONE, Draft
 from bongsu.core.json import JsonObject, canonical
 from bongsu.core.moderation import suspended
 from bongsu.core.relations import ANNOTATION, THREAD, RelatesTo
@@ -79,6 +79,10 @@ class SendState(msgspec.Struct, frozen=True):
             draft = await _member_draft(batch, room, draft)
         else:
             room = await visible_room(batch, self.room_id, draft.sender)
+        if draft.type == CREATE:
+            raise invalid_param("a room is created once, by its first event")
+        if draft.type == TOMBSTONE and draft.content.get("replacement_room") == self.room_id:
+            raise invalid_param("a room cannot be replaced by itself")
         if draft.type == CANONICAL_ALIAS:
             await _check_canonical_alias(batch, room, draft.content)
         assert draft.state_key is not None
