@@ -27,6 +27,7 @@ from bongsu.store.migrations import known
 ROOT = Path(__file__).parents[2]
 FOLDER = "src/bongsu/store/migrations"
 WITHOUT_HISTORY = "not a clone with its whole history: earlier versions cannot be started"
+PAUSE_SECONDS = 0.02
 LIMIT_ONE = {"room": {"timeline": {"limit": 1}}}
 
 
@@ -155,7 +156,7 @@ class Lives:
 
 
 class Chatter:
-    """Somebody who writes all the time. `sent`: what was acknowledged."""
+    """Somebody who writes without end, and lets others have the machine in between. `sent`: what was acknowledged."""
 
     def __init__(self, who: Talker, room_id: str) -> None:
         self.sent: list[str] = []
@@ -164,6 +165,7 @@ class Chatter:
     async def _talk(self, who: Talker, room_id: str) -> None:
         while True:
             self.sent.append(await who.say(room_id, f"number {len(self.sent)}"))
+            await asyncio.sleep(PAUSE_SECONDS)
 
     async def stop(self) -> list[str]:
         self._task.cancel()
