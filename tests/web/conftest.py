@@ -1,4 +1,4 @@
-"""One server of two workers and one Chromium for all tests of the web client.
+"""One server of two workers and one Chromium for half of the web client's tests, and the same for the other half.
 
 A test file names a conversation of its own, a script in web/e2e, which reports what people saw:
 
@@ -6,8 +6,8 @@ A test file names a conversation of its own, a script in web/e2e, which reports 
     async def saw(sites: Sites, chromium: Chromium) -> Saw:
         return await converse("talk", sites, chromium)
 
-Each file has `pytestmark = pytest.mark.xdist_group("web")`. People of several scripts have names of their own, because
-all are on one server.
+Each file has `pytestmark = pytest.mark.xdist_group("web")` or `("web_beside")`: the halves take about as long, side by
+side. People of several scripts have names of their own, because all are on one server when they are run alone.
 """
 
 import asyncio

@@ -12,7 +12,7 @@ import pytest
 
 from tests.web.conftest import Chromium, Saw, Sites, converse
 
-pytestmark = pytest.mark.xdist_group("web")  # one server and one browser for the whole folder
+pytestmark = pytest.mark.xdist_group("web")
 
 
 @pytest.fixture(scope="module")

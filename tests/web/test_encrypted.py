@@ -5,7 +5,7 @@ import pytest
 from tests.clients.node import require_modules
 from tests.web.conftest import Chromium, Saw, Sites, converse
 
-pytestmark = pytest.mark.xdist_group("web")
+pytestmark = pytest.mark.xdist_group("web_beside")
 SMALL_PX = 640  # of a photo of 1600: the sender made a small one
 SAID = ["불이 올랐다", "보았소", "아직 타오르오", "여기도 그렇소"]
 

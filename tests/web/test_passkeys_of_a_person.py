@@ -7,7 +7,7 @@ import pytest
 
 from tests.web.conftest import Chromium, Saw, Sites, converse
 
-pytestmark = pytest.mark.xdist_group("web")  # one server and one browser for the whole folder
+pytestmark = pytest.mark.xdist_group("web_beside")
 
 
 @pytest.fixture(scope="module")

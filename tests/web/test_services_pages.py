@@ -9,7 +9,7 @@ import pytest
 from tests.web.conftest import Chromium, Saw, Sites, converse, require
 from tests.web.interface import FILE, PATH, operations_of, typescript
 
-pytestmark = pytest.mark.xdist_group("web")
+pytestmark = pytest.mark.xdist_group("web_beside")
 
 
 @pytest.fixture(scope="module")

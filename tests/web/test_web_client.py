@@ -3,7 +3,6 @@
 Left out by name where Node, its modules or Chromium are not there.
 """
 
-import asyncio
 import gzip
 import re
 from collections.abc import AsyncIterator
@@ -11,9 +10,9 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from tests.web.conftest import WEB, Chromium, Saw, Sites, converse, require
+from tests.web.conftest import Chromium, Saw, Sites, converse, require
 
-pytestmark = pytest.mark.xdist_group("web")  # one server and one browser for the whole folder, whoever runs the tests
+pytestmark = pytest.mark.xdist_group("web")
 FIRST_LOAD_BYTES_MAX = 120 * 1024
 
 
@@ -190,15 +189,3 @@ async def test_everything_that_the_service_worker_keeps_is_there(sites: Sites, c
     for name in names:
         async with client.head(f"{sites[0].base_url}/app/{name}") as answer:
             assert answer.status == 200, name
-
-
-# --- what needs no browser ---
-
-
-@pytest.mark.parametrize("script", ["check", "test"])
-async def test_types_and_pure_parts(script: str) -> None:
-    require(browser=False)
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec("npm", "run", "--silent", script, cwd=WEB, stdout=pipe, stderr=pipe)
-    out, err = await process.communicate()
-    assert process.returncode == 0, out.decode() + err.decode()
