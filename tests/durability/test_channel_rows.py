@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -18,14 +19,15 @@ from bongsu.core.channels import Role
 from bongsu.core.desk import State, Talk
 from bongsu.core.events import MESSAGE, Event
 from bongsu.core.json import encode
+from bongsu.core.paging import Page
 from bongsu.core.webhooks import Type
 from bongsu.main import open_worker
 from bongsu.store import channels as table
 from bongsu.store import desk, notices, timers, webhooks
 from bongsu.store.channel_hearing import Heard
 from bongsu.store.channels import Channel, Mark, Staff
-from bongsu.store.database import Connection, Database
-from bongsu.store.desk import Conversation
+from bongsu.store.database import Connection, Database, Record
+from bongsu.store.desk import Conversation, Wanted
 from bongsu.store.timers import Timer, Timers
 from tests.server import SERVER_NAME
 
@@ -158,6 +160,44 @@ async def test_an_endpoint_is_owed_something_while_it_is_changed(two: Two) -> No
 
     owe = "INSERT INTO webhook_deliveries (endpoint_id, webhook_id, type, body, made_ts) VALUES ($1, 'm', $2, '', 1)"
     await beside(two, change, owe, endpoint.endpoint_id, Type.PING.value)
+
+
+class Explained:
+    """Where something is read. plans: how the database goes about it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.plans: list[str] = []
+
+    async def fetch(self, sql: str, *args: Any) -> list[Record]:
+        self.plans.append("\n".join(row[0] for row in await self._connection.fetch(f"EXPLAIN {sql}", *args)))
+        return await self._connection.fetch(sql, *args)
+
+
+async def test_a_desk_with_very_many_conversations_reads_no_more_than_a_page_of_them(two: Two) -> None:
+    channel, begun = await make(two[0], [Talk(State.WAITING, None, 5), Talk(State.CLOSED, None, None)])
+    many = "INSERT INTO desk_conversations (conversation_id, channel_id, customer, room_id, newest_ts)"
+    many += " SELECT $1 || n, $1, '@many' || n || ':x', '!' || n, n FROM generate_series(1, 20000) n"
+    await two[0].execute(many, channel.channel_id)
+    await two[0].execute("ANALYZE desk_conversations")
+
+    async def look(connection: Connection) -> None:
+        reads = Explained(connection)
+        page = await desk.conversations(reads, channel.channel_id, Wanted(), Page(10, None))
+        assert (page[0].conversation_id, page[1].newest_ts) == (begun[0].conversation_id, 20_000)
+        rest = await desk.conversations(reads, channel.channel_id, Wanted(), Page(10, page[-1].at))
+        assert [each.newest_ts for each in rest] == list(range(19_991, 19_981, -1))
+        assert all("Sort" not in plan and "Seq Scan" not in plan for plan in reads.plans), reads.plans
+        for wanted, found in (
+            (Wanted(search="MANY777:"), ["@many777:x"]),
+            (Wanted(states=(State.WAITING,)), [begun[0].customer]),
+            (Wanted(customer="@many5:x", only_unanswered=True), []),
+            (Wanted(customer=""), []),
+        ):
+            rows = await desk.conversations(reads, channel.channel_id, wanted, Page(10, None))
+            assert [each.customer for each in rows] == found
+
+    await two[0].read(look)
 
 
 async def test_whoever_hears_locks_conversations_in_the_order_of_their_ids(two: Two) -> None:

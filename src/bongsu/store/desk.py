@@ -186,25 +186,32 @@ class Wanted(msgspec.Struct, frozen=True):
 # Names are kept as JSON.
 _NAMED: Final = (
     "EXISTS (SELECT FROM profiles p WHERE p.user_id = customer AND p.key_name = 'displayname'"
-    " AND convert_from(p.value, 'UTF8') ILIKE $9)"
+    " AND convert_from(p.value, 'UTF8') ILIKE {0})"
 )
 
 
-def _pattern(search: str | None) -> str | None:
-    return containing(encode(search).decode()[1:-1]) if search else None
+def _conditions(wanted: Wanted) -> dict[str, object]:
+    """Those alone that are asked for, with the value of each: a plan for all that may be asked is none for anything."""
+    pattern = containing(encode(wanted.search).decode()[1:-1]) if wanted.search else None
+    asked = {
+        "state = ANY({0})": [state.value for state in wanted.states] or None,
+        "agent = {0}": wanted.agent,
+        "customer = {0}": wanted.customer,
+        f"(customer ILIKE {{0}} OR {_NAMED})": pattern,
+    }
+    return {condition: value for condition, value in asked.items() if value is not None}
 
 
 async def conversations(reads: Reads, channel_id: str, wanted: Wanted, page: Page) -> list[Conversation]:
     """Who waits longest first, then what is newest."""
-    after = page.after or (-1, "")
+    known = [channel_id, *(page.after or (-1, "")), page.count]
+    asked = _conditions(wanted)
+    where = "".join(f" AND {each.format(f'${number}')}" for number, each in enumerate(asked, len(known) + 1))
+    unanswered = " AND since_ts IS NOT NULL" if wanted.only_unanswered else ""
     rows = await reads.fetch(
-        f"SELECT {_COLUMNS} FROM desk_conversations WHERE channel_id = $1"
-        " AND (cardinality($2::text[]) = 0 OR state = ANY($2)) AND ($3::text IS NULL OR agent = $3)"
-        " AND ($4::text IS NULL OR customer = $4) AND (NOT $5 OR since_ts IS NOT NULL)"
-        f" AND ($9::text IS NULL OR customer ILIKE $9 OR {_NAMED}) AND (place, conversation_id) > ($6, $7)"
-        " ORDER BY place, conversation_id LIMIT $8",
-        *(channel_id, [state.value for state in wanted.states], wanted.agent, wanted.customer),
-        *(wanted.only_unanswered, *after, page.count, _pattern(wanted.search)),
+        f"SELECT {_COLUMNS} FROM desk_conversations WHERE channel_id = $1 AND (place, conversation_id) > ($2, $3)"
+        f"{where}{unanswered} ORDER BY place, conversation_id LIMIT $4",
+        *(*known, *asked.values()),
     )
     return [_conversation(row) for row in rows]
 
