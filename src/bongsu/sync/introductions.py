@@ -2,7 +2,7 @@
 
 It is remembered in memory alone; after a restart, or on another worker, memberships are told once more. What was told
 counts from the position of that reply on: whoever goes on from an earlier token did not get it. A device that comes
-with a token which it was not given here last may have begun anew elsewhere, so that nothing counts any more.
+with a token which it was not given here lately may have begun anew elsewhere, so that nothing counts any more.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,13 +16,14 @@ from bongsu.core.filters import SyncFilter
 from bongsu.core.requester import Requester
 
 _NEVER: Final = 2**62  # above every position
+_TOKENS_KEPT: Final = 4  # a lost answer is asked for again with the token before it
 
 
 class _Met(msgspec.Struct):
-    """told: memberships by the position of their event, and as of when they were told; given: the last two tokens."""
+    """told: memberships by the position of their event, and as of when they were told; given: the last tokens."""
 
     told: dict[int, int] = {}
-    given: tuple[int, int] = (-1, -1)
+    given: tuple[int, ...] = ()
 
 
 Whose = tuple[str, str, SyncFilter]  # user, device, and what it asks: devices that ask in two ways meet people twice
@@ -62,8 +63,8 @@ class Introductions:
         for event in events:
             if event.type == MEMBER:
                 met.told.setdefault(event.pos, up_to)
-        if met.given[1] != up_to:
-            met.given = (met.given[1], up_to)
+        if up_to not in met.given:
+            met.given = (*met.given, up_to)[-_TOKENS_KEPT:]
         self._met[whose] = met
         self._count += len(met.told) - before
         while self._count > limits.INTRODUCTIONS_MAX or len(self._met) > limits.INTRODUCED_DEVICES_MAX:
