@@ -469,7 +469,7 @@ def _reason(said: str) -> str:
     if fatal is None:
         return " ".join(lines[-1:]) or "it said nothing"
     if "contains errors" in lines[fatal]:
-        fatal = 0  # settings are read first, and what is wrong with them was said before
+        fatal = max((n for n in range(fatal) if "LOG: " in lines[n]), default=fatal)  # it was said before
     more = itertools.takewhile(re.compile("DETAIL: ").search, lines[fatal + 1 :])
     told = (re.sub(r"^.*?(LOG|FATAL|PANIC|ERROR|error|DETAIL): +", "", line) for line in (lines[fatal], *more))
     return ". ".join(line.rstrip(".") for line in told)
