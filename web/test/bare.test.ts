@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { bare, bareJpeg, barePng } from '../src/data/bare'
+import { bare, bareJpeg, barePng, bareWebp } from '../src/data/bare'
 
 const bytes = (...parts: (string | number | number[])[]): Uint8Array<ArrayBuffer> =>
   new Uint8Array(parts.flatMap((part) => (typeof part === 'string' ? [...part].map((letter) => letter.charCodeAt(0)) : part)))
@@ -120,4 +120,74 @@ test('the last box may say that it goes on to the end, and a long one its size i
   const told = [box('ftyp', 'mp42'), [0, 0, 0, 1, ...bytes('mdat'), 0, 0, 0, 0, 0, 0, 0, 22, ...bytes('pixels')], [0, 0, 0, 0, ...bytes('moov'), ...movie]]
   const text = String.fromCharCode(...(await film(...told)))
   expect([text.includes('pixels'), text.includes('37.5665')]).toEqual([true, false])
+})
+
+test('what follows a film tells nothing either', async () => {
+  const told = [box('ftyp', 'mp42'), box('moov', 'x'), box('uuid', '<x:xmpmeta>37.5665'), box('mdat', 'pixels')]
+  const text = String.fromCharCode(...(await film(...told)))
+  expect([text.includes('pixels'), text.includes('37.5665'), text.length]).toEqual([true, false, told.flat().length])
+})
+
+// --- WebP ---
+
+const four = (value: number): number[] => [value & 255, (value >> 8) & 255, (value >> 16) & 255, value >> 24]
+const part = (name: string, body: Uint8Array): number[] => [...bytes(name), ...four(body.length), ...body, ...(body.length % 2 ? [0] : [])]
+const webp = (...parts: number[][]): Uint8Array<ArrayBuffer> => bytes('RIFF', four(parts.flat().length + 4), 'WEBP', ...parts)
+const extended = (flags: number): number[] => part('VP8X', bytes([flags, 0, 0, 0, 9, 0, 0, 9, 0, 0]))
+const frame = part('VP8 ', bytes('pixels!'))
+const profile = part('ICCP', bytes('colours'))
+
+test('a WebP tells neither place nor author', () => {
+  const told = webp(extended(0b101100), profile, frame, part('EXIF', exif(1, true).subarray(6)), part('XMP ', bytes('<x/>')), part('mine', bytes('who')))
+  expect(joined(bareWebp(told))).toEqual([...webp(extended(0b100000), profile, frame)])
+  expect(joined(bareWebp(bytes([...webp(frame)], 'behind it')))).toEqual([...webp(frame)])
+})
+
+test.each([0, 6])('a WebP that lies on its side still does (Exif begins at %s)', (from) => {
+  const once = new Uint8Array(joined(bareWebp(webp(extended(0b1000), frame, part('EXIF', exif(6, from === 0).subarray(from))))))
+  const text = String.fromCharCode(...once)
+  expect([text.includes('37.5665'), text.includes('EXIF'), once[20]]).toEqual([false, true, 0b1000])
+  expect(once[text.indexOf('EXIF') + 8 + 10 + 9]).toBe(6)
+  expect([once.length, bareWebp(once)]).toEqual([8 + once[4]!, null])
+})
+
+test.each([
+  ['one that tells nothing', webp(extended(0b10000), profile, frame)],
+  ['one whose part is longer than it', bytes('RIFF', four(20), 'WEBP', 'EXIF', four(999), 'xxxx')],
+  ['another RIFF', bytes('RIFF', four(4), 'WAVE')],
+])('%s stays as it is', (_, given) => expect(bareWebp(given)).toBeNull())
+
+test('a photo is known by what it is, not by what it is called', async () => {
+  const photo = jpeg(segment(0xe1, exif(1, false)), table)
+  for (const type of ['', 'image/png', 'application/octet-stream']) expect((await bare(new File([photo], 'a', { type }))).size, type).toBe(jpeg(table).length)
+})
+
+// --- HEIC and AVIF ---
+
+const two = (value: number): number[] => [value >> 8, value & 255]
+
+/** A picture with Exif behind it, and XMP in the box itself. version: of the list of places. */
+function heif(version: 0 | 1 | 2): number[] {
+  const id = (value: number): number[] => (version === 2 ? size(value) : two(value))
+  const named = (number: number, kind: string): number[] => box('infe', [2, 0, 0, 0], two(number), [0, 0], kind)
+  const place = (number: number, method: number, at: number, length: number): number[] => [...id(number), ...(version > 0 ? two(method) : []), 0, 0, ...two(1), ...size(at), ...size(length)]
+  const made = (exifAt: number, xmpAt: number): number[] => {
+    const iloc = box('iloc', [version, 0, 0, 0], [0x44, 0], id(3), place(1, 0, exifAt + 40, 6), place(2, 0, exifAt, 40), place(3, version > 0 ? 1 : 0, xmpAt, 12))
+    const meta = box('meta', [0, 0, 0, 0], box('hdlr', 'pict'), box('iinf', [0, 0, 0, 0], two(3), named(1, 'av01'), named(2, 'Exif'), named(3, 'mime')), iloc, box('idat', '<xmp> by me!'))
+    return [...box('ftyp', 'avif'), ...meta, ...box('mdat', 'Exif 37.5665N 126.9780E'.padEnd(40, '.'), 'pixels')]
+  }
+  const text = String.fromCharCode(...made(0, 0))
+  return made(text.indexOf('mdat') + 4, version > 0 ? 0 : text.indexOf('idat') + 4)
+}
+
+test.each([0, 1, 2] as const)('AVIF and HEIC tell nothing, and everything stands where it stood (version %s)', async (version) => {
+  const told = heif(version)
+  const made = new Uint8Array(await (await bare(new File([bytes(told)], 'a.heic'))).arrayBuffer())
+  const text = String.fromCharCode(...made)
+  expect([made.length, text.includes('37.5665'), text.includes('by me'), text.indexOf('pixels')]).toEqual([told.length, false, false, String.fromCharCode(...told).indexOf('pixels')])
+})
+
+test('a list of places that ends too soon leaves the picture as it is', async () => {
+  const cut = new File([bytes(box('ftyp', 'avif'), box('meta', [0, 0, 0, 0], box('iinf', [0, 0, 0, 0], two(0)), box('iloc', [0, 0, 0, 0], [0x44, 0], two(9))))], 'a.avif')
+  expect(await bare(cut)).toBe(cut)
 })
