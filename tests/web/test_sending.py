@@ -42,9 +42,23 @@ async def test_a_photo_is_taken_again_and_sent_with_words(saw: Saw) -> None:
     assert camera["isSized"] is True
 
 
+async def test_a_caption_is_changed_and_taken_away_and_the_photo_stays(saw: Saw) -> None:
+    assert saw("rewritten") == {
+        "renamed": 1,
+        "body": "* 남산 봉수대에서",
+        "fresh": "남산 봉수대에서",
+        "isNameLeft": True,
+        "kept": [True, True, True],
+    }
+
+
 async def test_a_camera_is_off_when_its_window_is_closed(saw: Saw) -> None:
     assert set(saw("off")) == {"ended"}
-    assert saw("count") == 4
+    assert saw("count") == 6  # two of them change one
+
+
+async def test_a_sleeping_tab_loses_the_lead_to_the_one_that_is_looked_at(saw: Saw) -> None:
+    assert saw("asleep") == {"times": 1, "leads": [True, False]}
 
 
 async def test_nothing_stands_in_anybodys_way(saw: Saw) -> None:

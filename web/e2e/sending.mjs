@@ -123,6 +123,24 @@ await iris.sees('봉수대에서')
 const { msgtype, filename, info } = (await said()).at(-1)
 tell('camera', { isOther: first !== second, switched, taken, msgtype, isNamed: /^사진 .*\.jpg$/.test(filename), mimetype: info.mimetype, isSized: info.w > 0 && info.h > 0 })
 
+// --- the words under a photo are changed, and taken away ---
+const rewrite = async (words, change) => {
+  await hana.page.locator('.message', { hasText: words }).last().getByRole('button', { name: '메시지 메뉴' }).click()
+  await hana.page.getByRole('dialog').getByRole('button', { name: '함께 보낸 말 수정' }).click()
+  await hana.page.waitForFunction((words) => document.querySelector('.composer textarea').value === words, words)
+  await hana.write(change)
+}
+await rewrite('봉수대에서', '남산 봉수대에서')
+await iris.sees('남산 봉수대에서')
+const renamed = await iris.page.locator('.bubble', { hasText: '남산 봉수대에서' }).locator('.photo img').count()
+faults.push(...(await iris.faults()))
+await rewrite('남산 봉수대에서', '')
+await iris.page.locator('.bubble .words', { hasText: '남산 봉수대에서' }).waitFor({ state: 'detached' })
+await iris.page.locator('.photo img').nth(2).waitFor()
+const [changed, bare] = (await said()).slice(-2)
+const kept = (content) => content.url === changed.url && content.info.w === info.w && content.msgtype === 'm.image'
+tell('rewritten', { renamed, body: changed.body, fresh: changed['m.new_content'].body, isNameLeft: bare['m.new_content'].body === filename, kept: [changed, changed['m.new_content'], bare['m.new_content']].map(kept) })
+
 // --- a camera that may not be used, and one that may after all; closed, it is off ---
 await hana.page.evaluate(() => (globalThis.refusal = 'NotAllowedError'))
 await hana.page.getByRole('button', { name: '사진 찍기' }).click()
@@ -133,8 +151,39 @@ await camera.getByRole('button', { name: '다시 하기' }).click()
 await sees()
 await hana.page.keyboard.press('Escape')
 await camera.waitFor({ state: 'detached' })
+await hana.page.waitForFunction(() => globalThis.opened.every((track) => track.readyState === 'ended')).catch(() => {}) // one that was on its way ends when it comes
 tell('off', await lights())
 tell('count', (await said()).length)
+// --- the tab that leads is put to sleep, as phones do: the one that is looked at goes on, and nothing is said twice ---
+await hana.page.goto(`${base}/app/room/${encodeURIComponent(room)}`)
+await hana.page.locator('.composer').waitFor()
+const sleeper = await hana.page.context().newPage()
+const leads = (page) => page.evaluate(async () => {
+  const { held } = await navigator.locks.query()
+  const name = `mine ${Math.random()}`
+  const own = await navigator.locks.request(name, async () => (await navigator.locks.query()).held.find((lock) => lock.name === name).clientId)
+  return held.find((lock) => lock.name === 'bongsu')?.clientId === own
+})
+await sleeper.goto(`${base}/app/room/${encodeURIComponent(room)}`)
+await sleeper.locator('.composer').waitFor()
+const [asleep, awake] = (await leads(hana.page)) ? [hana.page, sleeper] : [sleeper, hana.page]
+const debug = await asleep.context().newCDPSession(asleep)
+await debug.send('Debugger.enable')
+const paused = new Promise((resolve) => debug.once('Debugger.paused', resolve))
+await debug.send('Debugger.pause')
+await paused
+await awake.bringToFront()
+await hana.write('자는 탭 옆에서', awake)
+await iris.sees('자는 탭 옆에서')
+await iris.write('깨어 있소')
+await hana.sees('깨어 있소', awake)
+const reloaded = asleep.waitForEvent('load')
+await debug.send('Debugger.resume')
+await debug.detach()
+await reloaded
+await hana.sees('깨어 있소', asleep)
+const times = (await said()).filter(({ body }) => body === '자는 탭 옆에서').length
+tell('asleep', { times, leads: [await leads(awake), await leads(asleep)] })
 tell('faults', faults)
 tell('wrongs', [...hana.wrongs, ...iris.wrongs])
 await browser.close()

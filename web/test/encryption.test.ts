@@ -4,7 +4,7 @@ import type { Change } from '../src/data/arrival'
 import type { Outside } from '../src/data/crypto/keeper'
 import { deleteDatabase, openDatabase, type Database } from '../src/data/database'
 import { Encryption, type House } from '../src/data/encryption'
-import type { Entry } from '../src/data/types'
+import type { Entry, Item, Room } from '../src/data/types'
 import { deferred } from '../src/net/deferred'
 import type { KeyNews, Matrix, Opened, RawEvent, SyncReply } from '../src/net/matrix'
 
@@ -25,6 +25,7 @@ const house = (): House => ({
   session: () => ({ user: '@me:example.org', device: 'DEVICE', token: '' }),
   room: () => undefined,
   isLeader: () => true,
+  leads: () => Promise.resolve(true),
   tell: () => {},
   ask: () => {},
   changed: (change) => void changes.push(change),
@@ -148,4 +149,14 @@ test('a message is read when its key comes, and stays redacted if it was redacte
   expect(await database.get('entries', '$gone')).toMatchObject({ redacted: true, content: {} })
   expect((await database.get('entries', '$other'))?.sealed?.why).toBe('missing')
   expect(changes.at(-1)?.entries.map((entry) => entry.id)).toEqual(['$late'])
+})
+
+test('a tab that leads no more, and does not know yet, touches no keys', async () => {
+  const open = vi.fn(async () => keeper())
+  kept.open = open
+  const encryption = new Encryption(database, {} as Matrix, { ...house(), room: () => ({ encrypted: true }) as Room, leads: () => Promise.resolve(false) })
+  await encryption.remember()
+  await expect(encryption.decrypt(reply('one'))).rejects.toThrow('another tab leads')
+  await expect(encryption.seal({ room: ROOM, type: 'm.room.message', content: {} } as Item)).rejects.toThrow('another tab leads')
+  expect([await waiting(), taken, open.mock.calls]).toEqual([0, [], []])
 })

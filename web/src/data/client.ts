@@ -81,6 +81,7 @@ export class Client {
       session: () => this.session,
       room: (id) => this.room(id),
       isLeader: () => this.tabs.isLeader,
+      leads: () => this.tabs.leads(),
       tell: (told) => this.tabs.tell(told),
       ask: (asked) => this.tabs.ask(asked),
       changed: (change) => this.known.changed(change),
@@ -181,12 +182,33 @@ export class Client {
     await this.drafts.remember()
     await this.encryption.remember()
     for (const room of await this.database.getAll('rooms')) memory.rooms.set(room.id, room)
-    this.tabs.lead(() => this.lead())
+    this.tabs.lead(
+      () => this.lead(),
+      () => this.lost(),
+    )
+    this.yieldWhenAsleep()
     void this.learnSites()
     void this.self.learn()
     this.tabs.ask({ kind: 'health' })
     addEventListener('online', () => this.tabs.ask({ kind: 'hurry', isElsewhere: true }))
     addEventListener('visibilitychange', () => document.visibilityState === 'visible' && this.tabs.ask({ kind: 'hurry', isElsewhere: false }))
+  }
+
+  /** Another tab leads, for this one was asleep; what it has in memory is of before. */
+  private lost(): void {
+    this.stop()
+    location.reload()
+  }
+
+  /** A page that the browser keeps for when somebody goes back, or freezes, hands the lead over first. */
+  private yieldWhenAsleep(): void {
+    let led = false
+    const sleep = () => (led = this.tabs.yield() || led)
+    const wake = () => led && location.reload()
+    addEventListener('pagehide', (event) => event.persisted && sleep())
+    addEventListener('pageshow', (event) => event.persisted && wake())
+    document.addEventListener('freeze', sleep)
+    document.addEventListener('resume', wake)
   }
 
   /** Of whoever was here before, and whose end was cut off. */

@@ -11,6 +11,7 @@ export interface FileInfo {
   /** in milliseconds */
   duration?: number
   'xyz.amorgan.blurhash'?: string
+  thumbnail_url?: string
   thumbnail_file?: SecretFile
   thumbnail_info?: { mimetype?: string }
 }
@@ -104,7 +105,7 @@ const WORDING: Shape = {
   url: 'string',
   file: SECRET_FILE,
   filename: 'string',
-  info: { size: 'number', w: 'number', h: 'number', mimetype: 'string', duration: 'number', 'xyz.amorgan.blurhash': 'string', thumbnail_file: SECRET_FILE, thumbnail_info: { mimetype: 'string' } },
+  info: { size: 'number', w: 'number', h: 'number', mimetype: 'string', duration: 'number', 'xyz.amorgan.blurhash': 'string', thumbnail_url: 'string', thumbnail_file: SECRET_FILE, thumbnail_info: { mimetype: 'string' } },
   'org.matrix.msc3245.voice': {},
   'org.matrix.msc1767.audio': { duration: 'number', waveform: 'numbers' },
   'm.mentions': { user_ids: 'strings', room: 'boolean' },

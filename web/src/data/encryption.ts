@@ -27,6 +27,8 @@ export interface House {
   session(): Session | null
   room(id: string): Room | undefined
   isLeader(): boolean
+  /** The same, asked of the browser: a tab that has just been woken up may not know yet. */
+  leads(): Promise<boolean>
   tell(told: Told): void
   ask(asked: Asked): void
   /** to this tab and the others */
@@ -72,9 +74,13 @@ export class Encryption implements Secrecy {
 
   // --- the phase of a sync that decrypts ---
 
-  /** Never rejects, and never waits for what has to be fetched first: what cannot be read now is kept, and read then. */
+  /**
+   * Never waits for what has to be fetched first: what cannot be read now is kept, and read then. Rejects only in a tab
+   * that leads no more.
+   */
   async decrypt(reply: SyncReply): Promise<void> {
     if (!(this.keeper || concerns(reply)) || !(await this.hasKeys())) return
+    await this.mustLead()
     if (!this.keeper) return this.keepForLater(reply)
     try {
       await this.keeper.take(reply)
@@ -197,7 +203,13 @@ export class Encryption implements Secrecy {
     void this.load().catch(() => {})
   }
 
-  private load(): Promise<Keeper> {
+  /** Two tabs that use the same keys would spoil them. */
+  private async mustLead(): Promise<void> {
+    if (!(await this.house.leads())) throw new Unreachable('another tab leads')
+  }
+
+  private async load(): Promise<Keeper> {
+    await this.mustLead()
     this.loading ??= this.open().catch((error) => {
       this.loading = undefined
       throw error

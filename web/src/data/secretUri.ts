@@ -21,6 +21,9 @@ export function secretUriOf(file: SecretFile | undefined, info: FileInfo): strin
   return secretUri(file, info.mimetype, secretUri(info.thumbnail_file, info.thumbnail_info?.mimetype))
 }
 
+/** With all that the protocol wants of it, for of what others sent no more is kept than opens it. */
+export const wholeFile = (file: SecretFile): SecretFile => ({ ...file, v: 'v2', key: { kty: 'oct', alg: 'A256CTR', ext: true, key_ops: ['encrypt', 'decrypt'], ...file.key } }) as SecretFile
+
 /** Undefined: the address of a file that is not encrypted. */
 export function readSecretUri(text: string): SecretUri | undefined {
   const [uri = '', tail] = text.split('#')

@@ -1,7 +1,7 @@
 import { Refused } from '../net/errors'
 import type { Json } from '../net/matrix'
 import { bare } from './bare'
-import type { Mentions } from './content'
+import type { Mentions, Wording } from './content'
 import { isFull } from './failures'
 import type { Known } from './known'
 import { describeFile } from './media'
@@ -9,6 +9,7 @@ import type { Spoken } from './mentions'
 import { mayBeThere, takesBack, type Draft, type Outbox } from './outbox'
 import { endContent, POLL_START, pollContent, voteContent, type Poll, type Question } from './poll'
 import { whyShut } from './rooms'
+import { wholeFile } from './secretUri'
 import type { Message } from './timeline'
 import { threadRelation } from './threads'
 import type { Item } from './types'
@@ -73,6 +74,23 @@ export class Speech {
         body: `* ${said.body}`,
         'm.mentions': fresh.length > 0 ? { user_ids: fresh } : {},
         'm.new_content': content,
+        'm.relates_to': { rel_type: 'm.replace', event_id: event },
+      },
+    })
+  }
+
+  /** Other words under a file that was sent; without any its name stands there. before: as of edit(). */
+  async recaption(room: string, event: string, now: Wording, said: Spoken, before: readonly string[] = []): Promise<void> {
+    const content = { ...fileIn(now), ...captionOf(said, now.filename ?? now.body ?? '') }
+    const fresh = (said.mentions.user_ids ?? []).filter((user) => !before.includes(user))
+    await this.post({
+      room,
+      type: 'm.room.message',
+      content: {
+        ...content,
+        body: `* ${content.body}`,
+        'm.mentions': fresh.length > 0 ? { user_ids: fresh } : {},
+        'm.new_content': { ...content, 'm.mentions': said.mentions },
         'm.relates_to': { rel_type: 'm.replace', event_id: event },
       },
     })
@@ -152,7 +170,15 @@ export class Speech {
   }
 }
 
-const worded = ({ body, html }: Spoken): Json => ({ msgtype: 'm.text', body, ...(html && { format: 'org.matrix.custom.html', formatted_body: html }) })
+const words = ({ body, html }: Spoken) => ({ body, ...(html && { format: 'org.matrix.custom.html', formatted_body: html }) })
+const worded = (said: Spoken): Json => ({ msgtype: 'm.text', ...words(said) })
+const captionOf = (said: Spoken, name: string) => ({ filename: name, ...(said.body ? words(said) : { body: name }) })
+
+/** Of a message that is a file what says which, and how it looks. */
+function fileIn({ msgtype, url, file, info, 'org.matrix.msc1767.audio': sound }: Wording): Json {
+  const small = info?.thumbnail_file && { thumbnail_file: wholeFile(info.thumbnail_file) }
+  return { msgtype, ...(url !== undefined && { url }), ...(file && { file: wholeFile(file) }), ...(info && { info: { ...info, ...small } }), ...(sound && { 'org.matrix.msc1767.audio': sound }) }
+}
 
 function related({ replyTo, thread }: Place): Json {
   if (thread) return { 'm.relates_to': threadRelation(thread.root, thread.last, replyTo?.id) }

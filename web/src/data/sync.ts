@@ -15,7 +15,7 @@ export interface Listener {
   changed(change: Change): void
   typing(room: string, users: string[]): void
   heard(): void
-  /** The phase that decrypts: puts beside each encrypted event what it says. Never rejects. */
+  /** The phase that decrypts: puts beside each encrypted event what it says. Rejects only where another tab leads by now. */
   decrypt?(reply: SyncReply): Promise<void>
   /** Some items of a room's outbox are done: their events came. */
   arrived(room: string): void

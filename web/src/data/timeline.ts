@@ -1,6 +1,6 @@
 import type { Doubt, Why } from '../net/matrix'
 import { isVerification, stretchOf } from './arrival'
-import { contentOf, type Content, type Relation } from './content'
+import { contentOf, type Content, type Relation, type Wording } from './content'
 import { isCalled } from './mentions'
 import { standsAlone } from './outbox'
 import { isAboutPoll, isPollStart, tally, type MayEnd, type Poll } from './poll'
@@ -47,6 +47,8 @@ export interface Message {
   body: string
   html?: string
   media?: Media
+  /** of a file of one's own whose caption can be changed: how the message reads now */
+  wording?: Wording
   replyTo?: string
   edited: boolean
   reactions: Reaction[]
@@ -215,6 +217,7 @@ function replyIn(entry: Entry): string | undefined {
 function describe(message: Message, type: string, content: Content, replyTo: string | undefined): Message {
   const media = mediaOf(type, content)
   if (media && message.kind === 'media') message.media = media
+  if (message.media && message.mine && !media?.isSticker && !media?.waveform) message.wording = content
   if (content.format === 'org.matrix.custom.html' && content.formatted_body !== undefined) message.html = content.formatted_body
   if (replyTo !== undefined) message.replyTo = replyTo
   const { about, channel_id: channel, conversation_id: talk } = content['bongsu.channel'] ?? {}

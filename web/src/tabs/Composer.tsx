@@ -14,6 +14,9 @@ import { say } from '../ui/say'
 import { t } from '../ui/settings'
 
 /** What the text is about: an answer to a message, or another wording of one. */
+/** The words of a message that can be changed. */
+const textOf = ({ wording, media, body }: Message): string => (wording ? (media?.caption ?? '') : body)
+
 export type About = { kind: 'reply' | 'edit'; message: Message }
 
 interface Props {
@@ -77,7 +80,7 @@ export function Composer(props: Props): JSX.Element {
       (about, before) => {
         if (about?.kind === 'edit') {
           if (before?.kind !== 'edit' && timer !== undefined) orSay(client.drafts.keep(place, text()))
-          write(about.message.body, about.message.mentions)
+          write(textOf(about.message), about.message.mentions)
         } else if (before?.kind === 'edit') write(client.drafts.of(place))
         if (about) queueMicrotask(() => area.focus()) // once the menu is closed, for nothing behind it takes the focus
       },
@@ -100,12 +103,18 @@ export function Composer(props: Props): JSX.Element {
     area.focus()
   }
 
+  /** A caption can be taken away. */
+  const mayBeEmpty = (): boolean => props.about?.kind === 'edit' && props.about.message.wording !== undefined
+
   const where = (): Place => (props.thread ? { thread: { root: props.thread.root, last: props.thread.last() } } : {})
 
   function store(body: string): Promise<void> {
     const { about } = props
     const said = mentions.spoken(body)
-    if (about?.kind === 'edit') return client.speech.edit(props.id, about.message.id!, said, about.message.mentions)
+    if (about?.kind === 'edit') {
+      const { id, wording, mentions: called } = about.message
+      return wording ? client.speech.recaption(props.id, id!, wording, said, called) : client.speech.edit(props.id, id!, said, called)
+    }
     return client.speech.say(props.id, said, { ...where(), replyTo: about?.message })
   }
 
@@ -113,7 +122,7 @@ export function Composer(props: Props): JSX.Element {
   async function send(): Promise<void> {
     const whole = text()
     const body = whole.trim()
-    if (!body || isSending) return
+    if ((!body && !mayBeEmpty()) || isSending) return
     const { about } = props
     isSending = true
     try {
@@ -239,7 +248,7 @@ export function Composer(props: Props): JSX.Element {
           <Show
             when={text().trim() === '' && props.about?.kind !== 'edit'}
             fallback={
-              <button class="round go" aria-label={t().send} disabled={text().trim() === ''}>
+              <button class="round go" aria-label={t().send} disabled={text().trim() === '' && !mayBeEmpty()}>
                 <Icon name="send" />
               </button>
             }

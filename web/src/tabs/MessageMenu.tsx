@@ -96,10 +96,10 @@ export function MessageMenu(props: Props): JSX.Element {
               <Icon name="file" />
               {t().copy}
             </button>
-            <Show when={props.message.mine && props.message.kind === 'text'}>
+            <Show when={props.message.mine && (props.message.kind === 'text' || props.message.wording)}>
               <button type="button" onClick={act(() => props.onAbout({ kind: 'edit', message: props.message }))}>
                 <Icon name="check" />
-                {t().edit}
+                {props.message.wording ? t().editCaption : t().edit}
               </button>
             </Show>
             <Show when={!props.message.mine}>

@@ -135,7 +135,9 @@ export function Room(props: { id: string }): JSX.Element {
         <Show when={!isAtBottom() || open.isPast()}>
           <button type="button" class="to-newest" aria-label={below() > 0 && !open.isPast() ? t().newBelow(below()) : t().toNewest} onClick={toNewest}>
             <Icon name="down" />
-            <Show when={below() > 0 && !open.isPast()}>{below()}</Show>
+            <Show when={below() > 0 && !open.isPast()}>
+              <span aria-hidden="true">{below()}</span>
+            </Show>
           </button>
         </Show>
         <Show when={isDropping() && isOpen()}>

@@ -125,6 +125,7 @@ export const en: Texts = {
   unpin: 'Unpin',
   pinned: 'Pinned',
   edit: 'Edit',
+  editCaption: 'Edit caption',
   delete: 'Delete',
   deleteConfirm: 'Delete this message for everybody?',
   copied: 'Copied',

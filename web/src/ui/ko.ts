@@ -122,6 +122,7 @@ export const ko = {
   unpin: '고정 내리기',
   pinned: '고정됨',
   edit: '수정',
+  editCaption: '함께 보낸 말 수정',
   delete: '삭제',
   deleteConfirm: '이 메시지를 모두의 화면에서 지울까요?',
   copied: '복사했습니다',
