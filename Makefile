@@ -142,6 +142,7 @@ web/node_modules/.package-lock.json: web/package-lock.json
 	@cd web && npm ci --no-audit --no-fund --ignore-scripts && touch node_modules/.package-lock.json
 
 src/bongsu/web/dist/index.html: web/node_modules/.package-lock.json $(WEB_FILES)
+	@echo "Building the web client"
 	@cd web && npm run --silent build
 
 # --- the lock files: every version and hash, for Python 3.11 and newer on all platforms, and no registry's address ---

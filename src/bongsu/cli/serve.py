@@ -76,10 +76,14 @@ def _show_banner(settings: Settings, address: str, accounts: Accounts) -> None:
     from rich.panel import Panel
     from rich.table import Table
 
+    from bongsu.web.routes import DIST
+
     rows = Table.grid(padding=(0, 2))
     rows.add_column(style="dim")
     rows.add_column()
     rows.add_row("Address", f"[bold cyan]{address}[/]")
+    if (DIST / "index.html").exists():
+        rows.add_row("Messenger", f"[bold cyan]{address}/app/[/]")
     rows.add_row("Server name", settings.server_name)
     rows.add_row("Data folder", str(settings.data.absolute()))
     for number, (user_id, password) in enumerate(accounts):
