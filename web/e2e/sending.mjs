@@ -125,7 +125,7 @@ tell('camera', { isOther: first !== second, switched, taken, msgtype, isNamed: /
 
 // --- the words under a photo are changed, and taken away ---
 const rewrite = async (words, change) => {
-  await hana.page.locator('.message', { hasText: words }).last().getByRole('button', { name: '메시지 메뉴' }).click()
+  await hana.page.locator('.message', { hasText: words }).last().getByRole('button', { name: '메시지 메뉴' }).press('Enter') // a photo that comes just now would push it away from the mouse
   await hana.page.getByRole('dialog').getByRole('button', { name: '함께 보낸 말 수정' }).click()
   await hana.page.waitForFunction((words) => document.querySelector('.composer textarea').value === words, words)
   await hana.write(change)
@@ -167,6 +167,7 @@ const leads = (page) => page.evaluate(async () => {
 await sleeper.goto(`${base}/app/room/${encodeURIComponent(room)}`)
 await sleeper.locator('.composer').waitFor()
 const [asleep, awake] = (await leads(hana.page)) ? [hana.page, sleeper] : [sleeper, hana.page]
+const wrongs = [...hana.wrongs] // before; what a page that was stopped in its midst breaks off ends with it
 const debug = await asleep.context().newCDPSession(asleep)
 await debug.send('Debugger.enable')
 const paused = new Promise((resolve) => debug.once('Debugger.paused', resolve))
@@ -185,6 +186,6 @@ await hana.sees('깨어 있소', asleep)
 const times = (await said()).filter(({ body }) => body === '자는 탭 옆에서').length
 tell('asleep', { times, leads: [await leads(awake), await leads(asleep)] })
 tell('faults', faults)
-tell('wrongs', [...hana.wrongs, ...iris.wrongs])
+tell('wrongs', [...wrongs, ...iris.wrongs])
 await browser.close()
 process.exit(0)
