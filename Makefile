@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run web test check format conformance bench drill demo-night lock clean
+.PHONY: help run web test check collected format conformance bench drill demo-night lock clean
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Hundreds of processes start from the same sources: those are compiled once, whatever is usual around here.
@@ -41,10 +41,12 @@ OWN_LABS := $(addprefix tests/,sites/test_lapsed_lease.py sites/test_drill.py si
 
 PYTEST := $(BIN)/python -m pytest
 TESTED := check $(JS)/node_modules/.package-lock.json web
+BESIDE := $(MAKE) --no-print-directory --jobs 2 --output-sync
 
 # Those wait for leases and elections most of the time, so the others run beside them and give way to them.
 ifeq ($(ARGS),)
-test: $(TESTED)
+test:
+	@$(BESIDE) $(TESTED) collected
 	@mkdir -p build
 	@echo "Tests that need three sites run at the same time; what they say comes at the end"
 	@others=0; with_sites=0; \
@@ -64,6 +66,10 @@ check: .venv/.test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+# Tests are compiled here once, for all processes that run some; what is wrong with them, those will say.
+collected: .venv/.test
+	@$(PYTEST) --collect-only -qq > /dev/null || true
 
 format: .venv/.test
 	$(BIN)/ruff check --fix

@@ -218,9 +218,9 @@ async def test_invitations_and_encrypted_messages_are_pushed(alice: Talker, bob:
 
 async def test_rules_decide(alice: Talker, bob: Talker, carol: Talker, room_id: str, gateway: Gateway) -> None:
     """Nothing of muted rooms, of people who are ignored, of notices, reactions, edits, or what one says oneself."""
-    key = await add_pusher(bob, gateway)
     muted = await alice.make_room(name="muted")
     await alice.bring(muted, bob)
+    key = await add_pusher(bob, gateway)  # who was not told of the invitation
     await bob.put(f"{V3}/pushrules/global/room/{segment(muted)}", {"actions": []})
     await alice.say(muted, "shh")
     await bob.say(room_id, "mine")
