@@ -41,6 +41,21 @@ def test_what_is_no_user_name(username: str) -> None:
     assert refused.value.errcode == "M_INVALID_USERNAME"
 
 
+@pytest.mark.parametrize(
+    ("username", "why"),
+    [
+        ("@a:elsewhere", "user ids here look like @name:here; the name alone will do"),
+        ("x" * 250, "this user name is too long"),
+        ("x" * 5000, "this user name is too long"),
+        ("a b", "a user name is made of a-z, 0-9 and . _ = - / +"),
+    ],
+)
+def test_it_is_told_why_a_name_cannot_be(username: str, why: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        usernames.new_user_id(username, "here")
+    assert refused.value.message == why
+
+
 def test_names_that_mean_somebody() -> None:
     assert usernames.new_user_id("Alice", "here") == "@alice:here"
     assert usernames.new_user_id("@alice:here", "here") == "@alice:here"

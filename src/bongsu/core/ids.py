@@ -44,7 +44,12 @@ def is_user_id(identifier: object) -> bool:
 
 def is_new_localpart(localpart: str, server_name: str) -> bool:
     """May a person register under this name? Lower-case ASCII only, so that look-alikes cannot be made."""
-    return bool(_LOCALPART.fullmatch(localpart)) and _fits(user_id(localpart, server_name))
+    return is_localpart(localpart) and _fits(user_id(localpart, server_name))
+
+
+def is_localpart(localpart: str) -> bool:
+    """Is it made of what new names are made of? It may be too long."""
+    return _LOCALPART.fullmatch(localpart) is not None
 
 
 def is_room_id(identifier: object) -> bool:

@@ -21,10 +21,18 @@ def new_user_id(username: str, server_name: str) -> str:
         username = ids.split(username)[0]
     localpart = _lower(username)
     if len(username) > limits.USERNAME_BYTES_MAX or not ids.is_new_localpart(localpart, server_name):
-        raise Refusal(400, "M_INVALID_USERNAME", "a user name is made of a-z, 0-9 and . _ = - / +")
+        raise Refusal(400, "M_INVALID_USERNAME", _why_not(localpart, server_name))
     if _is_reserved(localpart):
         raise exclusive("this user name")
     return ids.user_id(localpart, server_name)
+
+
+def _why_not(localpart: str, server_name: str) -> str:
+    if localpart.startswith("@"):
+        return f"user ids here look like @name:{server_name}; the name alone will do"
+    if ids.is_localpart(localpart):
+        return "this user name is too long"
+    return "a user name is made of a-z, 0-9 and . _ = - / +"
 
 
 def known_user_id(user: str, server_name: str) -> str | None:
