@@ -360,7 +360,11 @@ def _from_file(config: Path | None, environment: Mapping[str, str], layers: list
     for layer in layers:
         data = layer.get("data", (data, ""))[0]
     path = data / FILE_NAME
-    return _read(path, set(SETTINGS) - {"data"}) if path.exists() else {}
+    try:
+        is_there = path.exists()
+    except OSError as error:  # a folder that is closed to us, or a name that is too long
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    return _read(path, set(SETTINGS) - {"data"}) if is_there else {}
 
 
 def _read(path: Path, allowed: set[str]) -> Layer:
@@ -368,7 +372,9 @@ def _read(path: Path, allowed: set[str]) -> Layer:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such file") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path}: {error}".replace("\n", " ")) from None
     layer: Layer = {}
     for name, value in table.items():

@@ -239,6 +239,14 @@ def test_a_data_folder_that_cannot_be_is_one_line() -> None:
     assert list(Path("torn/postgres").iterdir()) == [Path("torn/postgres/base")]
 
 
+def test_a_data_folder_that_cannot_be_looked_into_is_one_line() -> None:
+    Path("loop").symlink_to("loop")
+    for name in ("x" * 300, "loop"):
+        code, _, line = _run("config", "check", "--data", name, "--config", f"{name}/bongsu.toml")
+        assert (code, line.count("\n")) == (2, 1), line
+    assert _run("migrate", "--data", "x" * 300) == (2, "", f"bongsu: {'x' * 300}/bongsu.toml: File name too long\n")
+
+
 def test_a_password_that_is_no_text_is_one_line() -> None:
     result = CliRunner().invoke(
         main, ["user", "add", "me", "--password-stdin"], input=b"\xff\xfe\n", prog_name="bongsu"
