@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 from bongsu.boards import desk as board_desk
 from bongsu.boards.acting import Acting
@@ -82,6 +83,7 @@ from bongsu.matrix.notices import Notices
 from bongsu.matrix.notifications import Notifications
 from bongsu.matrix.old_sync import OldSync
 from bongsu.matrix.own_data import Export
+from bongsu.matrix.parked import Parked
 from bongsu.matrix.passwords import Passwords
 from bongsu.matrix.postman import MailServer, Postman
 from bongsu.matrix.profile import Profiles
@@ -294,13 +296,16 @@ class Worker:
         self.typing_ends = TypingEnds(database, self.committer, self.now_ms)
         self.attendance = Attendance(database, self.committer, self.now_ms, self._is_shed(Tier.PRESENCE))
         saw = self.attendance.saw if self.settings.presence else None
+        parked = partial(Parked, is_limited=self.settings.rate_limits)
         self.sync = Sync(database, feed, rooms, readers, self.mailbox, admission, self.waits, self.now_ms)
-        self.syncing = SyncEndpoints(database, self.sync, self.waits, saw)
+        self.syncing = SyncEndpoints(database, self.sync, self.waits, parked(limits.PARKED_SYNCS_PER_DEVICE_MAX), saw)
         sliding = Sliding(
             database, feed, rooms, readers, self.mailbox, admission, self.sync, self.connections, self.now_ms
         )
-        self.sliding = SlidingSyncEndpoint(sliding, self.waits, saw)
-        self.event_stream = EventStream(database, feed, rooms, self.sync, self.waits, self.peeks)
+        self.sliding = SlidingSyncEndpoint(sliding, self.waits, parked(limits.SLIDING_PARKED_PER_DEVICE_MAX), saw)
+        self.event_stream = EventStream(
+            database, feed, rooms, self.sync, self.waits, parked(limits.PARKED_SYNCS_PER_DEVICE_MAX), self.peeks
+        )
         self.acting = Acting(self.committer)
         self.waiting = Waiting(database, self.acting, self.now_ms)
         self.looks = Looks(database, self.now_ms)

@@ -216,13 +216,12 @@ async def test_what_the_filter_hides_does_not_make_up_news(alice: Talker, bob: T
     assert set((await waiting)["rooms"]["join"]) == {other}
 
 
-async def test_a_device_waits_in_a_few_syncs_only(alice: Talker) -> None:
+async def test_a_device_waits_in_many_syncs_where_rate_limits_are_off(alice: Talker) -> None:
     since = (await alice.sync())["next_batch"]
     query = {"since": since, "timeout": 1_500, "filter": json.dumps(NO_PRESENCE)}
     asked = [alice.ask("GET", f"{V3}/sync", **query) for _ in range(6)]
     answers = await asyncio.gather(*asked)
-    assert sorted(status for status, _ in answers) == [200, 200, 200, 200, 429, 429]
-    assert {answer["errcode"] for status, answer in answers if status == 429} == {"M_LIMIT_EXCEEDED"}
+    assert [status for status, _ in answers] == [200] * 6
 
 
 # --- the whole state, and the state after ---

@@ -62,7 +62,7 @@ class Watched:
 @pytest.fixture(scope="module")
 def crowded(target: Server) -> Iterator[Server]:
     """A worker for the crowd alone: what it holds is theirs."""
-    server = Server.start(target.data_dir, "--password-hashing", "fast")
+    server = Server.start(target.data_dir, "--password-hashing", "fast", "--rate-limits")
     yield server
     server.stop()
 

@@ -36,7 +36,7 @@ MIGRATION_TRIES = 240  # some minutes of a table that somebody reads all the tim
 FIRST_SYNC_PIECE_ROOMS = 100  # of a first sync made and sent at a time: some hundred kB, whatever the account has
 SYNC_TIMEOUT_MS_MAX = 120_000  # longest long poll; clients ask for 30 s
 SYNC_LEAVING_SECONDS_MAX = 1.0  # in a site that is emptied: clients come back soon, and are sent elsewhere
-PARKED_SYNCS_PER_DEVICE_MAX = 4  # a client has one; tabs and retries bring a few
+PARKED_SYNCS_PER_DEVICE_MAX = 4  # a client has one; tabs and retries bring a few; not with rate limits off
 
 # --- pressure and what is given up under it (core/tiers.py, core/pressure.py) ---
 PRESSURE_TICK_SECONDS = 0.05  # how often the event loop is asked how late it is: costs 0.1 % of a core

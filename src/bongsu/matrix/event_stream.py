@@ -51,14 +51,16 @@ class _Tastes(msgspec.Struct, frozen=True):
 class EventStream:
     """Answers from the tables, and waits where syncs do."""
 
-    def __init__(self, database: Database, feed: Feed, rooms: Rooms, sync: Sync, waits: Waits, peeks: Peeks) -> None:
+    def __init__(
+        self, database: Database, feed: Feed, rooms: Rooms, sync: Sync, waits: Waits, parked: Parked, peeks: Peeks
+    ) -> None:
         self._database = database
         self._feed = feed
         self._rooms = rooms
         self._sync = sync
         self._waits = waits
         self._peeks = peeks
-        self._parked = Parked(limits.PARKED_SYNCS_PER_DEVICE_MAX)
+        self._parked = parked
 
     def parked(self) -> int:
         """How many of them wait for news on this worker."""

@@ -16,11 +16,11 @@ from bongsu.sync.waiting import WaitingPlace, Waits
 class SlidingSyncEndpoint:
     """saw: is told who is here, and with which presence."""
 
-    def __init__(self, sliding: Sliding, waits: Waits, saw: SeePerson | None) -> None:
+    def __init__(self, sliding: Sliding, waits: Waits, parked: Parked, saw: SeePerson | None) -> None:
         self._sliding = sliding
         self._waits = waits
         self._saw = saw
-        self._parked = Parked(limits.SLIDING_PARKED_PER_DEVICE_MAX)
+        self._parked = parked
 
     def parked(self) -> int:
         """How many of them wait for news on this worker."""

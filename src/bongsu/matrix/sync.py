@@ -29,12 +29,12 @@ SeePerson = Callable[[str, str], None]
 class SyncEndpoints:
     """saw: is told who is here, and with which presence."""
 
-    def __init__(self, database: Database, sync: Sync, waits: Waits, saw: SeePerson | None) -> None:
+    def __init__(self, database: Database, sync: Sync, waits: Waits, parked: Parked, saw: SeePerson | None) -> None:
         self._database = database
         self._sync = sync
         self._waits = waits
         self._saw = saw
-        self._parked = Parked(limits.PARKED_SYNCS_PER_DEVICE_MAX)
+        self._parked = parked
         self._filters: dict[tuple[str, str], SyncFilter] = {}
 
     def parked(self) -> int:
