@@ -20,7 +20,7 @@ import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any, Final, NoReturn
+from typing import Any, ClassVar, Final, NoReturn
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -548,8 +548,14 @@ def _at(event: object, path: tuple[str, ...]) -> object:
 class _Condition(msgspec.Struct, frozen=True):
     """Does an event fulfil it? This one is the condition nobody knows: it never holds."""
 
+    is_personal: ClassVar[bool] = False  # the answer depends on the reader
+
     def holds(self, event: JsonObject, room: RoomFacts, reader: str) -> bool:
         return False
+
+    def may_hold(self, event: JsonObject) -> bool:
+        """For any reader at all?"""
+        return True
 
 
 class _AboutProperty(_Condition, frozen=True):
@@ -570,6 +576,8 @@ class _Equals(_AboutProperty, frozen=True):
 
 class _EqualsReader(_AboutProperty, frozen=True):
     """event_match of the reader's own id, kept out of the rule so that readers can share it."""
+
+    is_personal: ClassVar[bool] = True
 
     def holds(self, event: JsonObject, room: RoomFacts, reader: str) -> bool:
         value = _at(event, self.path)
@@ -614,13 +622,20 @@ class _Contains(_AboutValue, frozen=True):
 class _ContainsReader(_AboutProperty, frozen=True):
     """event_property_contains of the reader's own id."""
 
+    is_personal: ClassVar[bool] = True
+
     def holds(self, event: JsonObject, room: RoomFacts, reader: str) -> bool:
         values = _at(event, self.path)
         return isinstance(values, list) and reader in values
 
+    def may_hold(self, event: JsonObject) -> bool:
+        return isinstance(_at(event, self.path), list)
+
 
 class _NamesReader(_Condition, frozen=True):
     """contains_display_name: in the body, between word boundaries; a name is no pattern."""
+
+    is_personal: ClassVar[bool] = True
 
     def holds(self, event: JsonObject, room: RoomFacts, reader: str) -> bool:
         body = _at(event, _BODY)
@@ -731,7 +746,8 @@ def _compiled_rules(rules: JsonObject, reader: str) -> Iterator[_Rule]:
 
 
 _Test = Callable[[JsonObject, RoomFacts, str], bool]
-_Candidates = tuple[tuple[tuple[_Test, ...], Outcome], ...]
+_Candidates = tuple[tuple[tuple[_Condition, ...], Outcome], ...]
+_Left = tuple[tuple[tuple[_Test, ...], Outcome], ...]
 
 
 class _Index:
@@ -745,6 +761,33 @@ class _Index:
         self._senders = frozenset(_named(conditions, _SENDER))
         self._candidates: dict[tuple[str, str | None, str | None], _Candidates] = {}
         self._silent: dict[str, bool] = {}
+        self._met: Mapping[str, Any] | None = None  # the content that was met last, the room it was met in,
+        self._met_in: RoomFacts | None = None
+        self._left: tuple[JsonObject, _Left] = ({}, ())  # and what came of it
+
+    def left_for(
+        self, event_type: str, sender: str, state_key: str | None, content: Mapping[str, Any], room: RoomFacts
+    ) -> tuple[JsonObject, _Left]:
+        """The event as rules see it, and the rules that can still match it, with the tests that depend on the reader.
+
+        The readers of a message ask one after another, with the same objects: it is found out for the first of them.
+        """
+        if content is self._met and room is self._met_in:
+            return self._left
+        event: JsonObject = {"type": event_type, "sender": sender, "room_id": room.room_id, "content": content}
+        if state_key is not None:
+            event["state_key"] = state_key
+        self._met, self._met_in = content, room
+        self._left = (event, tuple(self._narrowed(event, room)))
+        return self._left
+
+    def _narrowed(self, event: JsonObject, room: RoomFacts) -> Iterator[tuple[tuple[_Test, ...], Outcome]]:
+        for conditions, outcome in self.candidates(event["type"], room.room_id, event["sender"]):
+            personal = [condition for condition in conditions if condition.is_personal]
+            if all(c.may_hold(event) if c.is_personal else c.holds(event, room, "") for c in conditions):
+                yield tuple(condition.holds for condition in personal), outcome
+                if not personal:
+                    return  # it matches for everybody: no later rule is reached
 
     def candidates(self, event_type: str, room_id: str, sender: str) -> _Candidates:
         """The rules that can still match, in order, with the conditions that are still open.
@@ -786,12 +829,12 @@ class _Index:
 
     def _sorted_out(
         self, event_type: str, room_id: str | None, sender: str | None
-    ) -> Iterator[tuple[tuple[_Test, ...], Outcome]]:
+    ) -> Iterator[tuple[tuple[_Condition, ...], Outcome]]:
         known = {"type": event_type, "room_id": room_id or _ABSENT, "sender": sender or _ABSENT}
         for rule in self.rules:
             decided = [condition for condition in rule.conditions if _is_decided(condition)]
             if all(condition.holds(known, _NOWHERE, "") for condition in decided):
-                yield tuple(c.holds for c in rule.conditions if c not in decided), rule.outcome
+                yield tuple(c for c in rule.conditions if c not in decided), rule.outcome
                 if len(decided) == len(rule.conditions):
                     return  # it matches every such event: no later rule is reached
 
@@ -852,15 +895,14 @@ class CompiledRules:
     ) -> Outcome:
         """What the first matching rule says; SILENT when none matches, and for the reader's own events.
 
-        Rules see the type, sender, room_id, state_key and content of an event. content: parsed JSON.
+        Rules see the type, sender, room_id, state_key and content of an event. content: parsed JSON, one object for
+        one event.
         """
         reader = self._user_id
         if sender == reader:
             return SILENT
-        event: JsonObject = {"type": event_type, "sender": sender, "room_id": room.room_id, "content": content}
-        if state_key is not None:
-            event["state_key"] = state_key
-        for tests, outcome in self._index.candidates(event_type, room.room_id, sender):
+        event, left = self._index.left_for(event_type, sender, state_key, content, room)
+        for tests, outcome in left:
             for test in tests:
                 if not test(event, room, reader):
                     break

@@ -24,16 +24,17 @@ def format(pos: int, told_pos: int | None = None) -> str:
 
 def parse(text: str) -> int:
     """The position a token stands for. 400 M_INVALID_PARAM for what this server did not make."""
-    return _parse(text)[0]
+    return parse_both(text)[0]
 
 
 def parse_told(text: str) -> int:
     """Up to where messages to the device had been told when the token was made."""
-    return _parse(text)[1]
+    return parse_both(text)[1]
 
 
 @lru_cache(1_024)  # everybody in a room goes on from the same one
-def _parse(text: str) -> tuple[int, int]:
+def parse_both(text: str) -> tuple[int, int]:
+    """As parse(), and as parse_told()."""
     match = _TOKEN.fullmatch(text)
     pos, told_pos = (int(match[1]), int(match[2] or match[1])) if match else (0, 1)
     if told_pos > pos:

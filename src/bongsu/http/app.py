@@ -6,7 +6,6 @@ OPTIONS → route → shed under pressure → authenticate → rate limit → ha
 import hmac
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, MutableMapping
-from contextlib import suppress
 from typing import Any, Final, Protocol
 
 import structlog
@@ -71,7 +70,7 @@ def token_of(headers: dict[bytes, bytes], query: Query) -> str | None:
     return query.get("access_token")  # deprecated by the protocol, used by old clients
 
 
-Park = Callable[[Lane, Requester, Query], bool]
+Park = Callable[[Lane, Requester, bytes], bool]
 
 
 class App:
@@ -133,11 +132,13 @@ class App:
                 return False
             self._shedding.in_flight += 1
             lane.when_ended(ended)
-            with suppress(Refusal):  # the ordinary way refuses it again, and says so
-                if park(lane, requester, Query(raw_query)):
-                    return True
-            self._shedding.in_flight -= 1
-            return False
+            try:
+                is_taken = park(lane, requester, raw_query)
+            except Refusal:  # the ordinary way refuses it again, and says so
+                is_taken = False
+            if not is_taken:
+                self._shedding.in_flight -= 1
+            return is_taken
 
         return take
 

@@ -81,8 +81,10 @@ class Query:
     def pairs(self) -> list[tuple[str, str]]:
         return list(self._pairs)
 
-    def has_only(self, names: frozenset[str]) -> bool:
-        return all(name in names for name, _ in self._pairs)
+    def is_of(self, names: frozenset[str]) -> bool:
+        """Are these the names that occur, each at most once?"""
+        found = [name for name, _ in self._pairs]
+        return names.issuperset(found) and len(set(found)) == len(found)
 
     def need(self, name: str) -> str:
         value = self.get(name)

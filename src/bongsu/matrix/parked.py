@@ -31,9 +31,9 @@ class Parked:
     def count(self) -> int:
         return sum(self._counts.values())
 
-    def holds(self, requester: Requester) -> bool:
+    def holds(self, device: Device) -> bool:
         """Does one of this device wait?"""
-        return (requester.user_id, requester.device_id) in self._counts
+        return device in self._counts
 
     def place(self, requester: Requester) -> "_Place":
         return _Place(self, (requester.user_id, requester.device_id))

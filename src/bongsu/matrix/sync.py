@@ -2,8 +2,8 @@
 
 import hashlib
 from collections.abc import AsyncIterator, Callable
-from functools import lru_cache
-from typing import Final
+from functools import lru_cache, partial
+from typing import Final, TypeVar
 
 from bongsu.core import filters, ids, limits
 from bongsu.core.errors import Refusal, forbidden, not_found
@@ -21,7 +21,10 @@ from bongsu.store.database import Database
 from bongsu.sync.service import Ask, Sync
 from bongsu.sync.waiting import WaitingPlace, Waits
 
+K = TypeVar("K")
+V = TypeVar("V")
 _USUAL: Final = frozenset(("since", "timeout", "filter", "use_state_after"))
+_SINCE: Final = b"since="
 PRESENCE = ("online", "offline", "unavailable")
 SeePerson = Callable[[str, str], None]
 
@@ -36,6 +39,7 @@ class SyncEndpoints:
         self._saw = saw
         self._parked = parked
         self._filters: dict[tuple[str, str], SyncFilter] = {}
+        self._usual: dict[tuple[str, bytes, bytes], Ask] = {}  # by person, and the query before and after the token
 
     def parked(self) -> int:
         """How many syncs wait for news on this worker."""
@@ -66,33 +70,42 @@ class SyncEndpoints:
         with self._parked.place(requester):
             return await self._sync.answer(requester, ask, since, place)
 
-    def park(self, lane: Lane, requester: Requester, query: Query) -> bool:
+    def park(self, lane: Lane, requester: Requester, raw_query: bytes) -> bool:
         """A long poll on the shorter way: as sync(), for the usual parameters, or False."""
-        since, timeout = query.get("since"), query.get("timeout")
-        named = query.get("filter")
-        wanted = _NO_FILTER if named is None else self._filters.get((requester.user_id, named))
-        if since is None or timeout is None or wanted is None or not query.has_only(_USUAL):
+        before, _, rest = raw_query.partition(_SINCE)
+        since, _, after = rest.partition(b"&")
+        asked = (requester.user_id, before, after)
+        ask = self._usual.get(asked)
+        if ask is None:
+            ask = self._usual_ask(requester.user_id, raw_query)
+            if ask is None or (before and not before.endswith(b"&")):
+                return False
+            _remember(self._usual, asked, ask)
+        device = (requester.user_id, requester.device_id)
+        if self._parked.holds(device):
             return False
-        if not timeout.isdigit() or len(timeout) > 6 or timeout == "0" or self._parked.holds(requester):
-            return False
-        state_after = query.get("use_state_after")
-        if state_after not in (None, "true", "false"):
-            return False
-        timeout_ms = min(int(timeout), limits.SYNC_TIMEOUT_MS_MAX)
-        ask = Ask(since, wanted, timeout_ms, state_after=state_after == "true")
-        place = self._parked.place(requester)
-        place.__enter__()
-        lane.when_ended(place.__exit__)
+        self._parked.take(device)
+        lane.when_ended(partial(self._parked.give_back, device))
+        is_taken = False
         try:
-            is_taken = self._sync.park(lane, requester, ask)
-        except Refusal:  # a token that is none: the ordinary way says so
-            is_taken = False
-        if not is_taken:
-            place.__exit__()
-            return False
-        if self._saw is not None:
+            is_taken = self._sync.park(lane, requester, since.decode(), ask)
+        finally:
+            if not is_taken:
+                self._parked.give_back(device)
+        if is_taken and self._saw is not None:
             self._saw(requester.user_id, "online")
-        return True
+        return is_taken
+
+    def _usual_ask(self, user_id: str, raw_query: bytes) -> Ask | None:
+        """What is asked but for where to go on, if nothing unusual is. A device asks it again with each poll."""
+        query = Query(raw_query)
+        timeout, named, state_after = query.get("timeout"), query.get("filter"), query.get("use_state_after")
+        wanted = _NO_FILTER if named is None else self._filters.get((user_id, named))
+        if timeout is None or wanted is None or not query.is_of(_USUAL):
+            return None
+        if not timeout.isdigit() or len(timeout) > 6 or timeout == "0" or state_after not in (None, "true", "false"):
+            return None
+        return Ask(None, wanted, min(int(timeout), limits.SYNC_TIMEOUT_MS_MAX), state_after=state_after == "true")
 
     async def _ask(self, request: Request) -> Ask:
         query = request.query
@@ -116,13 +129,8 @@ class SyncEndpoints:
         stored = await personal.stored_filter(self._database, user_id, ids.check_text(text, "the filter id"))
         if stored is None:
             raise Refusal(400, "M_INVALID_PARAM", "there is no filter with this id")
-        return self._remember((user_id, text), _compiled(stored))
-
-    def _remember(self, key: tuple[str, str], wanted: SyncFilter) -> SyncFilter:
-        """A stored filter never changes, so that a device's next sync need not read it again."""
-        if len(self._filters) >= limits.FILTERS_CACHED_MAX:
-            del self._filters[next(iter(self._filters))]
-        self._filters[key] = wanted
+        wanted = _compiled(stored)
+        _remember(self._filters, (user_id, text), wanted)  # it never changes, and need not be read again
         return wanted
 
     async def define_filter(self, request: Request) -> Response:
@@ -146,6 +154,13 @@ class SyncEndpoints:
 
 
 _NO_FILTER = SyncFilter(filters.Filter())
+
+
+def _remember(known: dict[K, V], key: K, value: V) -> None:
+    """The oldest is forgotten when there are too many."""
+    if len(known) >= limits.FILTERS_CACHED_MAX:
+        del known[next(iter(known))]
+    known[key] = value
 
 
 @lru_cache(limits.FILTERS_COMPILED_MAX)

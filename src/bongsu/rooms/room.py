@@ -7,6 +7,7 @@ from bongsu.core import limits, pdu, relations
 from bongsu.core.events import CREATE, JOIN_RULES, MEMBER, POWER_LEVELS, REDACTION, Event, StateKey, membership_of
 from bongsu.core.json import decode, encode
 from bongsu.core.power import PowerLevels
+from bongsu.core.pushrules import RoomFacts
 from bongsu.core.versions import RoomVersion, version
 from bongsu.store.rooms import RoomRecord
 from bongsu.store.rows import Receipt, Typing
@@ -63,6 +64,7 @@ class Room:
         for event in self.tail:
             self._relate(event)
         self._power: PowerLevels | None = None
+        self._facts: RoomFacts | None = None
 
     @property
     def newest(self) -> Event:
@@ -94,11 +96,22 @@ class Room:
         value = rules.content.get("join_rule") if rules else None
         return value if isinstance(value, str) else "invite"
 
+    @property
+    def facts(self) -> RoomFacts:
+        """What push rules may ask about it; without a reader's name, so one object for all of them."""
+        if self._facts is None:
+            power = self.power
+            levels = {"room": power.notification("room")}
+            self._facts = RoomFacts(self.joined_count, power.of, levels, None, self.room_id)
+        return self._facts
+
     def apply(self, event: Event) -> None:
         """Takes one more committed event of this room."""
         if event.pos <= self.pos:
             return
         self.pos = event.pos
+        if event.state_key is not None or event.type == REDACTION:
+            self._facts = None
         if event.type == REDACTION and event.redacts is not None:
             self._redact(event.redacts, event)
         if event.state_key is not None:

@@ -100,12 +100,15 @@ class Sync:
         self._waits = waits
         self._now_ms = now_ms
 
-    def park(self, lane: Lane, requester: Requester, ask: Ask) -> bool:
-        """A sync that waits without a task, and is told messages alone. False: it has to be answered by answer()."""
+    def park(self, lane: Lane, requester: Requester, token: str, ask: Ask) -> bool:
+        """A sync that waits without a task, and is told messages alone. False: it has to be answered by answer().
+
+        ask: what is asked from the token on.
+        """
         reader = self._readers.known(requester.user_id)
-        if reader is None or ask.since is None or self._waits.seconds_max < ask.timeout_ms / 1000:
+        if reader is None or self._waits.seconds_max < ask.timeout_ms / 1000:
             return False
-        since, told_pos = tokens.parse(ask.since), tokens.parse_told(ask.since)
+        since, told_pos = tokens.parse_both(token)
         if since != told_pos or since > self._feed.pos or since < reader.touched_after:
             return False
         self._mailbox.acknowledge(reader, requester.device_id, told_pos)

@@ -6,6 +6,8 @@ a count survives everything, because it follows from receipts, rules and events 
 
 from collections.abc import Iterable, Mapping, Sequence
 
+import msgspec
+
 from bongsu.core.events import MEMBER, Event
 from bongsu.core.json import JsonObject
 from bongsu.core.pushrules import SILENT, Outcome, RoomFacts
@@ -22,15 +24,11 @@ _MAIN = "main"
 
 
 def facts_of(room: Room, reader: Reader) -> RoomFacts:
-    member = room.members.get(reader.user_id) if reader.rules.needs_display_name else None
+    if not reader.rules.needs_display_name:
+        return room.facts
+    member = room.members.get(reader.user_id)
     name = member.content.get("displayname") if member is not None else None
-    return RoomFacts(
-        joined_count=room.joined_count,
-        power_of=room.power.of,
-        notification_levels={"room": room.power.notification("room")},
-        display_name=name if isinstance(name, str) else None,
-        room_id=room.room_id,
-    )
+    return msgspec.structs.replace(room.facts, display_name=name if isinstance(name, str) else None)
 
 
 def passes_over(reader: Reader, event: Event) -> bool:
