@@ -22,6 +22,11 @@ def format(pos: int, told_pos: int | None = None) -> str:
     return f"s{pos}" if told_pos is None else f"s{pos}_{told_pos}"
 
 
+@lru_cache(64)  # everybody who is told of the same moment has the same one
+def encoded(pos: int) -> bytes:
+    return format(pos).encode()
+
+
 def parse(text: str) -> int:
     """The position a token stands for. 400 M_INVALID_PARAM for what this server did not make."""
     return parse_both(text)[0]

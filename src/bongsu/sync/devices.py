@@ -20,11 +20,18 @@ _NO_KEYS = KeyStock(0, "", "", encode({SIGNED_CURVE25519: 0}), [])
 
 def stock_of(reader: Reader, device_id: str) -> bytes:
     """A device's stock of keys, as two members of a sync's JSON."""
-    stock = reader.key_stocks.get(device_id, _NO_KEYS)
+    stock = reader.key_stocks.get(device_id)
+    return _NO_KEYS_SAID if stock is None else _stock_said(stock)
+
+
+def _stock_said(stock: KeyStock) -> bytes:
     return b'"device_one_time_keys_count":%b,"device_unused_fallback_key_types":%b' % (
         stock.one_time,
         encode(stock.unused_fallback),
     )
+
+
+_NO_KEYS_SAID = _stock_said(_NO_KEYS)
 
 
 class Lists(msgspec.Struct, frozen=True):

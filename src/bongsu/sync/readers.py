@@ -106,6 +106,11 @@ class Reader:
         membership = self.memberships.get(room_id)
         return membership.joined_pos or 0 if membership is not None else 0
 
+    def was_in(self, room_id: str, since: int) -> bool:
+        """Are they in the room, and were at that position, without a break?"""
+        membership = self.memberships.get(room_id)
+        return membership is not None and membership.membership == "join" and 0 < (membership.joined_pos or 0) <= since
+
     def may_have_news(self, after: int) -> bool:
         """Did anything touch this person after the position, as far as it is known here?"""
         return self.newest > after or after < self.touched_after

@@ -26,7 +26,8 @@ from bongsu.sync.say import shown_to, shown_to_members
 
 
 class Part(msgspec.Struct, frozen=True):
-    """One room's part of a sync. body: its JSON without the braces; echoes: who sees a transaction id of their own.
+    """One room's part of a sync. body: its name and its JSON, all but the counts and the last brace; echoes: who sees a
+    transaction id of their own.
 
     speakers: with lazy loading, those whom the body introduces; to_friends: the body for whom knows them all.
     """
@@ -65,7 +66,7 @@ class Shared:
             self._introductions.tell(requester, wanted, up_to, [event for _, met in rooms for event in met])
         stock = stock_of(reader, requester.device_id)
         return b'{"next_batch":"%b","rooms":{"join":{%b}},"to_device":{"events":[]},%b}' % (
-            tokens.format(up_to).encode(),
+            tokens.encoded(up_to),
             b",".join(body for body, _ in rooms),
             stock,
         )
@@ -74,7 +75,7 @@ class Shared:
     def nothing(reader: Reader, requester: Requester, up_to: int) -> bytes:
         """The reply to a sync of which there is nothing to tell."""
         stock = stock_of(reader, requester.device_id)
-        return b'{"next_batch":"%b","to_device":{"events":[]},%b}' % (tokens.format(up_to).encode(), stock)
+        return b'{"next_batch":"%b","to_device":{"events":[]},%b}' % (tokens.encoded(up_to), stock)
 
     def _room(
         self,
@@ -88,12 +89,12 @@ class Shared:
     ) -> tuple[bytes, Sequence[Event]] | None:
         """The room's part of the reply, and the memberships in it."""
         room = self._rooms.known(room_id)
-        if room is None or not wanted.includes_room(room_id) or not 0 < reader.came_in(room_id) <= since:
+        if room is None or not wanted.includes_room(room_id) or not reader.was_in(room_id, since):
             return None
         if since < max(room.tail_after, room.receipts_after) or room.newest_ephemeral > since:
             return None
         events = room.after(since)
-        if not events or events[-1].pos > up_to or not reader.is_joined(room_id):
+        if not events or events[-1].pos > up_to:
             return None
         part = self._part(room, events, wanted, state_after)
         if part is not None and (requester.user_id, requester.device_id) in part.echoes:
@@ -107,7 +108,7 @@ class Shared:
         if 0 < len(unmet) < len(part.speakers):
             return None
         body = part.body if len(unmet) == len(part.speakers) else part.to_friends
-        return b"%b:{%b,%b}" % (encode(room_id), body, _counts(counted, wanted)), unmet
+        return b"%b,%b}" % (body, _counts(counted, wanted)), unmet
 
     def _part(self, room: Room, events: Sequence[Event], wanted: SyncFilter, state_after: bool) -> Part | None:
         """What everybody is told of these events, the newest of the room."""
@@ -146,10 +147,11 @@ def _encoded(
     speakers = _speakers(room, shown) if wanted.lazy_load_members else []
     if speakers is None:
         return None
-    begin = b'"timeline":{"events":[%b],"limited":%b,"prev_batch":"%b"},"%b":{"events":[' % (
+    begin = b'%b:{"timeline":{"events":[%b],"limited":%b,"prev_batch":"%b"},"%b":{"events":[' % (
+        encode(room.room_id),
         b",".join(shown_to_members(event) if sender is None else shown_to(sender, event) for event in shown),
         b"true" if limited else b"false",
-        tokens.format(shown[0].pos - 1).encode(),
+        tokens.encoded(shown[0].pos - 1),
         b"state_after" if state_after else b"state",
     )
     end = b']},"ephemeral":{"events":[]},"account_data":{"events":[]},"summary":{}'
