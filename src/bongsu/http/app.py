@@ -20,7 +20,7 @@ from bongsu.http.lane import Lane, Take
 from bongsu.http.request import ClientGone, Loss, Query, Receive, Request
 from bongsu.http.response import CORS, Response, empty, refusal
 from bongsu.http.router import Auth, Route, Router
-from bongsu.http.server import LOSS
+from bongsu.http.server import BODY, LOSS, REPLY
 from bongsu.http.shedding import Shedding
 
 log = structlog.get_logger(__name__)
@@ -113,7 +113,8 @@ class App:
         finally:
             self._shedding.in_flight -= 1
         self._count(scope["method"], template, response.status, started)
-        await self._send(response, scope["method"], send, scope.get(LOSS))
+        if not (response.is_plain and REPLY in scope and scope[REPLY](response.body)):
+            await self._send(response, scope["method"], send, scope.get(LOSS))
 
     def taking(self, park: Park, template: str) -> Take:
         """The shorter way of long polls (http/lane.py). park: answers them, or says that it cannot."""
@@ -173,6 +174,7 @@ class App:
             params=params,
             requester=requester,
             loss=scope.get(LOSS),
+            came=scope.get(BODY),
         )
 
     async def _authenticate(

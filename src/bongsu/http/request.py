@@ -126,6 +126,7 @@ class Request:
 
     __slots__ = (
         "_body",
+        "_came",
         "_loss",
         "_receive",
         "_requester",
@@ -149,7 +150,9 @@ class Request:
         params: dict[str, str],
         requester: Requester | None,
         loss: Loss | None = None,
+        came: bytes | None = None,
     ) -> None:
+        """came: the whole body, if it is there already."""
         self.method = method
         self.path = path
         self.query = query
@@ -160,6 +163,7 @@ class Request:
         self._requester = requester
         self._body: bytes | None = None
         self._loss = loss
+        self._came = came
 
     @property
     def requester(self) -> Requester:
@@ -178,6 +182,9 @@ class Request:
 
     async def stream(self) -> AsyncIterator[bytes]:
         """The body in pieces as they arrive. Raises ClientGone when the client hangs up before its end."""
+        if self._came is not None:
+            yield self._came
+            return
         while True:
             message = await self._receive()
             if message["type"] == "http.disconnect":
@@ -191,9 +198,9 @@ class Request:
         """The whole body, within a size and a time."""
         if self._body is None:
             declared = self.headers.get(b"content-length", b"0")
-            if declared.isdigit() and int(declared) > bytes_max:
+            if (declared.isdigit() and int(declared) > bytes_max) or len(self._came or b"") > bytes_max:
                 raise too_large(f"the body may have at most {bytes_max} bytes")
-            self._body = await self._read_in_time(bytes_max)
+            self._body = await self._read_in_time(bytes_max) if self._came is None else self._came
         return self._body
 
     async def _read_in_time(self, bytes_max: int) -> bytes:

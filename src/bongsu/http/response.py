@@ -6,6 +6,7 @@ from typing import Any, Final
 from bongsu.core.errors import Refusal
 from bongsu.core.json import encode
 
+JSON: Final = "application/json"
 CORS: Final = (
     (b"access-control-allow-origin", b"*"),
     (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, DELETE, OPTIONS"),
@@ -15,7 +16,7 @@ CORS: Final = (
 )
 # of a JSON reply that is written in one piece
 ANSWER_HEAD: Final = b"".join(
-    name + b": " + value + b"\r\n" for name, value in ((b"content-type", b"application/json"), *CORS)
+    name + b": " + value + b"\r\n" for name, value in ((b"content-type", JSON.encode()), *CORS)
 )
 
 
@@ -32,7 +33,7 @@ class Response:
         body: bytes | AsyncIterator[bytes] = b"",
         *,
         status: int = 200,
-        content_type: str = "application/json",
+        content_type: str = JSON,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self.status = status
@@ -40,6 +41,11 @@ class Response:
         self.headers = {"content-type": content_type, **(headers or {})}
         if isinstance(body, bytes):
             self.headers["content-length"] = str(len(body))
+
+    @property
+    def is_plain(self) -> bool:
+        """Nothing but JSON in one piece, and all went well?"""
+        return self.status == 200 and len(self.headers) == 2 and self.headers.get("content-type") == JSON
 
 
 def reply(value: Any, status: int = 200) -> Response:

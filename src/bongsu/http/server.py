@@ -45,6 +45,8 @@ log = logging.getLogger("uvicorn.error")
 
 # In the scope: whom to tell when the client hangs up. A parked request need not keep a task for that.
 LOSS: Final = "bongsu.loss"
+BODY: Final = "bongsu.body"  # the whole body, where it came together with the head
+REPLY: Final = "bongsu.reply"  # Connection.reply
 
 
 class Clocks(msgspec.Struct, frozen=True):
@@ -92,6 +94,7 @@ class Connection(HttpToolsProtocol):
         self._head_bytes = 0  # of the open head, as far as they came in pieces
         self._header_bytes = 0  # of the complete headers of the open head
         self._body_is_open = False  # a head is complete and its body is not
+        self._head_came_now = False  # by the bytes that came last
         self._answer = _NOT_HTTP
         self._is_refused = False
         self._losses: deque[Loss] = deque()  # of the requests that are not answered yet
@@ -149,6 +152,7 @@ class Connection(HttpToolsProtocol):
 
     def _parse(self, data: bytes) -> None:
         was_open = self._head_is_open
+        self._head_came_now = False
         try:
             self.parser.feed_data(data)
             if was_open and self._head_is_open:
@@ -182,15 +186,31 @@ class Connection(HttpToolsProtocol):
         self._lane = None
         if self.transport.is_closing():
             return
-        (date,) = self.server_state.default_headers
-        self.transport.write_whole(  # type: ignore[attr-defined] # ours: see connection_made
-            b"HTTP/1.1 200 OK\r\ndate: %b\r\n%bcontent-length: %d\r\n\r\n%b" % (date[1], ANSWER_HEAD, len(body), body)
-        )
+        self._write_json(body)
         self.server_state.total_requests += 1
         self._unset_keepalive_if_required()
         self.timeout_keep_alive_task = self.call_later(  # type: ignore[assignment] # has a timer's cancel()
             self.timeout_keep_alive, self.timeout_keep_alive_handler
         )
+
+    def _write_json(self, body: bytes) -> None:
+        (date,) = self.server_state.default_headers
+        self.transport.write_whole(  # type: ignore[attr-defined] # ours: see connection_made
+            b"HTTP/1.1 200 OK\r\ndate: %b\r\n%bcontent-length: %d\r\n\r\n%b" % (date[1], ANSWER_HEAD, len(body), body)
+        )
+
+    def reply(self, body: bytes) -> bool:
+        """A JSON reply, 200, to the only request there is: written at once. False: it must be sent as any other is."""
+        cycle = self.cycle
+        if len(self._losses) != 1 or cycle.response_started or cycle.disconnected or not cycle.keep_alive:
+            return False
+        if cycle.scope["method"] == "HEAD" or self.flow.write_paused or not self.server_state.default_headers:
+            return False
+        cycle.response_started = cycle.response_complete = True
+        self._write_json(body)
+        cycle.message_event.set()
+        cycle.on_response()
+        return True
 
     def go_ordinary_way(self, request: bytes) -> None:
         self._lane = None
@@ -232,7 +252,9 @@ class Connection(HttpToolsProtocol):
         self._forget_deadline()
         self._head_is_open = False
         self._body_is_open = True
+        self._head_came_now = True
         self.scope[LOSS] = loss = Loss()  # type: ignore[typeddict-unknown-key]
+        self.scope[REPLY] = self.reply  # type: ignore[typeddict-unknown-key]
         self._losses.append(loss)
         super().on_headers_complete()
 
@@ -241,6 +263,8 @@ class Connection(HttpToolsProtocol):
             return
         self._body_is_open = False
         self._forget_deadline()
+        if self._head_came_now:  # nobody can have begun to read it
+            self.scope[BODY] = bytes(self.cycle.body)  # type: ignore[typeddict-unknown-key]
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
