@@ -97,6 +97,7 @@ class App:
         if scope["type"] != "http":
             return  # the lifespan is main.py's
         started = time.perf_counter()
+        write_reply = scope.pop(REPLY, None)  # taken out: through it the connection would hold itself
         template = "-"
         self._shedding.in_flight += 1
         try:
@@ -113,7 +114,7 @@ class App:
         finally:
             self._shedding.in_flight -= 1
         self._count(scope["method"], template, response.status, started)
-        if not (response.is_plain and REPLY in scope and scope[REPLY](response.body)):
+        if write_reply is None or not (response.is_plain and write_reply(response.body)):
             await self._send(response, scope["method"], send, scope.get(LOSS))
 
     def taking(self, park: Park, template: str) -> Take:
