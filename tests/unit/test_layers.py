@@ -51,8 +51,8 @@ CORE_MAY_IMPORT = {
 }
 MAY_IMPORT = {
     "core": {"core"},
-    "store": {"core", "store"},
-    "http": {"core", "store", "http"},
+    "store": {"core", "metrics", "store"},
+    "http": {"core", "metrics", "store", "http"},
     "rooms": {"core", "store", "rooms"},
     "sync": {"core", "store", "rooms", "sync"},
     "matrix": {"core", "store", "http", "rooms", "sync", "matrix"},

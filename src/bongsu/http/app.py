@@ -9,7 +9,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Mutabl
 from typing import Any, Final, Protocol
 
 import structlog
-from prometheus_client import Counter, Histogram
 
 from bongsu.core import guests, limits, moderation
 from bongsu.core.errors import Refusal
@@ -22,6 +21,7 @@ from bongsu.http.response import CORS, Response, empty, refusal
 from bongsu.http.router import Auth, Route, Router
 from bongsu.http.server import BODY, LOSS, REPLY
 from bongsu.http.shedding import Shedding
+from bongsu.metrics import Count, Counter, Histogram
 
 log = structlog.get_logger(__name__)
 
@@ -91,7 +91,7 @@ class App:
         self._authenticator = authenticator
         self._limiter = limiter
         self._shedding = shedding
-        self._counters: dict[tuple[str, str, int], Any] = {}
+        self._counts: dict[tuple[str, str, int], Count] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -119,11 +119,11 @@ class App:
 
     def taking(self, park: Park, template: str) -> Take:
         """The shorter way of long polls (http/lane.py). park: answers them, or says that it cannot."""
-        counted = REQUESTS.labels("GET", template, 200)
+        count = REQUESTS.labelled("GET", template, "200")
 
         def ended() -> None:
             self._shedding.in_flight -= 1
-            counted.inc()
+            count.total += 1
 
         def take(lane: Lane, raw_query: bytes, headers: Mapping[bytes, bytes], client: str) -> bool:
             scheme, _, token = headers[b"authorization"].partition(b" ")
@@ -208,10 +208,10 @@ class App:
 
     def _count(self, method: str, template: str, status: int, started: float) -> None:
         key = (method if len(method) < 8 else "other", template, status)
-        counter = self._counters.get(key)
-        if counter is None:
-            counter = self._counters[key] = REQUESTS.labels(*key)
-        counter.inc()
+        count = self._counts.get(key)
+        if count is None:
+            count = self._counts[key] = REQUESTS.labelled(key[0], template, str(status))
+        count.total += 1
         if not template.endswith(_LONG_POLL):
             SECONDS.observe(time.perf_counter() - started)
 

@@ -103,6 +103,9 @@ class Rows:
 
     def segment(self, after: int) -> Segment:
         """What the feed tells of this commit, once it is one."""
+        events = [stored.event for stored in self.events]
+        if not self.small:
+            return Segment(after, self.pos, events)
 
         def of(kind: type[Any]) -> list[Any]:
             return sorted(self.small.get(kind, {}).values(), key=_position)
@@ -110,7 +113,7 @@ class Rows:
         return Segment(
             after,
             self.pos,
-            [stored.event for stored in self.events],
+            events,
             of(Receipt),
             of(AccountData),
             of(Typing),

@@ -22,15 +22,17 @@ from typing import Any, Final, Protocol, TypeVar
 
 import asyncpg
 import structlog
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter
 
 from bongsu.core import limits
 from bongsu.core.errors import Refusal, limit_exceeded
+from bongsu.metrics import Histogram
 from bongsu.store import streams
 from bongsu.store.batch import Rows, Wanted
 from bongsu.store.database import (
     GONE,
     UNFIT,
+    Barrier,
     Connection,
     Database,
     OutcomeUnknown,
@@ -100,6 +102,7 @@ class Committer:
         self._began: float | None = None  # when the batch under way was taken from the queue
         self.took_seconds = 0.0  # the batch before it, from then until it was committed
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+        self._barrier: Barrier | None = None  # of that connection
         self._task: asyncio.Task[None] | None = None
 
     def start(self, on_failure: Callable[[], None]) -> None:
@@ -207,7 +210,7 @@ class Committer:
         if not await attempt.decide(connection, self._feed.pos, {}, has_lock=False):
             return False
         try:
-            return await commit_at_once(connection, attempt.write_at_once)
+            return await commit_at_once(connection, attempt.write_at_once, self._barrier)
         except UniqueViolation:  # a retry: its first try stands in the table
             return False
 
@@ -230,6 +233,7 @@ class Committer:
             try:
                 self._connection = await self._database.connect()
                 await commit(self._connection, streams.barrier_position)
+                self._barrier = Barrier(self._connection)
             except asyncpg.PostgresError as error:  # it does not let us in: a fault of the moment, not of the batch
                 raise ConnectionError(str(error)) from error
         return self._connection

@@ -10,8 +10,8 @@ it alone has even when it runs as a standby; it is known by having replayed more
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -42,17 +42,19 @@ _LATE_SECONDS: Final = 0.2  # a timer that fires so much too late says that this
 _STEPS: Final = frozenset(("prepare", "bind_execute", "bind_execute_many", "query", "execute"))
 
 
-@contextmanager
-def cut_is_gone() -> Iterator[None]:
+class _CutIsGone:
     """The driver trips over a connection that is cut off between two steps of a query, before the second is sent:
     that is a lost connection like any other.
     """
-    try:
-        yield
-    except AttributeError as error:
-        if error.name not in _STEPS:
-            raise
-        raise ConnectionError("the connection was cut off") from error
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, AttributeError) and error.name in _STEPS:
+            raise ConnectionError("the connection was cut off") from error
+
+
+CUT_IS_GONE: Final = _CutIsGone()
 
 
 def split_hosts(dsn: str) -> list[str]:
@@ -86,7 +88,7 @@ async def ask(connect: Connect, dsn: str) -> Found | None:
     """One copy's word; None when it does not answer in time."""
     connection: asyncpg.Connection[Record] | None = None
     try:
-        with cut_is_gone():
+        with CUT_IS_GONE:
             async with asyncio.timeout(limits.COPY_ANSWER_SECONDS_MAX):
                 connection = await connect(dsn)
                 return await _look(connection, dsn)
@@ -150,7 +152,7 @@ class Pulse:
     async def _ask(self) -> None:
         self._await_answer(limits.PRIMARY_SILENT_SECONDS_MAX)
         try:
-            with cut_is_gone():
+            with CUT_IS_GONE:
                 if await self._connection.fetchval("SELECT pg_is_in_recovery()"):
                     self._end()
         except _UNREACHABLE:

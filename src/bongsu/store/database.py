@@ -107,7 +107,10 @@ def not_stored() -> Refusal:
 
 
 class Barrier:
-    """Listens on one connection for the warning that a commit's wait was cut short."""
+    """Listens on one connection for the warning that a commit's wait was cut short.
+
+    For one commit; or, kept by whoever commits on the connection again and again, for one after the other.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._cut = False
@@ -120,7 +123,8 @@ class Barrier:
 
     def check(self) -> None:
         """After COMMIT returned: raises OutcomeUnknown when it returned too early."""
-        if self._cut:
+        cut, self._cut = self._cut, False
+        if cut:
             raise OutcomeUnknown
 
     def remove(self) -> None:
@@ -151,7 +155,7 @@ async def commit(connection: Connection, work: Callable[[Connection], Awaitable[
     committing = False
     try:
         try:
-            with copies.cut_is_gone():
+            with copies.CUT_IS_GONE:
                 await connection.execute(begin)
                 result = await work(connection)
         except BaseException:
@@ -159,7 +163,7 @@ async def commit(connection: Connection, work: Callable[[Connection], Awaitable[
                 await connection.execute("ROLLBACK")
             raise
         committing = True
-        with copies.cut_is_gone():
+        with copies.CUT_IS_GONE:
             await connection.execute("COMMIT")
         barrier.check()
     except GONE as error:
@@ -172,17 +176,22 @@ async def commit(connection: Connection, work: Callable[[Connection], Awaitable[
     return result
 
 
-async def commit_at_once(connection: Connection, statement: Callable[[Connection], Awaitable[T]]) -> T:
-    """Runs one statement that is a transaction by itself, behind the barrier. Must run in a task nobody cancels."""
-    barrier = Barrier(connection)
+async def commit_at_once(
+    connection: Connection, statement: Callable[[Connection], Awaitable[T]], kept: Barrier | None = None
+) -> T:
+    """Runs one statement that is a transaction by itself, behind the barrier. Must run in a task nobody cancels.
+
+    kept: the connection's, if it has one that stays.
+    """
+    barrier = kept or Barrier(connection)
     try:
-        with copies.cut_is_gone():
+        with copies.CUT_IS_GONE:
             result = await statement(connection)
         barrier.check()
     except GONE as error:
         raise OutcomeUnknown from error
     finally:
-        if _is_open(connection):
+        if kept is None and _is_open(connection):
             barrier.remove()
     return result
 
@@ -441,7 +450,7 @@ class Database:
         while True:
             try:
                 left = max(0.0, give_up_at - time.monotonic())
-                with copies.cut_is_gone():
+                with copies.CUT_IS_GONE:
                     return await run(pool() or await self._wait_for_pool(pool, left))
             except (*GONE, *ROLLED_BACK) as error:
                 pause = next(pauses, _RETRY_SECONDS[-1])

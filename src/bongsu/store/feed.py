@@ -20,7 +20,7 @@ from prometheus_client import Gauge
 
 from bongsu.core.errors import Refusal
 from bongsu.store import streams
-from bongsu.store.copies import cut_is_gone
+from bongsu.store.copies import CUT_IS_GONE
 from bongsu.store.database import (
     GONE,
     REFUSED,
@@ -75,6 +75,7 @@ class Feed:
     async def start(self, on_failure: Callable[[], None]) -> None:
         """on_failure: called when the feed cannot go on, which is a fault of this program. The worker must end then."""
         self._know(await self._database.write(streams.barrier_position))
+        _POSITION.set_function(lambda: self.pos)
         self._task = asyncio.create_task(self._listen_for_ever(), name="feed")
         watch(self._task, on_failure)
 
@@ -97,7 +98,6 @@ class Feed:
 
     def _know(self, pos: int) -> None:
         self.pos = self._database.floor = pos
-        _POSITION.set(pos)
 
     def expect(self, pos: int) -> None:
         """This worker is about to commit up to `pos`: no need to look for that in the table."""
@@ -162,7 +162,7 @@ class Feed:
         while True:
             try:
                 if self._database.has_primary:
-                    with cut_is_gone():
+                    with CUT_IS_GONE:
                         await self._listen()
                 else:
                     await self._database.read(self._look)

@@ -150,16 +150,23 @@ SELECT pg_notify('bongsu', $1::text)
 
 
 _WRITE_PLAIN: Final = """
-WITH placed AS (UPDATE stream SET pos = $1 WHERE pos = $15 RETURNING 1),
+WITH placed AS (UPDATE stream SET pos = $1 WHERE pos = $2 RETURNING 1),
 marked AS (
-    INSERT INTO writers (writer_id, batch, seen_at) SELECT $2, $3, now() FROM placed
+    INSERT INTO writers (writer_id, batch, seen_at) SELECT $3, $4, now() FROM placed
     ON CONFLICT (writer_id) DO UPDATE SET batch = excluded.batch, seen_at = excluded.seen_at RETURNING 1),
 written AS (
     INSERT INTO events (pos, event_id, room_id, type, sender, state_key, ts_ms, pdu, sender_device, txn_id, txn_key)
-    SELECT e.* FROM placed, unnest($4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-        $10::bigint[], $11::bytea[], $12::text[], $13::text[], $14::bytea[]) AS e RETURNING 1)
-SELECT CASE WHEN $16 THEN pg_notify('bongsu', $1::text) END FROM placed
+    SELECT e.* FROM placed, {events} AS e RETURNING 1)
+SELECT CASE WHEN $5 THEN pg_notify('bongsu', $1::text) END FROM placed
 """
+_WRITE_PLAIN_MANY: Final = _WRITE_PLAIN.format(
+    events="unnest($6::bigint[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::bigint[],"
+    " $13::bytea[], $14::text[], $15::text[], $16::bytea[])"
+)
+_WRITE_PLAIN_ONE: Final = _WRITE_PLAIN.format(  # arrays of one cost the driver more than everything else here
+    events="(VALUES ($6::bigint, $7::text, $8::text, $9::text, $10::text, $11::text, $12::bigint,"
+    " $13::bytea, $14::text, $15::text, $16::bytea))"
+)
 
 
 async def write_batch(
@@ -185,30 +192,35 @@ async def write_plain(
     `after` was known, so what was decided on that knowledge holds. A transaction key that is there already raises
     UniqueViolation. notify: whether other workers listen.
     """
-    rows = await connection.fetch(_WRITE_PLAIN, to, writer_id, batch, *_columns(events), after, notify)
-    return bool(rows)
+    if len(events) == 1:
+        sql, values = _WRITE_PLAIN_ONE, _row(events[0])
+    else:
+        sql, values = _WRITE_PLAIN_MANY, _columns(events)
+    return bool(await connection.fetch(sql, to, after, writer_id, batch, notify, *values))
 
 
-def _columns(events: Sequence[StoredEvent]) -> tuple[list[Any], ...]:
-    columns: tuple[list[Any], ...] = tuple([] for _ in range(11))
-    for stored in events:
-        event = stored.event
-        values = (
-            event.pos,
-            event.event_id,
-            event.room_id,
-            event.type,
-            event.sender,
-            event.state_key,
-            event.ts_ms,
-            stored.pdu,
-            event.sender_device,
-            event.txn_id,
-            stored.txn_key,
-        )
-        for column, value in zip(columns, values, strict=True):
-            column.append(value)
-    return columns
+_COLUMNS: Final = 11
+
+
+def _columns(events: Sequence[StoredEvent]) -> tuple[Any, ...]:
+    return tuple(map(list, zip(*map(_row, events), strict=True))) if events else ([],) * _COLUMNS
+
+
+def _row(stored: StoredEvent) -> tuple[Any, ...]:
+    event = stored.event
+    return (
+        event.pos,
+        event.event_id,
+        event.room_id,
+        event.type,
+        event.sender,
+        event.state_key,
+        event.ts_ms,
+        stored.pdu,
+        event.sender_device,
+        event.txn_id,
+        stored.txn_key,
+    )
 
 
 async def write_rooms(connection: Connection, rooms: Sequence[tuple[str, str, int, bool]]) -> None:
