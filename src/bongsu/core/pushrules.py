@@ -750,6 +750,15 @@ _Candidates = tuple[tuple[tuple[_Condition, ...], Outcome], ...]
 _Left = tuple[tuple[tuple[_Test, ...], Outcome], ...]
 
 
+class _Met(msgspec.Struct, frozen=True):
+    """What came of an event in a room. It keeps the content, so that no other takes its id()."""
+
+    content: Mapping[str, Any]
+    room: RoomFacts
+    event: JsonObject
+    left: _Left
+
+
 class _Index:
     """The rules of one ruleset, sorted out by type, room and sender of events as these are met."""
 
@@ -761,9 +770,7 @@ class _Index:
         self._senders = frozenset(_named(conditions, _SENDER))
         self._candidates: dict[tuple[str, str | None, str | None], _Candidates] = {}
         self._silent: dict[str, bool] = {}
-        self._met: Mapping[str, Any] | None = None  # the content that was met last, the room it was met in,
-        self._met_in: RoomFacts | None = None
-        self._left: tuple[JsonObject, _Left] = ({}, ())  # and what came of it
+        self._met: dict[int, _Met] = {}  # by the content's id(): of those that were met last
 
     def left_for(
         self, event_type: str, sender: str, state_key: str | None, content: Mapping[str, Any], room: RoomFacts
@@ -772,14 +779,17 @@ class _Index:
 
         The readers of a message ask one after another, with the same objects: it is found out for the first of them.
         """
-        if content is self._met and room is self._met_in:
-            return self._left
+        met = self._met.get(id(content))
+        if met is not None and met.content is content and met.room is room:
+            return met.event, met.left
         event: JsonObject = {"type": event_type, "sender": sender, "room_id": room.room_id, "content": content}
         if state_key is not None:
             event["state_key"] = state_key
-        self._met, self._met_in = content, room
-        self._left = (event, tuple(self._narrowed(event, room)))
-        return self._left
+        left = tuple(self._narrowed(event, room))
+        if len(self._met) >= limits.PUSH_EVENTS_CACHED_MAX:
+            self._met.clear()
+        self._met[id(content)] = _Met(content, room, event, left)
+        return event, left
 
     def _narrowed(self, event: JsonObject, room: RoomFacts) -> Iterator[tuple[tuple[_Test, ...], Outcome]]:
         for conditions, outcome in self.candidates(event["type"], room.room_id, event["sender"]):
