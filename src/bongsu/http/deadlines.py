@@ -9,16 +9,15 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
+
 _PER_SECOND: Final = 2
 
 
-class Deadline:
+class Deadline(msgspec.Struct):
     """One call. cancel(): it does not come any more."""
 
-    __slots__ = ("call",)
-
-    def __init__(self, call: Callable[[], object]) -> None:
-        self.call: Callable[[], object] | None = call
+    call: Callable[[], object] | None
 
     def cancel(self) -> None:
         self.call = None

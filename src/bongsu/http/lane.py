@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
+import msgspec
+
 from bongsu.http.deadlines import Deadline
 
 _LINE: Final = re.compile(rb"GET /_matrix/client/v3/sync\?([\x21-\x24\x26-\x2a\x2c-\x7e]+) HTTP/1\.1")  # no % and no +
@@ -26,16 +28,13 @@ class Way(Protocol):
     def go_ordinary_way(self, request: bytes) -> None: ...
 
 
-class Lane:
+class Lane(msgspec.Struct, eq=False):
     """One request. It ends once: by answer(), give_up() or lost()."""
 
-    __slots__ = ("_deadline", "_ends", "_way", "request")
-
-    def __init__(self, way: Way, request: bytes) -> None:
-        self.request = request
-        self._ends: list[Callable[[], None]] = []
-        self._deadline: Deadline | None = None
-        self._way: Way | None = way
+    way: Way | None  # until it ends
+    request: bytes
+    _deadline: Deadline | None = None
+    _ends: list[Callable[[], None]] = []
 
     def when_ended(self, call: Callable[[], None]) -> None:
         """`call` comes when the lane ends, before those that were told of earlier."""
@@ -43,12 +42,12 @@ class Lane:
 
     def call_later(self, seconds: float, call: Callable[[], None]) -> None:
         """If the lane has not ended by then. A later call takes an earlier one's place."""
-        if self._way is not None:
-            self._deadline = self._way.call_later(seconds, call)
+        if self.way is not None:
+            self._deadline = self.way.call_later(seconds, call)
 
     @property
     def is_open(self) -> bool:
-        return self._way is not None
+        return self.way is not None
 
     def answer(self, body: bytes) -> None:
         if (way := self._end()) is not None:
@@ -63,7 +62,7 @@ class Lane:
         self._end()
 
     def _end(self) -> Way | None:
-        way, self._way = self._way, None
+        way, self.way = self.way, None
         if way is not None:
             if self._deadline is not None:
                 self._deadline.cancel()

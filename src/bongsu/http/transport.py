@@ -34,7 +34,8 @@ class Joined:
 
     def write_whole(self, data: bytes) -> None:
         """A reply that is complete: nothing to wait for."""
-        self.flush()
+        if self._held is not None:
+            self.flush()
         self._transport.write(data)
 
     def flush(self) -> None:

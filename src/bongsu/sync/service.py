@@ -387,15 +387,16 @@ def _is_archived(membership: Membership, span: Span) -> bool:
     return span.wanted.include_leave and membership.joined_pos is not None and not membership.forgotten
 
 
-class _Parked:
+class _Parked(msgspec.Struct, eq=False):
     """Stands among a reader's futures, and is one as far as the reader can see."""
 
-    __slots__ = ("_ask", "_is_woken", "_lane", "_reader", "_requester", "_since", "_sync")
-
-    def __init__(self, sync: Sync, lane: Lane, reader: Reader, requester: Requester, ask: Ask, since: int) -> None:
-        self._sync, self._lane, self._reader = sync, lane, reader
-        self._requester, self._ask, self._since = requester, ask, since
-        self._is_woken = False
+    _sync: Sync
+    _lane: Lane
+    _reader: Reader
+    _requester: Requester
+    _ask: Ask
+    _since: int
+    _is_woken: bool = False
 
     def wait(self, seconds: float) -> None:
         self._reader.waiting.add(self)
