@@ -10,9 +10,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bongsu.core import limits
+from bongsu.config import Settings
+from bongsu.core import creation, limits, versions
+from bongsu.core.events import MESSAGE, Draft
+from bongsu.main import open_worker
 from bongsu.media.blobs import BlobFolder
 from bongsu.media.forgetting import Forgetting
+from bongsu.rooms.batch import Transaction
+from bongsu.rooms.creation import CreateRoom
+from bongsu.rooms.sending import SendEvent
+from bongsu.store import notices, search
 from bongsu.store.database import Connection, Database
 from bongsu.store.forgotten_blobs import ForgottenBlobs
 from bongsu.store.media import MediaStore, NewFile, ThumbnailKey, ThumbnailRow, add_blob
@@ -124,6 +131,30 @@ async def test_what_somebody_uploaded_or_another_picture_shows_stays(
     assert await store_of.find(f"preview_{uploaded.hex()}") is None
     assert await store_of.find(f"preview_{again.hex()}") is not None
     assert await store_of.thumbnail(key) is not None
+
+
+async def test_a_picture_that_a_message_shows_itself_stays(
+    dsn: str, tmp_path: Path, two: tuple[Database, Database], places: list[Place], contents: list[bytes]
+) -> None:
+    """The index of messages is behind by some seconds, and the picture would stay for a month."""
+    said, bare = [await store(places, each) for each in contents[:2]]
+    media_id, other = [await shown(two[0], each, is_old=False) for each in (said, bare)]
+    user = f"@{said.hex()[:8]}:test.example"
+    async with open_worker(Settings(dsn=dsn, data=tmp_path, server_name="test.example"), lambda _: None) as worker:
+        await worker.database.write(lambda connection: notices.put_speaker(connection, user, "T"))
+        version = versions.version(versions.DEFAULT)
+        room_id = await worker.committer.submit(CreateRoom(user, version, creation.Options(), None))
+        content = {"msgtype": "m.image", "body": "x", "url": f"mxc://test.example/{media_id}"}
+        said_once = Transaction(user, "", "once")
+        await worker.committer.submit(SendEvent(room_id, Draft(type=MESSAGE, sender=user, content=content), said_once))
+        async with asyncio.timeout(SECONDS_MAX):
+            while not await search.is_whole(two[0], worker.feed.pos):
+                await two[0].write(search.keep_some)
+    await two[0].execute("UPDATE media SET created_at = to_timestamp($1) WHERE user_id = ''", LONG_AGO)
+    await forget(places)
+    assert await MediaStore(two[1]).find(other) is None
+    assert await MediaStore(two[1]).find(media_id) is not None
+    assert all([await place.has(said) for place in places])
 
 
 async def test_bytes_that_are_stored_again_are_not_removed(

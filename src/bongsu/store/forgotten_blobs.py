@@ -3,21 +3,29 @@
 What stands in a blob may be somebody's upload as well, or be stored again at any moment. Whoever stores bytes takes the
 blob's row and then its removals away, in the transaction that names it; so nothing goes from a disk that a row names.
 Blobs are locked before anything that names them, as uploads do.
+
+Some clients put a preview's picture into the message itself, or take it for a room. Such a picture stays: whoever
+follows the stream for the search index notes it, within minutes, long before it would be forgotten. In an encrypted
+message it cannot be seen; there clients store a copy of their own, lest the picture tell what they hide.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+import re
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
+from bongsu.core.events import Event
 from bongsu.store.database import Connection, Database, end_when_silent
 
 _OLD: Final = """
 SELECT m.media_id, m.sha256 FROM media m JOIN blobs b USING (sha256)
-WHERE m.user_id = '' AND m.media_id LIKE 'preview\\_%'
+WHERE m.user_id = '' AND m.media_id LIKE 'preview\\_%' AND NOT m.is_referred
     AND m.created_at < now() - $1::float8 * interval '1 s' ORDER BY m.created_at LIMIT $2 FOR UPDATE OF b SKIP LOCKED
 """
 _FORGET: Final = """
-DELETE FROM media WHERE media_id = ANY($1) AND created_at < now() - $2::float8 * interval '1 s' RETURNING sha256
+DELETE FROM media WHERE media_id = ANY($1) AND created_at < now() - $2::float8 * interval '1 s' AND NOT is_referred
+RETURNING sha256
 """
+_PICTURE: Final = re.compile(rb"mxc://[^/\"]{1,255}/(preview_[0-9a-f]{64})")
 _NAMED: Final = "EXISTS (SELECT FROM media m WHERE m.sha256 = b.sha256)"
 _SHOWN: Final = "EXISTS (SELECT FROM thumbnails t WHERE t.sha256 = b.sha256 AND t.source <> b.sha256)"
 _UNNAMED: Final = f"SELECT b.sha256 FROM blobs b WHERE b.sha256 = ANY($1) AND NOT {_NAMED} AND NOT {_SHOWN}"
@@ -37,6 +45,14 @@ Remove = Callable[[bytes], Awaitable[bool]]  # from the disk; False: not now, as
 async def stored_again(connection: Connection, sha256: bytes) -> None:
     """It stays on all disks. In the transaction in which something names it, after its row was written."""
     await connection.execute("DELETE FROM blob_removals WHERE sha256 = $1", sha256)
+
+
+async def note_referred(connection: Connection, events: Iterable[Event]) -> None:
+    """Pictures of previews that these events show stay."""
+    contents = (event.content_json for event in events if b"/preview_" in event.content_json)
+    named = {found.decode() for content in contents for found in _PICTURE.findall(content)}
+    if named:
+        await connection.execute("UPDATE media SET is_referred = true WHERE media_id = ANY($1)", sorted(named))
 
 
 class ForgottenBlobs:

@@ -15,6 +15,7 @@ from bongsu.core.filters import RoomEventFilter
 from bongsu.core.relations import REPLACE, relates_to
 from bongsu.store import relations
 from bongsu.store.database import Connection
+from bongsu.store.forgotten_blobs import note_referred
 from bongsu.store.history import Arguments, conditions
 from bongsu.store.patterns import containing
 from bongsu.store.rooms import Reads
@@ -119,7 +120,9 @@ async def is_whole(reads: Reads, pos: int) -> bool:
 async def _keep_new(connection: Connection, after: int, newest: int) -> None:
     rows = await connection.fetch(_STRETCH, after, newest, limits.INDEX_BATCH_MAX)
     reached = newest if len(rows) < limits.INDEX_BATCH_MAX else rows[-1]["pos"]
-    await _keep(connection, await _changed(connection, [read_event(row) for row in rows]))
+    events = [read_event(row) for row in rows]
+    await _keep(connection, await _changed(connection, events))
+    await note_referred(connection, events)
     await connection.execute("UPDATE search_progress SET pos = $1", reached)
 
 
@@ -129,6 +132,7 @@ async def _keep_old(connection: Connection, back_pos: int) -> None:
     events = [read_event(row) for row in rows]
     own = [event for event in events if event.type != REDACTION and _edited(event) is None]
     await _keep(connection, await _texts(connection, own))
+    await note_referred(connection, events)
     reached = rows[-1]["pos"] - 1 if len(rows) == limits.INDEX_BATCH_MAX else 0
     await connection.execute("UPDATE search_progress SET back_pos = $1", reached)
 
