@@ -258,7 +258,8 @@ async def test_who_may_redact(alice: Talker, bob: Talker, http: aiohttp.ClientSe
     path = redacting(room_id, of_alice, "x")
     assert await bob.refused("PUT", path, {}) == (403, "M_FORBIDDEN")
     assert await stranger.refused("PUT", path, {}) == (403, "M_FORBIDDEN")
-    assert await alice.refused("PUT", redacting(room_id, "$" + "x" * 43, "x"), {}) == (404, "M_NOT_FOUND")
+    for nothing in ("$" + "x" * 43, "$nothing", "$nothing:test.example"):
+        assert await alice.refused("PUT", redacting(room_id, nothing, "x"), {}) == (404, "M_NOT_FOUND")
     assert await alice.refused("PUT", redacting(room_id, "nonsense", "x"), {}) == (400, "M_INVALID_PARAM")
     other_room = await alice.make_room()
     assert await alice.refused("PUT", redacting(other_room, of_alice, "x"), {}) == (404, "M_NOT_FOUND")

@@ -123,7 +123,7 @@ class Sending:
         return reply(Sent(found))
 
     async def _redact(self, request: Request, room_id: str, event_id: str, content: JsonObject) -> Response:
-        if not ids.is_event_id(event_id):
+        if not ids.check_text(event_id, "the event id").startswith("$"):
             raise invalid_param("what is to be redacted must be an event id")
         convert(content, _Redaction)
         own_only = request.requester.is_suspended
