@@ -4,6 +4,7 @@ import asyncio
 import gc
 import random
 import secrets
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -269,7 +270,8 @@ class Worker:
         self.addresses = ThirdPartyIds(database)
         self.factors = Factors(database)
         self.tokens = Tokens(self.people, now_ms)
-        self.passwords = Passwords(self.people, self.limiter, settings.password_hashing)
+        waiting_max = limits.PASSWORDS_WAITING_MAX if settings.rate_limits else sys.maxsize
+        self.passwords = Passwords(self.people, self.limiter, settings.password_hashing, waiting_max=waiting_max)
         self.sessions = Sessions(self.people, self.committer, name)
         self.deactivation = Deactivation(database, self.people, self.sessions, self.committer)
         self.postman = Postman(database, _mail_server(settings))
@@ -288,7 +290,8 @@ class Worker:
     def _tell(self) -> None:
         """What devices are told, in each way that clients ask."""
         database, feed, rooms, readers = self.database, self.feed, self.rooms, self.readers
-        admission = Admission(time.monotonic, is_open=not self.settings.shedding)
+        arrivals_max = limits.ARRIVALS_PER_PERSON_MAX if self.settings.rate_limits else sys.maxsize
+        admission = Admission(time.monotonic, is_open=not self.settings.shedding, per_person_max=arrivals_max)
         self.mailbox = Mailbox(database)
         self.peeks = Peeks()
         self.waits = Waits()

@@ -224,6 +224,12 @@ async def test_a_device_waits_in_many_syncs_where_rate_limits_are_off(alice: Tal
     assert [status for status, _ in answers] == [200] * 6
 
 
+async def test_a_person_begins_anew_often_where_rate_limits_are_off(alice: Talker) -> None:
+    await alice.make_room()
+    answers = await asyncio.gather(*(alice.ask("GET", f"{V3}/sync") for _ in range(12)))
+    assert [status for status, _ in answers] == [200] * 12
+
+
 # --- the whole state, and the state after ---
 
 

@@ -33,12 +33,21 @@ class Named(msgspec.Struct, frozen=True):
 class Passwords:
     """hash() a new one; prove() that somebody knows theirs."""
 
-    def __init__(self, accounts: Accounts, limiter: RateLimiter, hashing: Literal["strong", "fast"] = "strong") -> None:
+    def __init__(
+        self,
+        accounts: Accounts,
+        limiter: RateLimiter,
+        hashing: Literal["strong", "fast"] = "strong",
+        *,
+        waiting_max: int = limits.PASSWORDS_WAITING_MAX,
+    ) -> None:
+        """waiting_max: hashes that are made or wait; whoever comes then is asked to come again."""
         self._accounts = accounts
         self._limiter = limiter
         self._cost = passwords.COSTS[hashing]
         self._threads = ThreadPoolExecutor(limits.PASSWORD_THREADS, thread_name_prefix="passwords")
         self._waiting = 0
+        self._waiting_max = waiting_max
         self._nobodys = self._hash(secrets.token_urlsafe())
 
     def close(self) -> None:
@@ -71,7 +80,7 @@ class Passwords:
         return passwords.make_hash(password, secrets.token_bytes(passwords.SALT_BYTES), self._cost)
 
     async def _run(self, work: Callable[[], T]) -> T:
-        if self._waiting >= limits.PASSWORDS_WAITING_MAX:
+        if self._waiting >= self._waiting_max:
             raise limit_exceeded(1_000)
         self._waiting += 1
         try:

@@ -43,12 +43,21 @@ class Entry:
 
 
 class Admission:
-    """enter() for who comes anew. clock: seconds; dice: from 0 to less than 1; is_open: for everybody."""
+    """enter() for who comes anew. clock: seconds; dice: from 0 to less than 1; is_open: for everybody.
+
+    per_person_max: of one person at work or in line.
+    """
 
     def __init__(
-        self, clock: Callable[[], float], dice: Callable[[], float] = random.random, *, is_open: bool = False
+        self,
+        clock: Callable[[], float],
+        dice: Callable[[], float] = random.random,
+        *,
+        is_open: bool = False,
+        per_person_max: int = limits.ARRIVALS_PER_PERSON_MAX,
     ) -> None:
         self._is_open = is_open
+        self._per_person_max = per_person_max
         self._clock = clock
         self._dice = dice
         self._inside = 0
@@ -62,7 +71,7 @@ class Admission:
         """At once, or after a while in line. Raises M_LIMIT_EXCEEDED with the time to come again."""
         if self._is_open:
             return Entry(lambda: None)
-        if self._people[user_id] >= limits.ARRIVALS_PER_PERSON_MAX:
+        if self._people[user_id] >= self._per_person_max:
             PUT_OFF.inc()
             raise limit_exceeded(2_000 + int(2_000 * self._dice()))
         self._people[user_id] += 1
