@@ -134,6 +134,7 @@ def messages(events: list[Json]) -> list[str]:
 async def check(story: Story) -> None:
     seen = story.seen()
     for at in (0, 1):
+        await story.device.answer(at, story.device.model.next_batch)  # from then on this worker knows all that was done
         await _check_requests(story, at, seen)
         if story.was_in() and story.membership in ("join", "leave", "ban"):
             await _check_sync(story, at)
