@@ -701,12 +701,15 @@ class Worker:
     def drain(self) -> None:
         """The server stops: parked syncs answer, nobody new is told that all is well."""
         self.is_draining = True
+        patience = self.settings.drain_seconds - limits.STOP_ANSWERS_SECONDS
+        self.database.hurry(max(patience, limits.STOP_WRITES_SECONDS_MIN))
         self.waits.drain()
         self.readers.wake_all()
         self.media.drain()
 
     async def stop(self) -> None:
-        """Everything submitted is committed before the connections close."""
+        """Everything submitted is committed before the connections close, if there is a primary that can."""
+        self.database.hurry(limits.STOP_WRITES_SECONDS_MIN)
         for task in self._sweeps:
             task.cancel()
         await asyncio.wait(self._sweeps)

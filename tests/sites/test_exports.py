@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import time
+from urllib.parse import quote
 
 import aiohttp
 import pytest
@@ -20,15 +21,27 @@ BOOKINGS = "/_bongsu/v1/bookings"
 async def test_lists_and_exports_are_there_while_there_is_no_primary() -> None:
     async with pair() as sites:
         with data_folder(with_database=False) as folder:
-            server = await asyncio.to_thread(Server.start, folder, "--dsn", sites.dsn, "--password-hashing", "fast")
-            try:
-                async with aiohttp.ClientSession(server.base_url) as http:
-                    await _taken_along(sites, http)
-            finally:
-                server.kill()  # to stop, it would wait for a primary
+            options = ("--dsn", sites.dsn, "--password-hashing", "fast", "--drain-seconds", "3")
+            server = await asyncio.to_thread(Server.start, folder, *options)
+            async with aiohttp.ClientSession(server.base_url) as http:
+                board = await _taken_along(sites, http)
+                await _stopped_without_a_primary(server, board)
 
 
-async def _taken_along(sites: Pair, http: aiohttp.ClientSession) -> None:
+async def _stopped_without_a_primary(server: Server, board: Board) -> None:
+    """Whoever waits for a primary is told so when the worker stops, in time to send it again elsewhere."""
+    path = f"/_matrix/client/v3/rooms/{quote(board.room_id)}/send/m.room.message/last"
+    writing = asyncio.create_task(
+        board.people["observer"].ask("PUT", path, {"msgtype": "m.text", "body": "last words"})
+    )
+    await asyncio.sleep(0.3)
+    assert not writing.done()
+    assert await asyncio.to_thread(server.stop) == 0
+    status, answer = await writing
+    assert status == 503, answer
+
+
+async def _taken_along(sites: Pair, http: aiohttp.ClientSession) -> Board:
     board = await make_board(http)
     await board.bed()
     await board.wish(patient="P-17")
@@ -49,6 +62,7 @@ async def _taken_along(sites: Pair, http: aiohttp.ClientSession) -> None:
     async with asyncio.timeout(ANSWER_SECONDS_MAX):
         for path, text in wanted.items():
             assert text in await _read(http, path, board)
+    return board
 
 
 async def _read(http: aiohttp.ClientSession, path: str, board: Board) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import asyncpg
@@ -12,7 +12,10 @@ import pytest
 from bongsu.core.errors import Refusal
 from bongsu.store import copies
 from bongsu.store.accounts import Accounts
-from tests.durability.notes import Note, PlainNote, Worker, opened, stored, worker
+from bongsu.store.committer import Committer
+from bongsu.store.database import Database
+from bongsu.store.feed import Feed
+from tests.durability.notes import Note, Notes, PlainNote, Worker, opened, stored, worker
 from tests.sites.pair import Node, Pair, pair
 
 pytestmark = [pytest.mark.xdist_group("heavy")]
@@ -220,6 +223,45 @@ async def test_a_silent_holder_of_the_right_to_write_loses_it(sites: Pair) -> No
         await holder.execute("BEGIN; SELECT FROM stream FOR UPDATE")
         await _submit(ours, Note("@waits"))
         assert holder.is_closed()
+
+
+@asynccontextmanager
+async def _stopping(dsn: str) -> AsyncIterator[tuple[Database, Committer]]:
+    """A committer that has committed, with its database; at the end both have stopped, within a time."""
+    database = Database(dsn)
+    await database.open()
+    feed = Feed(database)
+    committer = Committer(database, feed, Notes)
+    await feed.start(lambda: None)
+    committer.start(lambda: None)
+    await committer.submit(Note("@before"))
+    yield database, committer
+    async with asyncio.timeout(ANSWER_SECONDS_MAX):
+        await committer.stop()
+        await feed.stop()
+        await database.close()
+
+
+async def test_a_stop_commits_what_a_primary_takes_and_waits_for_none_that_takes_nothing(sites: Pair) -> None:
+    """One is whole; then a commit waits for a site that is gone; then the only host that a worker knows is frozen."""
+    async with _stopping(_dsn(sites.primary)) as (frozen, _), _stopping(_dsn(sites.primary)) as (database, committer):
+        async with _stopping(sites.dsn) as (well, busy):
+            well.hurry(0.0)
+            await asyncio.sleep(1.0)  # it has been asked
+            queued = [asyncio.create_task(busy.submit(Note(f"@queued {number}"))) for number in range(20)]
+            await asyncio.sleep(0)
+        assert len(set(await asyncio.gather(*queued))) == 20
+        sites.standby.signal(signal.SIGSTOP)
+        under_way = asyncio.create_task(committer.submit(Note("@under way")))
+        await asyncio.sleep(0.2)
+        late = [asyncio.create_task(committer.submit(Note(f"@late {number}"))) for number in range(3)]
+        writing = asyncio.create_task(database.execute("INSERT INTO server_facts (name, value) VALUES ('w', '1')"))
+        await asyncio.sleep(0.2)
+        database.hurry(0.0)
+        told = await asyncio.gather(under_way, *late, writing, return_exceptions=True)
+        assert [isinstance(each, Refusal) and each.status for each in told] == [503] * 5
+        sites.primary.signal(signal.SIGSTOP)
+        frozen.hurry(0.0)
 
 
 async def test_a_primary_that_cannot_commit_declares_no_future_impossible(sites: Pair) -> None:

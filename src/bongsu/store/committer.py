@@ -111,7 +111,9 @@ class Committer:
         watch(self._task, on_failure)
 
     async def stop(self) -> None:
-        """Commits everything that was submitted, then stops."""
+        """Commits everything that was submitted, then stops. Without a primary, once the database is not patient any
+        more (Database.hurry), whoever waits is told 503.
+        """
         self._stopping = True
         self._wake.set()
         if self._task is not None:
@@ -163,7 +165,7 @@ class Committer:
         attempt = _Attempt(self._feed, self._make_batch, self._writer_id, self._batch_number, waiting)
         while not await self._try_once(attempt):
             self._drop_connection()
-            if time.monotonic() > give_up_at:
+            if time.monotonic() > give_up_at or not self._database.is_patient:
                 self._feed.hold(None)
                 self._fail(waiting, unknown_outcome() if attempt.is_unknown else unavailable())
                 self._fail(self._queue, unavailable())

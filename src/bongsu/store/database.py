@@ -241,6 +241,8 @@ class Database:
         self._own: weakref.WeakSet[asyncpg.Connection[Record]] = weakref.WeakSet()
         self._writes: set[asyncio.Task[Any]] = set()
         self._watching: asyncio.Task[None] | None = None
+        self._hurrying: asyncio.Task[None] | None = None
+        self.is_patient = True  # else nobody waits any more for a primary that is gone
 
     @property
     def has_primary(self) -> bool:
@@ -280,13 +282,43 @@ class Database:
         """Waits for every commit under way, then closes."""
         while self._writes:
             await asyncio.wait(self._writes)
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.wait([self._watching])
+        for task in (self._watching, self._hurrying):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait([task])
         if self._standby is not None:
             self._standby.terminate()
         if self._primary is not None:
             await self._primary.close()
+
+    # --- a stop that no lost primary holds up ---
+
+    def hurry(self, seconds: float) -> None:
+        """For a worker that stops. After `seconds` nobody waits for a primary that is gone, and one that commits
+        nothing is lost: it may be frozen, or cut off from the others. What is under way there is cut, never cancelled.
+        """
+        if self._hurrying is None:
+            self._hurrying = asyncio.create_task(self._lose_patience(seconds), name="the stop")
+
+    async def _lose_patience(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        self.is_patient = False
+        self._tell_changed()
+        while True:
+            if self._primary is not None and not await self._commits(self._primary_dsn):
+                log.warning("primary_does_not_commit", host=urlsplit(self._primary_dsn).hostname)
+                self._lose_primary()
+            await asyncio.sleep(limits.STOP_ASKED_EVERY_SECONDS)
+
+    async def _commits(self, dsn: str) -> bool:
+        """Does it commit behind the barrier within a second?"""
+        time_is_over = asyncio.create_task(asyncio.sleep(limits.STOP_COMMIT_SECONDS_MAX))
+        try:
+            return await self._has_company(dsn, (time_is_over,))
+        except (asyncpg.PostgresError, OutcomeUnknown, *GONE):
+            return False
+        finally:
+            time_is_over.cancel()
 
     # --- several hosts ---
 
@@ -391,9 +423,10 @@ class Database:
         """The pool, when there is one. Raises ConnectionError after `seconds`."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while (found := pool()) is None:
+                while (found := pool()) is None and self.is_patient:
                     await self._changed.wait()
-                return found
+                if found is not None:
+                    return found
         raise ConnectionError("no host of the database can be written to")
 
     async def connect(self, name: str = _NAME) -> "asyncpg.Connection[Record]":
@@ -454,7 +487,7 @@ class Database:
                     return await run(pool() or await self._wait_for_pool(pool, left))
             except (*GONE, *ROLLED_BACK) as error:
                 pause = next(pauses, _RETRY_SECONDS[-1])
-                if time.monotonic() + pause > give_up_at:
+                if time.monotonic() + pause > give_up_at or not self.is_patient:
                     log.warning("database_unavailable", error=repr(error))
                     raise unavailable() from error
                 await asyncio.sleep(pause)
