@@ -318,12 +318,13 @@ class Worker:
         settings = self.settings
         self.peers = Peers(settings.site, parse_peers(settings.peers), settings.peer_secret, settings.peer_ca)
         self.blobs = BlobFolder(settings.data / "blobs")
+        at_once_max = limits.UPLOADS_PER_USER_MAX if settings.rate_limits else sys.maxsize
         self.media = Media(
             self.database,
             self.blobs,
             server_name=settings.server_name,
             now_ms=now_ms,
-            uploads=UploadRules(bytes_max=settings.upload_bytes_max),
+            uploads=UploadRules(bytes_max=settings.upload_bytes_max, at_once_max=at_once_max),
             legacy_access=settings.unauthenticated_media,
             peers=self.peers,
         )

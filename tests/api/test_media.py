@@ -147,6 +147,20 @@ async def test_what_goes_up_comes_down(person: Person, prefix: str) -> None:
     assert got.headers["Access-Control-Allow-Origin"] == "*"
 
 
+async def test_many_uploads_at_once_where_rate_limits_are_off(person: Person) -> None:
+    go_on = asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b"half"
+        await go_on.wait()
+        yield b" and half"
+
+    sending = [asyncio.create_task(person.upload(slow())) for _ in range(20)]
+    await asyncio.sleep(0.2)
+    go_on.set()
+    assert len(set(await asyncio.gather(*sending))) == 20
+
+
 async def test_an_upload_without_a_type_is_bytes(person: Person) -> None:
     got = await person.download(await person.upload(b"\x00\x01", kind=None))
     assert got.headers["Content-Type"] == "application/octet-stream"

@@ -23,7 +23,7 @@ from bongsu.store.media import MediaRow, MediaStore, NewFile
 
 class UploadRules(msgspec.Struct, frozen=True):
     """What an operator or a test may set: bytes of a file, and of all that a person sends in 24 hours; seconds an
-    upload may be silent; waiting ids of a person.
+    upload may be silent; waiting ids of a person, and their uploads at once.
     """
 
     bytes_max: int = limits.UPLOAD_BYTES_MAX
@@ -31,6 +31,7 @@ class UploadRules(msgspec.Struct, frozen=True):
     idle_seconds: float = limits.UPLOAD_IDLE_SECONDS_MAX
     waiting_max: int = limits.MEDIA_WAITING_PER_USER_MAX
     waiting_seconds: float = limits.MEDIA_WAITING_SECONDS
+    at_once_max: int = limits.UPLOADS_PER_USER_MAX
 
 
 class Uploads:
@@ -165,7 +166,7 @@ class Uploads:
 
     @contextmanager
     def _place(self, user_id: str) -> Iterator[None]:
-        if self._under_way[user_id] >= limits.UPLOADS_PER_USER_MAX:
+        if self._under_way[user_id] >= self._settings.at_once_max:
             raise limit_exceeded(5_000)
         self._under_way[user_id] += 1
         try:
