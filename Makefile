@@ -43,7 +43,8 @@ PYTEST := $(BIN)/python -m pytest
 TESTED := check $(JS)/node_modules/.package-lock.json web
 BESIDE := $(MAKE) --no-print-directory --jobs 2 --output-sync
 
-# Those wait for leases and elections most of the time, so the others run beside them and give way to them.
+# Those wait for leases and elections most of the time, so the others run beside them and give way to them; twice as many
+# at once as the machine has cores when it has two, for they wait, too: for pages, restarts and each other.
 ifeq ($(ARGS),)
 test:
 	@$(BESIDE) $(TESTED) collected
@@ -55,7 +56,7 @@ test:
 	  $(PYTEST) -o cache_dir=.pytest_cache/sites $(OWN_LABS) || own=$$?; \
 	  exit $$((shared | own)); } > build/sites.log 2>&1 & sites=$$!; \
 	trap "pkill -P $$sites; kill $$sites 2>/dev/null" INT TERM; \
-	nice -n 10 $(PYTEST) -n 3 --dist loadgroup $(addprefix --ignore=,$(IN_LAB) $(OWN_LABS)) || others=$$?; \
+	nice -n 10 $(PYTEST) -n 4 --dist loadgroup $(addprefix --ignore=,$(IN_LAB) $(OWN_LABS)) || others=$$?; \
 	wait $$sites || with_sites=$$?; cat build/sites.log; exit $$((others | with_sites))
 else
 test: $(TESTED)

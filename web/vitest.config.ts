@@ -1,3 +1,3 @@
 import { defineConfig } from 'vitest/config'
 
-export default defineConfig({ test: { include: ['test/**/*.test.ts'], environment: 'node', pool: 'threads' } })
+export default defineConfig({ test: { include: ['test/**/*.test.ts'], environment: 'node', pool: 'threads', testTimeout: 30_000 } })
