@@ -110,7 +110,7 @@ async def fill(cast: Cast, picture: str) -> None:
     coordinator = await cast.person(COORDINATOR)
     known = await coordinator.get(_BOARDS)
     if room_id not in [each["room_id"] for each in known["boards"]]:
-        await coordinator.post(board, {"title": "병상 상황판 · Bed board"})
+        await coordinator.post(board, {"title": "병상 배정판 · Bed board"})
     for who, role in _ROLES.items():
         await coordinator.put(f"{board}/roles{at(cast.user(who))}", role)
     beds = await _publish(cast, board)
