@@ -49,6 +49,8 @@ def observe(track: Track, look: Look) -> Track:
     if track.looks and look.at_ms < track.looks[-1].at_ms:
         return track
     looks = _window((*track.looks, look), look.at_ms)
+    if look.level == track.level:  # nothing changes: so it is nearly always
+        return msgspec.structs.replace(track, looks=looks, turned_ms=None)
     track = msgspec.structs.replace(track, looks=looks, turned_ms=_turned(track, look))
     if track.level is None:
         return _begun(track)
@@ -60,8 +62,10 @@ def observe(track: Track, look: Look) -> Track:
 
 
 def _window(looks: tuple[Look, ...], now_ms: int) -> tuple[Look, ...]:
-    recent = (seen for seen in looks if seen.at_ms > now_ms - limits.STATUS_WINDOW_MS)
-    return tuple(recent)[-limits.STATUS_LOOKS_MAX :]
+    gone = max(0, len(looks) - limits.STATUS_LOOKS_MAX)
+    while looks[gone].at_ms <= now_ms - limits.STATUS_WINDOW_MS:
+        gone += 1
+    return looks[gone:]
 
 
 def _turned(track: Track, look: Look) -> int | None:
