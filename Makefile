@@ -32,8 +32,8 @@ run: .venv/.run
 	@$(MAKE) --no-print-directory web || echo "The web client could not be built; the server starts without it" >&2
 	@exec $(BIN)/bongsu serve --data data --port $(PORT) --demo $(ARGS)
 
-# Tests of three sites and three hosts: those that share a laboratory, and beside them those that put up one of their own,
-# one after another.
+# Tests of three sites and three hosts run one after another: first those that share a laboratory, which then goes down,
+# then those that put up one of their own.
 IN_LAB := $(addprefix tests/sites/,test_lab.py test_page.py test_drain.py test_down.py test_web_lab.py \
 	test_services_in_a_fire.py)
 OWN_LABS := $(addprefix tests/,sites/test_lapsed_lease.py sites/test_drill.py sites/test_status_lab.py \
@@ -50,13 +50,14 @@ test:
 	@$(BESIDE) $(TESTED) collected
 	@mkdir -p build
 	@echo "Tests that need three sites run at the same time; what they say comes at the end"
-	@others=0; in_lab=0; own=0; \
-	$(PYTEST) -o cache_dir=.pytest_cache/in_lab $(IN_LAB) > build/in_lab.log 2>&1 & in_lab_pid=$$!; \
-	$(PYTEST) -o cache_dir=.pytest_cache/own_labs $(OWN_LABS) > build/own_labs.log 2>&1 & own_pid=$$!; \
-	trap "kill $$in_lab_pid $$own_pid 2>/dev/null" INT TERM; \
+	@others=0; with_sites=0; \
+	{ shared=0; own=0; \
+	  $(PYTEST) -o cache_dir=.pytest_cache/sites $(IN_LAB) || shared=$$?; \
+	  $(PYTEST) -o cache_dir=.pytest_cache/sites $(OWN_LABS) || own=$$?; \
+	  exit $$((shared | own)); } > build/sites.log 2>&1 & sites=$$!; \
+	trap "pkill -P $$sites; kill $$sites 2>/dev/null" INT TERM; \
 	nice -n 10 $(PYTEST) -n 4 --dist loadgroup $(addprefix --ignore=,$(IN_LAB) $(OWN_LABS)) || others=$$?; \
-	wait $$in_lab_pid || in_lab=$$?; wait $$own_pid || own=$$?; \
-	cat build/in_lab.log build/own_labs.log; exit $$((others | in_lab | own))
+	wait $$sites || with_sites=$$?; cat build/sites.log; exit $$((others | with_sites))
 else
 test: $(TESTED)
 	$(PYTEST) -n 2 --dist loadgroup $(ARGS)
