@@ -17,6 +17,7 @@ import urllib.request
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
+from typing import Final
 
 ROOT = Path(__file__).parents[1]
 SERVER_NAME = "test.example"
@@ -199,12 +200,20 @@ def stop_database(data_dir: Path) -> None:
             _wait_gone(pid, pid_file)
 
 
+_given: Final[set[int]] = set()  # by this process
+
+
 def free_port() -> int:
-    """One that no outgoing connection can take before it is used, nor while a server that has it starts again."""
+    """One that no outgoing connection can take before it is used, nor while a server that has it starts again; and none
+    twice, as the servers of a test get theirs before the first of them starts.
+    """
     while True:
         port = random.randrange(10_000, _lowest_outgoing_port())
+        if port in _given:
+            continue
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
+            _given.add(port)
             return port
 
 
