@@ -242,6 +242,7 @@ PUSH_QUESTION_MARKS_BYTES_MAX = (
 )
 PUSH_TYPES_CACHED_MAX = 64  # event types (with rooms and senders that rules name) whose rules one ruleset keeps sorted
 PUSH_EVENTS_CACHED_MAX = 64  # by ruleset: what is being told to its readers at this moment
+WEB_FILE_KEPT_BYTES_MAX = 65_536  # what encrypts and its like is megabytes, and is seldom asked for
 PUSH_TEXTS_CACHED_MAX = 16  # texts made ready for searching: the readers of one message ask for it one after another
 PUSH_NAMES_CACHED_MAX = 4_096  # display names made ready for searching, at most about 1 kB each
 PUSH_PATHS_CACHED_MAX = 1_024  # keys of conditions; nearly all rules ask for the same few

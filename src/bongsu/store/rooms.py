@@ -45,9 +45,13 @@ _TYPING: Final = """
 SELECT pos, room_id, user_id, until_ms FROM typing t
 WHERE room_id = ANY($1) AND (until_ms > 0 OR pos = (SELECT max(pos) FROM typing n WHERE n.room_id = t.room_id))
 """  # the newest row too when it is an end: whoever does not know of it must be told
+# Compared in pairs, so that nothing but the index of both can give the order. Else, where some rooms are large, the
+# database takes events of all rooms, from the newest back, until it has enough of one that was silent for long.
 _TAILS: Final = f"""
 SELECT e.* FROM unnest($1::text[]) AS wanted (id), LATERAL (
-    SELECT {EVENT_COLUMNS} FROM events e WHERE e.room_id = wanted.id AND e.pos <= $3 ORDER BY e.pos DESC LIMIT $2
+    SELECT {EVENT_COLUMNS} FROM events e
+    WHERE (e.room_id, e.pos) >= (wanted.id, 0) AND (e.room_id, e.pos) <= (wanted.id, $3)
+    ORDER BY e.room_id DESC, e.pos DESC LIMIT $2
 ) AS e
 """
 

@@ -1,9 +1,12 @@
 """GET /app/ and every page below it · GET /app/{file} · GET /app/assets/{file_name} · GET /app (leads to /app/)
 
-What `vite build` wrote is read once, at the start. A file whose name carries its content may be kept for ever; the page
-and the service worker are asked for each time. A path that is no file is the app's own page, and gets the app.
+What `vite build` wrote is opened once, at the start, and small files are kept in memory; a new build changes nothing of
+what this worker gives. A file whose name carries its content may be kept for ever; the page and the service worker are
+asked for each time. A path that is no file is the app's own page, and gets the app.
 """
 
+import asyncio
+import os
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -11,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from bongsu.core import limits
 from bongsu.core.errors import not_found
 from bongsu.core.tiers import Tier
 from bongsu.http.page import HTML, answer, language_of, tag_of
@@ -36,11 +40,33 @@ _NOT_BUILT: Final = {
 }
 
 
+class _Content:
+    """Bytes in memory; or, of a large file, in the file that was there at the start, whatever has its name now."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._size = os.fstat(self._descriptor).st_size
+        self._kept: bytes | None = None
+        if self._size <= limits.WEB_FILE_KEPT_BYTES_MAX:
+            self._kept = path.read_bytes()
+            os.close(self._descriptor)
+
+    def read(self) -> bytes:
+        return os.pread(self._descriptor, self._size, 0) if self._kept is None else self._kept
+
+    async def get(self) -> bytes:
+        return await asyncio.to_thread(self.read) if self._kept is None else self._kept
+
+    def __del__(self) -> None:
+        if self._kept is None:
+            os.close(self._descriptor)
+
+
 class _File(msgspec.Struct, frozen=True):
     """packed: by content encoding. immutable: the name says what is in it."""
 
-    body: bytes
-    packed: dict[str, bytes]
+    content: _Content
+    packed: dict[str, _Content]
     content_type: str
     tag: str
     immutable: bool
@@ -74,25 +100,25 @@ class WebClient:
         file = self._files.get(f"assets/{request.params['file_name']}")
         if file is None:
             raise not_found("there is no such file; the app may have been renewed: load the page again")
-        return self._give(request, file)
+        return await self._give(request, file)
 
     async def _file_or_page(self, request: Request) -> Response:
         file = self._files.get(request.params["page"])
-        return await self._page(request) if file is None else self._give(request, file)
+        return await (self._page(request) if file is None else self._give(request, file))
 
     async def _page(self, request: Request) -> Response:
         index = self._files.get(_INDEX)
-        return _not_built(request) if index is None else self._give(request, index)
+        return _not_built(request) if index is None else await self._give(request, index)
 
-    def _give(self, request: Request, file: _File) -> Response:
+    async def _give(self, request: Request, file: _File) -> Response:
         kept = "public, max-age=31536000, immutable" if file.immutable else "no-cache"
         headers = {"cache-control": kept, "content-security-policy": self._policy, "vary": "accept-encoding"}
         accepted = request.header("accept-encoding") or ""
-        for encoding, body in file.packed.items():
+        for encoding, packed in file.packed.items():
             if encoding in accepted:
                 headers["content-encoding"] = encoding
-                return answer(request, body, file.content_type, f"{file.tag}-{encoding}", headers)
-        return answer(request, file.body, file.content_type, file.tag, headers)
+                return answer(request, await packed.get(), file.content_type, f"{file.tag}-{encoding}", headers)
+        return answer(request, await file.content.get(), file.content_type, file.tag, headers)
 
 
 def _load(folder: Path) -> dict[str, _File]:
@@ -103,12 +129,12 @@ def _load(folder: Path) -> dict[str, _File]:
 
 def _read(path: Path, folder: Path) -> _File:
     packed = {
-        encoding: beside.read_bytes()
+        encoding: _Content(beside)
         for encoding, suffix in _PACKINGS
         if (beside := path.with_name(path.name + suffix)).is_file()
     }
-    body = path.read_bytes()
-    return _File(body, packed, _TYPES[path.suffix], tag_of(body), immutable=path.parent != folder)
+    content = _Content(path)
+    return _File(content, packed, _TYPES[path.suffix], tag_of(content.read()), immutable=path.parent != folder)
 
 
 def _policy(sites: Sequence[str]) -> str:
