@@ -148,8 +148,8 @@ async def test_a_standby_that_has_not_come_to_the_tables_is_not_read(sites: Pair
             await asyncio.sleep(0.05)
 
 
-async def test_a_primary_that_lacks_what_was_shown_is_not_believed(sites: Pair) -> None:
-    """A primary of before wakes up beside the new one, and says that it can be written to."""
+async def _wake_one_of_before(sites: Pair) -> int:
+    """The old primary slept through a switch and wakes up beside the new one, whose position this is."""
     async with worker(sites.dsn) as ours:
         await _submit(ours, Note("@both"))
         sites.primary.signal(signal.SIGSTOP)
@@ -157,11 +157,16 @@ async def test_a_primary_that_lacks_what_was_shown_is_not_believed(sites: Pair) 
         await sites.promote()
         await lost
         sites.primary.signal(signal.SIGCONT)
-        pos = ours.feed.pos
-        found = await copies.ask(_connect, _dsn(sites.primary))
-        assert found is not None
-        assert found.is_writable, "the trap is set"
-        assert found.pos < pos
+        return ours.feed.pos
+
+
+async def test_a_primary_that_lacks_what_was_shown_is_not_believed(sites: Pair) -> None:
+    """A primary of before wakes up beside the new one, and says that it can be written to."""
+    pos = await _wake_one_of_before(sites)
+    found = await copies.ask(_connect, _dsn(sites.primary))
+    assert found is not None
+    assert found.is_writable, "the trap is set"
+    assert found.pos < pos
     async with opened(sites.dsn) as database:
         database.floor = pos
         for _ in range(5):
@@ -171,13 +176,7 @@ async def test_a_primary_that_lacks_what_was_shown_is_not_believed(sites: Pair) 
 
 async def test_a_primary_of_before_that_was_found_first_is_left_for_the_newer_one(sites: Pair) -> None:
     """It lets people write and never commits, so whoever waited for it would wait for ever."""
-    async with worker(sites.dsn) as ours:
-        await _submit(ours, Note("@both"))
-        sites.primary.signal(signal.SIGSTOP)
-        lost = asyncio.create_task(_submit(ours, Note("@new")))
-        await sites.promote()
-        await lost
-        sites.primary.signal(signal.SIGCONT)
+    await _wake_one_of_before(sites)
     found = None
     while found is None or not found.is_writable:
         found = await copies.ask(_connect, _dsn(sites.primary))
