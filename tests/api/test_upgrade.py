@@ -174,6 +174,20 @@ async def test_who_was_kept_out_stays_out(alice: Talker, bob: Talker) -> None:
     assert await bob.refused("POST", f"{room(new)}/join", {}) == FORBIDDEN
 
 
+async def test_who_is_not_let_in_takes_nothing_along(alice: Talker, bob: Talker) -> None:
+    old = await alice.make_room(preset="public_chat")
+    await bob.join(old)
+    own = f"{V3}/user/{bob.user_id}/rooms"
+    await bob.put(f"{own}/{segment(old)}/tags/u.work", {"order": 0.5})
+    new = await alice.make_room(preset="private_chat", creation_content={"predecessor": {"room_id": old}})
+    assert await bob.refused("POST", f"{room(new)}/join", {}) == FORBIDDEN
+    assert await bob.get(f"{own}/{segment(new)}/tags") == {"tags": {}}
+    options = {"creation_content": {"predecessor": {"room_id": old}}, "initial_state": [{"type": "m.room.create"}]}
+    assert (await bob.ask("POST", f"{V3}/createRoom", options))[0] == 400
+    before = (await bob.sync())["next_batch"]
+    assert "account_data" not in await bob.sync(before)
+
+
 @pytest.mark.parametrize("by_hand", [False, True])
 async def test_what_people_set_for_the_room_goes_along(alice: Talker, bob: Talker, by_hand: bool) -> None:
     old = await alice.make_room(preset="public_chat", room_version="11")

@@ -45,6 +45,7 @@ class CreateRoom(msgspec.Struct, frozen=True):
             batch.rows.statements.append((directory.SET_ALIAS, (alias, room.room_id, self.creator)))
         for user in dict.fromkeys(self.options.invite):
             await self._invite(batch, room, user)
+        await take_along(batch, room, self.creator)
         return room.room_id
 
     async def _set_state(self, batch: RoomBatch, room: WorkingRoom, create: Draft, alias: str | None) -> None:
@@ -75,7 +76,6 @@ class CreateRoom(msgspec.Struct, frozen=True):
 
 async def join_creator(batch: RoomBatch, room: WorkingRoom, creator: str) -> None:
     """Also for whoever was invited just now."""
-    await take_along(batch, room, creator)
     content = {"membership": "join", **await people.member_profile(batch.connection, creator)}
     await batch.append(room, Draft(type=MEMBER, sender=creator, state_key=creator, content=content))
 
@@ -110,6 +110,7 @@ class UpgradeRoom(msgspec.Struct, frozen=True):
         if await directory.in_directory(batch.connection, old.room_id):
             batch.rows.statements.append((directory.SET_DIRECTORY, (old.room_id, False)))
             batch.rows.statements.append((directory.SET_DIRECTORY, (new.room_id, True)))
+        await take_along(batch, new, self.user_id)
         return new.room_id
 
     async def _entomb(self, batch: RoomBatch, old: WorkingRoom, new_room_id: str) -> None:

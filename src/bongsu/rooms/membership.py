@@ -69,8 +69,8 @@ class Join(_OfOne, frozen=True, kw_only=True):
         content = self.content("join", {**self.more, **profile})
         if before != "invite" and _is_restricted(room):
             content["join_authorised_via_users_server"] = await _who_vouches(batch, room, self.target)
-        await take_along(batch, room, self.target)
         await self.set(batch, room, content)
+        await take_along(batch, room, self.target)
         return room.room_id
 
 

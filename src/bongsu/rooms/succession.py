@@ -22,7 +22,9 @@ _TAGS: Final = "m.tag"
 
 
 async def take_along(batch: RoomBatch, room: WorkingRoom, user_id: str) -> None:
-    """The person's tags, push rules and mark of a direct chat."""
+    """The person's tags, push rules and mark of a direct chat. To be called last, when nothing can be refused any more:
+    a commit does not take such rows back (Rows.back_to).
+    """
     old = _predecessor(room)
     if old is None:
         return
