@@ -338,7 +338,7 @@ class Worker:
         self.programs = Outside(
             allows_private=settings.webhook_private_addresses, seconds_max=limits.WEBHOOK_ANSWER_SECONDS_MAX
         )
-        self.vapid = Vapid(_contact_of(settings), now_ms)
+        self.vapid = Vapid(_contact_of(settings), database, now_ms)
         self.pushing = Pushing(
             database,
             self.feed,
@@ -662,7 +662,7 @@ class Worker:
         await self.blobs.open()
         await self.feed.start(on_failure)
         await self.one_clock.look()
-        await self.vapid.start(self.database)
+        await self.vapid.start()
         self.committer.start(on_failure)
         self.tokens.start()
         self.limiter.start()

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from msgspec.structs import replace
 
 from bongsu.bookings.calendar import calendar
-from bongsu.core import bookings, tickets
+from bongsu.core import bookings, ed25519, tickets
 from bongsu.core.bookings import OVER, TAKES, Action, State, Stock
 from bongsu.core.errors import Refusal
 from bongsu.store.bookings import Booking, Offer
@@ -105,13 +105,13 @@ TestOffering = Offering.TestCase
 def test_a_ticket_is_what_was_signed() -> None:
     ticket = tickets.Ticket("b1", "o1", 1, 2)
     text = tickets.issue(SECRET, ticket)
-    public = tickets.public_of(SECRET)
+    public = ed25519.public_of(SECRET)
     assert tickets.check([SECRET[::-1], public], text) == ticket
     for other in (text[:-20] + "A" * 20, text.replace("B1.", "B2."), text.swapcase(), "", "B1..", "가"):
         with pytest.raises(Refusal, match="M_INVALID_PARAM"):
             tickets.check([public], other)
     with pytest.raises(Refusal):
-        tickets.check([tickets.public_of(SECRET[::-1])], text)
+        tickets.check([ed25519.public_of(SECRET[::-1])], text)
 
 
 def test_a_calendar_holds_what_was_booked() -> None:

@@ -7,7 +7,7 @@ before it signs anything, and long after: what was printed then is still good.
 import secrets
 from collections.abc import Callable
 
-from bongsu.core import limits, tickets
+from bongsu.core import ed25519, limits, tickets
 from bongsu.core.errors import Refusal, not_found
 from bongsu.store import service_keys
 from bongsu.store.bookings import Booking, Offer
@@ -35,12 +35,12 @@ class Tickets:
         """What tickets are checked with, the one that signs now first."""
         keys = await self._known()
         first = signing(keys, self._now_ms())
-        return [tickets.public_of(key.private) for key in sorted(keys, key=lambda key: key is not first)]
+        return [ed25519.public_of(key.private) for key in sorted(keys, key=lambda key: key is not first)]
 
     async def booking_of(self, connection: Connection, offer_id: str, text: str) -> str:
         """The booking that a ticket of this offer is for."""
         keys = await service_keys.series(connection, _PURPOSE)
-        ticket = tickets.check([tickets.public_of(key.private) for key in keys], text)
+        ticket = tickets.check([ed25519.public_of(key.private) for key in keys], text)
         if ticket.offer_id != offer_id:
             raise Refusal(409, "BONGSU_OTHER_OFFER", "this ticket is real, but for another offer")
         return ticket.booking_id

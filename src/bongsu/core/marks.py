@@ -7,8 +7,8 @@ import base64
 from hashlib import sha256
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from bongsu.core import ed25519
 from bongsu.core.json import canonical
 from bongsu.core.signatures import is_good
 
@@ -29,12 +29,11 @@ def signed_bytes(certified: Certified) -> bytes:
 
 def sign(private: bytes, certified: Certified) -> str:
     """private: 32 bytes."""
-    return base64.b64encode(Ed25519PrivateKey.from_private_bytes(private).sign(signed_bytes(certified))).decode()
+    return base64.b64encode(ed25519.sign(private, signed_bytes(certified))).decode()
 
 
 def public_of(private: bytes) -> str:
-    raw = Ed25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
-    return base64.b64encode(raw).decode()
+    return base64.b64encode(ed25519.public_of(private)).decode()
 
 
 def key_id(public: str) -> str:

@@ -1,12 +1,10 @@
 """Lists in pages: a token names the last row's place, so that what comes or goes meanwhile moves nobody's page."""
 
-import base64
-import binascii
 from collections.abc import Sequence
 
 import msgspec
 
-from bongsu.core import limits
+from bongsu.core import base64url, limits
 from bongsu.core.errors import invalid_param
 
 Place = tuple[int, str]  # what a list is ordered by, and the row's id
@@ -20,7 +18,7 @@ class Page(msgspec.Struct, frozen=True):
 
 
 def token(place: Place) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
+    return base64url.encode(msgspec.json.encode(place))
 
 
 def place(text: str) -> Place:
@@ -28,9 +26,8 @@ def place(text: str) -> Place:
     if len(text) > limits.PAGE_TOKEN_BYTES_MAX:
         raise invalid_param("from must be a token that an earlier page gave")
     try:
-        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        found = msgspec.json.decode(raw, type=tuple[int, str])
-    except (binascii.Error, ValueError, msgspec.MsgspecError):
+        found = msgspec.json.decode(base64url.decode(text), type=tuple[int, str])
+    except (ValueError, msgspec.MsgspecError):
         raise invalid_param("from must be a token that an earlier page gave") from None
     if abs(found[0]) > limits.INTEGER_MAX or "\x00" in found[1]:
         raise invalid_param("from must be a token that an earlier page gave")

@@ -4,16 +4,14 @@ A pusher of kind "http" names a push gateway. One of kind "webpush" is a browser
 is its public key, data.url (older clients: data.endpoint) its address and data.auth its secret.
 """
 
-import base64
 import binascii
 import ipaddress
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric import ec
 
-from bongsu.core import limits
+from bongsu.core import base64url, limits
 from bongsu.core.addresses import may_ask
 from bongsu.core.errors import bad_json, invalid_param, missing_param
 from bongsu.core.ids import check_text
@@ -66,11 +64,6 @@ def address_of(kind: str, data: JsonObject) -> str:
 
 def lane_of(user_id: str) -> int:
     return binascii.crc32(user_id.encode()) % LANES
-
-
-def decoded(text: str) -> bytes:
-    """URL-safe base64, with or without padding. Raises ValueError."""
-    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
 
 
 def parse_key(body: JsonObject) -> Key:
@@ -166,9 +159,13 @@ def _is_private_literal(host: str) -> bool:
 
 
 def _check_subscription(pusher: Pusher) -> None:
+    from cryptography.hazmat.primitives.asymmetric import (
+        ec,  # here, because it is large and few people have browsers told
+    )
+
     try:
-        ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), decoded(pusher.pushkey))
-    except (ValueError, binascii.Error):
+        ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), base64url.decode(pusher.pushkey))
+    except ValueError:
         raise invalid_param("pushkey must be the subscription's P-256 public key, in URL-safe base64") from None
     auth = pusher.data.get("auth")
     if auth is None:
@@ -179,6 +176,6 @@ def _check_subscription(pusher: Pusher) -> None:
 
 def _is_secret(auth: object) -> bool:
     try:
-        return isinstance(auth, str) and len(decoded(auth)) == _AUTH_BYTES
-    except (ValueError, binascii.Error):
+        return isinstance(auth, str) and len(base64url.decode(auth)) == _AUTH_BYTES
+    except ValueError:
         return False

@@ -4,8 +4,7 @@ import base64
 import binascii
 from typing import Final
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from bongsu.core import ed25519
 
 ED25519: Final = "ed25519:"  # before the name of such a key
 _KEY_BYTES: Final = 32
@@ -31,7 +30,6 @@ def is_public_key(text: str) -> bool:
 def is_good(public_key: str, signed: bytes, signature: str) -> bool:
     """Did the holder of this key sign these bytes? Both texts in base64; nonsense is no signature."""
     try:
-        Ed25519PublicKey.from_public_bytes(_decode(public_key)).verify(_decode(signature), signed)
-    except (ValueError, InvalidSignature):
+        return ed25519.is_good(_decode(public_key), signed, _decode(signature))
+    except ValueError:
         return False
-    return True

@@ -3,15 +3,12 @@
 A ticket is "B1." payload "." signature, both in base64url without padding; signed is all before the last point.
 """
 
-import base64
-import binascii
 from collections.abc import Sequence
 from typing import Final
 
 import msgspec
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from bongsu.core import base64url, ed25519
 from bongsu.core.errors import invalid_param
 
 _VERSION: Final = "B1"
@@ -29,12 +26,8 @@ class Ticket(msgspec.Struct, frozen=True):
 
 def issue(private: bytes, ticket: Ticket) -> str:
     """private: 32 bytes."""
-    signed = f"{_VERSION}.{_text(msgspec.json.encode(ticket))}"
-    return f"{signed}.{_text(Ed25519PrivateKey.from_private_bytes(private).sign(signed.encode()))}"
-
-
-def public_of(private: bytes) -> bytes:
-    return Ed25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
+    signed = f"{_VERSION}.{base64url.encode(msgspec.json.encode(ticket))}"
+    return f"{signed}.{base64url.encode(ed25519.sign(private, signed.encode()))}"
 
 
 def check(public: Sequence[bytes], text: str) -> Ticket:
@@ -44,24 +37,8 @@ def check(public: Sequence[bytes], text: str) -> Ticket:
     try:
         if version != _VERSION or len(text) > _BYTES_MAX:
             raise ValueError
-        if not any(_is_signed(key, _bytes(signature), signed.encode("ascii")) for key in public):
+        if not any(ed25519.is_good(key, signed.encode("ascii"), base64url.decode(signature)) for key in public):
             raise ValueError
-        return msgspec.json.decode(_bytes(payload), type=Ticket)
-    except (binascii.Error, ValueError, msgspec.MsgspecError):
+        return msgspec.json.decode(base64url.decode(payload), type=Ticket)
+    except (ValueError, msgspec.MsgspecError):
         raise invalid_param("this is no ticket of this server") from None
-
-
-def _is_signed(public: bytes, signature: bytes, signed: bytes) -> bool:
-    try:
-        Ed25519PublicKey.from_public_bytes(public).verify(signature, signed)
-    except InvalidSignature:
-        return False
-    return True
-
-
-def _text(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
-
-
-def _bytes(text: str) -> bytes:
-    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)

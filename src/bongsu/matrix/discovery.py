@@ -1,6 +1,6 @@
 """GET /_matrix/client/versions · GET /.well-known/matrix/client · GET capabilities"""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from bongsu.core import versions
 from bongsu.core.tiers import Tier
@@ -20,7 +20,9 @@ _SPEC_VERSIONS = ["r0.6.1", *(f"v1.{minor}" for minor in range(1, 20))]
 class Discovery:
     """What this server is and can do."""
 
-    def __init__(self, place: Place, web_push_key: Callable[[], str], sites: Sequence[str], *, has_mail: bool) -> None:
+    def __init__(
+        self, place: Place, web_push_key: Callable[[], Awaitable[str]], sites: Sequence[str], *, has_mail: bool
+    ) -> None:
         self._place = place
         self._web_push_key = web_push_key
         self._sites = sites  # base URLs of all centres, for clients that know to ask another one
@@ -56,7 +58,7 @@ class Discovery:
                     "m.profile_fields": {"enabled": True},
                     "m.3pid_changes": {"enabled": self._has_mail},
                     "m.get_login_token": {"enabled": True},
-                    "org.matrix.msc4174.webpush": {"enabled": True, "vapid": self._web_push_key()},
+                    "org.matrix.msc4174.webpush": {"enabled": True, "vapid": await self._web_push_key()},
                     **moderation,
                 }
             }

@@ -1,6 +1,6 @@
 """GET /pushers · POST /pushers/set · GET /_bongsu/v1/webpush"""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from bongsu.core import pushers
 from bongsu.core.json import JsonObject
@@ -18,7 +18,12 @@ class Pushers:
     """web_push_key: what browsers subscribe with, in URL-safe base64; heard: is told of whom a pusher was set."""
 
     def __init__(
-        self, database: Database, web_push_key: Callable[[], str], heard: Callable[[str], None], *, allows_private: bool
+        self,
+        database: Database,
+        web_push_key: Callable[[], Awaitable[str]],
+        heard: Callable[[str], None],
+        *,
+        allows_private: bool,
     ) -> None:
         self._database = database
         self._web_push_key = web_push_key
@@ -50,7 +55,7 @@ class Pushers:
         return empty()
 
     async def web_push(self, _: Request) -> Response:
-        return reply({"enabled": True, "vapid": self._web_push_key()})
+        return reply({"enabled": True, "vapid": await self._web_push_key()})
 
 
 def _shown(pusher: Pusher) -> JsonObject:

@@ -8,14 +8,12 @@ for them.
 """
 
 import asyncio
-import base64
-import binascii
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
 
-from bongsu.core import filters, finding, ids, limits, tokens
+from bongsu.core import base64url, filters, finding, ids, limits, tokens
 from bongsu.core.errors import Refusal, invalid_param
 from bongsu.core.events import CREATE, MEMBER, Event
 from bongsu.core.filters import RoomEventFilter
@@ -82,7 +80,7 @@ class _Place(msgspec.Struct, frozen=True, array_like=True):
     value: str = ""
 
     def __str__(self) -> str:
-        return base64.urlsafe_b64encode(encode(self)).decode().rstrip("=")
+        return base64url.encode(encode(self))
 
     def within(self, key: Literal["room_id", "sender"], value: str) -> "_Place":
         return _Place(self.top, self.score, self.pos, key, value)
@@ -92,9 +90,8 @@ def _place(token: str | None, now: int) -> _Place:
     if token is None:
         return _Place(now)
     try:
-        padded = token + "=" * (-len(token) % 4)
-        place = msgspec.json.decode(base64.b64decode(padded, altchars="-_", validate=True), type=_Place)
-    except (binascii.Error, ValueError, msgspec.DecodeError):
+        place = msgspec.json.decode(base64url.decode(token), type=_Place)
+    except (ValueError, msgspec.DecodeError):
         raise invalid_param("next_batch is not a token of this endpoint") from None
     if not 0 <= place.top <= END or not 0 <= place.pos <= END or abs(place.score) > _BEFORE_ALL or "\0" in place.value:
         raise invalid_param("next_batch is not a token of this endpoint")

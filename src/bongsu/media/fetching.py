@@ -11,15 +11,16 @@ import threading
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import aiohttp
 import msgspec
-from aiohttp.abc import AbstractResolver, ResolveResult
-from yarl import URL
 
 from bongsu.core import limits
 from bongsu.core.addresses import Network, may_ask
+
+if TYPE_CHECKING:
+    import aiohttp
+    from yarl import URL
 
 Lookup = Callable[[str, int], Awaitable[Sequence[str]]]  # (host, port) → addresses; OSError for none
 
@@ -29,8 +30,7 @@ _HEADERS: Final = {
     "Accept-Language": "ko, en;q=0.8, *;q=0.5",
 }
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
-_NUMBERS_IN_FULL: Final = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
-_FAULTS: Final = (aiohttp.ClientError, OSError, ValueError, zlib.error, asyncio.IncompleteReadError)
+_FAULTS: Final = (OSError, ValueError, zlib.error, asyncio.IncompleteReadError)
 
 
 class NotFetched(Exception):
@@ -56,8 +56,10 @@ class Rules(msgspec.Struct, frozen=True):
     ports: frozenset[int] = frozenset((80, 443))
     seconds: float = limits.PREVIEW_SECONDS_MAX
 
-    def check(self, url: str) -> URL:
+    def check(self, url: str) -> "URL":
         """Raises ValueError for an address that is not asked, whatever stands behind it."""
+        from yarl import URL
+
         if len(url.encode("utf-8", "surrogatepass")) > limits.PREVIEW_URL_BYTES_MAX or not url.isprintable():
             raise ValueError("the address is too long, or holds what none may")
         parsed = URL(url).with_fragment(None)
@@ -118,23 +120,27 @@ class Fetcher:
         self._lookup = lookup
         self._session: aiohttp.ClientSession | None = None
 
-    def check(self, url: str) -> URL:
+    def check(self, url: str) -> "URL":
         """Rules.check."""
         return self._rules.check(url)
 
     async def get(self, url: str, *, accept: str, bytes_max: int, cut: bool = False) -> Fetched:
         """What stands there: 200, and at most bytes_max, or with `cut` its beginning. Raises NotFetched."""
+        import aiohttp  # here, because it is large and nothing is asked before somebody sees a link
+
         try:
             async with asyncio.timeout(self._rules.seconds):
                 return await self._follow(self._rules.check(url), accept, bytes_max, cut)
-        except (TimeoutError, *_FAULTS) as error:
+        except (TimeoutError, aiohttp.ClientError, *_FAULTS) as error:
             raise NotFetched(repr(error)) from error
 
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
 
-    async def _follow(self, url: URL, accept: str, bytes_max: int, cut: bool) -> Fetched:
+    async def _follow(self, url: "URL", accept: str, bytes_max: int, cut: bool) -> Fetched:
+        from yarl import URL
+
         for _ in range(limits.PREVIEW_REDIRECTS_MAX + 1):
             async with self._open().get(url, headers={"Accept": accept}, allow_redirects=False) as answer:
                 location = answer.headers.get("Location") if answer.status in _REDIRECTS else None
@@ -143,7 +149,7 @@ class Fetcher:
             url = self._rules.check(str(url.join(URL(location))))
         raise NotFetched("it leads from one address to the next")
 
-    async def _taken(self, answer: aiohttp.ClientResponse, bytes_max: int, cut: bool) -> Fetched:
+    async def _taken(self, answer: "aiohttp.ClientResponse", bytes_max: int, cut: bool) -> Fetched:
         if answer.status != 200:
             raise NotFetched(f"status {answer.status}")
         body = b""
@@ -156,11 +162,15 @@ class Fetcher:
                 break
         return Fetched(str(answer.url), answer.headers.get("Content-Type", ""), body)
 
-    def _open(self) -> aiohttp.ClientSession:
+    def _open(self) -> "aiohttp.ClientSession":
         """Nothing is kept between two questions: no connection, no cookie, no answer of a name server."""
+        import aiohttp
+
+        from bongsu.media.resolver import Resolver
+
         if self._session is None:
             connector = aiohttp.TCPConnector(
-                resolver=_Resolver(self._lookup, self._rules.ranges),
+                resolver=Resolver(self._lookup, self._rules.ranges),
                 socket_factory=self._socket,
                 use_dns_cache=False,
                 force_close=True,
@@ -184,31 +194,7 @@ class Fetcher:
         return socket.socket(family, kind, protocol)
 
 
-class _Resolver(AbstractResolver):
-    """Looks a name up once, and gives those of its addresses that may be asked."""
-
-    def __init__(self, lookup: Lookup, ranges: Sequence[Network]) -> None:
-        self._lookup = lookup
-        self._ranges = ranges
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        addresses = [found for found in await self._lookup(host, port) if may_ask(found, self._ranges)]
-        if not addresses:
-            raise OSError("no address of this name is asked")
-        return [_result(host, address, port) for address in dict.fromkeys(addresses)]
-
-    async def close(self) -> None:
-        pass
-
-
-def _result(host: str, address: str, port: int) -> ResolveResult:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    return ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=_NUMBERS_IN_FULL)
-
-
-async def _unpacked(answer: aiohttp.ClientResponse, bytes_max: int) -> AsyncIterator[bytes]:
+async def _unpacked(answer: "aiohttp.ClientResponse", bytes_max: int) -> AsyncIterator[bytes]:
     """The body, unpacked; no more than bytes_max at a time, however small it was packed."""
     encoding = answer.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip", "x-gzip", "deflate"):

@@ -6,13 +6,15 @@ Runs in a process of its own (preview_worker.py): pages are made to break reader
 import codecs
 import re
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urljoin
 
 import msgspec
-from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from bongsu.core import limits
+
+if TYPE_CHECKING:
+    from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 # What is passed on. Not players and frames: clients that open them tell a stranger where their people are.
 _KEPT: Final = ("og:title", "og:description", "og:site_name", "og:type", "og:url", "og:locale", "og:image:alt")
@@ -92,6 +94,8 @@ def _guessed(page: bytes) -> str:
 
 def read(page: bytes, content_type: str, url: str) -> Seen:
     """url: where the page is, from which its own addresses are meant."""
+    from selectolax.lexbor import LexborHTMLParser  # here, because it is loaded in the process that reads pages alone
+
     tree = LexborHTMLParser(decoded(page, content_type))
     base = _absolute(url, _attribute(tree.css_first("base[href]"), "href")) or url
     stated = _stated(tree)
@@ -105,7 +109,7 @@ def read(page: bytes, content_type: str, url: str) -> Seen:
     )
 
 
-def _stated(tree: LexborHTMLParser) -> dict[str, str]:
+def _stated(tree: "LexborHTMLParser") -> dict[str, str]:
     """The meta elements by name; the first of a name counts."""
     found: dict[str, str] = {}
     for node in tree.css("meta")[: limits.PREVIEW_META_MAX]:
@@ -120,7 +124,7 @@ def _value(stated: dict[str, str], name: str) -> str | None:
     return next((stated[each] for each in (name, *_INSTEAD.get(name, ())) if each in stated), None)
 
 
-def _fill(said: dict[str, str], tree: LexborHTMLParser) -> None:
+def _fill(said: dict[str, str], tree: "LexborHTMLParser") -> None:
     """Title and description from the page itself, where nothing states them."""
     if "og:title" not in said and (title := next(_texts(tree, "title", "h1", "h2"), None)):
         said["og:title"] = title
@@ -130,14 +134,14 @@ def _fill(said: dict[str, str], tree: LexborHTMLParser) -> None:
             said["og:description"] = text
 
 
-def _texts(tree: LexborHTMLParser, *selectors: str) -> Iterator[str]:
+def _texts(tree: "LexborHTMLParser", *selectors: str) -> Iterator[str]:
     for selector in selectors:
         for node in tree.css(selector)[: limits.PREVIEW_NODES_MAX]:
             if text := _clean(node.text(deep=True)):
                 yield text
 
 
-def _first_picture(tree: LexborHTMLParser, base: str) -> str | None:
+def _first_picture(tree: "LexborHTMLParser", base: str) -> str | None:
     """The first that is none of those that are a dot, to count readers."""
     for node in tree.css("img[src]")[: limits.PREVIEW_NODES_MAX]:
         sizes = [node.attributes.get(name) or "" for name in ("width", "height")]
@@ -149,7 +153,7 @@ def _first_picture(tree: LexborHTMLParser, base: str) -> str | None:
     return None
 
 
-def _attribute(node: LexborNode | None, name: str) -> str | None:
+def _attribute(node: "LexborNode | None", name: str) -> str | None:
     return None if node is None else node.attributes.get(name)
 
 

@@ -104,7 +104,7 @@ class Sending:
     async def _browser(self, state: State, news: News | None, counts: Counts) -> Answer:
         body = webpush.sealed(state.pusher, encode(for_browser(state, news, counts)))
         is_urgent = news is not None and news.prio == "high"
-        headers = webpush.headers(self._vapid, state.pusher, is_urgent=is_urgent)
+        headers = await webpush.headers(self._vapid, state.pusher, is_urgent=is_urgent)
         return await self._outside.post(state.pusher.url, body, headers)
 
     def _heard_gateway(self, answer: Answer, pushkey: str) -> Said:

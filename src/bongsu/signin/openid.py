@@ -10,11 +10,9 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from joserfc import jwt
-from joserfc.jwk import KeySet, RSAKey
 
 from bongsu.core import ids, limits
 from bongsu.core.errors import Refusal, forbidden
@@ -28,6 +26,9 @@ from bongsu.http.router import Auth, Route, client_routes
 from bongsu.store import people
 from bongsu.store.database import Database
 from bongsu.store.identity import Identity, IdentityKey
+
+if TYPE_CHECKING:
+    from joserfc.jwk import RSAKey
 
 USER_INFO: Final = "/oauth2/userinfo"
 KEYS: Final = "/oauth2/keys.json"
@@ -131,6 +132,8 @@ class OpenId:
     # --- what is signed ---
 
     async def id_token(self, issuer: str, said: Said) -> str:
+        from joserfc import jwt  # here, as below: with cryptography it is 9 MB, for apps of third parties
+
         now = self._now_ms() // 1000
         claims: dict[str, Any] = {
             "iss": issuer,
@@ -146,6 +149,8 @@ class OpenId:
 
     async def keys(self, _: Request) -> Response:
         """Also those that sign no more: what they signed can still be checked. A look makes none but the first."""
+        from joserfc.jwk import KeySet
+
         stored = await self._table.keys() or await self._make_key()
         known = KeySet([_key(each) for each in stored])
         return Response(encode(known.as_dict(private=False)), headers={"cache-control": "public, max-age=300"})
@@ -161,6 +166,8 @@ class OpenId:
         return await asyncio.shield(self._making)
 
     async def _add_key(self) -> list[IdentityKey]:
+        from joserfc.jwk import RSAKey
+
         try:
             made = await asyncio.to_thread(RSAKey.generate_key, _KEY_BITS)
             await self._table.add_key(secrets.token_hex(8), made.as_pem(private=True).decode())
@@ -169,5 +176,7 @@ class OpenId:
             self._making = None
 
 
-def _key(stored: IdentityKey) -> RSAKey:
+def _key(stored: IdentityKey) -> "RSAKey":
+    from joserfc.jwk import RSAKey
+
     return RSAKey.import_key(stored.private_pem, {"kid": stored.key_id, "use": "sig", "alg": "RS256"})

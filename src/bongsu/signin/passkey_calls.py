@@ -10,9 +10,8 @@ To make and to remove one needs proof of who asks (user-interactive authenticati
 from typing import Any, Final
 
 import msgspec
-from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
 
-from bongsu.core import ids, uia
+from bongsu.core import base64url, ids, uia
 from bongsu.core.errors import Refusal, forbidden, invalid_param, not_found
 from bongsu.core.json import JsonObject
 from bongsu.core.moderation import locked
@@ -105,7 +104,7 @@ class PasskeyCalls:
         body, who = await request.read(Made), _person(request)
         name = _name(body.name)
         made = await self._ceremonies.keep(request, body.credential, who.user_id, name, _adding(who))
-        return reply({"passkey_id": bytes_to_base64url(made)}, 201)
+        return reply({"passkey_id": base64url.encode(made)}, 201)
 
     async def rename(self, request: Request) -> Response:
         who, name = _person(request), _name((await request.read(Named)).name)
@@ -142,7 +141,7 @@ def _name(said: str) -> str:
 
 def _passkey_id(request: Request) -> bytes:
     try:
-        return base64url_to_bytes(request.params["passkey_id"])
+        return base64url.decode(request.params["passkey_id"])
     except ValueError:
         raise not_found("you have no such passkey") from None
 
@@ -150,7 +149,7 @@ def _passkey_id(request: Request) -> bytes:
 def _said(passkey: Passkey) -> JsonObject:
     used = {} if passkey.used_at is None else {"used_ts": round(passkey.used_at.timestamp() * 1_000)}
     made = round(passkey.created_at.timestamp() * 1_000)
-    return {"passkey_id": bytes_to_base64url(passkey.credential_id), "name": passkey.name, "created_ts": made, **used}
+    return {"passkey_id": base64url.encode(passkey.credential_id), "name": passkey.name, "created_ts": made, **used}
 
 
 def _options(text: str) -> Response:

@@ -6,8 +6,7 @@ GET  /account/passkeys · POST /account/passkeys/ask · POST /account/passkeys �
 
 from typing import Final
 
-from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
-
+from bongsu.core import base64url
 from bongsu.core.errors import Refusal
 from bongsu.http.request import Request
 from bongsu.http.response import Response
@@ -108,7 +107,7 @@ class Passkeys:
             markup.paragraph(passkey.name, "who")
             + markup.paragraph(" · ".join(filter(None, (since, used))), "hint")
             + markup.form(
-                f"{PAGE}/remove", visitor.csrf, remove, fields={"id": bytes_to_base64url(passkey.credential_id)}
+                f"{PAGE}/remove", visitor.csrf, remove, fields={"id": base64url.encode(passkey.credential_id)}
             )
         )
 
@@ -134,7 +133,7 @@ class Passkeys:
         visitor, form = await self._desk.member_form(request, fresh=True)
         assert visitor.user_id is not None
         try:
-            credential_id = base64url_to_bytes(form.get("id") or "")
+            credential_id = base64url.decode(form.get("id") or "")
         except ValueError:
             raise Problem(400, "passkey_bad") from None
         await self._table.remove_passkey(visitor.user_id, credential_id)

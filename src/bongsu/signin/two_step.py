@@ -14,7 +14,6 @@ from hashlib import sha256
 from typing import Final
 
 import pyotp
-import segno
 
 from bongsu.core import limits
 from bongsu.http.ratelimit import RateLimiter
@@ -124,6 +123,8 @@ class TwoStep:
 
     def _picture(self, user_id: str, secret: str) -> str:
         """Of what an authenticator app reads. It says no more than the key below it."""
+        import segno  # here, because few ever set this up
+
         name = self._desk.place.server_name
         uri = pyotp.TOTP(secret).provisioning_uri(name=user_id, issuer_name=name)
         out = io.BytesIO()

@@ -4,7 +4,6 @@ The cookie is a secret of 256 bits; the table has its hash. Every form carries a
 sites can neither read nor make. Whoever signs in gets another cookie.
 """
 
-import base64
 import hmac
 import secrets
 from datetime import datetime
@@ -14,7 +13,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from bongsu.core import limits
+from bongsu.core import base64url, limits
 from bongsu.core.errors import forbidden
 from bongsu.http.authentication import token_hash
 from bongsu.http.form import read_form
@@ -46,7 +45,7 @@ class Visitor(msgspec.Struct, frozen=True):
 
     @property
     def csrf(self) -> str:
-        return base64.urlsafe_b64encode(hmac.digest(self.token.encode(), b"form", sha256)).decode().rstrip("=")
+        return base64url.encode(hmac.digest(self.token.encode(), b"form", sha256))
 
     @property
     def session_hash(self) -> bytes:

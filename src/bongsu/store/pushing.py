@@ -1,7 +1,7 @@
 """How far everybody's apps were told: lanes and their leases, what is owed, what was sent (migration 0016 says how)."""
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -274,13 +274,28 @@ async def remove(database: Database, pusher_id: int, set_ms: int) -> bool:
 # --- the key that browsers know this server by ---
 
 
-async def web_push_key(database: Database, made: str) -> str:
-    """The private key, as it was kept first: this one, if there was none."""
-    sql = "SELECT value FROM server_facts WHERE name = 'web_push_key'"
-    kept = await database.fetchval(sql)
-    if kept is None:
-        await database.execute(
-            "INSERT INTO server_facts (name, value) VALUES ('web_push_key', $1) ON CONFLICT (name) DO NOTHING", made
-        )
-        kept = await database.fetchval(sql)
-    return str(kept)
+async def web_push_key(database: Database, make: Callable[[], str]) -> str:
+    """The private key, as it was kept first: one that is made now, if there was none."""
+    return await _fact(database, "web_push_key") or await _kept(database, "web_push_key", make())
+
+
+async def web_push_public(database: Database) -> str | None:
+    """What is shown of it, once somebody asked."""
+    return await _fact(database, "web_push_public")
+
+
+async def keep_web_push_public(database: Database, public: str) -> None:
+    await _kept(database, "web_push_public", public)
+
+
+async def _fact(database: Database, name: str) -> str | None:
+    value: str | None = await database.fetchval("SELECT value FROM server_facts WHERE name = $1", name)
+    return value
+
+
+async def _kept(database: Database, name: str, value: str) -> str:
+    """What was kept first."""
+    await database.execute(
+        "INSERT INTO server_facts (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING", name, value
+    )
+    return await _fact(database, name) or value

@@ -10,14 +10,13 @@ Rooms are known by a hash of 48 bits, for it is only asked whether one was told,
 
 import re
 import zlib
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from typing import Annotated, Final
 
 import msgspec
 
-from bongsu.core import limits
+from bongsu.core import base64url, limits
 from bongsu.core.errors import Refusal
 from bongsu.core.sliding import Required
 
@@ -140,7 +139,7 @@ class Token(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         if not self.version and not self.since:
             return f"s{self.pos}"
-        return f"s{self.pos}~{self.version}~{urlsafe_b64encode(self.since).decode().rstrip('=')}"
+        return f"s{self.pos}~{self.version}~{base64url.encode(self.since)}"
 
 
 def read_token(text: str) -> Token:
@@ -148,9 +147,8 @@ def read_token(text: str) -> Token:
     match = _TOKEN.fullmatch(text)
     if match is None:
         raise unknown_pos()
-    packed = match[3] or ""
     try:
-        since = urlsafe_b64decode(packed + "=" * (-len(packed) % 4))
+        since = base64url.decode(match[3] or "")
     except ValueError:
         raise unknown_pos() from None
     return Token(int(match[1]), int(match[2] or 0), since)
