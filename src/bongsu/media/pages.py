@@ -6,15 +6,12 @@ Runs in a process of its own (preview_worker.py): pages are made to break reader
 import codecs
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urljoin
+from typing import Final
 
-import msgspec
+from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from bongsu.core import limits
-
-if TYPE_CHECKING:
-    from selectolax.lexbor import LexborHTMLParser, LexborNode
+from bongsu.media.seen import Seen, absolute, clean, short
 
 # What is passed on. Not players and frames: clients that open them tell a stranger where their people are.
 _KEPT: Final = ("og:title", "og:description", "og:site_name", "og:type", "og:url", "og:locale", "og:image:alt")
@@ -62,14 +59,6 @@ _ENCODINGS: Final = {
 }
 
 
-class Seen(msgspec.Struct):
-    """said: properties and their values; image, oembed: whole addresses, where there are any."""
-
-    said: dict[str, str]
-    image: str | None = None
-    oembed: str | None = None
-
-
 def decoded(page: bytes, content_type: str) -> str:
     """The page's text, in the character set that a mark, the header or the page itself names; else a guess."""
     for mark, encoding in _MARKS:
@@ -94,27 +83,25 @@ def _guessed(page: bytes) -> str:
 
 def read(page: bytes, content_type: str, url: str) -> Seen:
     """url: where the page is, from which its own addresses are meant."""
-    from selectolax.lexbor import LexborHTMLParser  # here, because it is loaded in the process that reads pages alone
-
     tree = LexborHTMLParser(decoded(page, content_type))
-    base = _absolute(url, _attribute(tree.css_first("base[href]"), "href")) or url
+    base = absolute(url, _attribute(tree.css_first("base[href]"), "href")) or url
     stated = _stated(tree)
     said = {name: value for name in _KEPT if (value := _value(stated, name))}
     _fill(said, tree)
     image = _value(stated, "og:image") or _attribute(tree.css_first('link[rel~="image_src"]'), "href")
     return Seen(
-        {name: _short(value, name) for name, value in said.items()},
-        _absolute(base, image) or _first_picture(tree, base),
-        _absolute(base, _attribute(tree.css_first('link[type="application/json+oembed"]'), "href")),
+        {name: short(value, name) for name, value in said.items()},
+        absolute(base, image) or _first_picture(tree, base),
+        absolute(base, _attribute(tree.css_first('link[type="application/json+oembed"]'), "href")),
     )
 
 
-def _stated(tree: "LexborHTMLParser") -> dict[str, str]:
+def _stated(tree: LexborHTMLParser) -> dict[str, str]:
     """The meta elements by name; the first of a name counts."""
     found: dict[str, str] = {}
     for node in tree.css("meta")[: limits.PREVIEW_META_MAX]:
         name = (node.attributes.get("property") or node.attributes.get("name") or "").strip().lower()
-        value = _clean(node.attributes.get("content") or "")
+        value = clean(node.attributes.get("content") or "")
         if name and value:
             found.setdefault(name, value)
     return found
@@ -124,7 +111,7 @@ def _value(stated: dict[str, str], name: str) -> str | None:
     return next((stated[each] for each in (name, *_INSTEAD.get(name, ())) if each in stated), None)
 
 
-def _fill(said: dict[str, str], tree: "LexborHTMLParser") -> None:
+def _fill(said: dict[str, str], tree: LexborHTMLParser) -> None:
     """Title and description from the page itself, where nothing states them."""
     if "og:title" not in said and (title := next(_texts(tree, "title", "h1", "h2"), None)):
         said["og:title"] = title
@@ -134,68 +121,24 @@ def _fill(said: dict[str, str], tree: "LexborHTMLParser") -> None:
             said["og:description"] = text
 
 
-def _texts(tree: "LexborHTMLParser", *selectors: str) -> Iterator[str]:
+def _texts(tree: LexborHTMLParser, *selectors: str) -> Iterator[str]:
     for selector in selectors:
         for node in tree.css(selector)[: limits.PREVIEW_NODES_MAX]:
-            if text := _clean(node.text(deep=True)):
+            if text := clean(node.text(deep=True)):
                 yield text
 
 
-def _first_picture(tree: "LexborHTMLParser", base: str) -> str | None:
+def _first_picture(tree: LexborHTMLParser, base: str) -> str | None:
     """The first that is none of those that are a dot, to count readers."""
     for node in tree.css("img[src]")[: limits.PREVIEW_NODES_MAX]:
         sizes = [node.attributes.get(name) or "" for name in ("width", "height")]
         if any(size.isascii() and size.isdigit() and int(size[:6]) < 50 for size in sizes):
             continue
-        address = _absolute(base, _attribute(node, "src"))
+        address = absolute(base, _attribute(node, "src"))
         if address is not None and not address.partition("?")[0].lower().endswith((".svg", ".ico")):
             return address
     return None
 
 
-def _attribute(node: "LexborNode | None", name: str) -> str | None:
+def _attribute(node: LexborNode | None, name: str) -> str | None:
     return None if node is None else node.attributes.get(name)
-
-
-def _absolute(base: str, address: str | None) -> str | None:
-    if not address or not address.strip():
-        return None
-    try:
-        whole = urljoin(base, address.strip())
-    except ValueError:
-        return None
-    return whole if whole.startswith(("http://", "https://")) else None
-
-
-def _clean(text: str) -> str:
-    return " ".join(text[: limits.PREVIEW_TEXT_CHARACTERS_MAX * 4].replace("\x00", " ").split())
-
-
-def _short(value: str, name: str) -> str:
-    most = limits.PREVIEW_TITLE_CHARACTERS_MAX if name != "og:description" else limits.PREVIEW_TEXT_CHARACTERS_MAX
-    return value if len(value) <= most else value[: most - 1].rstrip() + "…"
-
-
-# --- oEmbed ---
-
-
-class _Embed(msgspec.Struct):
-    title: Any = None
-    author_name: Any = None
-    provider_name: Any = None
-    thumbnail_url: Any = None
-
-
-def with_embed(seen: Seen, answer: bytes) -> Seen:
-    """What the page left out, from its oEmbed description."""
-    try:
-        embed = msgspec.json.decode(answer, type=_Embed)
-    except (msgspec.DecodeError, RecursionError):
-        return seen
-    found = {"og:title": embed.title, "og:description": embed.author_name, "og:site_name": embed.provider_name}
-    for name, value in found.items():
-        if isinstance(value, str) and (text := _clean(value)):
-            seen.said.setdefault(name, _short(text, name))
-    if seen.image is None and isinstance(embed.thumbnail_url, str):
-        seen.image = _absolute("", embed.thumbnail_url)
-    return seen

@@ -23,7 +23,7 @@ from bongsu.http.response import Response
 from bongsu.http.router import Route
 from bongsu.media.fetching import Fetched, Fetcher, NotFetched
 from bongsu.media.messages import PreviewJob
-from bongsu.media.pages import Seen, with_embed
+from bongsu.media.seen import Seen, with_embed
 from bongsu.media.workers import WorkerLost, Workers
 from bongsu.store.database import Database
 from bongsu.store.previews import Preview, PreviewStore
