@@ -14,7 +14,7 @@ import asyncpg
 
 from bongsu.core.events import Event
 from bongsu.store.batch import Rows, Wanted
-from bongsu.store.committer import Committer
+from bongsu.store.committer import Committer, MakeBatch
 from bongsu.store.database import Connection, Database
 from bongsu.store.feed import Feed
 from bongsu.store.rows import Revocation, Segment, StoredEvent
@@ -83,9 +83,9 @@ class Notes:
 class Worker:
     """A committer with its feed. shown: (position, name) of every note, in the order it was told."""
 
-    def __init__(self, committing: Database, reading: Database) -> None:
+    def __init__(self, committing: Database, reading: Database, make_batch: MakeBatch = Notes) -> None:
         self.feed = Feed(reading)
-        self.committer = Committer(committing, self.feed, Notes)
+        self.committer = Committer(committing, self.feed, make_batch)
         self.shown: list[tuple[int, str]] = []
         self.failed: list[str] = []
         self.feed.follow(self._see)
@@ -110,10 +110,10 @@ async def opened(dsn: str) -> AsyncIterator[Database]:
 
 
 @asynccontextmanager
-async def worker(dsn: str, wire_dsn: str | None = None) -> AsyncIterator[Worker]:
+async def worker(dsn: str, wire_dsn: str | None = None, make_batch: MakeBatch = Notes) -> AsyncIterator[Worker]:
     """A worker whose commits go through the wire, if there is one; its reads never do."""
     async with opened(dsn) as reading, opened(wire_dsn or dsn) as committing:
-        worker = Worker(committing, reading)
+        worker = Worker(committing, reading, make_batch)
         await worker.feed.start(lambda: worker.failed.append("feed"))
         worker.committer.start(lambda: worker.failed.append("committer"))
         try:

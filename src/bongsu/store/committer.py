@@ -39,6 +39,7 @@ from bongsu.store.database import (
     UniqueViolation,
     commit,
     commit_at_once,
+    is_own_fault,
     not_stored,
     unavailable,
     unknown_outcome,
@@ -62,7 +63,9 @@ UNKNOWN: Final = Counter("bongsu_commit_unknown_total", "Commits whose outcome h
 
 
 class Operation(Protocol):
-    """Something to decide and write. `run` is called once or, if a commit failed, again from the start."""
+    """Something to decide and write. `wanted` is asked once, of whoever submits; `run` is called once or, if a commit
+    failed, again from the start.
+    """
 
     def wanted(self) -> Wanted: ...
 
@@ -82,7 +85,7 @@ class Batch(Protocol):
 _RETRY_SECONDS: Final = 0.1
 
 MakeBatch = Callable[[Connection, int, dict[bytes, str], bool], Batch]
-_Waiting = tuple[Operation, "asyncio.Future[Any]"]
+_Waiting = tuple[Operation, Wanted, "asyncio.Future[Any]"]
 _Outcome = tuple["asyncio.Future[Any]", Any]
 
 
@@ -137,8 +140,9 @@ class Committer:
             raise Refusal(
                 503, "M_UNKNOWN", "this server is shutting down; nothing was changed", headers={"retry-after": "1"}
             )
+        wanted = operation.wanted()
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._queue.append((operation, future))
+        self._queue.append((operation, wanted, future))
         self._wake.set()
         return await future
 
@@ -195,6 +199,16 @@ class Committer:
                 return True
         except GONE as error:
             log.warning("committer_lost_connection", error=repr(error))
+        except Exception as error:
+            if not attempt.has_begun:
+                raise
+            self._drop_connection()
+            if isinstance(error, Refusal) and error.status == 503:  # no other connection could read what was wanted
+                log.warning("batch_not_prepared", error=repr(error))
+                self._is_alone = False  # with the right to write it is read on the committer's own
+                return False
+            await self._apart(attempt, error)  # the transaction was rolled back, and its outcome is in no doubt
+            return True
         return False
 
     async def _try(self, attempt: "_Attempt") -> None:
@@ -217,7 +231,9 @@ class Committer:
             return False
 
     async def _apart(self, attempt: "_Attempt", error: Exception) -> None:
-        """One write that the database refuses must not take the others with it: halve until it stands alone."""
+        """One write that fails, or that the database refuses, must not take the others with it: halve until it stands
+        alone.
+        """
         waiting = attempt.waiting
         attempt.is_apart = True
         self._feed.hold(None)
@@ -226,8 +242,8 @@ class Committer:
             await self._commit_until_known(waiting[:middle])
             await self._commit_until_known(waiting[middle:])
             return
-        log.error("commit_failed", error=repr(error), operation=type(waiting[0][0]).__name__)
-        self._fail(waiting, not_stored())
+        log.error("commit_failed", error=repr(error), operation=type(waiting[0][0]).__name__, exc_info=error)
+        self._fail(waiting, not_stored() if isinstance(error, asyncpg.PostgresError) else error)
 
     async def _connected(self) -> Connection:
         """The committer's connection. A new one passes the barrier before anything read on it is trusted."""
@@ -265,7 +281,7 @@ class Committer:
 
     @staticmethod
     def _fail(waiting: list[_Waiting], error: Exception) -> None:
-        for _, future in waiting:
+        for _, _, future in waiting:
             if not future.done():
                 future.set_exception(error)
 
@@ -274,16 +290,18 @@ class _Attempt:
     """One batch on its way into the database, as often as it takes. outcomes and segment are those of the last try.
 
     is_unknown: a try may have been committed; met_others: other workers wrote since this one last did, and `foreign` is
-    what; is_apart: it was taken apart, and its parts have come to their ends.
+    what; has_begun: what fails now is its operations' doing; is_apart: it was taken apart, and its parts have come to
+    their ends.
     """
 
     def __init__(
         self, feed: Feed, make_batch: MakeBatch, writer_id: uuid.UUID, number: int, waiting: list[_Waiting]
     ) -> None:
         self.waiting = waiting
-        self.wanted = [operation.wanted() for operation, _ in waiting]
+        self.wanted = [wanted for _, wanted, _ in waiting]
         self.is_plain = all(want.is_plain for want in self.wanted)
         self.is_unknown = False
+        self.has_begun = False
         self.is_apart = False
         self.met_others = False
         self.foreign: list[Segment] = []
@@ -297,6 +315,7 @@ class _Attempt:
 
     async def run(self, connection: Connection) -> None:
         """With the right to write. COMMIT follows."""
+        self.has_begun = False
         keys = [key for want in self.wanted for key in want.txn_keys]
         pos, sent = await streams.begin_batch(connection, keys)
         self.met_others = pos > self._feed.pos
@@ -312,8 +331,9 @@ class _Attempt:
     async def decide(self, connection: Connection, pos: int, sent: dict[bytes, str], *, has_lock: bool) -> bool:
         """Lets every operation decide on what is known at `pos`. False if that is not what the feed is at any more."""
         batch = self._make_batch(connection, pos, sent, has_lock)
+        self.has_begun = True
         await batch.prepare(self.wanted)
-        self.outcomes = [(future, await _decide(batch, operation)) for operation, future in self.waiting]
+        self.outcomes = [(future, await _decide(batch, operation, connection)) for operation, _, future in self.waiting]
         self._rows = batch.rows
         self.segment = batch.rows.segment(pos)
         return pos == self._feed.pos
@@ -325,13 +345,23 @@ class _Attempt:
         )
 
 
-async def _decide(batch: Batch, operation: Operation) -> Any:
+async def _decide(batch: Batch, operation: Operation, connection: Connection) -> Any:
     try:
         return await batch.decide(operation)
     except Refusal as refusal:
         return refusal
-    except (*GONE, asyncpg.PostgresError):
+    except asyncpg.PostgresError:
         raise
+    except asyncio.CancelledError as error:  # not the committer was, but what the operation waited for
+        if (task := asyncio.current_task()) is None or task.cancelling():
+            raise
+        return _own_fault(operation, RuntimeError(f"cancelled: {error!r}"))
     except Exception as error:
-        log.exception("operation_failed", operation=type(operation).__name__)
-        return error
+        if not is_own_fault(error, connection):
+            raise ConnectionError("lost while an operation decided") from error
+        return _own_fault(operation, error)
+
+
+def _own_fault(operation: Operation, error: Exception) -> Exception:
+    log.error("operation_failed", operation=type(operation).__name__, exc_info=error)
+    return error

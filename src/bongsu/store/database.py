@@ -146,6 +146,11 @@ def is_own_fault(error: Exception, connection: Connection) -> bool:
     return not isinstance(error, GONE) or isinstance(error, (OSError, TimeoutError, asyncpg.InterfaceError))
 
 
+def _leaves_doubt(error: Exception) -> bool:
+    """Of what ended a commit: only the database's own refusal says that nothing was changed."""
+    return isinstance(error, GONE) or not isinstance(error, REFUSED)
+
+
 async def commit(connection: Connection, work: Callable[[Connection], Awaitable[T]], *, begin: str = "BEGIN") -> T:
     """Runs `work` in a transaction and commits it behind the barrier. Must run in a task nobody cancels.
 
@@ -166,8 +171,8 @@ async def commit(connection: Connection, work: Callable[[Connection], Awaitable[
         with copies.CUT_IS_GONE:
             await connection.execute("COMMIT")
         barrier.check()
-    except GONE as error:
-        if committing:
+    except Exception as error:
+        if committing and _leaves_doubt(error):
             raise OutcomeUnknown from error
         raise
     finally:
@@ -188,8 +193,10 @@ async def commit_at_once(
         with copies.CUT_IS_GONE:
             result = await statement(connection)
         barrier.check()
-    except GONE as error:
-        raise OutcomeUnknown from error
+    except Exception as error:
+        if _leaves_doubt(error):
+            raise OutcomeUnknown from error
+        raise
     finally:
         if kept is None and _is_open(connection):
             barrier.remove()
