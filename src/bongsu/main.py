@@ -603,7 +603,7 @@ class Worker:
     def _site_routes(self) -> list[Route]:
         settings, database = self.settings, self.database
         families = (
-            Health(database, self.feed, self._why_leaving),
+            Health(database, self.feed, self._why_leaving, self.blobs.has_room),
             FrontPage(database, self.feed, settings, now_ms, self._parked),
             StatusPage(self.watch, self._fact_finder(), settings.server_name, now_ms),
             Discovery(self.place, self.vapid.public_key, settings.public_sites, has_mail=self.postman.is_there),

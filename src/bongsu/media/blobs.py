@@ -10,6 +10,7 @@ it is gone as if it had never come.
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
@@ -33,6 +34,7 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 _TEMPORARY: Final = "tmp"
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -120,6 +122,7 @@ class BlobFolder:
         self.folder = folder
         self._free_bytes_min = free_bytes_min
         self._threads = ThreadPoolExecutor(limits.BLOB_THREADS_MAX, thread_name_prefix="blobs")
+        self._is_full = False  # something did not fit, and there was no room since
         self._whole: OrderedDict[bytes, _Mark] = OrderedDict()
 
     async def open(self) -> None:
@@ -159,8 +162,20 @@ class BlobFolder:
         try:
             return await self._in_thread(work, *args)
         except OSError as error:
-            log.error("blob_not_stored", error=repr(error))
-            raise no_room() from error
+            raise self._not_stored(error) from error
+
+    def _not_stored(self, error: OSError) -> Refusal:
+        log.error("blob_not_stored", error=repr(error))
+        self._is_full = self._is_full or error.errno in _FULL
+        return no_room()
+
+    async def has_room(self) -> bool:
+        """As far as is known: the disk is looked at only after something did not fit. Writes nothing."""
+        if self._is_full:
+            with contextlib.suppress(OSError):
+                await self._in_thread(_check_room, self.folder, self._free_bytes_min)
+                self._is_full = False
+        return not self._is_full
 
     async def keep(self, file: "_TemporaryFile", stored: Stored) -> None:
         mark = await self.on_disk(file.keep, _path(self.folder, stored.sha256), self.folder)
@@ -242,8 +257,7 @@ class BlobFolder:
         try:
             return _TemporaryFile(path, self._free_bytes_min)
         except OSError as error:
-            log.error("blob_not_stored", error=repr(error))
-            raise no_room() from error
+            raise self._not_stored(error) from error
 
 
 class _Draft:
@@ -321,9 +335,13 @@ class _TemporaryFile:
                 self.path.unlink(missing_ok=True)
 
     def _check_room(self) -> None:
-        disk = os.statvfs(self.path.parent)
-        if disk.f_bavail * disk.f_frsize < self._free_bytes_min:
-            raise OSError("less is free on this disk than the database may need")
+        _check_room(self.path.parent, self._free_bytes_min)
+
+
+def _check_room(folder: Path, free_bytes_min: int) -> None:
+    disk = os.statvfs(folder)
+    if disk.f_bavail * disk.f_frsize < max(free_bytes_min, disk.f_frsize):
+        raise OSError(errno.ENOSPC, "less is free on this disk than the database may need")
 
 
 async def _chunks(stream: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:

@@ -1,7 +1,7 @@
 """GET /health/live · GET /health/ready · GET /metrics"""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -23,14 +23,21 @@ EMPTIED = "this site is being emptied"
 class Health:
     """live: this process runs and answers; ready: it can serve people. why_leaving: it is about to stop, say.
 
-    While the database has no primary, a worker that can read is ready all the same: a proxy that took all of them out
-    would end what still works. It says so.
+    While nothing can be written, a worker that can read is ready all the same: a proxy that took all of them out would
+    end what still works. It says so: `writes` for all that is text, `files` for photos and files.
     """
 
-    def __init__(self, database: Database, feed: Feed, why_leaving: Callable[[], str | None]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        feed: Feed,
+        why_leaving: Callable[[], str | None],
+        can_keep_files: Callable[[], Awaitable[bool]] | None = None,
+    ) -> None:
         self._database = database
         self._feed = feed
         self._why_leaving = why_leaving
+        self._can_keep_files = can_keep_files
 
     def routes(self) -> list[Route]:
         return [
@@ -46,7 +53,9 @@ class Health:
         reason = await self.why_not_ready()
         if reason is not None:
             return reply({"ready": False, "reason": reason}, status=503)
-        return reply({"ready": True, "writes": self._database.has_primary, "position": self._feed.pos})
+        writes = self._database.has_primary and not self._database.is_full
+        files = writes and (self._can_keep_files is None or await self._can_keep_files())
+        return reply({"ready": True, "writes": writes, "files": files, "position": self._feed.pos})
 
     async def why_not_ready(self) -> str | None:
         """None when all is well."""

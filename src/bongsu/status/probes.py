@@ -15,6 +15,7 @@ from typing import Any, Final
 from bongsu.core import limits
 from bongsu.status.features import Part
 from bongsu.status.rules import Level
+from bongsu.store import facts
 from bongsu.store import incidents as store
 from bongsu.store.committer import Committer
 from bongsu.store.database import Database
@@ -87,6 +88,10 @@ class SelfProbe:
 
     async def _commit(self) -> None:
         await store.beat(self._database, self._site)
+        if self._database.is_full:
+            await facts.look_for_room(self._database)
+        if self._database.is_full:
+            raise OSError("the database's disk is full")
 
     def _fed(self, newest: int) -> Level:
         """What was the newest a look ago must be shown by now."""

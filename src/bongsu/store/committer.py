@@ -30,6 +30,7 @@ from bongsu.metrics import Histogram
 from bongsu.store import streams
 from bongsu.store.batch import Rows, Wanted
 from bongsu.store.database import (
+    FULL,
     GONE,
     UNFIT,
     Barrier,
@@ -236,6 +237,8 @@ class Committer:
         """
         waiting = attempt.waiting
         attempt.is_apart = True
+        if isinstance(error, FULL):
+            self._database.is_full = True
         self._feed.hold(None)
         if len(waiting) > 1:
             middle = len(waiting) // 2

@@ -57,6 +57,7 @@ GONE = (
 UNFIT = (ValueError,)  # a value that the driver cannot send
 REFUSED = (asyncpg.PostgresError,)  # the server is there and says no
 EXHAUSTED = (asyncpg.InsufficientResourcesError,)  # of those, a full disk and its like: it says so to everybody
+FULL = (asyncpg.DiskFullError,)
 FORBIDDEN = (asyncpg.InsufficientPrivilegeError, asyncpg.InvalidSchemaNameError)  # the database is somebody else's
 ROLLED_BACK = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)  # nothing was changed: run it again
 _ACQUIRE_SECONDS = 15.0  # for a free connection: a crowd that comes at once may queue for longer than a fault lasts
@@ -231,12 +232,14 @@ class Database:
     Reads go through fetch*, writes through write(). With one host in the address there is one pool for ever. With
     several, the primary is watched; when it is lost everything on it is cut off, so that nobody waits for a burnt site,
     and what was under way is done again on the next one. floor: the newest position that was shown here; no copy
-    without it is used.
+    without it is used. is_full: something could not be stored for want of room, and none was found since
+    (facts.look_for_room).
     """
 
     def __init__(self, dsn: str, *, connections_max: int = 10) -> None:
         self.dsn = dsn
         self.floor = 0
+        self.is_full = False
         self._dsns = copies.split_hosts(dsn)
         self._connections_max = connections_max
         self._under_way = 0
@@ -563,7 +566,11 @@ class Database:
         async def attempt(pool: Pool) -> T:
             return await _on_connection(pool, lambda connection: commit(connection, work))
 
-        return await self._patiently(attempt, lambda: self._primary, seconds)
+        try:
+            return await self._patiently(attempt, lambda: self._primary, seconds)
+        except FULL:
+            self.is_full = True
+            raise
 
     async def read(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Runs `work` on one connection; again, if that was lost before anything changed. 503 when there is none."""

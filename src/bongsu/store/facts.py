@@ -3,7 +3,7 @@
 from typing import Final
 
 from bongsu.core.errors import Refusal
-from bongsu.store.database import Database
+from bongsu.store.database import FULL, Connection, Database
 
 
 async def check_server_name(database: Database, server_name: str) -> None:
@@ -51,6 +51,26 @@ async def is_usable(database: Database) -> bool:
     """Does it have our tables, and is it a primary, or a standby that is read from until there is one again?"""
     is_standby = await database.fetchval("SELECT pg_is_in_recovery() FROM stream")
     return is_standby is False or (is_standby is True and not database.has_primary)
+
+
+_NEEDS_ROOM: Final = "SELECT count(*) FROM (SELECT FROM generate_series(1, 200000) AS n ORDER BY -n) AS sorted"
+
+
+async def look_for_room(database: Database) -> None:
+    """After something could not be stored: a sort that takes some megabytes of the same disk for a moment, as on a full
+    one a small write may happen to fit.
+    """
+
+    async def sort(connection: Connection) -> None:
+        async with connection.transaction():
+            await connection.execute("SET LOCAL work_mem = '64kB'")
+            await connection.execute(_NEEDS_ROOM)
+
+    try:
+        await database.read(sort)
+        database.is_full = False
+    except FULL:
+        database.is_full = True
 
 
 _DURABLE = "SELECT name FROM pg_settings WHERE name IN ('fsync', 'full_page_writes') AND setting <> 'on'"
