@@ -6,6 +6,9 @@ import aiohttp
 import pytest
 from tests.api.talking import V3, Json, Talker, segment, sign_up
 
+from bongsu.core import pdu
+from bongsu.core.versions import VERSIONS
+
 FORBIDDEN, NOT_FOUND = (403, "M_FORBIDDEN"), (404, "M_NOT_FOUND")
 WHOLE: Json = {
     "event_fields": ["type", "content", "sender"],
@@ -126,3 +129,31 @@ async def test_a_membership_that_changed_is_told(alice: Talker, bob: Talker) -> 
     await bob.set_state(room_id, "m.room.member", {"membership": "join", "displayname": "Bobby"}, bob.user_id)
     await bob.say(room_id, "two")
     assert introduced(await alice.sync(since, filter=LAZY), room_id) == [bob.user_id]
+
+
+@pytest.mark.parametrize("version", ["1", "5", "12"])
+async def test_events_as_servers_tell_them_each_other(alice: Talker, bob: Talker, version: str) -> None:
+    """Each stands there whole: its content hash covers it, and its id follows from it."""
+    rules, wanted = VERSIONS[version], {"event_format": "federation"}
+    room_id = await alice.make_room(room_version=version)
+    await alice.bring(room_id, bob)
+    said, taken = await alice.say(room_id, "said"), await alice.say(room_id, "to be taken back")
+    taking = await alice.redact(room_id, taken)
+    begun = await alice.sync(filter=wanted)
+    part = begun["rooms"]["join"][room_id]
+    told = {event["event_id"]: event for event in (*part["state"]["events"], *part["timeline"]["events"])}
+    assert {said, taken, taking} <= told.keys()
+    for event_id, event in told.items():
+        unsigned = event.pop("unsigned", {})
+        bare = event if version == "1" else {name: value for name, value in event.items() if name != "event_id"}
+        assert pdu.event_id(rules, bare) == event_id
+        assert event_id == taken or bare["hashes"] == {"sha256": pdu.content_hash(bare)}
+        assert ("redacted_because" in unsigned) == (event_id == taken)
+        assert bare["depth"] == 1 or (bare["prev_events"] and (bare["auth_events"] or version == "12"))
+    assert told[taken]["content"] == {}
+    since = (await bob.sync(filter=wanted))["next_batch"]
+    later = await alice.say(room_id, "later")
+    (heard,) = (await bob.sync(since, filter=wanted))["rooms"]["join"][room_id]["timeline"]["events"]
+    before = heard["prev_events"][0][0] if version == "1" else heard["prev_events"][0]
+    assert (heard["event_id"], before) == (later, taking)
+    assert heard["unsigned"] == {"membership": "join"}

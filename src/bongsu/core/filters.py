@@ -247,6 +247,8 @@ class SyncFilter:
         self.include_redundant_members = room.state.include_redundant_members
         self.unread_thread_notifications = room.timeline.unread_thread_notifications
         self.fields = wanted_fields(wanted.event_fields)
+        self.is_raw = wanted.event_format == "federation"
+        self.is_ordinary = self.fields is None and not self.is_raw  # events are wanted as everybody wants them
         self._rooms = _Names(room.rooms, room.not_rooms)
 
     def includes_room(self, room_id: str) -> bool:

@@ -304,6 +304,16 @@ def _content_with_redacts(event: Event) -> bytes:
     return canonical({**event.content, "redacts": event.redacts}, strict=False)
 
 
+def raw_event(stored: bytes, event_id: str, unsigned: bytes) -> bytes:
+    """A stored PDU as servers tell it each other, with the id that its receiver would have to reckon.
+
+    In versions 1 and 2 an id names a server, and stands in the PDU already. unsigned: encoded, may be empty.
+    """
+    id_too = b"" if ":" in event_id else b',"event_id":' + encode(event_id)
+    said = b"".join((stored[:-1], id_too, b"}"))
+    return with_unsigned(said, unsigned) if unsigned else said
+
+
 def with_unsigned(client: bytes, unsigned: bytes) -> bytes:
     """A client event with this encoded object as its `unsigned`."""
     return b"".join((client[:-1], b',"unsigned":', unsigned, b"}"))

@@ -110,12 +110,15 @@ async def client_events(
 def plain_events(events: Sequence[Event], *, with_room_id: bool = True) -> list[bytes]:
     """State as it stands, where nobody asks what an event replaced: without `unsigned`, but for redactions."""
     return [
-        client
-        if event.redacted_because is None
-        else pdu.with_unsigned(client, b'{"redacted_because":' + event.redacted_because + b"}")
+        client if event.redacted_because is None else pdu.with_unsigned(client, unsigned_as_state(event))
         for event in events
         for client in (pdu.client_event(event, with_room_id=with_room_id),)
     ]
+
+
+def unsigned_as_state(event: Event) -> bytes:
+    """The `unsigned` of a state event as it stands; empty where there is nothing to say."""
+    return b"" if event.redacted_because is None else b'{"redacted_because":' + event.redacted_because + b"}"
 
 
 def array(events: Sequence[bytes]) -> msgspec.Raw:

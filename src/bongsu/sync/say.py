@@ -13,6 +13,7 @@ from bongsu.core.requester import Requester
 from bongsu.rooms import clientform
 from bongsu.rooms.cache import Rooms
 from bongsu.rooms.clientform import Previous
+from bongsu.store import events as event_table
 from bongsu.store import history
 from bongsu.store.database import Database
 from bongsu.store.rows import AccountData
@@ -63,8 +64,13 @@ class Speaker:
         return encode(said.get(kind, {}))[1:-1]
 
     async def _rooms_said(self, sections: Sections, requester: Requester, wanted: SyncFilter) -> JsonObject:
-        voice = await self.voice([*sections.joined, *sections.left], requester, wanted.fields)
-        return _rooms(sections, voice)
+        slices = [*sections.joined, *sections.left]
+        voice = await self.voice(slices, requester, wanted.fields)
+        return _rooms(sections, await self._raw(slices, voice) if wanted.is_raw else voice)
+
+    async def _raw(self, slices: Sequence[RoomSlice], voice: "Voice") -> "RawVoice":
+        said = [event.event_id for part in slices for event in (*part.timeline, *part.state)]
+        return RawVoice(voice, await event_table.pdus(self._database, said))
 
     async def voice(
         self, slices: Sequence[RoomSlice], requester: Requester, fields: WantedFields | None = None
@@ -124,18 +130,37 @@ class Voice:
         relations = self._related.get(event.event_id)
         if membership == "join" and relations is None and _is_plain(event, self._requester):
             return shown_to_members(event)
+        return pdu.with_unsigned(pdu.client_event(event, with_room_id=False), self.unsigned(event, part))
+
+    def unsigned(self, event: Event, part: RoomSlice) -> bytes:
         before = self._replaced.get(event.pos)
-        return clientform.with_unsigned_of(
+        return clientform.unsigned_of(
             event,
             self._requester,
-            membership=membership,
-            relations=relations,
+            membership=part.visibility.membership_at(event.pos),
+            relations=self._related.get(event.event_id),
             prev=None if before is None else Previous(before, part.visibility.may_see(before)),
-            with_room_id=False,
         )
 
     def _raw(self, event: bytes) -> msgspec.Raw:
         return msgspec.Raw(event if self._fields is None else self._fields.prune_encoded(event))
+
+
+class RawVoice(Voice):
+    """Says them as servers tell them each other (`event_format` "federation"). pdus: by event id."""
+
+    def __init__(self, voice: Voice, pdus: Mapping[str, bytes]) -> None:
+        super().__init__(voice._requester, voice._fields, voice._replaced, voice._related)
+        self._pdus = pdus
+
+    def state(self, part: RoomSlice) -> list[msgspec.Raw]:
+        return [self._raw(self._said(event, clientform.unsigned_as_state(event))) for event in part.state]
+
+    def _event(self, event: Event, part: RoomSlice) -> bytes:
+        return self._said(event, self.unsigned(event, part))
+
+    def _said(self, event: Event, unsigned: bytes) -> bytes:
+        return pdu.raw_event(self._pdus[event.event_id], event.event_id, unsigned)
 
 
 def _rooms(sections: Sections, voice: Voice) -> JsonObject:

@@ -53,7 +53,7 @@ class Shared:
         """The reply to a sync from `since` of which nothing but messages in rooms is to be told; its device has all
         messages to it up to `since`, too.
         """
-        if reader.other_news > since or reader.ignored or wanted.fields is not None:
+        if reader.other_news > since or reader.ignored or not wanted.is_ordinary:
             return None
         touched = reader.touched(since, up_to)
         if not touched:
