@@ -547,7 +547,7 @@ class Worker:
             Relations(database, rooms),
             Spaces(database, rooms),
             Aliases(database, rooms, committer, services, queries, name),
-            Search(database, self.feed),
+            Search(database, self.feed, rooms),
             UserDirectory(database, everybody=self.settings.user_directory_all),
             Reports(database, rooms),
             Directory(database, rooms, committer, name),
@@ -661,6 +661,7 @@ class Worker:
         self.feed.follow(self.beginnings.apply)
         await self.blobs.open()
         await self.feed.start(on_failure)
+        await self.rooms.start()
         await self.one_clock.look()
         await self.vapid.start()
         self.committer.start(on_failure)

@@ -185,7 +185,7 @@ class Desk:
         """With the customers' names, and what was said last: by the customer, as long as nobody has answered."""
         names = await people.names(self._database, [each.customer for each in found])
         rooms = [each.room_id for each in found]
-        seen = await visible.load_many(self._database, rooms, channel.account)
+        seen = await visible.load_many(self._database, rooms, channel.account, {})
         whose = [(each.room_id, None if each.talk.since_ms is None else each.customer) for each in found]
         newest = await events.newest_of(self._database, whose, SAID)
         shown = {room_id: event for room_id, event in newest.items() if seen[room_id].may_see(event)}
@@ -230,7 +230,7 @@ class Desk:
 
     async def _said(self, found: Conversation, channel: Channel, read: list[Event]) -> list[MessageSaid]:
         """With whose words they were in truth; nothing of what was said while the account was not in the room."""
-        seen = await visible.load(self._database, found.room_id, channel.account)
+        seen = await visible.load(self._database, found.room_id, channel.account, {})
         read = [each for each in read if seen.may_see(each)]
         outbox_ids = {each.event_id: _outbox_id(each, channel.account) for each in read}
         wanted = [outbox_id for outbox_id in outbox_ids.values() if outbox_id is not None]

@@ -117,6 +117,12 @@ def redact(version: RoomVersion, pdu: JsonObject) -> JsonObject:
     return kept
 
 
+def emptied(version: RoomVersion, event: Event) -> Event:
+    """What a redaction would leave of the event; as a new one, for readers from whom the rest is kept."""
+    content = redact_content(version, event.type, decode(event.content_json))
+    return msgspec.structs.replace(event, content_json=encode(content), _content=None, _shown=None)
+
+
 def _redacted_json(version: RoomVersion, event_type: str, content: JsonObject) -> bytes:
     kept = redact_content(version, event_type, content)
     return canonical(kept, strict=version.strict_json) if kept else b"{}"

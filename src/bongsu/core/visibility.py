@@ -5,10 +5,12 @@ from two short lists: how the person's membership changed, and how the room's hi
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from bongsu.core.events import Event
+from bongsu.core.events import MEMBER, Event
+from bongsu.core.pdu import emptied
+from bongsu.core.versions import DEFAULT, VERSIONS
 
 WORLD_READABLE: Final = "world_readable"
 SHARED: Final = "shared"
@@ -17,6 +19,9 @@ JOINED: Final = "joined"
 _KNOWN: Final = frozenset({WORLD_READABLE, SHARED, INVITED, JOINED})
 
 END: Final = 2**62  # above every position
+
+_NOBODY: Final[Mapping[str, int]] = {}
+_KEPT: Final = VERSIONS[DEFAULT]  # of such events the versions' redactions leave the same, but for parts of memberships
 
 Changes = Sequence[tuple[int, str]]  # (position, what holds from there on), oldest first
 
@@ -30,12 +35,22 @@ class Visibility:
     """What one person may see of one room. Immutable.
 
     membership, value: the person's membership and the room's history visibility now; ranges: the positions that may
-    be seen, as (first, last), ascending and apart.
+    be seen, as (first, last), ascending and apart; erased: who wants to be erased, and since which position.
     """
 
-    __slots__ = ("_firsts", "_left_pos", "_membership_positions", "_memberships", "membership", "ranges", "value")
+    __slots__ = (
+        "_erased",
+        "_firsts",
+        "_left_pos",
+        "_membership_positions",
+        "_memberships",
+        "membership",
+        "ranges",
+        "value",
+    )
 
-    def __init__(self, memberships: Changes, values: Changes) -> None:
+    def __init__(self, memberships: Changes, values: Changes, erased: Mapping[str, int] = _NOBODY) -> None:
+        self._erased = erased
         self._membership_positions = [pos for pos, _ in memberships]
         self._memberships = [membership for _, membership in memberships]
         self.membership = self._memberships[-1] if memberships else "leave"
@@ -82,6 +97,32 @@ class Visibility:
         """May the event at this position be seen?"""
         index = bisect_right(self._firsts, pos) - 1
         return index >= 0 and pos <= self.ranges[index][1]
+
+    # --- what was said by people who are erased ---
+
+    def shown(self, event: Event) -> Event:
+        """The event as the person may see it: without what a redaction takes, if that is hidden from them."""
+        return emptied(_KEPT, event) if self.hides(event) else event
+
+    def hides(self, event: Event) -> bool:
+        """Is its content kept from the person, as its sender wanted to be erased before the person came? What somebody
+        set for the room itself, its name say, is the room's and stays.
+        """
+        if self.shows_whole(event.sender, event.pos):
+            return False
+        return event.state_key is None or event.type == MEMBER or event.state_key == event.sender
+
+    def shown_all(self, events: Sequence[Event]) -> Sequence[Event]:
+        return [self.shown(event) for event in events] if self._erased else events
+
+    def shows_whole(self, sender: str, pos: int) -> bool:
+        """Was the person in the room with this event, at any time until its sender wanted to be erased?"""
+        erased_pos = self._erased.get(sender)
+        return erased_pos is None or self.membership_at(pos) == "join" or self._joined_within(pos, erased_pos)
+
+    def _joined_within(self, after: int, up_to: int) -> bool:
+        changes = zip(self._membership_positions, self._memberships, strict=True)
+        return any(membership == "join" and after < pos <= up_to for pos, membership in changes)
 
     def was_told(self, pos: int) -> bool:
         """May the person know events from before this position, having been in the room, or having been sent out?"""

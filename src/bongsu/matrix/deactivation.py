@@ -12,6 +12,7 @@ from bongsu.core import limits
 from bongsu.core.errors import Refusal
 from bongsu.matrix.sessions import Sessions
 from bongsu.rooms.membership import Leave
+from bongsu.rooms.personal import Erase
 from bongsu.store import rooms
 from bongsu.store.accounts import Accounts
 from bongsu.store.committer import Committer
@@ -30,15 +31,21 @@ class Deactivation:
         self._committer = committer
 
     async def deactivate(self, user_id: str, *, erase: bool = False) -> None:
-        """erase: profile, account data and filters go as well; what was said in rooms stays."""
+        """erase: profile, account data and filters go as well; what was said in rooms stays with those who were there,
+        and who comes later sees it as if it had been redacted.
+        """
         await self._accounts.deactivate(user_id, erase=erase)
         await self._sessions.tell_all(user_id)
-        await self._leave_rooms(user_id)
+        await self._go(user_id)
 
     async def finish(self) -> None:
         """For the start of a worker. Doing it twice, or on two workers at once, does no harm."""
-        for user_id in await self._accounts.deactivated_but_in_rooms():
-            await self._leave_rooms(user_id)
+        for user_id in await self._accounts.deactivated_by_half():
+            await self._go(user_id)
+
+    async def _go(self, user_id: str) -> None:
+        await self._committer.submit(Erase(user_id))
+        await self._leave_rooms(user_id)
 
     async def _leave_rooms(self, user_id: str) -> None:
         places = await rooms.memberships(self._database, user_id)

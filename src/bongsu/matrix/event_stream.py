@@ -142,7 +142,9 @@ class EventStream:
         """Those of the events that the person may see, encoded, in the same order."""
         own = [event for event in events if event.type == MEMBER and event.state_key == requester.user_id]
         told = {event.pos: pdu.client_event(event, with_room_id=True) for event in own}
-        seen = await visible.load_many(self._database, list({event.room_id for event in events}), requester.user_id)
+        seen = await visible.load_many(
+            self._database, list({event.room_id for event in events}), requester.user_id, self._rooms.erased
+        )
         for room_id, visibility in seen.items():
             inside = [event for event in events if event.room_id == room_id and visibility.may_see(event)]
             encoded = await clientform.client_events(self._database, inside, requester, visibility)

@@ -109,7 +109,7 @@ class History:
             visible=found.visibility,
             wanted=wanted.filter,
         )
-        return table.Page(wanted.among(page.events), page.rest)
+        return table.Page(wanted.among(found.visibility.shown_all(page.events)), page.rest)
 
     async def _senders(self, found: Readable, wanted: Wanted, events: Sequence[Event]) -> JsonObject:
         """With lazy loading, who speaks on this page, as they were at its newest event."""
@@ -118,7 +118,7 @@ class History:
         newest = max(event.pos for event in events)
         people = (event.sender for event in events)
         members = await table.members_at(self._database, found.room.room_id, people, newest)
-        return {"state": clientform.array(clientform.plain_events(members))}
+        return {"state": clientform.array(clientform.plain_events(found.visibility.shown_all(members)))}
 
     async def _client(self, requester: Requester, found: Readable, events: Sequence[Event]) -> list[bytes]:
         return await clientform.client_events(self._database, events, requester, found.visibility)
@@ -147,7 +147,7 @@ class History:
                 "events_before": clientform.array(client[:at]),
                 "event": msgspec.Raw(client[at]),
                 "events_after": clientform.array(client[at + 1 :]),
-                "state": clientform.array(clientform.plain_events(state)),
+                "state": clientform.array(clientform.plain_events(found.visibility.shown_all(state))),
             }
         )
 

@@ -70,7 +70,7 @@ class OldSync:
         if membership in ("join", "invite", "ban") or (membership == "leave" and found.visibility.was_told(END)):
             said["membership"] = membership
         said["messages"] = await self._messages(request.requester, found, limit)
-        said["state"] = clientform.array(clientform.plain_events(await self._state(found)))
+        said["state"] = clientform.array(clientform.plain_events(found.visibility.shown_all(await self._state(found))))
         rows = await personal.account_data_since(self._database, user_id, 0, self._feed.pos, [room.room_id])
         said["account_data"] = [{"type": row.type, "content": msgspec.Raw(row.content)} for row in rows]
         return reply(said)

@@ -6,11 +6,9 @@ GET /_matrix/client/v1/rooms/{room_id}/relations/{event_id}/{rel_type}/{event_ty
 GET /_matrix/client/v1/rooms/{room_id}/threads
 """
 
-import msgspec
-
 from bongsu.core import ids, limits, pdu, tokens
 from bongsu.core.events import Event
-from bongsu.core.json import JsonObject, decode, encode
+from bongsu.core.json import JsonObject
 from bongsu.core.tiers import Tier
 from bongsu.http.request import Request
 from bongsu.http.response import Response, reply
@@ -100,7 +98,8 @@ class Relations:
             participant=request.requester.user_id if participated else None,
         )
         ignored = await personal.ignored_by(self._database, request.requester.user_id)
-        roots = [_emptied(found, root) if root.sender in ignored else root for _, root in rows]
+        version = found.room.version
+        roots = [pdu.emptied(version, root) if root.sender in ignored else root for _, root in rows]
         said: JsonObject = {"chunk": await self._chunk(request, found, roots)}
         if rest is not None:
             said["next_batch"] = tokens.format(rest)
@@ -108,12 +107,6 @@ class Relations:
 
     async def _readable(self, request: Request) -> Readable:
         return await readable(self._database, self._rooms, request.params["room_id"], request.requester.user_id)
-
-
-def _emptied(found: Readable, event: Event) -> Event:
-    """An event of somebody ignored, as if it had been redacted."""
-    kept = pdu.redact_content(found.room.version, event.type, decode(event.content_json))
-    return msgspec.structs.replace(event, content_json=encode(kept), _content=None, _shown=None)
 
 
 def _name(request: Request, name: str) -> str | None:

@@ -25,6 +25,7 @@ from bongsu.http.request import Request
 from bongsu.http.response import Response, reply
 from bongsu.http.router import Route, client_routes
 from bongsu.rooms import clientform
+from bongsu.rooms.cache import Rooms
 from bongsu.store import events as event_table
 from bongsu.store import history, visible
 from bongsu.store import rooms as room_table
@@ -117,9 +118,10 @@ class _Page(msgspec.Struct):
 class Search:
     """Finds messages by any two neighbouring characters of theirs, in any script."""
 
-    def __init__(self, database: Database, feed: Feed) -> None:
+    def __init__(self, database: Database, feed: Feed, rooms: Rooms) -> None:
         self._database = database
         self._feed = feed
+        self._knows = rooms
 
     def routes(self) -> list[Route]:
         return client_routes("POST", "/search", self.search, bucket="search", tier=Tier.SEARCH)
@@ -199,12 +201,19 @@ class Search:
         return _Page([], 0, _Place(top, key=place.key, value=place.value))
 
     async def _visible(self, user_id: str, wanted: table.Wanted, found: Sequence[table.Found]) -> list[_Hit]:
-        seen = await visible.load_many(self._database, list({each.room_id for each in found}), user_id)
+        rooms = list({each.room_id for each in found})
+        seen = await visible.load_many(self._database, rooms, user_id, self._knows.erased)
         return [
             _Hit(finding.score(each.text, wanted.terms), each, seen[each.room_id])
             for each in found
-            if seen[each.room_id].shows(each.pos) and seen[each.room_id].shows(each.text_pos)
+            if _shows(seen[each.room_id], each)
         ]
+
+
+def _shows(visibility: Visibility, found: table.Found) -> bool:
+    return all(
+        visibility.shows(pos) and visibility.shows_whole(found.sender, pos) for pos in (found.pos, found.text_pos)
+    )
 
 
 def _sorted(hits: Sequence[_Hit], ranked: bool) -> list[_Hit]:
@@ -294,7 +303,7 @@ class _Told:
             "events_after": clientform.array(client[len(before) :]),
         }
         if asked.include_profile:
-            said["profile_info"] = await self._profiles(event, shown)
+            said["profile_info"] = await self._profiles(hit, event, shown)
         return said
 
     async def _around(self, hit: _Hit, count: int, stretch: tuple[int, int], *, newest_first: bool) -> Sequence[Event]:
@@ -311,11 +320,11 @@ class _Told:
         )
         return page.events
 
-    async def _profiles(self, event: Event, shown: Sequence[Event]) -> JsonObject:
+    async def _profiles(self, hit: _Hit, event: Event, shown: Sequence[Event]) -> JsonObject:
         """Of those who speak, as they were at the event."""
         senders = {each.sender for each in shown}
         members = await history.members_at(self._database, event.room_id, senders, event.pos)
-        return {str(member.state_key): _profile(member.content) for member in members}
+        return {str(member.state_key): _profile(hit.visibility.shown(member).content) for member in members}
 
     # --- what else was asked for ---
 
@@ -350,7 +359,7 @@ class _Told:
         members = await history.members_then(self._database, room_id, "", pos, count + 1)
         if len(members) > count or self._wanted.lazy_load_members:
             members = await history.members_at(self._database, room_id, senders, pos)
-        return clientform.array(clientform.plain_events([*state, *members]))
+        return clientform.array(clientform.plain_events(hit.visibility.shown_all([*state, *members])))
 
 
 def _profile(content: Any) -> JsonObject:

@@ -55,18 +55,20 @@ class State:
             others = list(found.room.state.values())
         else:
             others = await room_table.state_at(self._database, found.room.room_id, found.state_pos, not_types=[MEMBER])
-        client = clientform.plain_events(others)
+        client = clientform.plain_events(found.visibility.shown_all(others))
         async for stretch in stretches(self._database, found.room.room_id, found.state_pos, None):
-            client.extend(clientform.plain_events(stretch))
+            client.extend(clientform.plain_events(found.visibility.shown_all(stretch)))
         return reply(clientform.array(client))
 
     async def one(self, request: Request) -> Response:
         event_type = ids.check_text(request.params["event_type"], "the event type")
         state_key = ids.check_text(request.params.get("state_key", ""), "the state key")
         whole = request.query.choice("format", ("content", "event"), "content") == "event"
-        event = await self._one(await self._readable(request), event_type, state_key)
+        found = await self._readable(request)
+        event = await self._one(found, event_type, state_key)
         if event is None:
             raise not_found("the room has no such state")
+        event = found.visibility.shown(event)
         return Response(pdu.client_event(event, with_room_id=True) if whole else event.content_json)
 
     async def _one(self, found: Readable, event_type: str, state_key: str) -> Event | None:
@@ -88,7 +90,7 @@ class State:
             pos = asked if pos is None else min(asked, pos)
         client: list[bytes] = []
         async for stretch in stretches(self._database, found.room.room_id, pos, memberships):
-            client.extend(clientform.plain_events(stretch))
+            client.extend(clientform.plain_events(found.visibility.shown_all(stretch)))
         return reply({"chunk": clientform.array(client)})
 
     async def joined_members(self, request: Request) -> Response:

@@ -13,6 +13,7 @@ from bongsu.core import limits
 from bongsu.core.errors import not_found
 from bongsu.core.events import Event
 from bongsu.rooms.room import Room
+from bongsu.store import people
 from bongsu.store import rooms as table
 from bongsu.store.database import Database, unavailable
 from bongsu.store.feed import Feed
@@ -31,6 +32,11 @@ class Rooms:
         self._loading: dict[str, list[Told]] = {}
         self._loaded: dict[str, asyncio.Future[None]] = {}
         self._clock = count(1)
+        self.erased: dict[str, int] = {}  # people who want to be erased, and since which position
+
+    async def start(self) -> None:
+        """Before anybody reads: who is erased is known from here on."""
+        self.erased.update(await people.erased(self._database))
 
     def known(self, room_id: str) -> Room | None:
         """The room if it is in memory and to be trusted."""
@@ -115,6 +121,8 @@ class Rooms:
         for rows in (segment.events, segment.receipts, segment.typing):
             for told in rows:
                 self._apply(told)
+        for row in segment.erased:
+            self.erased[row.user_id] = row.pos
 
     def _apply(self, told: Told) -> None:
         room = self._rooms.get(told.room_id)

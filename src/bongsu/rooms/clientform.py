@@ -92,6 +92,7 @@ async def client_events(
 
     At most four queries: what state events replaced, what relates to the events, and the newest of that.
     """
+    events = visibility.shown_all(events)
     replaced = await history.replaced(reads, events)
     related = await bundles(reads, events, requester, visibility, with_room_id=with_room_id) if bundle else {}
     return [
@@ -127,7 +128,11 @@ def array(events: Sequence[bytes]) -> msgspec.Raw:
 
 
 def _previous(event: Event | None, visibility: Visibility) -> Previous | None:
-    return None if event is None else Previous(event, visibility.may_see(event))
+    return None if event is None else previous(event, visibility)
+
+
+def previous(event: Event, visibility: Visibility) -> Previous:
+    return Previous(visibility.shown(event), visibility.may_see(event))
 
 
 # --- bundled aggregations ---
@@ -193,6 +198,7 @@ class _Bundled:
         if latest is None:
             return []
         edit = self._edits.get(latest.event_id)
+        edit = None if edit is None else self._visibility.shown(edit)
         shown = edit is not None and self._visibility.may_see(edit)
         relations = b'{"m.replace":' + self._client(edit) + b"}" if edit is not None and shown else None
         took_part = summary.took_part or parent.sender == self._requester.user_id
@@ -203,7 +209,7 @@ class _Bundled:
 
     def _child(self, pos: int | None) -> Event | None:
         child = None if pos is None else self._children.get(pos)
-        return child if child is not None and self._visibility.may_see(child) else None
+        return self._visibility.shown(child) if child is not None and self._visibility.may_see(child) else None
 
     def _client(self, event: Event, relations: bytes | None = None) -> bytes:
         membership = self._visibility.membership_at(event.pos)

@@ -20,7 +20,7 @@ from bongsu.store import keys, people, personal
 from bongsu.store import relations as relation_table
 from bongsu.store import rooms as room_table
 from bongsu.store.batch import Wanted
-from bongsu.store.rows import AccountData, Presence, Receipt, Revocation, Typing
+from bongsu.store.rows import AccountData, Erased, Presence, Receipt, Revocation, Typing
 
 FULLY_READ: Final = "m.fully_read"
 
@@ -221,6 +221,19 @@ class Revoke(msgspec.Struct, frozen=True):
         batch.rows.add((row.pos,), row)
         if had_keys:
             await tell_lists(batch, self.user_id)
+
+
+class Erase(msgspec.Struct, frozen=True):
+    """From here on, who comes into a room sees nothing of what the person said there. Once: later is as if never."""
+
+    user_id: str
+
+    def wanted(self) -> Wanted:
+        return Wanted()
+
+    async def run(self, batch: RoomBatch) -> None:
+        if await people.is_to_be_erased(batch.connection, self.user_id):
+            batch.rows.add((self.user_id,), Erased(batch.rows.next_pos(), self.user_id))
 
 
 class ShowProfile(msgspec.Struct, frozen=True):

@@ -105,4 +105,4 @@ async def _look(reads: Reads, rooms: Rooms, room_id: str, user_id: str) -> Reada
         if refusal.status != 404:
             raise
         raise _stranger() from None
-    return Readable(room, await visible.load(reads, room_id, user_id))
+    return Readable(room, await visible.load(reads, room_id, user_id, rooms.erased))

@@ -233,13 +233,15 @@ class Accounts:
         )
 
     async def deactivate(self, user_id: str, *, erase: bool = False) -> None:
-        """Ends the account for ever: no password, no sessions; with `erase` nothing of the person but events."""
+        """Ends the account for ever: no password, no sessions; with `erase` nothing of the person but events, and those
+        are to be hidden (rooms.personal.Erase).
+        """
 
         async def work(connection: Connection) -> None:
             done = await connection.fetchval(
                 "UPDATE users SET password_hash = NULL, is_admin = false, deactivated_at = coalesce(deactivated_at,"
-                " now()) WHERE user_id = $1 RETURNING 1",
-                user_id,
+                " now()), erased_pos = coalesce(erased_pos, CASE WHEN $2 THEN 0 END) WHERE user_id = $1 RETURNING 1",
+                *(user_id, erase),
             )
             if done is None:
                 raise not_found("there is no such account")
@@ -254,11 +256,11 @@ class Accounts:
 
         await self._database.write(work)
 
-    async def deactivated_but_in_rooms(self) -> list[str]:
-        """Those whose leaving was interrupted."""
+    async def deactivated_by_half(self) -> list[str]:
+        """Those whose leaving, or being erased, was interrupted."""
         rows = await self._database.fetch(
-            "SELECT u.user_id FROM users u WHERE u.deactivated_at IS NOT NULL AND EXISTS (SELECT 1 FROM members m"
-            " WHERE m.user_id = u.user_id AND m.membership IN ('join', 'invite', 'knock'))"
+            "SELECT u.user_id FROM users u WHERE u.deactivated_at IS NOT NULL AND (u.erased_pos = 0 OR EXISTS ("
+            "SELECT 1 FROM members m WHERE m.user_id = u.user_id AND m.membership IN ('join', 'invite', 'knock')))"
         )
         return [row["user_id"] for row in rows]
 

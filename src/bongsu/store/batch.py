@@ -11,6 +11,7 @@ from bongsu.store.database import Connection
 from bongsu.store.rows import (
     AccountData,
     DeviceList,
+    Erased,
     Forgotten,
     KeyStock,
     Presence,
@@ -123,6 +124,7 @@ class Rows:
             of(ToDevice),
             of(DeviceList),
             of(KeyStock),
+            of(Erased),
         )
 
 

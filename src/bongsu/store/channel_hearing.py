@@ -108,7 +108,7 @@ async def _heard(connection: Connection, row: Record) -> list[Heard]:
 async def _said_before(connection: Connection, came_in: Event, customer: str) -> list[Event]:
     """By the customer while the account was not there, as far as it may be read by whoever comes in."""
     room_id, account = came_in.room_id, came_in.sender
-    seen = await visible.load(connection, room_id, account)
+    seen = await visible.load(connection, room_id, account, {})
     rows = await connection.fetch(_BEFORE, room_id, came_in.pos, customer, account, limits.DESK_INVITED_MAX)
     said = [read_event(row) for row in reversed(rows)]
     return [each for each in said if seen.may_see(each) and seen.membership_at(each.pos) != "join"]

@@ -34,6 +34,17 @@ async def exists(reads: Reads, user_id: str) -> bool:
     return bool(rows)
 
 
+async def is_to_be_erased(reads: Reads, user_id: str) -> bool:
+    """Does the person want to be erased, without a place in the stream as yet?"""
+    return bool(await reads.fetch("SELECT 1 FROM users WHERE user_id = $1 AND erased_pos = 0", user_id))
+
+
+async def erased(reads: Reads) -> dict[str, int]:
+    """Everybody who wants to be erased: where in the stream that was, 0 for no place as yet."""
+    rows = await reads.fetch("SELECT user_id, erased_pos FROM users WHERE erased_pos IS NOT NULL")
+    return {row["user_id"]: row["erased_pos"] for row in rows}
+
+
 async def guests_in(reads: Reads, room_id: str, count: int) -> list[str]:
     """Those of the room's members who have no account, or some of them."""
     rows = await reads.fetch(

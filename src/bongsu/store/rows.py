@@ -67,6 +67,13 @@ class Forgotten(msgspec.Struct, frozen=True):
     user_id: str
 
 
+class Erased(msgspec.Struct, frozen=True):
+    """Somebody wants to be erased: see Visibility.shown."""
+
+    pos: int
+    user_id: str
+
+
 class ToDevice(msgspec.Struct, frozen=True):
     """A message to one device, outside all rooms. content: JSON."""
 
@@ -125,7 +132,9 @@ class Redacted(msgspec.Struct, frozen=True):
     redacted_by: str
 
 
-SmallRow = Receipt | AccountData | Typing | Presence | Revocation | Forgotten | ToDevice | DeviceList | KeyStock
+SmallRow = (
+    Receipt | AccountData | Typing | Presence | Revocation | Forgotten | ToDevice | DeviceList | KeyStock | Erased
+)
 Row = Event | SmallRow
 
 
@@ -144,12 +153,13 @@ class Segment(msgspec.Struct):
     to_device: list[ToDevice] = []
     device_lists: list[DeviceList] = []
     key_stocks: list[KeyStock] = []
+    erased: list[Erased] = []
 
     def in_order(self) -> list[Row]:
         """All rows by position, whatever their kind."""
         kinds = (self.events, self.receipts, self.account_data, self.typing, self.presence, self.forgotten)
         of_devices = (self.to_device, self.device_lists, self.key_stocks)
-        return sorted(chain(*kinds, *of_devices, self.revocations), key=attrgetter("pos"))
+        return sorted(chain(*kinds, *of_devices, self.revocations, self.erased), key=attrgetter("pos"))
 
     def later_than(self, pos: int) -> "Segment":
         """The part of it that lies after `pos`."""
@@ -166,4 +176,5 @@ class Segment(msgspec.Struct):
             [row for row in self.to_device if row.pos > pos],
             [row for row in self.device_lists if row.pos > pos],
             [row for row in self.key_stocks if row.pos > pos],
+            [row for row in self.erased if row.pos > pos],
         )

@@ -178,6 +178,7 @@ class Found(msgspec.Struct, frozen=True):
     pos: int
     text_pos: int
     room_id: str
+    sender: str
     text: str
 
 
@@ -238,7 +239,7 @@ async def _look(reads: Reads, wanted: Wanted, first: int, top: int, skipped: Seq
         *_admitting(wanted, arguments),
     ]
     rows = await reads.fetch(
-        "SELECT s.pos, s.text_pos, e.room_id, left(s.text, $3::integer) AS text FROM search_texts s"
+        "SELECT s.pos, s.text_pos, e.room_id, e.sender, left(s.text, $3::integer) AS text FROM search_texts s"
         f" JOIN events e ON e.pos = s.pos WHERE {' AND '.join(clauses)} ORDER BY s.pos DESC LIMIT $4",
         *arguments,
     )
@@ -267,7 +268,7 @@ async def _admitted(reads: Reads, wanted: Wanted, texts: Sequence[Text]) -> list
         return []
     arguments = Arguments([[text.pos for text in texts]])
     where = " AND ".join(_admitting(wanted, arguments))
-    rows = await reads.fetch(f"SELECT e.pos FROM events e WHERE e.pos = ANY($1) AND {where}", *arguments)
-    admitted = {row["pos"] for row in rows}
+    rows = await reads.fetch(f"SELECT e.pos, e.sender FROM events e WHERE e.pos = ANY($1) AND {where}", *arguments)
+    admitted = {row["pos"]: row["sender"] for row in rows}
     shown = limits.SEARCH_SCORED_CHARACTERS_MAX
-    return [Found(t.pos, t.text_pos, t.room_id, t.text[:shown]) for t in texts if t.pos in admitted]
+    return [Found(t.pos, t.text_pos, t.room_id, admitted[t.pos], t.text[:shown]) for t in texts if t.pos in admitted]

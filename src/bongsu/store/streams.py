@@ -13,6 +13,7 @@ from bongsu.store.database import Connection, Record
 from bongsu.store.rows import (
     AccountData,
     DeviceList,
+    Erased,
     Forgotten,
     KeyStock,
     Presence,
@@ -324,6 +325,7 @@ _UPSERTS: Final[dict[type[Any], str]] = {
     Forgotten: """
         UPDATE members SET forgotten_pos = $1
         WHERE room_id = $2 AND user_id = $3 AND membership IN ('leave', 'ban')""",
+    Erased: "UPDATE users SET erased_pos = $1 WHERE user_id = $2",
     Revocation: "INSERT INTO revocations (pos, user_id, device_id) VALUES ($1, $2, $3)",
     ToDevice: """
         INSERT INTO to_device (pos, user_id, device_id, sender, type, content) VALUES ($1, $2, $3, $4, $5, $6)""",
@@ -366,6 +368,7 @@ _SMALL: Final[tuple[tuple[str, str, str, str, type[Any]], ...]] = (
     ("forgotten", "forgotten_pos, room_id, user_id", "members", "forgotten_pos", Forgotten),
     ("to_device", "pos, user_id, device_id, sender, type, content", "to_device", "pos", ToDevice),
     ("device_lists", f"pos, user_id, seen_by, {_ROOMS_OF_CHANGED}", "device_lists", "pos", DeviceList),
+    ("erased", "erased_pos, user_id", "users", "erased_pos", Erased),
     ("key_stocks", "pos, user_id, device_id, one_time, unused_fallback", "key_stocks", "pos", KeyStock),
 )
 _PRESENT: Final = " UNION ALL ".join(  # most segments have rows in none of them or in one

@@ -1,6 +1,6 @@
 """Who may see a room's past, read from the two lists of changes that decide it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -34,13 +34,13 @@ FROM (
 """
 
 
-async def load(reads: Reads, room_id: str, user_id: str) -> Visibility:
-    """What this person may see of the room. Who has forgotten the room is a stranger to it."""
-    return (await load_many(reads, [room_id], user_id))[room_id]
+async def load(reads: Reads, room_id: str, user_id: str, erased: Mapping[str, int]) -> Visibility:
+    """What this person may see of the room. Who has forgotten the room is a stranger to it. erased: Rooms.erased."""
+    return (await load_many(reads, [room_id], user_id, erased))[room_id]
 
 
 async def load_many(
-    reads: Reads, room_ids: Sequence[str], user_id: str, *, though_forgotten: bool = False
+    reads: Reads, room_ids: Sequence[str], user_id: str, erased: Mapping[str, int], *, though_forgotten: bool = False
 ) -> dict[str, Visibility]:
     """load() for several rooms in one query. though_forgotten: whoever has forgotten a room is no stranger to it."""
     memberships: dict[str, list[tuple[int, str]]] = {room_id: [] for room_id in room_ids}
@@ -52,4 +52,4 @@ async def load_many(
         elif not row["hidden"]:
             stated = content.membership
             memberships[row["room_id"]].append((row["pos"], stated if isinstance(stated, str) else "leave"))
-    return {room_id: Visibility(memberships[room_id], values[room_id]) for room_id in memberships}
+    return {room_id: Visibility(memberships[room_id], values[room_id], erased) for room_id in memberships}

@@ -239,7 +239,9 @@ class Assembler:
         Who was not in at `since`, or has forgotten the room, sees that alone.
         """
         room = await self._rooms.get(membership.room_id)
-        found = await visible.load_many(self._database, [room.room_id], reader.user_id, though_forgotten=True)
+        found = await visible.load_many(
+            self._database, [room.room_id], reader.user_id, self._rooms.erased, though_forgotten=True
+        )
         seen = found[room.room_id]
         own = await self._own(reader, membership)
         if seen.membership_at(span.since) != "join" or membership.forgotten:

@@ -108,7 +108,9 @@ class Fresh:
     async def _plans(self, reader: Reader, memberships: Sequence[Membership], span: Span) -> list[_Plan]:
         room_ids = [membership.room_id for membership in memberships]
         await self._rooms.know(room_ids)
-        seen = await visible.load_many(self._database, room_ids, reader.user_id, though_forgotten=True)
+        seen = await visible.load_many(
+            self._database, room_ids, reader.user_id, self._rooms.erased, though_forgotten=True
+        )
         plans = []
         for membership in memberships:
             room = await self._rooms.get(membership.room_id)

@@ -8,11 +8,11 @@ import msgspec
 from bongsu.core import pdu, tokens
 from bongsu.core.events import Event
 from bongsu.core.filters import SyncFilter, WantedFields
-from bongsu.core.json import JsonObject, encode
+from bongsu.core.json import JsonObject, canonical, decode, encode
 from bongsu.core.requester import Requester
+from bongsu.core.versions import RoomVersion
 from bongsu.rooms import clientform
 from bongsu.rooms.cache import Rooms
-from bongsu.rooms.clientform import Previous
 from bongsu.store import events as event_table
 from bongsu.store import history
 from bongsu.store.database import Database
@@ -70,7 +70,8 @@ class Speaker:
 
     async def _raw(self, slices: Sequence[RoomSlice], voice: "Voice") -> "RawVoice":
         said = [event.event_id for part in slices for event in (*part.timeline, *part.state)]
-        return RawVoice(voice, await event_table.pdus(self._database, said))
+        versions = {part.room_id: (await self._rooms.get(part.room_id)).version for part in slices}
+        return RawVoice(voice, await event_table.pdus(self._database, said), versions)
 
     async def voice(
         self, slices: Sequence[RoomSlice], requester: Requester, fields: WantedFields | None = None
@@ -120,10 +121,11 @@ class Voice:
         self._related = related
 
     def timeline(self, part: RoomSlice) -> list[msgspec.Raw]:
-        return [self._raw(self._event(event, part)) for event in part.timeline]
+        return [self._raw(self._event(event, part)) for event in part.visibility.shown_all(part.timeline)]
 
     def state(self, part: RoomSlice) -> list[msgspec.Raw]:
-        return [self._raw(event) for event in clientform.plain_events(part.state, with_room_id=False)]
+        state = part.visibility.shown_all(part.state)
+        return [self._raw(event) for event in clientform.plain_events(state, with_room_id=False)]
 
     def _event(self, event: Event, part: RoomSlice) -> bytes:
         membership = part.visibility.membership_at(event.pos)
@@ -139,7 +141,7 @@ class Voice:
             self._requester,
             membership=part.visibility.membership_at(event.pos),
             relations=self._related.get(event.event_id),
-            prev=None if before is None else Previous(before, part.visibility.may_see(before)),
+            prev=None if before is None else clientform.previous(before, part.visibility),
         )
 
     def _raw(self, event: bytes) -> msgspec.Raw:
@@ -147,20 +149,25 @@ class Voice:
 
 
 class RawVoice(Voice):
-    """Says them as servers tell them each other (`event_format` "federation"). pdus: by event id."""
+    """Says them as servers tell them each other (`event_format` "federation"). pdus: by event id; versions: by room."""
 
-    def __init__(self, voice: Voice, pdus: Mapping[str, bytes]) -> None:
+    def __init__(self, voice: Voice, pdus: Mapping[str, bytes], versions: Mapping[str, RoomVersion]) -> None:
         super().__init__(voice._requester, voice._fields, voice._replaced, voice._related)
         self._pdus = pdus
+        self._versions = versions
 
     def state(self, part: RoomSlice) -> list[msgspec.Raw]:
-        return [self._raw(self._said(event, clientform.unsigned_as_state(event))) for event in part.state]
+        return [self._raw(self._said(event, part, clientform.unsigned_as_state(event))) for event in part.state]
 
     def _event(self, event: Event, part: RoomSlice) -> bytes:
-        return self._said(event, self.unsigned(event, part))
+        return self._said(event, part, self.unsigned(event, part))
 
-    def _said(self, event: Event, unsigned: bytes) -> bytes:
-        return pdu.raw_event(self._pdus[event.event_id], event.event_id, unsigned)
+    def _said(self, event: Event, part: RoomSlice, unsigned: bytes) -> bytes:
+        stored = self._pdus[event.event_id]
+        if part.visibility.hides(event):
+            version = self._versions[part.room_id]
+            stored = canonical(pdu.redact(version, decode(stored)), strict=version.strict_json)
+        return pdu.raw_event(stored, event.event_id, unsigned)
 
 
 def _rooms(sections: Sections, voice: Voice) -> JsonObject:

@@ -48,8 +48,9 @@ class SlidingSpeaker:
 
 def _inside(piece: Piece, part: RoomSlice, room: Room, voice: Voice, since: int) -> JsonObject:
     is_known = piece.kind not in (Kind.INITIAL, Kind.GROWN)
+    state = part.visibility.shown_all(piece.required_state)
     said: JsonObject = {
-        "required_state": [msgspec.Raw(e) for e in clientform.plain_events(piece.required_state, with_room_id=False)],
+        "required_state": [msgspec.Raw(e) for e in clientform.plain_events(state, with_room_id=False)],
         "timeline": voice.timeline(part),
         "prev_batch": tokens.format(part.prev_batch),
         "limited": part.limited,
