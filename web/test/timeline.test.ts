@@ -29,6 +29,12 @@ function view(room: Room, entries: Entry[], more: Partial<View> = {}): View {
 const messages = (v: View): Message[] => rows(v).flatMap((row) => (row.kind === 'message' ? [row.message] : []))
 
 describe('arrival', () => {
+  test('what somebody said who was erased looks like what was taken back', () => {
+    const { room, entries } = first(event('$1', '', { content: {} }), event('$2', '말'), event('$3', '', { type: 'm.room.topic', state_key: '', content: {} }))
+    expect(messages(view(room, entries)).map(({ id, kind }) => [id, kind])).toEqual([['$1', 'redacted'], ['$2', 'text']])
+    expect(entries.map((entry) => entry.redacted)).toEqual([true, undefined, undefined])
+  })
+
   test('later is greater, and a hole opens another stretch above', () => {
     const one = first(event('$1', '하나'), event('$2', '둘'))
     const two = readJoined(one.room, timeline([event('$3', '셋')]))

@@ -111,11 +111,14 @@ export function entryOf(event: RawEvent, room: string, order: number): Entry {
   if (event.state_key !== undefined) entry.stateKey = event.state_key
   if (event.unsigned?.transaction_id) entry.txn = event.unsigned.transaction_id
   if (event.unsigned?.prev_content) entry.previous = contentOf(event.unsigned.prev_content)
-  if (event.unsigned?.redacted_because) entry.redacted = true
+  if (event.unsigned?.redacted_because || isEmptied(event)) entry.redacted = true
   const redacts = event.redacts ?? content.redacts
   if (event.type === 'm.room.redaction' && redacts) entry.redacts = redacts
   return aboutThreads(event.type === 'm.room.encrypted' ? sealedEntry(entry, event) : entry, event)
 }
+
+/** Of somebody who was erased, who comes later is told as much as of what was taken back. */
+const isEmptied = (event: RawEvent): boolean => event.state_key === undefined && isSaid(event.type) && Object.keys(event.content ?? {}).length === 0
 
 /** An encrypted event, and what it says if that is known already. */
 function sealedEntry(entry: Entry, { opened, ...event }: RawEvent): Entry {

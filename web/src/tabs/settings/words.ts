@@ -72,7 +72,7 @@ const ko = {
   endTitle: '계정 없애기',
   endLead: '되돌릴 수 없습니다. 모든 기기에서 로그아웃되고, 같은 아이디는 다시 쓸 수 없습니다. 보낸 메시지는 상대방의 대화에 남습니다.',
   endFirst: '먼저 “내 데이터”에서 내려받아 두시기를 권합니다.',
-  endErase: '이름, 사진과 설정도 서버에서 지우기',
+  endErase: '이름, 사진과 설정도 서버에서 지우고, 나중에 대화방에 들어오는 사람에게 내 글을 숨기기',
   endSure: '되돌릴 수 없음을 알고 있습니다',
   endAction: '계정 없애기',
 
@@ -172,7 +172,7 @@ const en: typeof ko = {
   endTitle: 'Delete account',
   endLead: 'This cannot be undone. All devices are signed out, and nobody can have this user name again. Messages you sent stay in the chats of others.',
   endFirst: 'You may want to download “My data” first.',
-  endErase: 'Remove my name, photo and settings from the server, too',
+  endErase: 'Remove my name, photo and settings from the server, too, and hide what I wrote from people who join later',
   endSure: 'I know that this cannot be undone',
   endAction: 'Delete account',
 
