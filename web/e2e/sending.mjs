@@ -17,6 +17,36 @@ async function photo(page, name, colour) {
   return { name, mimeType: 'image/png', buffer: Buffer.from(bytes) }
 }
 
+/** Runs in a page, before anything else does: how many of its transactions are not over. */
+function countTransactions() {
+  globalThis.transactions = 0
+  const { transaction } = IDBDatabase.prototype
+  const over = () => globalThis.transactions--
+  IDBDatabase.prototype.transaction = function (...args) {
+    const begun = transaction.apply(this, args)
+    globalThis.transactions++
+    for (const end of ['complete', 'abort']) begun.addEventListener(end, over)
+    return begun
+  }
+}
+
+/**
+ * Stops a page between its transactions. In the midst of one it would hold the disk before the other tab for ever: a
+ * debugger does that, a browser does not, for it lets a page go on that others wait for.
+ */
+async function putToSleep(page) {
+  const debug = await page.context().newCDPSession(page)
+  await debug.send('Debugger.enable')
+  for (;;) {
+    const paused = new Promise((resolve) => debug.once('Debugger.paused', resolve))
+    await debug.send('Debugger.pause')
+    const { callFrames } = await paused
+    const { result } = await debug.send('Debugger.evaluateOnCallFrame', { callFrameId: callFrames[0].callFrameId, expression: 'globalThis.transactions' })
+    if (result.value === 0) return debug
+    await debug.send('Debugger.resume')
+  }
+}
+
 const browser = await launch(executable)
 const hana = await Person.at(browser, base)
 const iris = await Person.at(browser, base, { width: 1440 })
@@ -155,6 +185,7 @@ await hana.page.waitForFunction(() => globalThis.opened.every((track) => track.r
 tell('off', await lights())
 tell('count', (await said()).length)
 // --- the tab that leads is put to sleep, as phones do: the one that is looked at goes on, and nothing is said twice ---
+await hana.page.context().addInitScript(countTransactions)
 await hana.page.goto(`${base}/app/room/${encodeURIComponent(room)}`)
 await hana.page.locator('.composer').waitFor()
 const sleeper = await hana.page.context().newPage()
@@ -168,11 +199,7 @@ await sleeper.goto(`${base}/app/room/${encodeURIComponent(room)}`)
 await sleeper.locator('.composer').waitFor()
 const [asleep, awake] = (await leads(hana.page)) ? [hana.page, sleeper] : [sleeper, hana.page]
 const wrongs = [...hana.wrongs] // before; what a page that was stopped in its midst breaks off ends with it
-const debug = await asleep.context().newCDPSession(asleep)
-await debug.send('Debugger.enable')
-const paused = new Promise((resolve) => debug.once('Debugger.paused', resolve))
-await debug.send('Debugger.pause')
-await paused
+const debug = await putToSleep(asleep)
 await awake.bringToFront()
 await hana.write('자는 탭 옆에서', awake)
 await iris.sees('자는 탭 옆에서')
