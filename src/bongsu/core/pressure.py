@@ -23,9 +23,9 @@ class Signals(msgspec.Struct, frozen=True):
     """What a worker measured over the last moment, each the smallest of several values.
 
     lag_ms: how late its event loop calls; in_flight: requests being answered, those left out that only wait: syncs, and
-    who stands in a booking line; commits: writes that wait for a commit; commit_ms: what the last commit took, the
-    longest of the moment, if another one followed at once; commit_age_ms: of the commit under way; reads: what else
-    waits for the database; lines: who stands in booking lines.
+    who stands in a booking line; commits: writes that wait for a commit; commit_ms: what each of the last two commits
+    took at least, the longest of the moment, if another one followed at once; commit_age_ms: of the commit under way;
+    reads: what else waits for the database; lines: who stands in booking lines.
     """
 
     lag_ms: float = 0.0

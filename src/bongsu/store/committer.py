@@ -104,7 +104,8 @@ class Committer:
         self._stopping = False
         self._is_alone = True  # nobody else was seen to write lately
         self._began: float | None = None  # when the batch under way was taken from the queue
-        self.took_seconds = 0.0  # the batch before it, from then until it was committed
+        self._took_seconds = 0.0  # the batch before it, from then until it was committed
+        self.took_seconds = 0.0  # the shorter of the two before it: one alone may have met a database that was away
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
         self._barrier: Barrier | None = None  # of that connection
         self._task: asyncio.Task[None] | None = None
@@ -156,12 +157,16 @@ class Committer:
                 del self._queue[: limits.COMMIT_BATCH_MAX]
                 self._began = time.monotonic()
                 await self._commit_until_known(waiting)
-                self.took_seconds = time.monotonic() - self._began
+                self._note_time(time.monotonic() - self._began)
             self._began = None
             if self._stopping:
                 break
         if self._connection is not None:
             await self._connection.close()
+
+    def _note_time(self, took_seconds: float) -> None:
+        self.took_seconds = min(self._took_seconds, took_seconds)
+        self._took_seconds = took_seconds
 
     async def _commit_until_known(self, waiting: list[_Waiting]) -> None:
         """Runs one batch to a known end, over lost connections and changes of primary."""
