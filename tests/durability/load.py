@@ -7,23 +7,45 @@ bongsu.drill.checker.
 import asyncio
 import json
 import random
+import re
 import time
 from collections import Counter
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from bongsu.drill.checker import Reading, Send
 from bongsu.drill.client import Account, Client, Doors
 from bongsu.drill.reader import TOPIC, Reader, Remembered, pages_forth
 from bongsu.drill.record import NOBODY, Attempt, Kind, Outcome
+from bongsu.drill.wire import Reply
 
+_OWN = re.compile(r"(?<=/)[!$@%][^/]*|(?<=m.room.message/).*|\b[0-9]+\b")  # names, transaction ids, seconds
 PASSWORD = "beacon fires at dusk"
 PATIENT_SECONDS = 10.0  # a client that leaves a silent server be
 LIVE_TIMELINE = 5  # events a live reader takes at once: little, so that syncs are limited and gaps have to be filled
 PAGE = 100
 FAR_FUTURE_SECONDS = 60.0  # no single call may take longer, however many times it is repeated
+
+
+class Refused(NamedTuple):
+    """A refusal, without what is another one each time."""
+
+    asked: str
+    status: int
+    errcode: str
+    error: str
+
+    @property
+    def is_under_pressure(self) -> bool:
+        """A server gave up something, or let people in by and by; with rate limits off, nobody asks too much."""
+        return self.status == 429 and not self.error.startswith("Too many requests")
+
+
+def _refused(raw: bytes, said: Mapping[str, Any], status: int) -> Refused:
+    asked = raw.split(b" HTTP", 1)[0].split(b"?", 1)[0].decode()
+    return Refused(_OWN.sub("…", asked), status, said.get("errcode", ""), _OWN.sub("…", said.get("error", "")))
 
 
 class Attempted:
@@ -45,6 +67,7 @@ class Records:
         self.sends: list[Attempted] = []
         self.acknowledged_at: list[float] = []
         self.statuses: Counter[str] = Counter()
+        self.refusals: Counter[Refused] = Counter()
         self._began = time.monotonic()
 
     @property
@@ -53,6 +76,9 @@ class Records:
 
     def tried(self, start: float, client: int, site: int, kind: Kind, outcome: int, send: int = NOBODY) -> None:
         self.statuses[str(outcome) if outcome >= 100 else Outcome(outcome).name] += 1
+
+    def refuse(self, refused: Refused) -> None:
+        self.refusals[refused] += 1
 
     def begin(self, client: str, room_id: str, body: str) -> Attempted:
         number = len(self.sends)
@@ -68,6 +94,22 @@ class Records:
         """The longest time in which nobody was acknowledged."""
         times = [since, *(at for at in self.acknowledged_at if since < at < until), until]
         return max(after - before for before, after in pairwise(times))
+
+
+class Noting(Client):
+    """Writes down what it was refused, in the server's words, and comes again when it is told to."""
+
+    def __init__(self, doors: Doors, records: Records, account: Account, **more: Any) -> None:
+        super().__init__(doors, records, account, **more)
+        self._records = records
+
+    async def ask(self, raw: bytes, kind: Kind, send: int = NOBODY, wait_seconds: float = 0) -> Reply | None:
+        reply = await super().ask(raw, kind, send, wait_seconds)
+        if reply is not None and reply.status != 200:
+            said = json.loads(reply.body)
+            self._records.refuse(_refused(raw, said, reply.status))
+            await asyncio.sleep(said.get("retry_after_ms", 0) / 1000)
+        return reply
 
 
 # --- who sends ---
@@ -174,7 +216,7 @@ class Crowd:
         return self._client(Account(account.user_id, made["access_token"]))
 
     def _client(self, account: Account, home: int = 0, patience: float = PATIENT_SECONDS) -> Client:
-        client = Client(self.doors, self.records, account, home=home, patience_seconds=patience)
+        client = Noting(self.doors, self.records, account, home=home, patience_seconds=patience)
         self._clients.append(client)
         return client
 

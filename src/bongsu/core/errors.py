@@ -61,12 +61,12 @@ def too_large(message: str) -> Refusal:
     return Refusal(413, "M_TOO_LARGE", message)
 
 
-def limit_exceeded(retry_after_ms: int) -> Refusal:
+def limit_exceeded(retry_after_ms: int, why: str = "Too many requests.") -> Refusal:
     seconds = max(1, -(-retry_after_ms // 1000))
     return Refusal(
         429,
         "M_LIMIT_EXCEEDED",
-        f"Too many requests. Try again in {seconds} s.",
+        f"{why} Try again in {seconds} s.",
         fields={"retry_after_ms": retry_after_ms},
         headers={"retry-after": str(seconds)},
     )

@@ -157,4 +157,4 @@ class Admission:
         latest = now + limits.ARRIVAL_RETRY_SECONDS_MAX
         self._booked_until = min(max(self._booked_until, line_ends) + pace, latest)
         wait = (self._booked_until - now) * (1 - _JITTER + 2 * _JITTER * self._dice())
-        return limit_exceeded(max(1_000, int(wait * 1000)))
+        return limit_exceeded(max(1_000, int(wait * 1000)), "Many come at once and are let in by and by.")
