@@ -132,9 +132,7 @@ async def test_it_is_made_once_and_keeps_what_was_written(data_dir: Path) -> Non
     assert told[0] == "Creating the database; this happens once"
 
     told.clear()
-    began = time.monotonic()
     dsn = await postgres.start(told.append)
-    assert time.monotonic() - began < 1.5
     assert told == ["Starting PostgreSQL 18"]
     assert await _ask(dsn, "SELECT word FROM kept") == "봉수"
     await postgres.stop()

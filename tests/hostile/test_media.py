@@ -407,7 +407,7 @@ async def test_a_stop_answers_downloads_that_wait(serve: Serve) -> None:
         began = time.monotonic()
         served.media.drain()
         refusal(await waiting, 504, "M_NOT_YET_UPLOADED")
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 10  # it would wait for 20
 
 
 async def test_an_upload_at_another_worker_is_seen(serve: Serve, database: Database) -> None:
@@ -421,7 +421,7 @@ async def test_an_upload_at_another_worker_is_seen(serve: Serve, database: Datab
             "(SELECT sha256 FROM blobs WHERE size = 9 LIMIT 1) WHERE media_id = $1",
             item.split("/")[1],
         )
-        assert (await asyncio.wait_for(waiting, 3))[0] == 200
+        assert (await waiting)[0] == 200
 
 
 # --- what an uploader says of a file ---

@@ -834,9 +834,9 @@ def test_globs_match_in_bodies_between_word_boundaries(pattern: str, value: str)
 @pytest.mark.parametrize("letters", ["a", "a ", "ab "])
 def test_no_pattern_is_expensive(key: str, pattern: str, letters: str) -> None:
     body = letters * (65_000 // len(letters)) + "c"
-    started = time.perf_counter()
+    started = time.thread_time()
     matches(key, pattern, {"body": body, "x": body})
-    assert time.perf_counter() - started < 2
+    assert time.thread_time() - started < 2
 
 
 # --- what need not be asked event by event ---
