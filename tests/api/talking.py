@@ -3,6 +3,7 @@
 Every answer is checked against the Matrix specification where that is at hand: see schema.py.
 """
 
+import asyncio
 import itertools
 import json
 import secrets
@@ -88,6 +89,17 @@ class Talker:
         return await self.get(f"{V3}/sync", since=since, filter=text, **query)
 
     # --- rooms ---
+
+    async def sees_somebody_wait(self) -> None:
+        """Returns when a sync waits at the server: one that was sent may come there after what was sent later."""
+        async with asyncio.timeout(30):
+            while not await self._waiting():
+                await asyncio.sleep(0.02)
+
+    async def _waiting(self) -> float:
+        async with self._http.get("/metrics") as answer:
+            lines = (await answer.text()).splitlines()
+        return next(float(line.split()[1]) for line in lines if line.startswith("bongsu_parked_syncs "))
 
     async def make_room(self, **options: Any) -> str:
         room_id: str = (await self.post(f"{V3}/createRoom", options))["room_id"]

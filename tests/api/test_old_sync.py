@@ -107,7 +107,7 @@ async def test_who_waits_is_let_go_when_the_session_ends(alice: Talker) -> None:
     await alice.make_room()
     begin = (await alice.get(f"{V3}/events"))["end"]
     waiting = asyncio.create_task(alice.get(f"{V3}/events", **{"from": begin}, timeout=LONG))
-    await asyncio.sleep(0.1)
+    await alice.sees_somebody_wait()
     await alice.post(f"{V3}/logout")
     assert await asyncio.wait_for(waiting, 10) == {"start": begin, "end": begin, "chunk": []}
 

@@ -453,7 +453,7 @@ async def test_who_waits_is_let_go_when_the_session_ends(alice: Talker, room_id:
     slider = Slider(phone, lists=top())
     await slider.ask()
     waiting = asyncio.ensure_future(slider.ask(timeout=WAIT_MS))
-    await asyncio.sleep(0.1)
+    await phone.sees_somebody_wait()
     await phone.post(f"{V3}/logout")
     assert (await asyncio.wait_for(waiting, 10))["rooms"] == {}
     assert await phone.refused("POST", PATH, slider.body, pos=slider.pos) == (401, "M_UNKNOWN_TOKEN")
@@ -464,7 +464,7 @@ async def test_the_end_of_another_session_ends_no_wait(alice: Talker, bob: Talke
     slider = Slider(bob, lists=top())
     await slider.ask()
     waiting = asyncio.ensure_future(slider.ask(timeout=WAIT_MS))
-    await asyncio.sleep(0.1)
+    await phone.sees_somebody_wait()
     await phone.post(f"{V3}/logout")
     await asyncio.sleep(0.2)
     assert not waiting.done()

@@ -237,7 +237,7 @@ async def test_who_waits_is_let_go_when_the_session_ends(alice: Talker, room_id:
     phone = await alice.another_device()
     since = (await phone.sync(set_presence="offline"))["next_batch"]
     waiting = asyncio.create_task(phone.sync(since, timeout=20_000, set_presence="offline"))
-    await asyncio.sleep(0.1)
+    await phone.sees_somebody_wait()
     await phone.post(f"{V3}/logout")
     assert (await asyncio.wait_for(waiting, 10))["next_batch"] == since
     assert await phone.refused("GET", f"{V3}/sync", since=since) == (401, "M_UNKNOWN_TOKEN")
