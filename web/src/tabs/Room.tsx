@@ -133,10 +133,11 @@ export function Room(props: { id: string }): JSX.Element {
           )}
         </Show>
         <Show when={!isAtBottom() || open.isPast()}>
-          <button type="button" class="to-newest" aria-label={below() > 0 && !open.isPast() ? t().newBelow(below()) : t().toNewest} onClick={toNewest}>
+          <button type="button" class="to-newest" onClick={toNewest}>
             <Icon name="down" />
-            <Show when={below() > 0 && !open.isPast()}>
+            <Show when={below() > 0 && !open.isPast()} fallback={<span class="unseen">{t().toNewest}</span>}>
               <span aria-hidden="true">{below()}</span>
+              <span class="unseen">{t().newBelow(below())}</span>
             </Show>
           </button>
         </Show>
