@@ -51,14 +51,14 @@ CORE_MAY_IMPORT = {
 }
 MAY_IMPORT = {
     "core": {"core"},
-    "store": {"core", "metrics", "store"},
-    "http": {"core", "metrics", "store", "http"},
+    "store": {"core", "metrics", "pace", "store"},
+    "http": {"core", "pace", "metrics", "store", "http"},
     "rooms": {"core", "store", "rooms"},
-    "sync": {"core", "store", "rooms", "sync"},
-    "matrix": {"core", "store", "http", "rooms", "sync", "matrix"},
+    "sync": {"core", "pace", "store", "rooms", "sync"},
+    "matrix": {"core", "pace", "store", "http", "rooms", "sync", "matrix"},
     "signin": {"core", "store", "http", "rooms", "sync", "matrix", "signin"},  # stands upon the accounts of matrix
-    "push": {"core", "store", "http", "rooms", "sync", "push"},
-    "workflow": {"core", "store", "http", "rooms", "workflow"},  # what services stand on
+    "push": {"core", "pace", "store", "http", "rooms", "sync", "push"},
+    "workflow": {"core", "pace", "store", "http", "rooms", "workflow"},  # what services stand on
     "bookings": {"core", "store", "http", "workflow", "bookings"},
     "media": {"core", "store", "http", "media"},
     "web": {"core", "http", "web"},
@@ -69,7 +69,7 @@ MAY_IMPORT = {
     "backup": {"core", "store", "backup"},
     "deploy": {"config", "core", "cluster", "deploy"},
     "drill": {"core", "drill", "lab"},  # it looks from outside: no table, no route
-    "status": {"core", "store", "http", "status", "config", "__version__"},
+    "status": {"core", "pace", "store", "http", "status", "config", "__version__"},
 }
 
 

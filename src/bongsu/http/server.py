@@ -22,6 +22,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from bongsu import pace
 from bongsu.core import limits
 from bongsu.core.json import encode
 from bongsu.http.acceptor import Acceptor
@@ -438,7 +439,7 @@ async def _keep_date(state: ServerState) -> None:
     """The Date header, made once a second for all answers."""
     while True:
         state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
-        await asyncio.sleep(1)
+        await pace.pause(1)
 
 
 async def _drain(state: ServerState, seconds: float) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import structlog
 
+from bongsu import pace
 from bongsu.core import limits
 from bongsu.core.errors import Refusal
 from bongsu.store import search as table
@@ -34,7 +35,10 @@ class Indexing:
                 log.warning("not_indexed", error=refusal.message)
             except Exception:  # nobody would notice that nothing new is in the index
                 log.exception("not_indexed")
-            await asyncio.sleep(limits.INDEX_PAUSE_SECONDS if more else limits.INDEX_EVERY_SECONDS)
+            if more:
+                await asyncio.sleep(limits.INDEX_PAUSE_SECONDS)
+            else:
+                await pace.pause(limits.INDEX_EVERY_SECONDS)
 
     async def _some(self) -> bool:
         """One batch. Asks nobody while nothing was written."""

@@ -16,6 +16,7 @@ from typing import Final
 import structlog
 from prometheus_client import Gauge
 
+from bongsu import pace
 from bongsu.core import limits
 from bongsu.core.errors import Refusal
 from bongsu.push.people import People, Target
@@ -133,7 +134,7 @@ class Pushing:
             except Exception:
                 log.exception("push_lanes_not_renewed")
             with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
+                async with asyncio.timeout_at(pace.at(seconds)):
                     await self._hurry.wait()
             self._hurry.clear()
 

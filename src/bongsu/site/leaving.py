@@ -4,12 +4,12 @@ Whoever directs clients (a proxy, DNS) asks /health/ready and sends them elsewhe
 turned away. Parked syncs come back within a second instead of thirty, so that their clients move soon.
 """
 
-import asyncio
 from collections.abc import Callable
 from typing import Final
 
 import structlog
 
+from bongsu import pace
 from bongsu.core.errors import Refusal
 from bongsu.store.database import Database
 from bongsu.store.leaving import leaving_sites
@@ -31,7 +31,7 @@ class Leaving:
     async def run(self) -> None:
         while self._site:
             await self._look()
-            await asyncio.sleep(LOOK_EVERY_SECONDS)
+            await pace.pause(LOOK_EVERY_SECONDS)
 
     async def _look(self) -> None:
         try:

@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 from prometheus_client import Gauge as Metric
 
+from bongsu import pace
 from bongsu.core import limits
 from bongsu.core.pressure import Gauge, Signals
 from bongsu.core.tiers import Level
@@ -52,6 +53,7 @@ class Pressure:
         self._took: deque[float] = deque(maxlen=limits.PRESSURE_TICKS)
         self._reads: deque[int] = deque(maxlen=limits.PRESSURE_TICKS)
         self._busy = (time.monotonic(), time.thread_time())
+        self._show()
 
     @property
     def level(self) -> Level:
@@ -64,15 +66,15 @@ class Pressure:
     async def run(self) -> None:
         """Looks seldom while it is quiet, because a look costs an idle worker more than what it serves."""
         while True:
-            ticks = limits.PRESSURE_TICKS if await self._tick(self._pause) else 0
+            ticks = limits.PRESSURE_TICKS if await self._tick(self._pause()) else 0
             for _ in range(ticks):
                 await self._tick(limits.PRESSURE_TICK_SECONDS)
             self._decide()
 
-    @property
     def _pause(self) -> float:
-        is_quiet = self._gauge.level == Level.CALM and self._in_flight() < _QUIET_IN_FLIGHT
-        return limits.PRESSURE_QUIET_SECONDS if is_quiet else limits.PRESSURE_TICK_SECONDS
+        if self._gauge.level != Level.CALM or self._in_flight() >= _QUIET_IN_FLIGHT:
+            return limits.PRESSURE_TICK_SECONDS
+        return pace.at(limits.PRESSURE_QUIET_SECONDS) - asyncio.get_running_loop().time()
 
     def _in_flight(self) -> int:
         """Those that are worked on. Who hung up is no request any more, and may still stand in a line."""
@@ -99,7 +101,6 @@ class Pressure:
         signals = self.signals()
         level = self._gauge.step(signals, time.monotonic_ns() // 1_000_000)
         self._shedding.set(level, self._gauge.share)
-        self._tell(signals)
         if level != before:
             log.info("pressure", now=level.name.lower(), before=before.name.lower(), reason=self._gauge.reason)
 
@@ -115,10 +116,14 @@ class Pressure:
             lines=self._lines(),
         )
 
-    def _tell(self, signals: Signals) -> None:
-        LEVEL.set(self._gauge.level)
-        SHARE.set(self._gauge.share)
-        LAG.set(signals.lag_ms / 1000)
-        before, now = self._busy, (time.monotonic(), time.thread_time())
-        BUSY.set((now[1] - before[1]) / max(now[0] - before[0], 0.001))
-        self._busy = now
+    def _show(self) -> None:
+        """What whoever asks for the metrics is told."""
+        LEVEL.set_function(lambda: self._gauge.level)
+        SHARE.set_function(lambda: self._gauge.share)
+        LAG.set_function(lambda: min(self._lags, default=0.0) / 1000)
+        BUSY.set_function(self._busy_share)
+
+    def _busy_share(self) -> float:
+        """Since the metrics were asked for last."""
+        before, self._busy = self._busy, (time.monotonic(), time.thread_time())
+        return (self._busy[1] - before[1]) / max(self._busy[0] - before[0], 0.001)

@@ -25,17 +25,33 @@ _CONTENT: Final = b"Bongsu can store files here.\n"
 
 
 class Effort:
-    """Something that is tried again and again, one try at a time."""
+    """Something that is tried again and again, one try at a time.
 
-    def __init__(self, run: Callable[[], Awaitable[Any]], stopped_seconds: float) -> None:
+    is_proven: did people just do it? rests: for how many looks more a good answer counts, where trying is dear.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[], Awaitable[Any]],
+        stopped_seconds: float,
+        *,
+        is_proven: Callable[[], bool] = lambda: False,
+        rests: int = 0,
+    ) -> None:
         self._run = run
         self._stopped_seconds = stopped_seconds
+        self._is_proven = is_proven
+        self._rests = rests
+        self._counts_for = 0
         self._task: asyncio.Task[Any] | None = None
         self._began = 0.0
 
     async def look(self) -> Level:
         """Waits no longer than what people would call slow."""
         if self._task is None:
+            self._counts_for -= 1
+            if self._counts_for >= 0 or self._is_proven():
+                return Level.WORKS
             self._task, self._began = asyncio.ensure_future(self._run()), time.monotonic()
         await asyncio.wait([self._task], timeout=limits.PROBE_SLOW_SECONDS)
         age = time.monotonic() - self._began
@@ -44,7 +60,10 @@ class Effort:
         task, self._task = self._task, None
         if task.cancelled() or task.exception() is not None:
             return Level.STOPPED
-        return Level.WORKS if age <= limits.PROBE_SLOW_SECONDS else Level.DELAYED
+        if age > limits.PROBE_SLOW_SECONDS:
+            return Level.DELAYED
+        self._counts_for = self._rests
+        return Level.WORKS
 
     async def stop(self) -> None:
         if self._task is not None:
@@ -62,12 +81,13 @@ class SelfProbe:
         self._data = data
         self._site = site
         self._newest = 0
+        self._committed_to = 0
         self._behind_since: float | None = None
         self._efforts = {
             Part.READ: Effort(self._read, limits.PROBE_SECONDS_MAX),
-            Part.WRITE: Effort(self._commit, limits.PROBE_WRITE_STOPPED_SECONDS),
-            Part.DISK: Effort(lambda: asyncio.to_thread(self._read_disk), limits.PROBE_SECONDS_MAX),
-            Part.ROOM: Effort(lambda: asyncio.to_thread(self._store), limits.PROBE_WRITE_STOPPED_SECONDS),
+            Part.WRITE: Effort(self._commit, limits.PROBE_WRITE_STOPPED_SECONDS, is_proven=self._has_committed),
+            Part.DISK: Effort(_aside(self._read_disk), limits.PROBE_SECONDS_MAX, rests=limits.PROBE_FILES_RESTS),
+            Part.ROOM: Effort(_aside(self._store), limits.PROBE_WRITE_STOPPED_SECONDS, rests=limits.PROBE_FILES_RESTS),
         }
 
     async def look(self) -> dict[Part, Level]:
@@ -92,6 +112,12 @@ class SelfProbe:
             await facts.look_for_room(self._database)
         if self._database.is_full:
             raise OSError("the database's disk is full")
+
+    def _has_committed(self) -> bool:
+        """Something of its own since the last look, no slower than people expect, and with room for more."""
+        before, self._committed_to = self._committed_to, self._committer.committed_to
+        has_room = not self._database.is_full
+        return self._committed_to > before and has_room and self._committer.took_seconds <= limits.PROBE_SLOW_SECONDS
 
     def _fed(self, newest: int) -> Level:
         """What was the newest a look ago must be shown by now."""
@@ -119,6 +145,11 @@ class SelfProbe:
                 raise OSError("this disk keeps no more files")
         finally:
             path.unlink(missing_ok=True)
+
+
+def _aside(work: Callable[[], None]) -> Callable[[], Awaitable[None]]:
+    """In a thread: a disk may take its time."""
+    return lambda: asyncio.to_thread(work)
 
 
 def _by_age(seconds: float) -> Level:

@@ -15,7 +15,7 @@ import msgspec
 import structlog
 from prometheus_client import Gauge
 
-from bongsu import __version__
+from bongsu import __version__, pace
 from bongsu.core import limits
 from bongsu.core.errors import Refusal
 from bongsu.http.peers import Peer, PeerGone, Peers
@@ -130,7 +130,7 @@ class Watch:
                 await result
             except Exception:  # what watches the others must not die of anything
                 log.exception("status_look_failed")
-            await asyncio.sleep(limits.PROBE_EVERY_SECONDS * (0.75 + 0.5 * self._random()))
+            await pace.pause(limits.PROBE_EVERY_SECONDS * (0.75 + 0.5 * self._random()))
 
     # --- looking ---
 
@@ -221,7 +221,8 @@ class Watch:
 
     async def _look_and_note(self) -> None:
         await self.look()
-        await asyncio.to_thread(self._write_down)
+        if self._unwritten or not self.journal.is_open:
+            await asyncio.to_thread(self._write_down)
 
     def _write_down(self) -> None:
         """A worker that takes the journal over begins with what is not well now: it may stand there already."""

@@ -106,6 +106,7 @@ class Committer:
         self._began: float | None = None  # when the batch under way was taken from the queue
         self._took_seconds = 0.0  # the batch before it, from then until it was committed
         self.took_seconds = 0.0  # the shorter of the two before it: one alone may have met a database that was away
+        self.committed_to = 0  # the newest position that this worker committed itself
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
         self._barrier: Barrier | None = None  # of that connection
         self._task: asyncio.Task[None] | None = None
@@ -284,6 +285,8 @@ class Committer:
             else:
                 future.set_result(result)
         self._feed.hold(None)
+        if attempt.segment.to > attempt.segment.after:
+            self.committed_to = attempt.segment.to
         for segment in (*attempt.foreign, attempt.segment):
             self._feed.apply(segment)
 

@@ -1,7 +1,8 @@
 """The stream as this worker knows it: one gapless sequence of segments, its own commits and those of other workers.
 
 The table is the truth. A notification only says that it is worth looking; without one the feed looks every second.
-Then it also sees whether anybody else listens; a worker that is alone spares the notification of plain messages.
+A worker that is alone spares the notification of plain messages: who begins to listen says so, and now and then the
+feed sees for itself whether anybody else still does.
 A position is shown to nobody before the commit that made it has passed the barrier. Own commits are applied after
 COMMIT returned. Rows of others are visible only after theirs did, with two exceptions: a database that restarted, and a
 wait for a second site that somebody cut short, show rows that one site alone has. So a new connection commits a row
@@ -12,12 +13,14 @@ once by those who decide, and shown to readers with the commit that follows.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
 from prometheus_client import Gauge
 
+from bongsu import pace
 from bongsu.core.errors import Refusal
 from bongsu.store import streams
 from bongsu.store.copies import CUT_IS_GONE
@@ -39,6 +42,7 @@ log = structlog.get_logger(__name__)
 
 CHANNEL: Final = "bongsu"
 _LOOK_EVERY_SECONDS: Final = 1.0
+_LISTENERS_EVERY_SECONDS: Final = 10.0  # how often a worker that hears nothing sees whether it is alone
 _HELD_SECONDS: Final = 0.1
 _NEWEST_SECONDS_MAX: Final = 1.5  # then the client had better ask another site
 _POSITION: Final = Gauge("bongsu_stream_position", "The newest position this worker shows")
@@ -53,6 +57,7 @@ class Feed:
         self.pos = 0
         self._database = database
         self.others_listen = True  # or may: a worker that is alone need not notify anybody
+        self._was_told = False
         self._expected = 0
         self._unknown_after: int | None = None
         self._followers: list[Apply] = []
@@ -176,26 +181,34 @@ class Feed:
         connection = await self._database.connect(streams.FEED)
         self.others_listen = True
         try:
-            await commit(connection, streams.barrier_position)
+            await commit(connection, streams.announce)
             await connection.add_listener(CHANNEL, self._hear)
             self._hint.set()
+            seen_at = float("-inf")
             while not connection.is_closed():
                 was_hinted = await self._wait_for_hint()
                 await self._look(connection)
-                if not was_hinted:
-                    self.others_listen = await streams.others_listen(connection)
+                if not was_hinted and time.monotonic() - seen_at >= _LISTENERS_EVERY_SECONDS:
+                    await self._see_others(connection)
+                    seen_at = time.monotonic()
         finally:
             connection.terminate()
 
+    async def _see_others(self, connection: Connection) -> None:
+        """Who is heard while the question is under way is there, whatever its answer."""
+        self._was_told = False
+        found = await streams.others_listen(connection)
+        self.others_listen = found or self._was_told
+
     def _hear(self, _connection: Any, _pid: int, _channel: str, payload: object) -> None:
         if not (isinstance(payload, str) and payload.isdigit() and int(payload) <= max(self.pos, self._expected)):
-            self.others_listen = True  # whoever told this is there
+            self.others_listen = self._was_told = True  # whoever told this is there
             self._hint.set()
 
     async def _wait_for_hint(self) -> bool:
         """False: there was none, and it is time to look all the same."""
         try:
-            async with asyncio.timeout(_LOOK_EVERY_SECONDS):
+            async with asyncio.timeout_at(pace.at(_LOOK_EVERY_SECONDS)):
                 await self._hint.wait()
         except TimeoutError:
             return False

@@ -93,6 +93,12 @@ async def barrier_position(connection: Connection) -> int:
     return int(row[0])
 
 
+async def announce(connection: Connection) -> int:
+    """As barrier_position; and whoever listens hears that somebody else is about to."""
+    await connection.execute("SELECT pg_notify('bongsu', '')")
+    return await barrier_position(connection)
+
+
 FEED: Final = "bongsu feed"  # the name of the sessions that listen
 _OTHERS_LISTEN: Final = """
 SELECT EXISTS (SELECT 1 FROM pg_stat_activity

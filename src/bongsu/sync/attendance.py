@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from bongsu import pace
 from bongsu.core import limits
 from bongsu.core.errors import Refusal
 from bongsu.rooms.personal import KEEP, SetPresence
@@ -67,7 +68,7 @@ class Attendance:
 
     async def run(self) -> None:
         while True:
-            await asyncio.sleep(_SWEEP_SECONDS)
+            await pace.pause(_SWEEP_SECONDS)
             try:
                 await self._refresh()
                 if not self._is_shed():

@@ -1,15 +1,15 @@
 """One look for all work that waits in rows: those who do it are woken when some of theirs is due."""
 
-import asyncio
 from collections.abc import Callable, Mapping
 from typing import NoReturn
 
 import structlog
 
+from bongsu import pace
 from bongsu.core import limits
 from bongsu.core.errors import Refusal
 from bongsu.store.database import REFUSED, Database
-from bongsu.store.due import due
+from bongsu.store.due import Question
 
 log = structlog.get_logger(__name__)
 
@@ -22,12 +22,13 @@ class Due:
     ) -> None:
         self._database = database
         self._now_ms = now_ms
-        self._hurries = dict(hurries)
+        self._question = Question(list(hurries))
+        self._hurries = list(hurries.values())
 
     async def run(self) -> NoReturn:
         """A look that fails is followed by another; and all of them look for themselves now and then."""
         while True:
-            await asyncio.sleep(limits.DUE_LOOK_SECONDS)
+            await pace.pause(limits.DUE_LOOK_SECONDS)
             try:
                 await self._look()
             except (Refusal, *REFUSED) as error:
@@ -36,7 +37,7 @@ class Due:
                 log.exception("nobody_knows_what_is_due")
 
     async def _look(self) -> None:
-        found = await due(self._database, list(self._hurries), self._now_ms())
-        for is_due, hurry in zip(found, self._hurries.values(), strict=True):
+        found = await self._question.ask(self._database, self._now_ms())
+        for is_due, hurry in zip(found, self._hurries, strict=True):
             if is_due:
                 hurry()

@@ -4,11 +4,11 @@ A site whose clock is fast would call people too early, and take places from tho
 whose clock is slow would tell people that they were in time who were not.
 """
 
-import asyncio
 from collections.abc import Callable
 
 import structlog
 
+from bongsu import pace
 from bongsu.core import limits
 from bongsu.core.errors import Refusal
 from bongsu.store.database import REFUSED, Database
@@ -39,7 +39,7 @@ class OneClock:
                 log.info("clock_not_seen", error=repr(error))
             except Exception:
                 log.exception("clock_not_seen")
-            await asyncio.sleep(limits.CLOCK_LOOK_SECONDS)
+            await pace.pause(limits.CLOCK_LOOK_SECONDS)
 
     async def look(self) -> None:
         """A difference that may come from the way there and back is none."""
