@@ -785,19 +785,28 @@ class _Index:
         event: JsonObject = {"type": event_type, "sender": sender, "room_id": room.room_id, "content": content}
         if state_key is not None:
             event["state_key"] = state_key
-        left = tuple(self._narrowed(event, room))
+        left = self._narrowed(event, room)
         if len(self._met) >= limits.PUSH_EVENTS_CACHED_MAX:
             self._met.clear()
         self._met[id(content)] = _Met(content, room, event, left)
         return event, left
 
-    def _narrowed(self, event: JsonObject, room: RoomFacts) -> Iterator[tuple[tuple[_Test, ...], Outcome]]:
+    def _narrowed(self, event: JsonObject, room: RoomFacts) -> _Left:
+        left: list[tuple[tuple[_Test, ...], Outcome]] = []
         for conditions, outcome in self.candidates(event["type"], room.room_id, event["sender"]):
-            personal = [condition for condition in conditions if condition.is_personal]
-            if all(c.may_hold(event) if c.is_personal else c.holds(event, room, "") for c in conditions):
-                yield tuple(condition.holds for condition in personal), outcome
+            personal: list[_Test] = []
+            for condition in conditions:
+                if condition.is_personal:
+                    if not condition.may_hold(event):
+                        break
+                    personal.append(condition.holds)
+                elif not condition.holds(event, room, ""):
+                    break
+            else:
+                left.append((tuple(personal), outcome))
                 if not personal:
-                    return  # it matches for everybody: no later rule is reached
+                    break  # it matches for everybody: no later rule is reached
+        return tuple(left)
 
     def candidates(self, event_type: str, room_id: str, sender: str) -> _Candidates:
         """The rules that can still match, in order, with the conditions that are still open.

@@ -127,14 +127,17 @@ class Router:
     def _walk(
         self, node: _Node, segments: list[str], index: int, pairs: list[tuple[str, str]]
     ) -> tuple[_Node, list[tuple[str, str]]] | None:
-        if index == len(segments):
-            return (node, pairs) if node.routes else None
-        segment = segments[index]
-        fixed = node.fixed.get(segment)
-        if fixed is not None:
-            found = self._walk(fixed, segments, index + 1, pairs)
-            if found is not None:
+        """The place of these segments, and what its named ones are. A fixed one is preferred where both lead there."""
+        for at in range(index, len(segments)):
+            segment = segments[at]
+            fixed = node.fixed.get(segment)
+            named = node.named if segment or at + 1 == len(segments) else None
+            if named is None:
+                if fixed is None:
+                    return None
+                node = fixed
+                continue
+            if fixed is not None and (found := self._walk(fixed, segments, at + 1, pairs)) is not None:
                 return found
-        if node.named is None or (segment == "" and index + 1 < len(segments)):
-            return None
-        return self._walk(node.named[1], segments, index + 1, [*pairs, (node.named[0], segment)])
+            pairs, node = [*pairs, (named[0], segment)], named[1]
+        return (node, pairs) if node.routes else None
