@@ -21,10 +21,21 @@ def last_beat(began: float, until: float) -> float:
 
 
 def at(seconds: float) -> float:
-    """When to wake instead of in so many seconds, at least one beat: by the loop's clock, a little earlier."""
-    return last_beat(_BEGAN, asyncio.get_running_loop().time() + seconds)
+    """When to wake instead of in so many seconds: by the loop's clock, a little earlier if that is a beat or more."""
+    until = asyncio.get_running_loop().time() + seconds
+    return until if seconds < BEAT_SECONDS else last_beat(_BEGAN, until)
 
 
 async def pause(seconds: float) -> None:
-    """As asyncio.sleep, for waits that nobody measures; seconds: at least one beat."""
+    """As asyncio.sleep, for waits that nobody measures."""
     await asyncio.sleep(at(seconds) - asyncio.get_running_loop().time())
+
+
+async def comes(event: asyncio.Event, seconds: float) -> bool:
+    """Whether the event came within that time."""
+    try:
+        async with asyncio.timeout_at(at(seconds)):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True

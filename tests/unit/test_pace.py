@@ -32,3 +32,16 @@ async def test_those_that_began_at_different_times_wake_at_the_same() -> None:
     first, second = await asyncio.gather(woken(0.0), woken(0.01))
     assert abs(first - second) < 1e-5 or abs(second - first - BEAT_SECONDS) < 1e-5
     assert first > began
+
+
+async def test_a_wait_that_is_shorter_than_a_beat_is_kept() -> None:
+    now = asyncio.get_running_loop().time()
+    assert abs(pace.at(BEAT_SECONDS / 10) - now - BEAT_SECONDS / 10) < BEAT_SECONDS / 10
+
+
+async def test_what_comes_is_not_waited_for_any_longer() -> None:
+    event = asyncio.Event()
+    asyncio.get_running_loop().call_soon(event.set)
+    assert await pace.comes(event, 3_600)
+    event.clear()
+    assert not await pace.comes(event, BEAT_SECONDS / 10)

@@ -23,7 +23,7 @@ class Waiting:
         self._database = database
         self._acting = acting
         self._now_ms = now_ms
-        self._rounds = Rounds("escalation_waits", limits.ROUND_SECONDS)
+        self._rounds = Rounds("escalation_waits", limits.DUE_ROUND_SECONDS)
 
     def hurry(self) -> None:
         self._rounds.hurry()

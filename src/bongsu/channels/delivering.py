@@ -62,7 +62,7 @@ class Delivering:
         self._after = after
         self._deliveries = Deliveries(database)
         self._telling: set[asyncio.Task[None]] = set()
-        self._rounds = Rounds("webhooks_wait", limits.ROUND_SECONDS)
+        self._rounds = Rounds("webhooks_wait", limits.DUE_ROUND_SECONDS)
         self._reads = Rounds("reads_not_told", limits.ROUND_SECONDS)
         self._read_to = -1
 

@@ -99,7 +99,7 @@ class Sending:
         self._now_ms = now_ms
         self._is_pressed = is_pressed
         self._quiet = quiet
-        self._rounds = Rounds("broadcasts_wait", limits.ROUND_SECONDS)
+        self._rounds = Rounds("broadcasts_wait", limits.DUE_ROUND_SECONDS)
 
     def hurry(self) -> None:
         self._rounds.hurry()

@@ -421,7 +421,8 @@ NOTICES_AT_ONCE_MAX = 5  # under way together: each may make a room, some 10 ms 
 
 # --- what services share ---
 DUE_LOOK_SECONDS = 1.0  # how often a worker asks what is due, all in one question: nobody sees a second
-ROUND_SECONDS = 10.0  # work is looked for so often if nothing says that there is any, which somebody else asks
+ROUND_SECONDS = 10.0  # work is looked for so often if nothing says that there is any
+DUE_ROUND_SECONDS = 60.0  # the same for what is asked after with all that is due
 REST_SECONDS_MAX = 0.5  # of work that gives way to messages, after each piece of it
 CLOCK_LOOK_SECONDS = 5.0  # how often a worker asks the database what time it is: clocks drift by seconds in a day
 CLOCK_ANSWER_MS_MAX = 400  # of an answer that says anything: half of it is what it may be wrong by
@@ -695,7 +696,7 @@ PROMISE_WRITE_OTHER_SECONDS = 1.0  # after the loss of a site that does not lead
 PROMISE_READ_SECONDS = 2.0  # without a successful read or sync at a site that was not lost
 
 # --- status and incidents ---
-PROBE_FILES_RESTS = 2  # a disk that was just written to is not written to again at each of the next looks
+PROBE_FILES_RESTS = 4  # a disk that was just written to is not written to again at each of the next looks
 PROBE_EVERY_SECONDS = 2.0  # every site looks at every site so often; jittered by a quarter, so that they do not march
 PROBE_SECONDS_MAX = 2.0  # a part that takes longer to answer does not serve people
 PROBE_SLOW_SECONDS = 1.0  # an answer that takes longer is "delayed": people see the wait

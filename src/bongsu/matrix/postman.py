@@ -6,7 +6,6 @@ one Message-ID, by which mail programs show it once.
 
 import asyncio
 import ssl
-from contextlib import suppress
 from email.message import EmailMessage
 from email.utils import formatdate, parseaddr
 from pathlib import Path
@@ -16,6 +15,7 @@ import msgspec
 import structlog
 from prometheus_client import Counter
 
+from bongsu import pace
 from bongsu.core import limits
 from bongsu.core.errors import Refusal
 from bongsu.store.database import REFUSED, Database
@@ -86,9 +86,7 @@ class Postman:
             except Exception:
                 log.exception("mail_waits")
             self._news.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(limits.MAIL_LOOK_SECONDS):
-                    await self._news.wait()
+            await pace.comes(self._news, limits.MAIL_LOOK_SECONDS)
 
     async def _round(self, server: MailServer, mails: list[Mail]) -> None:
         """Returns when all have ended: what goes wrong with one, or a stop, leaves none of them behind."""

@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 from prometheus_client import Counter, Gauge
 
+from bongsu import pace
 from bongsu.core import limits
 from bongsu.core.errors import Refusal
 from bongsu.core.services import Service
@@ -86,9 +87,7 @@ class ServiceTellings:
                     log.warning("services_not_known", error=repr(error))
                 except Exception:
                     log.exception("services_not_known")
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(limits.SERVICE_LOOK_SECONDS):
-                        await self._changed.wait()
+                await pace.comes(self._changed, limits.SERVICE_LOOK_SECONDS)
         finally:
             await _stop(list(self._tellers.values()))
 
@@ -156,7 +155,7 @@ class _Teller:
                 log.warning("service_not_told", service=self.service.id, error=repr(error))
             except Exception:
                 log.exception("service_not_told", service=self.service.id)
-            await asyncio.sleep(limits.SERVICE_LOOK_SECONDS)
+            await pace.pause(limits.SERVICE_LOOK_SECONDS)
 
     async def _hold(self, lease: Lease) -> None:
         """Tells until the lease is lost. A worker that stops gives it back, so that another goes on at once."""
@@ -251,6 +250,4 @@ class _Teller:
         """Looked at now and then: another worker may have heard from the service."""
         while (seconds := await self._tellings.due_in(lease)) > 0:
             self.again.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(min(seconds, limits.SERVICE_LOOK_SECONDS)):
-                    await self.again.wait()
+            await pace.comes(self.again, min(seconds, limits.SERVICE_LOOK_SECONDS))

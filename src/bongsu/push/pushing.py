@@ -133,9 +133,7 @@ class Pushing:
                 log.warning("push_lanes_not_renewed", error=repr(error))
             except Exception:
                 log.exception("push_lanes_not_renewed")
-            with suppress(TimeoutError):
-                async with asyncio.timeout_at(pace.at(seconds)):
-                    await self._hurry.wait()
+            await pace.comes(self._hurry, seconds)
             self._hurry.clear()
 
     async def _look(self) -> float:

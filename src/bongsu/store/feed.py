@@ -207,13 +207,10 @@ class Feed:
 
     async def _wait_for_hint(self) -> bool:
         """False: there was none, and it is time to look all the same."""
-        try:
-            async with asyncio.timeout_at(pace.at(_LOOK_EVERY_SECONDS)):
-                await self._hint.wait()
-        except TimeoutError:
-            return False
-        self._hint.clear()
-        return True
+        came = await pace.comes(self._hint, _LOOK_EVERY_SECONDS)
+        if came:
+            self._hint.clear()
+        return came
 
 
 async def _pass_barrier(connection: Connection) -> None:

@@ -6,11 +6,11 @@ all there is. So whoever serves looks what has grown many times over, and renews
 is seldom, and PostgreSQL's own ways do.
 """
 
-import asyncio
 from typing import Final
 
 import structlog
 
+from bongsu import pace
 from bongsu.core import limits
 from bongsu.core.errors import Refusal
 from bongsu.store.database import REFUSED, Database
@@ -42,7 +42,7 @@ class Statistics:
             except (Refusal, *REFUSED) as error:
                 log.warning("statistics_not_renewed", error=repr(error))
             for _ in range(limits.STATISTICS_QUIET_LOOKS):
-                await asyncio.sleep(limits.STATISTICS_LOOK_SECONDS)
+                await pace.pause(limits.STATISTICS_LOOK_SECONDS)
                 if self._feed.pos != pos:
                     break
 

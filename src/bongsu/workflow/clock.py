@@ -32,7 +32,7 @@ class Clock:
         self._handlers = handlers
         self._now_ms = now_ms
         self._after = after
-        self._rounds = Rounds("timers_wait", limits.ROUND_SECONDS)
+        self._rounds = Rounds("timers_wait", limits.DUE_ROUND_SECONDS)
 
     def hurry(self) -> None:
         self._rounds.hurry()

@@ -41,7 +41,7 @@ class Poster:
         self._new_room_id = new_room_id
         self._names = dict(names)
         self._is_pressed = is_pressed
-        self._rounds = Rounds("outbox_waits", limits.ROUND_SECONDS)
+        self._rounds = Rounds("outbox_waits", limits.DUE_ROUND_SECONDS)
         self._has_accounts = False
 
     def hurry(self) -> None:

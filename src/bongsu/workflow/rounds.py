@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import NoReturn
 
 import structlog
 
+from bongsu import pace
 from bongsu.core import limits
 from bongsu.core.errors import Refusal
 from bongsu.store.database import REFUSED
@@ -49,6 +49,4 @@ class Rounds:
                 log.warning(self._waits, error=repr(error))
             except Exception:
                 log.exception(self._waits)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._seconds):
-                    await self._news.wait()
+            await pace.comes(self._news, self._seconds)
