@@ -40,11 +40,11 @@ OWN_LABS := $(addprefix tests/,sites/test_lapsed_lease.py sites/test_drill.py si
 	sites/test_without_root.py sites/test_wires_and_disks.py deploy/test_three_hosts.py)
 
 PYTEST := $(BIN)/python -m pytest
-TESTED := check $(JS)/node_modules/.package-lock.json web
+TESTED := $(JS)/node_modules/.package-lock.json web
 BESIDE := $(MAKE) --no-print-directory --jobs 2 --output-sync
 
-# Those wait for leases and elections most of the time, so the others run beside them and give way to them; twice as many
-# at once as the machine has cores when it has two, for they wait, too: for pages, restarts and each other.
+# Those wait for leases and elections most of the time, so all else is done beside them: style and types first, then the
+# other tests, which give way to them; twice as many at once as the machine has cores when it has two, for they wait, too: for pages, restarts and each other.
 ifeq ($(ARGS),)
 test:
 	@$(BESIDE) $(TESTED) collected
@@ -55,11 +55,12 @@ test:
 	  $(PYTEST) -o cache_dir=.pytest_cache/sites $(IN_LAB) || shared=$$?; \
 	  $(PYTEST) -o cache_dir=.pytest_cache/sites $(OWN_LABS) || own=$$?; \
 	  exit $$((shared | own)); } > build/sites.log 2>&1 & sites=$$!; \
-	trap "pkill -P $$sites; kill $$sites 2>/dev/null" INT TERM; \
+	give_up() { pkill -P $$sites; kill $$sites 2>/dev/null; }; trap give_up INT TERM; \
+	$(MAKE) --no-print-directory check || { give_up; exit 1; }; \
 	nice -n 10 $(PYTEST) -n 4 --dist loadgroup $(addprefix --ignore=,$(IN_LAB) $(OWN_LABS)) || others=$$?; \
 	wait $$sites || with_sites=$$?; cat build/sites.log; exit $$((others | with_sites))
 else
-test: $(TESTED)
+test: check $(TESTED)
 	$(PYTEST) -n 2 --dist loadgroup $(ARGS)
 endif
 
