@@ -114,9 +114,9 @@ class PasskeyCalls:
 
     async def remove(self, request: Request) -> Response:
         """One that is not there is as good as removed."""
-        who, passkey_id = _person(request), _passkey_id(request)
+        who = _person(request)
         await self._interactive.confirm(request, await request.json_or_empty(), uia.ASK_PASSWORD)
-        await self._table.remove_passkey(who.user_id, passkey_id)
+        await self._table.remove_passkey(who.user_id, _passkey_id(request))
         return empty()
 
 

@@ -58,16 +58,20 @@ class Shared:
         touched = reader.touched(since, up_to)
         if not touched:
             return None
-        said = [self._room(reader, requester, room_id, since, up_to, wanted, state_after) for room_id in touched]
-        rooms = [room for room in said if room is not None]
-        if len(rooms) < len(said):
-            return None
+        rooms: list[bytes] = []
+        met: list[Event] = []
+        for room_id in touched:
+            told = self._room(reader, requester, room_id, since, up_to, wanted, state_after)
+            if told is None:
+                return None
+            rooms.append(told[0])
+            met += told[1]
         if wanted.lazy_load_members:
-            self._introductions.tell(requester, wanted, up_to, [event for _, met in rooms for event in met])
+            self._introductions.tell(requester, wanted, up_to, met)
         stock = stock_of(reader, requester.device_id)
         return b'{"next_batch":"%b","rooms":{"join":{%b}},"to_device":{"events":[]},%b}' % (
             tokens.encoded(up_to),
-            b",".join(body for body, _ in rooms),
+            b",".join(rooms),
             stock,
         )
 
@@ -101,7 +105,7 @@ class Shared:
             part = _encoded(room, events, wanted, state_after, requester)
         if part is None:
             return None
-        counted = self._counter.known(reader, room, up_to)
+        counted = self._counter.known(reader, room, up_to, since, events)
         if counted is None:
             return None
         unmet = self._introductions.unmet(requester, wanted, since, part.speakers) if part.speakers else ()

@@ -100,14 +100,17 @@ class Counter:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def known(self, reader: Reader, room: Room, up_to: int) -> Unread | None:
-        """The count of one room at `up_to`, if it follows from memory alone."""
+    def known(
+        self, reader: Reader, room: Room, up_to: int, since: int = 0, events: Sequence[Event] | None = None
+    ) -> Unread | None:
+        """The count of one room at `up_to`, if it follows from memory alone. events: those after `since`, if known."""
         unread = reader.unread.get(room.room_id)
         if unread is None or unread.up_to > up_to or unread.up_to < room.tail_after:
             return None  # never counted; or somebody counted further, and this sync wants an earlier answer
         if reader.rules.needs_display_name and reader.user_id not in room.members:
             return None
-        count(reader, room, unread, room.after(unread.up_to), up_to)
+        news = room.after(unread.up_to) if events is None or unread.up_to < since else events
+        count(reader, room, unread, news, up_to)
         return unread
 
     async def of(self, reader: Reader, room: Room, up_to: int) -> Unread:
