@@ -44,7 +44,8 @@ TESTED := $(JS)/node_modules/.package-lock.json web
 BESIDE := $(MAKE) --no-print-directory --jobs 2 --output-sync
 
 # Those wait for leases and elections most of the time, so all else is done beside them: style and types first, then the
-# other tests, which give way to them; twice as many at once as the machine has cores when it has two, for they wait, too: for pages, restarts and each other.
+# other tests, which give way to them; twice as many at once as the machine has cores when it has two, for they wait, too:
+# for pages, restarts and each other.
 ifeq ($(ARGS),)
 test:
 	@$(BESIDE) $(TESTED) collected

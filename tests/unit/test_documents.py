@@ -1,6 +1,7 @@
 """What a newcomer reads is true: paths, links, folders, commands and settings that documents name exist."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,11 @@ def test_twins_tell_of_the_same_settings_and_of_every_command() -> None:
     for name in ("README.md", "README.ko.md"):
         text = (ROOT / name).read_text()
         assert [command for command in _COMMANDS if f"bongsu {command}" not in text] == []
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a checkout")
+def test_nothing_in_it_points_out_of_it() -> None:
+    """A link into somebody's own folders is of no use to anybody else, and in the way of what is made there."""
+    listed = subprocess.run(["git", "ls-files", "--stage"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert listed
+    assert not [line for line in listed.splitlines() if line.startswith("120000")]
