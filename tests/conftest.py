@@ -3,6 +3,7 @@
 import gc
 import os
 import re
+import sys
 from collections.abc import Generator, Iterator
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadGroupScheduling  # type: ignore[import-untyped]
 
+from bongsu import logs  # noqa: F401 # before anything imports structlog: see below
 from tests import seen
 from tests.server import FOR_TESTS, Server, data_folder, running
 
@@ -20,6 +22,10 @@ settings.register_profile("same", derandomize=True, print_blob=True)
 settings.register_profile("random", print_blob=True)
 settings.load_profile("random" if os.environ.get("BONGSU_TEST_RANDOM") else "same")
 
+
+# Drawn by rich, one traceback in the log keeps a worker that runs in this process from its database for longer than that
+# waits within a transaction. bongsu.logs hides it from structlog, if it comes first.
+assert "rich" not in sys.modules
 
 QUICK = "tests/unit/"
 
