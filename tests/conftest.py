@@ -23,8 +23,8 @@ settings.register_profile("random", print_blob=True)
 settings.load_profile("random" if os.environ.get("BONGSU_TEST_RANDOM") else "same")
 
 
-# Drawn by rich, one traceback in the log keeps a worker that runs in this process from its database for longer than that
-# waits within a transaction. bongsu.logs hides it from structlog, if it comes first.
+# Drawn by rich, one traceback in the log keeps a worker that runs in this process from its database for longer than
+# that waits within a transaction. bongsu.logs hides rich from structlog, if it comes first.
 assert "rich" not in sys.modules
 
 QUICK = "tests/unit/"
