@@ -406,7 +406,11 @@ async def test_a_plan_made_for_a_small_table_ends_when_the_table_has_grown(
             await connection.close()
 
 
-async def test_a_worker_that_is_alone_tells_nobody_until_another_comes(dsn: str, tmp_path: Path) -> None:
+async def test_a_worker_that_is_alone_tells_nobody_until_another_comes(
+    dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who comes says so: nobody has to look. That somebody went is seen by looking."""
+
     async def until(feed: Feed, *, others_listen: bool) -> None:
         async with asyncio.timeout(30):
             while feed.others_listen != others_listen:
@@ -415,9 +419,11 @@ async def test_a_worker_that_is_alone_tells_nobody_until_another_comes(dsn: str,
     settings = Settings(dsn=dsn, data=tmp_path, server_name="test.example")
     async with open_worker(settings, lambda _: None) as worker:
         await until(worker.feed, others_listen=False)
+        monkeypatch.setattr("bongsu.store.feed._LISTENERS_EVERY_SECONDS", 3_600.0)
         async with open_worker(settings, lambda _: None) as other:
             await until(worker.feed, others_listen=True)
             assert other.feed.others_listen
+        monkeypatch.setattr("bongsu.store.feed._LISTENERS_EVERY_SECONDS", 0.0)
         await until(worker.feed, others_listen=False)
 
 

@@ -254,9 +254,9 @@ class Places:
 
 def _drawn(text: str) -> bytes:
     """As a code to be read by cameras: some 15 ms of work."""
-    out = io.BytesIO()
     import segno  # here, because few ever look at a ticket
 
+    out = io.BytesIO()
     code = segno.make(text, error="m", micro=False)
     code.save(out, kind="svg", scale=4, title="예약 확인증 · Ticket", light="#fff")
     return out.getvalue()

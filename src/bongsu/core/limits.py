@@ -127,6 +127,7 @@ REPORT_REASON_BYTES_MAX = 4_096  # what somebody says of what they report: a pag
 REPORTS_LISTED_MAX = 1_000  # by the command; what is older waits until these are closed
 
 # --- caches of one worker ---
+WEB_FILE_KEPT_BYTES_MAX = 65_536  # of the web client: what encrypts and its like is megabytes, and is seldom asked for
 ROOMS_CACHED_MAX = 10_000  # about 10 kB each when quiet, 100 kB with a full tail that was read
 ROOM_READS_MAX = 20  # tries to read a room whose members change while it is read; the second one nearly always holds
 ROOM_TAIL_EVENTS_MAX = 50  # newest events of a room kept in memory, more than a sync's timeline limit
@@ -242,7 +243,6 @@ PUSH_QUESTION_MARKS_BYTES_MAX = (
 )
 PUSH_TYPES_CACHED_MAX = 64  # event types (with rooms and senders that rules name) whose rules one ruleset keeps sorted
 PUSH_EVENTS_CACHED_MAX = 64  # by ruleset: what is being told to its readers at this moment
-WEB_FILE_KEPT_BYTES_MAX = 65_536  # what encrypts and its like is megabytes, and is seldom asked for
 PUSH_TEXTS_CACHED_MAX = 16  # texts made ready for searching: the readers of one message ask for it one after another
 PUSH_NAMES_CACHED_MAX = 4_096  # display names made ready for searching, at most about 1 kB each
 PUSH_PATHS_CACHED_MAX = 1_024  # keys of conditions; nearly all rules ask for the same few

@@ -159,9 +159,7 @@ def _is_private_literal(host: str) -> bool:
 
 
 def _check_subscription(pusher: Pusher) -> None:
-    from cryptography.hazmat.primitives.asymmetric import (
-        ec,  # here, because it is large and few people have browsers told
-    )
+    from cryptography.hazmat.primitives.asymmetric import ec  # here, because it is large and few need it
 
     try:
         ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), base64url.decode(pusher.pushkey))

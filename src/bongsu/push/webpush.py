@@ -50,7 +50,7 @@ class Vapid:
         if self._signing is None:
             private = _private(int(await pushing.web_push_key(self._database, _new_number)))
             public = _point(private)
-            if not self._public:
+            if not self._public and self._database.has_primary:
                 await pushing.keep_web_push_public(self._database, public)
             self._public, self._signing = public, _signing(private)
         return self._signing

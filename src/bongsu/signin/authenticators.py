@@ -4,7 +4,8 @@ always asked for.
 The library takes 14 MB with all that it brings, so this file is loaded when the first passkey is asked for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import msgspec
@@ -68,15 +69,13 @@ def ask_to_make(site: str, name: str, user_id: str, handle: bytes, known: Sequen
 
 def challenge_of(client_data: bytes) -> bytes:
     """The challenge that an answer claims to be for. Raises ValueError for nonsense."""
-    try:
+    with _wrong_is_a_value_error():
         return parse_client_data_json(client_data).challenge
-    except _WRONG as error:
-        raise ValueError(str(error)) from None
 
 
 def shown(credential: dict[str, Any], expected: Expected, public_key: bytes, sign_count: int) -> int:
     """The count of uses that a passkey tells when it proves itself. Raises ValueError when it does not."""
-    try:
+    with _wrong_is_a_value_error():
         verified = webauthn.verify_authentication_response(
             credential=credential,
             expected_challenge=expected.challenge,
@@ -86,14 +85,12 @@ def shown(credential: dict[str, Any], expected: Expected, public_key: bytes, sig
             credential_current_sign_count=sign_count,
             require_user_verification=True,
         )
-    except _WRONG as error:
-        raise ValueError(str(error)) from None
-    return verified.new_sign_count
+        return verified.new_sign_count
 
 
 def made(credential: dict[str, Any], expected: Expected) -> Made:
     """The new passkey. Raises ValueError for an answer that proves none."""
-    try:
+    with _wrong_is_a_value_error():
         verified = webauthn.verify_registration_response(
             credential=credential,
             expected_challenge=expected.challenge,
@@ -101,6 +98,13 @@ def made(credential: dict[str, Any], expected: Expected) -> Made:
             expected_origin=expected.origin,
             require_user_verification=True,
         )
+        return Made(verified.credential_id, verified.credential_public_key, verified.sign_count)
+
+
+@contextmanager
+def _wrong_is_a_value_error() -> Iterator[None]:
+    """The library says in several ways that an answer is wrong."""
+    try:
+        yield
     except _WRONG as error:
         raise ValueError(str(error)) from None
-    return Made(verified.credential_id, verified.credential_public_key, verified.sign_count)

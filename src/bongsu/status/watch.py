@@ -130,7 +130,8 @@ class Watch:
                 await result
             except Exception:  # what watches the others must not die of anything
                 log.exception("status_look_failed")
-            await pace.pause(limits.PROBE_EVERY_SECONDS * (0.75 + 0.5 * self._random()))
+            seconds = limits.PROBE_EVERY_SECONDS * (0.75 + 0.5 * self._random())
+            await pace.pause(seconds + pace.BEAT_SECONDS / 2)  # it ends that much earlier, on average
 
     # --- looking ---
 
