@@ -58,6 +58,7 @@ from bongsu.http.router import Route, Router
 from bongsu.http.service_calls import ServiceCalls
 from bongsu.http.services import Services
 from bongsu.http.shedding import Shedding
+from bongsu.http.shorter import Shorter
 from bongsu.matrix.account import Account
 from bongsu.matrix.account_data import AccountDataEndpoints
 from bongsu.matrix.admin_register import AdminRegistration
@@ -245,7 +246,9 @@ class Worker:
         self._look_after()
         routes = [*self._account_routes(), *self._room_routes(), *self._service_routes(), *self._site_routes()]
         routes += OpenApi(routes).routes()
-        self.app = App(Router(routes), self.tokens, self.limiter, self.shedding, settings.peer_secret, self.services)
+        router = Router(routes)
+        self.app = App(router, self.tokens, self.limiter, self.shedding, settings.peer_secret, self.services)
+        self.shorter = Shorter(router, self.tokens, self.limiter, self.shedding, self.syncing.park, self.sending.submit)
 
     # --- what there is, in the order in which one needs the other ---
 
@@ -259,6 +262,7 @@ class Worker:
         self.rooms = Rooms(database, self.feed)
         self.readers = Readers(database, self.feed)
         self.committer = Committer(database, self.feed, self._make_batch)
+        self.sending = Sending(self.committer)
         self.shedding = Shedding()
         self.limiter = RateLimiter(RateLimits(database), now_ms, enabled=self.settings.rate_limits)
 
@@ -538,7 +542,7 @@ class Worker:
         database, committer, rooms, name = self.database, self.committer, self.rooms, self.settings.server_name
         services, queries = self.services, self.service_queries
         families = (
-            Sending(committer),
+            self.sending,
             RoomCreation(committer, services, queries, self._new_room_id, name),
             Membership(database, committer, queries),
             Upgrades(committer, self._new_room_id),
@@ -809,7 +813,7 @@ async def serve(
 
         await server.run(
             worker.app,
-            take=worker.app.taking(worker.syncing.park, "/_matrix/client/v3/sync"),
+            shorter=worker.shorter,
             host=settings.host,
             port=settings.port,
             ready=listening,

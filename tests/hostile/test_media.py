@@ -52,9 +52,6 @@ Reply = tuple[int, dict[str, str], bytes]
 class _Names:
     """A token is a user's name; "guest" is one."""
 
-    def recognise(self, token: str, address: str | None = None) -> Requester | None:
-        return None
-
     async def authenticate(self, token: str, address: str | None = None) -> Requester:
         return Requester(user_id=f"@{token}:{SERVER_NAME}", device_id="D", is_guest=token == "guest")
 

@@ -5,7 +5,7 @@ OPTIONS → route → shed under pressure → authenticate → rate limit → ha
 
 import hmac
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from typing import Any, Final, Protocol
 
 import structlog
@@ -15,9 +15,8 @@ from bongsu.core.errors import Refusal
 from bongsu.core.requester import Requester
 from bongsu.core.scopes import KEY_PREFIX
 from bongsu.http.authentication import ACCESS_PREFIX
-from bongsu.http.lane import Lane, Take
 from bongsu.http.request import ClientGone, Loss, Query, Receive, Request
-from bongsu.http.response import CORS, Response, empty, refusal
+from bongsu.http.response import Response, empty, refusal
 from bongsu.http.router import Auth, Route, Router
 from bongsu.http.server import BODY, LOSS, REPLY
 from bongsu.http.shedding import Shedding
@@ -41,10 +40,6 @@ class Authenticator(Protocol):
     """Turns an access token into who asks. Raises M_UNKNOWN_TOKEN."""
 
     async def authenticate(self, token: str, address: str | None = None) -> Requester: ...
-
-    def recognise(self, token: str, address: str | None = None) -> Requester | None:
-        """As authenticate(), if that needs no waiting."""
-        ...
 
 
 class ServiceAuthenticator(Protocol):
@@ -70,7 +65,12 @@ def token_of(headers: dict[bytes, bytes], query: Query) -> str | None:
     return query.get("access_token")  # deprecated by the protocol, used by old clients
 
 
-Park = Callable[[Lane, Requester, bytes], bool]
+def failed(error: BaseException, method: str, template: str) -> Response:
+    """What is answered to a request that ended so."""
+    if isinstance(error, Refusal):
+        return refusal(error)
+    log.error("request_failed", method=method, route=template, exc_info=error)
+    return refusal(Refusal(500, "M_UNKNOWN", "something went wrong on this server; it was logged"))
 
 
 class App:
@@ -104,45 +104,15 @@ class App:
             route, request = await self._prepare(scope, receive)
             template = route.template
             response = await route.handler(request)
-        except Refusal as error:
-            response = refusal(error)
         except ClientGone:
             return
-        except Exception:
-            log.exception("request_failed", method=scope["method"], route=template)
-            response = refusal(Refusal(500, "M_UNKNOWN", "something went wrong on this server; it was logged"))
+        except Exception as error:
+            response = failed(error, scope["method"], template)
         finally:
             self._shedding.in_flight -= 1
         self._count(scope["method"], template, response.status, started)
         if write_reply is None or not (response.is_plain and write_reply(response.body)):
             await self._send(response, scope["method"], send, scope.get(LOSS))
-
-    def taking(self, park: Park, template: str) -> Take:
-        """The shorter way of long polls (http/lane.py). park: answers them, or says that it cannot."""
-        count = REQUESTS.labelled("GET", template, "200")
-
-        def ended() -> None:
-            self._shedding.in_flight -= 1
-            count.total += 1
-
-        def take(lane: Lane, raw_query: bytes, headers: Mapping[bytes, bytes], client: str) -> bool:
-            scheme, _, token = headers[b"authorization"].partition(b" ")
-            if scheme != b"Bearer":
-                return False
-            requester = self._authenticator.recognise(token.decode("latin-1"), client)
-            if requester is None:
-                return False
-            self._shedding.in_flight += 1
-            lane.when_ended(ended)
-            try:
-                is_taken = park(lane, requester, raw_query)
-            except Refusal:  # the ordinary way refuses it again, and says so
-                is_taken = False
-            if not is_taken:
-                self._shedding.in_flight -= 1
-            return is_taken
-
-        return take
 
     async def _prepare(self, scope: Scope, receive: Receive) -> tuple[Route, Request]:
         method: str = scope["method"]
@@ -217,9 +187,7 @@ class App:
 
     @staticmethod
     async def _send(response: Response, method: str, send: Send, loss: Loss | None = None) -> None:
-        headers = [(name.encode(), value.encode("latin-1")) for name, value in response.headers.items()]
-        headers.extend(CORS)
-        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await send({"type": "http.response.start", "status": response.status, "headers": response.lines()})
         if isinstance(response.body, bytes):
             await send({"type": "http.response.body", "body": b"" if method == "HEAD" else response.body})
             return

@@ -100,10 +100,10 @@ class Tokens:
         self._note_seen(known, address, now_ms)
         return known.requester
 
-    def recognise(self, token: str, address: str | None = None) -> Requester | None:
-        """Who holds the token, if that is known and needs no waiting."""
+    def recognise(self, token_id: bytes, address: str | None = None) -> Requester | None:
+        """Who holds the token with this hash, if that is known and needs no waiting."""
         now_ms = self._now_ms()
-        known = self._known.get(token_hash(token))
+        known = self._known.get(token_id)
         if known is None or known.trusted_until_ms < now_ms or (known.expires_ms or now_ms + 1) <= now_ms:
             return None
         if known.requester.is_locked:

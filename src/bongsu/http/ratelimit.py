@@ -97,6 +97,16 @@ class RateLimiter:
         if requester is None or not requester.is_unlimited:
             await self.spend_for(bucket, whence(address) if requester is None else requester.user_id)
 
+    def spends_at_once(self, bucket: str, requester: Requester) -> bool:
+        """As spend(), if that needs no waiting; else nothing is spent."""
+        if not self._enabled or requester.is_unlimited:
+            return True
+        held = self._buckets.get(f"{bucket} {requester.user_id}")
+        if held is None or held.left <= 0:
+            return False
+        held.left -= 1
+        return True
+
     async def spend_for(self, bucket: str, whom: str) -> None:
         limit = RATES[bucket]
         if not self._enabled:

@@ -42,6 +42,10 @@ class Response:
         if isinstance(body, bytes):
             self.headers["content-length"] = str(len(body))
 
+    def lines(self) -> list[tuple[bytes, bytes]]:
+        """The headers as they are sent."""
+        return [*((name.encode(), value.encode("latin-1")) for name, value in self.headers.items()), *CORS]
+
     @property
     def is_plain(self) -> bool:
         """Nothing but JSON in one piece, and all went well?"""

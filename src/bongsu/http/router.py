@@ -70,7 +70,8 @@ def client_routes(
     return [Route(method, template, handler, auth, bucket, tier) for template in client(path)]
 
 
-def _decode(segment: str) -> str:
+def decode(segment: str) -> str:
+    """A segment of a raw path. M_INVALID_PARAM for what is not percent-encoded UTF-8."""
     if "%" not in segment:
         return segment
     try:
@@ -122,7 +123,7 @@ class Router:
             raise Refusal(
                 405, "M_UNRECOGNIZED", f"this endpoint answers {allow}, not {method[:20]}", headers={"allow": allow}
             )
-        return route, {name: _decode(segment) for name, segment in pairs}
+        return route, {name: decode(segment) for name, segment in pairs}
 
     def _walk(
         self, node: _Node, segments: list[str], index: int, pairs: list[tuple[str, str]]

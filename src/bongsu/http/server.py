@@ -27,9 +27,9 @@ from bongsu.core import limits
 from bongsu.core.json import encode
 from bongsu.http.acceptor import Acceptor
 from bongsu.http.deadlines import Deadlines
-from bongsu.http.lane import Lane, Memory, Take
+from bongsu.http.lane import Lane, Memory, Shorter
 from bongsu.http.request import Loss
-from bongsu.http.response import ANSWER_HEAD
+from bongsu.http.response import ANSWER_HEAD, Response
 from bongsu.http.transport import Joined
 
 KEEP_ALIVE_SECONDS_MAX: Final = 75  # longer than the 60 s of common proxies, so that the proxy is the one to close
@@ -82,7 +82,7 @@ class Connection(HttpToolsProtocol):
         clocks: Clocks,
         deadlines: Deadlines,
         connections_max: int,
-        take: Take | None = None,
+        shorter: Shorter | None = None,
     ) -> None:
         super().__init__(config, state, {}, asyncio.get_running_loop())
         self.access_log = False
@@ -99,9 +99,11 @@ class Connection(HttpToolsProtocol):
         self._answer = _NOT_HTTP
         self._is_refused = False
         self._losses: deque[Loss] = deque()  # of the requests that are not answered yet
-        self._take = take
+        self._shorter = shorter
         self._memory = Memory()
         self._lane: Lane | None = None
+        self._later = b""  # what came while the lane was bound
+        self._is_stopping = False
         self._heads_begun = 0  # by the bytes that came last
 
     # --- the connection ---
@@ -142,13 +144,17 @@ class Connection(HttpToolsProtocol):
         if self._is_refused:
             return
         self._unset_keepalive_if_required()
-        if self._lane is not None:
-            self._lane.give_up()  # more came before the answer
-        elif self._take is not None and self._takes(data):
+        if self._lane is not None:  # more came before the answer
+            if self._lane.is_bound:
+                self._later += data
+                self.flow.pause_reading()
+                return
+            self._lane.give_up()
+        elif self._shorter is not None and self._goes_shorter(data, self._shorter):
             return
         self._heads_begun = 0
         self._parse(data)
-        if self._take is not None and self._heads_begun == 1 and self._deadline is None and not self._is_refused:
+        if self._shorter is not None and self._heads_begun == 1 and self._deadline is None and not self._is_refused:
             self._memory.keep(data, self.headers)
 
     def _parse(self, data: bytes) -> None:
@@ -170,29 +176,62 @@ class Connection(HttpToolsProtocol):
 
     # --- the shorter way (http/lane.py) ---
 
-    def _takes(self, data: bytes) -> bool:
-        query = self._memory.query_of(data) if self._is_idle() and not self._head_is_open else None
-        if query is None or self._take is None or self.transport.is_closing():
+    def _goes_shorter(self, data: bytes, shorter: Shorter) -> bool:
+        if self._head_is_open or not self._is_idle():
+            return False
+        memory = self._memory
+        query = memory.query_of(data)
+        sent = memory.sent(data) if query is None else None
+        if (query is None and sent is None) or self.transport.is_closing():
             return False
         if self.flow.write_paused or not self.server_state.default_headers:
             return False  # a client that reads nothing must not make us pile up answers
         self._forget_deadline()
         lane = self._lane = Lane(self, data)
-        if self._take(lane, query, self._memory.headers, self.client[0] if self.client else ""):
-            return True
-        self._lane = None
-        return False
+        client = self.client[0] if self.client else ""
+        if query is not None and memory.polling is not None:
+            is_taken = shorter.poll(lane, query, memory.polling, client)
+        else:
+            is_taken = sent is not None and shorter.send(lane, sent, client)
+        if not is_taken:
+            self._lane = None
+        return is_taken
+
+    def await_answer(self, future: "asyncio.Future[Any]") -> None:
+        self.tasks.add(future)  # type: ignore[arg-type] # a stop waits for it as for a task
+        future.add_done_callback(self.tasks.discard)
 
     def write_answer(self, body: bytes) -> None:
         self._lane = None
-        if self.transport.is_closing():
-            return
-        self._write_json(body)
+        if not self.transport.is_closing():
+            self._write_json(body)
+            self._go_on()
+
+    def write_response(self, response: Response) -> None:
+        self._lane = None
+        if not self.transport.is_closing():
+            assert isinstance(response.body, bytes)
+            lines = (*self.server_state.default_headers, *response.lines())
+            head = b"".join(name + b": " + value + b"\r\n" for name, value in lines)
+            self.transport.write_whole(  # type: ignore[attr-defined] # ours: see connection_made
+                STATUS_LINE[response.status] + head + b"\r\n" + response.body
+            )
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """A lane's answer was written."""
         self.server_state.total_requests += 1
+        if self._is_stopping:
+            self.transport.close()
+            return
         self._unset_keepalive_if_required()
         self.timeout_keep_alive_task = self.call_later(  # type: ignore[assignment] # has a timer's cancel()
             self.timeout_keep_alive, self.timeout_keep_alive_handler
         )
+        if self._later:
+            later, self._later = self._later, b""
+            self.flow.resume_reading()
+            self.data_received(later)
 
     def _write_json(self, body: bytes) -> None:
         (date,) = self.server_state.default_headers
@@ -220,7 +259,10 @@ class Connection(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """The server stops: an idle connection closes now, a busy one after its answer."""
+        self._is_stopping = True
         if self._lane is not None:
+            if self._lane.is_bound:
+                return
             self._lane.give_up()
         if not self._is_refused:
             super().shutdown()
@@ -377,7 +419,7 @@ def raise_descriptor_limit() -> int:
 async def run(
     app: Callable[..., Any],
     *,
-    take: Take | None = None,
+    shorter: Shorter | None = None,
     host: str,
     port: int,
     ready: Callable[[int], None] | None = None,
@@ -391,18 +433,18 @@ async def run(
 
     port 0 takes any free one; `ready` is told the port once connections are accepted. `draining` is called when the
     stop begins, so that long polls can answer. What has not finished after drain_seconds is cancelled.
-    take: answers long polls on a shorter way (http/lane.py).
+    shorter: answers long polls and messages on a shorter way (http/lane.py).
     X-Forwarded-For is believed from trusted_proxies alone. Raises OSError when the address cannot be had.
     """
     if trusted_proxies:
-        take = None  # who the client is then stands in headers that uvicorn reads
+        shorter = None  # who the client is then stands in headers that uvicorn reads
     clocks = clocks or Clocks()
     config = _config(app, clocks, trusted_proxies)
     state = ServerState()
     connections_max = max(raise_descriptor_limit() - DESCRIPTORS_KEPT, 16)
     deadlines = Deadlines(asyncio.get_running_loop())
     acceptor = await Acceptor.listen(
-        lambda: Connection(config, state, clocks, deadlines, connections_max, take), host, port
+        lambda: Connection(config, state, clocks, deadlines, connections_max, shorter), host, port
     )
     clock = asyncio.create_task(_keep_date(state))
     try:

@@ -78,7 +78,7 @@ class Ephemeral:
         if kind == FULLY_READ:
             if body.thread_id is not None:
                 raise invalid_param("m.fully_read takes no thread_id")
-            user, room_id = request.requester.user_id, check_room_id(request)
+            user, room_id = request.requester.user_id, check_room_id(request.params)
             await self._committer.submit(SetMarkers(room_id, user, {}, event_id))
         else:
             await self._receipt(request, kind, event_id, _check_thread(body.thread_id))
@@ -89,20 +89,20 @@ class Ephemeral:
         named = zip(_RECEIPTS, (body.read, body.private), strict=True)
         receipts = {kind: _check_event_id(event_id) for kind, event_id in named if event_id}
         fully_read = _check_event_id(body.fully_read) if body.fully_read else None
-        user, room_id = request.requester.user_id, check_room_id(request)
+        user, room_id = request.requester.user_id, check_room_id(request.params)
         await self._committer.submit(SetMarkers(room_id, user, receipts, fully_read))
         return empty()
 
     async def _receipt(self, request: Request, kind: str, event_id: str, thread_id: str) -> None:
         user = request.requester.user_id
-        await self._committer.submit(SetReceipt(check_room_id(request), user, kind, event_id, thread_id))
+        await self._committer.submit(SetReceipt(check_room_id(request.params), user, kind, event_id, thread_id))
 
     async def typing(self, request: Request) -> Response:
         user = request.params["user_id"]
         if user != request.requester.user_id:
             raise forbidden("you can say of yourself alone that you are typing")
         body = await request.read(_Typing)
-        room_id = check_room_id(request)
+        room_id = check_room_id(request.params)
         if not body.typing:
             await self._committer.submit(SetTyping(room_id, user, 0))
             return empty()

@@ -60,7 +60,7 @@ class Membership:
         ]
 
     async def join(self, request: Request) -> Response:
-        return await self._join(request, check_room_id(request))
+        return await self._join(request, check_room_id(request.params))
 
     async def join_by_name(self, request: Request) -> Response:
         return await self._join(request, await self._resolve(request))
@@ -96,12 +96,12 @@ class Membership:
 
     async def leave(self, request: Request) -> Response:
         user, reason = request.requester.user_id, (await request.read(_Reason)).reason
-        room_id = check_room_id(request)
+        room_id = check_room_id(request.params)
         return await self._submit(Leave(room_id=room_id, sender=user, target=user, reason=reason))
 
     async def forget(self, request: Request) -> Response:
         await request.json_or_empty()
-        return await self._submit(Forget(check_room_id(request), request.requester.user_id))
+        return await self._submit(Forget(check_room_id(request.params), request.requester.user_id))
 
     async def invite(self, request: Request) -> Response:
         return await self._change(request, Invite)
@@ -122,7 +122,7 @@ class Membership:
         if body.user_id is None:
             raise Refusal(400, "M_MISSING_PARAM", "user_id is missing")
         target = ids.check_user_id(body.user_id)
-        room_id, sender = check_room_id(request), request.requester.user_id
+        room_id, sender = check_room_id(request.params), request.requester.user_id
         if change is Invite:
             await self._queries.user(target, request)
         return await self._submit(change(room_id=room_id, sender=sender, target=target, reason=body.reason))

@@ -2,6 +2,8 @@
 PUT rooms/{roomId}/redact/{eventId}/{txnId} · GET /_bongsu/v1/sent/{roomId}/{eventType}/{deviceId}/{txnId}
 """
 
+from asyncio import Future
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -9,7 +11,8 @@ import msgspec
 from bongsu.core import ids, limits
 from bongsu.core.errors import forbidden, invalid_param, not_found, too_large
 from bongsu.core.events import REDACTION, Draft
-from bongsu.core.json import JsonObject, encode
+from bongsu.core.json import JsonObject, encode, parse_object
+from bongsu.core.requester import Requester
 from bongsu.core.tiers import Tier
 from bongsu.http.describing import Described
 from bongsu.http.request import Request, convert
@@ -26,17 +29,17 @@ class _Redaction(msgspec.Struct):
     reason: str | None = None
 
 
-def check_room_id(request: Request) -> str:
+def check_room_id(params: Mapping[str, str]) -> str:
     """The room of the path. What cannot be a room looks like a room the person is not in."""
-    room_id = request.params["room_id"]
+    room_id = params["room_id"]
     if not ids.is_room_id(room_id):
         raise forbidden("you are not in this room")
     return room_id
 
 
-def transaction_of(request: Request) -> Transaction:
-    txn_id = ids.check_text(request.params["txn_id"], "the transaction id", limits.TXN_ID_BYTES_MAX)
-    return Transaction(request.requester.user_id, request.requester.device_id, txn_id)
+def transaction_of(requester: Requester, params: Mapping[str, str]) -> Transaction:
+    txn_id = ids.check_text(params["txn_id"], "the transaction id", limits.TXN_ID_BYTES_MAX)
+    return Transaction(requester.user_id, requester.device_id, txn_id)
 
 
 def _ts_ms(request: Request) -> int | None:
@@ -86,16 +89,21 @@ class Sending:
         ]
 
     async def send(self, request: Request) -> Response:
-        room_id = check_room_id(request)
-        content = _fitting(await request.json())
-        event_type = ids.check_text(request.params["event_type"], "the event type")
-        if event_type == REDACTION:
-            return await self._redact(request, room_id, str(content.pop("redacts", "")), content)
-        draft = Draft(type=event_type, sender=request.requester.user_id, content=content, ts_ms=_ts_ms(request))
-        return _sent(await self._committer.submit(SendEvent(room_id, draft, transaction_of(request))))
+        operation = _message(request.requester, request.params, await request.json(), _ts_ms(request))
+        if operation.draft.type == REDACTION:
+            content = operation.draft.content
+            return await self._redact(request, operation.room_id, str(content.pop("redacts", "")), content)
+        return _sent(await self._committer.submit(operation))
+
+    def submit(
+        self, requester: Requester, params: Mapping[str, str], body: bytes, may: Callable[[], bool]
+    ) -> "Future[str] | None":
+        """As send(), on the shorter way (http/shorter.py): the event id to be, or None for what is not for it."""
+        operation = _message(requester, params, parse_object(body), None)
+        return None if operation.draft.type == REDACTION or not may() else self._committer.enqueue(operation)
 
     async def set_state(self, request: Request) -> Response:
-        room_id = check_room_id(request)
+        room_id = check_room_id(request.params)
         event_type = ids.check_text(request.params["event_type"], "the event type")
         if event_type == REDACTION:
             raise invalid_param("a redaction is no state")
@@ -111,12 +119,14 @@ class Sending:
     async def redact(self, request: Request) -> Response:
         content = _fitting(await request.json_or_empty())
         event_id = request.params["event_id"]
-        return await self._redact(request, check_room_id(request), event_id, content)
+        return await self._redact(request, check_room_id(request.params), event_id, content)
 
     async def find_sent(self, request: Request) -> Response:
         params = request.params
         event_type = ids.check_text(params["event_type"], "the event type")
-        transaction = msgspec.structs.replace(transaction_of(request), device_id=params["device_id"])
+        transaction = msgspec.structs.replace(
+            transaction_of(request.requester, request.params), device_id=params["device_id"]
+        )
         found = await self._committer.submit(FindSent(params["room_id"], event_type, transaction))
         if found is None:
             raise not_found("nothing was sent with this transaction id")
@@ -127,8 +137,15 @@ class Sending:
             raise invalid_param("what is to be redacted must be an event id")
         convert(content, _Redaction)
         own_only = request.requester.is_suspended
-        redact = Redact(room_id, event_id, content, transaction_of(request), own_only)
+        redact = Redact(room_id, event_id, content, transaction_of(request.requester, request.params), own_only)
         return _sent(await self._committer.submit(redact))
+
+
+def _message(requester: Requester, params: Mapping[str, str], content: JsonObject, ts_ms: int | None) -> SendEvent:
+    room_id = check_room_id(params)
+    event_type = ids.check_text(params["event_type"], "the event type")
+    draft = Draft(type=event_type, sender=requester.user_id, content=_fitting(content), ts_ms=ts_ms)
+    return SendEvent(room_id, draft, transaction_of(requester, params))
 
 
 def _fitting(content: JsonObject) -> JsonObject:

@@ -38,7 +38,9 @@ class ToDevice:
         ]
         if len(messages) > limits.TO_DEVICE_MESSAGES_MAX:
             raise too_large(f"at most {limits.TO_DEVICE_MESSAGES_MAX} devices at once")
-        await self._committer.submit(SendToDevice(transaction_of(request), event_type, messages))
+        await self._committer.submit(
+            SendToDevice(transaction_of(request.requester, request.params), event_type, messages)
+        )
         return empty()
 
 

@@ -137,6 +137,10 @@ class Committer:
 
     async def submit(self, operation: Operation) -> Any:
         """The operation's result, or its refusal. The caller may be cancelled; the operation, once queued, is not."""
+        return await self.enqueue(operation)
+
+    def enqueue(self, operation: Operation) -> "asyncio.Future[Any]":
+        """As submit(), for who does not await. Raises what refuses it at once."""
         if len(self._queue) >= limits.COMMIT_QUEUE_MAX:
             raise limit_exceeded(1_000)
         if self._stopping:
@@ -147,7 +151,7 @@ class Committer:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._queue.append((operation, wanted, future))
         self._wake.set()
-        return await future
+        return future
 
     async def _run(self) -> None:
         while True:
