@@ -1,4 +1,4 @@
-"""What processes cost, from Linux' /proc: CPU seconds, proportional memory, and the whole machine's busy time."""
+"""What processes cost, from Linux: CPU seconds, proportional memory, and the whole machine's busy time."""
 
 import os
 import time
@@ -8,6 +8,7 @@ import msgspec
 
 TICKS = os.sysconf("SC_CLK_TCK")
 KIB = 1024
+_CPU_CLOCK = 2  # the kernel's CPUCLOCK_SCHED: what the scheduler counted, all threads together
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -48,15 +49,23 @@ def tree(root: int) -> list[int]:
 
 
 def cpu_seconds(root: int) -> float:
-    """User and system time of the process, of all below it, and of those below it that have ended."""
-    ticks = 0
+    """User and system time of the process, of all below it, and of those below it that have ended.
+
+    To the nanosecond; only of those that have ended /proc tells no more than hundredths of a second.
+    """
+    seconds = 0.0
     for pid in tree(root):
         try:
-            fields = _stat(pid)
-        except (FileNotFoundError, ProcessLookupError):
+            ended_ticks = sum(int(field) for field in _stat(pid)[13:15])
+            seconds += time.clock_gettime(_clock(pid)) + ended_ticks / TICKS
+        except OSError:
             continue  # its time is in its parent's now
-        ticks += sum(int(field) for field in fields[11:15])
-    return ticks / TICKS
+    return seconds
+
+
+def _clock(pid: int) -> int:
+    """The CPU clock of another process (clock_getcpuclockid(3), which Python does not offer)."""
+    return (~pid << 3) | _CPU_CLOCK
 
 
 def memory_bytes(root: int) -> int:
