@@ -44,7 +44,10 @@ class Commits:
 
 @asynccontextmanager
 async def _serving(
-    commits: Commits, draining: Callable[[], None] | None = None, drain_seconds: float = 5.0
+    commits: Commits,
+    draining: Callable[[], None] | None = None,
+    drain_seconds: float = 5.0,
+    clocks: Clocks | None = None,
 ) -> AsyncIterator[tuple[int, asyncio.Event, "asyncio.Task[None]"]]:
     stop, ports = asyncio.Event(), asyncio.Queue[int]()
     task = asyncio.create_task(
@@ -57,7 +60,7 @@ async def _serving(
             stop=stop,
             drain_seconds=drain_seconds,
             draining=draining,
-            clocks=Clocks(),
+            clocks=clocks,
         )
     )
     try:
@@ -162,3 +165,23 @@ async def test_who_hangs_up_meanwhile_stops_nothing() -> None:
         other[2].set_result(b"committed")
         assert await _reply(other[0]) == b"committed"
         other[1].close()
+
+
+async def test_who_goes_on_is_not_taken_for_silent_and_who_is_silent_is_closed() -> None:
+    commits = Commits()
+    async with (
+        asyncio.timeout(SECONDS_MAX),
+        _serving(commits, clocks=Clocks(keep_alive_seconds=1)) as (port, _, _),
+    ):
+        reader, writer, future = await _bound(port, commits)
+        await asyncio.sleep(1.2)  # longer than silence may last: it is the server that is silent
+        future.set_result(b"0")
+        assert await _reply(reader) == b"0"
+        for number in range(1, 6):
+            await asyncio.sleep(0.4)
+            writer.write(PUT.format(2 + number).encode())
+            _, future = await commits.taken.get()
+            future.set_result(b"%d" % number)
+            assert await _reply(reader) == b"%d" % number
+        assert await reader.read() == b""
+        writer.close()

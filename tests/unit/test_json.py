@@ -46,6 +46,13 @@ def test_refused(raw: bytes, errcode: str) -> None:
     assert (refused.value.status, refused.value.errcode) == (400, errcode)
 
 
+@given(st.recursive(VALUES | st.floats(allow_nan=False, allow_infinity=False), st.lists, max_leaves=5))
+def test_what_is_written_closely_reads_as_what_is_not(value: Any) -> None:
+    """The first comes out as it came in, and so is read by the quicker parser."""
+    close, wide = json.dumps(value, ensure_ascii=False, separators=(",", ":")), json.dumps(value, indent=1)
+    assert repr(parse(close.encode())) == repr(parse(wide.encode())) == repr(value)
+
+
 @pytest.mark.parametrize(
     "raw",
     [

@@ -1,7 +1,8 @@
 """JSON as Matrix wants it: strict when read, canonical when hashed (appendices, "Canonical JSON").
 
-Reading refuses what parsers disagree about: duplicate keys, NaN, lone surrogates, deep nesting. The standard
-library's parser is used because it alone shows duplicate keys; a body of 500 bytes costs about 8 µs.
+Reading refuses what parsers disagree about: duplicate keys, NaN, lone surrogates, deep nesting. What comes out again
+byte for byte as it came in holds nothing of the kind, and most clients write so. All else is read by the standard
+library's parser, because it alone shows duplicate keys; a body of 500 bytes costs it about 8 µs.
 """
 
 import json
@@ -64,6 +65,13 @@ def parse(raw: bytes) -> Any:
         raise too_large("the body holds too many values")
     if opened > limits.JSON_DEPTH_MAX:
         _check_depth(raw)
+    if len(raw) <= limits.EVENT_BYTES_MAX:
+        try:
+            value = msgspec.json.decode(raw)
+            if _plain.encode(value) == raw:
+                return value
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            pass  # what is wrong with it, the other parser says
     try:
         value = _decoder.decode(raw.decode("utf-8"))
     except _Duplicate as error:

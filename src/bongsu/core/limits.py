@@ -10,6 +10,7 @@ BODY_BYTES_MAX = 1_048_576  # any JSON body: sixteen of the largest events, more
 JSON_DEPTH_MAX = 100  # real events nest below 10; parsers and clients recurse
 JSON_VALUES_MAX = 65_536  # in one body: more than an event can hold; reading so many takes 20 ms
 PATH_BYTES_MAX = 4_096  # three ids of 255 bytes, percent-encoded, and room to spare
+PATH_SEGMENTS_KEPT = 4_096  # decoded: ids of rooms and events that are asked for again and again
 QUERY_BYTES_MAX = 65_536  # an inline filter in a GET /sync
 HEADERS_BYTES_MAX = 16_384  # one access token and what proxies add
 TXN_ID_BYTES_MAX = 255  # opaque to us; clients send timestamps and counters

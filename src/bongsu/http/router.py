@@ -2,10 +2,12 @@
 
 import enum
 from collections.abc import Awaitable, Callable, Iterable
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 import msgspec
 
+from bongsu.core import limits
 from bongsu.core.errors import Refusal, invalid_param
 from bongsu.core.tiers import Tier
 from bongsu.http.describing import Described
@@ -72,8 +74,11 @@ def client_routes(
 
 def decode(segment: str) -> str:
     """A segment of a raw path. M_INVALID_PARAM for what is not percent-encoded UTF-8."""
-    if "%" not in segment:
-        return segment
+    return _unquoted(segment) if "%" in segment else segment
+
+
+@lru_cache(maxsize=limits.PATH_SEGMENTS_KEPT)
+def _unquoted(segment: str) -> str:
     try:
         return unquote_to_bytes(segment).decode("utf-8")
     except UnicodeDecodeError:

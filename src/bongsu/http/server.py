@@ -104,6 +104,7 @@ class Connection(HttpToolsProtocol):
         self._lane: Lane | None = None
         self._later = b""  # what came while the lane was bound
         self._is_stopping = False
+        self._idle_since = 0.0  # when the last answer was written on the shorter way, by the loop's clock
         self._heads_begun = 0  # by the bytes that came last
 
     # --- the connection ---
@@ -137,13 +138,25 @@ class Connection(HttpToolsProtocol):
         super().resume_writing()
         self._forget_stall()
 
+    def _await_silence(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.call_later(  # type: ignore[assignment] # has a timer's cancel()
+            seconds, self.timeout_keep_alive_handler
+        )
+
     def timeout_keep_alive_handler(self) -> None:
-        self._end()
+        """The shorter way leaves the timer as it stands, so it may have come too early."""
+        self.timeout_keep_alive_task = None
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if self._lane is not None:
+            return  # its answer sets another
+        if left > 0:
+            self._await_silence(left)
+        else:
+            self._end()
 
     def data_received(self, data: bytes) -> None:
         if self._is_refused:
             return
-        self._unset_keepalive_if_required()
         if self._lane is not None:  # more came before the answer
             if self._lane.is_bound:
                 self._later += data
@@ -152,6 +165,7 @@ class Connection(HttpToolsProtocol):
             self._lane.give_up()
         elif self._shorter is not None and self._goes_shorter(data, self._shorter):
             return
+        self._unset_keepalive_if_required()
         self._heads_begun = 0
         self._parse(data)
         if self._shorter is not None and self._heads_begun == 1 and self._deadline is None and not self._is_refused:
@@ -224,10 +238,9 @@ class Connection(HttpToolsProtocol):
         if self._is_stopping:
             self.transport.close()
             return
-        self._unset_keepalive_if_required()
-        self.timeout_keep_alive_task = self.call_later(  # type: ignore[assignment] # has a timer's cancel()
-            self.timeout_keep_alive, self.timeout_keep_alive_handler
-        )
+        self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._await_silence(self.timeout_keep_alive)
         if self._later:
             later, self._later = self._later, b""
             self.flow.resume_reading()
