@@ -101,10 +101,12 @@ class RateLimiter:
         """As spend(), if that needs no waiting; else nothing is spent."""
         if not self._enabled or requester.is_unlimited:
             return True
-        held = self._buckets.get(f"{bucket} {requester.user_id}")
+        key = f"{bucket} {requester.user_id}"
+        held = self._buckets.get(key)
         if held is None or held.left <= 0:
             return False
         held.left -= 1
+        self._buckets.move_to_end(key)
         return True
 
     async def spend_for(self, bucket: str, whom: str) -> None:

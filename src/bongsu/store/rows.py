@@ -1,5 +1,6 @@
 """What one commit writes, and what the feed tells of it afterwards: the same rows."""
 
+from collections.abc import Sequence
 from itertools import chain
 from operator import attrgetter
 
@@ -155,11 +156,13 @@ class Segment(msgspec.Struct):
     key_stocks: list[KeyStock] = []
     erased: list[Erased] = []
 
-    def in_order(self) -> list[Row]:
+    def in_order(self) -> Sequence[Row]:
         """All rows by position, whatever their kind."""
-        kinds = (self.events, self.receipts, self.account_data, self.typing, self.presence, self.forgotten)
+        others = (self.receipts, self.account_data, self.typing, self.presence, self.forgotten, self.revocations)
         of_devices = (self.to_device, self.device_lists, self.key_stocks)
-        return sorted(chain(*kinds, *of_devices, self.revocations, self.erased), key=attrgetter("pos"))
+        if not (any(others) or any(of_devices) or self.erased):
+            return self.events
+        return sorted(chain(self.events, *others, *of_devices, self.erased), key=attrgetter("pos"))
 
     def later_than(self, pos: int) -> "Segment":
         """The part of it that lies after `pos`."""
