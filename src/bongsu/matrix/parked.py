@@ -31,12 +31,15 @@ class Parked:
     def count(self) -> int:
         return sum(self._counts.values())
 
-    def holds(self, device: Device) -> bool:
-        """Does one of this device wait?"""
-        return device in self._counts
-
     def place(self, requester: Requester) -> "_Place":
         return _Place(self, (requester.user_id, requester.device_id))
+
+    def take_first(self, device: Device) -> bool:
+        """Takes a place if none of this device waits yet."""
+        if device in self._counts:
+            return False
+        self._counts[device] = 1
+        return True
 
     def take(self, device: Device) -> None:
         count = self._counts.get(device, 0)

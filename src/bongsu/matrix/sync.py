@@ -82,9 +82,8 @@ class SyncEndpoints:
                 return False
             _remember(self._usual, asked, ask)
         device = (requester.user_id, requester.device_id)
-        if self._parked.holds(device):
+        if not self._parked.take_first(device):
             return False
-        self._parked.take(device)
         lane.when_ended(partial(self._parked.give_back, device))
         is_taken = False
         try:

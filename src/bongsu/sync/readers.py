@@ -57,11 +57,10 @@ class Unread(msgspec.Struct):
 
 
 class Waiter(Protocol):
-    """Who waits for news of a reader: a future, or what looks like one."""
+    """Who waits for news of a reader."""
 
-    def done(self) -> bool: ...
-
-    def set_result(self, result: None, /) -> None: ...
+    def wake(self) -> None:
+        """There may be some. It is looked at later: the feed has not told everybody yet."""
 
 
 class Reader:
@@ -92,6 +91,7 @@ class Reader:
         self.blocks_invites = False
         self.quiet: Hours | None = None
         self.waiting: set[Waiter] = set()
+        self.is_dropped = False  # nothing is told to it any more
         self.used = 0
 
     def rooms_where(self, *kinds: str) -> list[str]:
@@ -129,8 +129,7 @@ class Reader:
 
     def wake(self) -> None:
         for waiter in self.waiting:
-            if not waiter.done():
-                waiter.set_result(None)
+            waiter.wake()
 
     # --- what the feed tells ---
 
@@ -290,6 +289,7 @@ class Readers:
 
     def _remove(self, reader: Reader) -> None:
         del self._readers[reader.user_id]
+        reader.is_dropped = True
         for room_id in list(reader.memberships):
             self._leave(reader, room_id)
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Protocol
 
 import msgspec
+import structlog
 
 from bongsu.core import limits, tokens
 from bongsu.core.events import MEMBER, membership_of
@@ -33,6 +34,8 @@ from bongsu.sync.slices import Sections
 from bongsu.sync.unread import Counter
 from bongsu.sync.waiting import WaitingPlace, Waits
 
+log = structlog.get_logger(__name__)
+
 
 class Ask(msgspec.Struct, frozen=True):
     """What a client asked. since None: a first sync. timeout_ms: how long it is ready to wait."""
@@ -58,9 +61,6 @@ class _Poll(msgspec.Struct):
 
 class Lane(Protocol):
     """A request that waits on the shorter way: see http/lane.py."""
-
-    @property
-    def is_open(self) -> bool: ...
 
     def when_ended(self, call: Callable[[], None]) -> None: ...
 
@@ -99,6 +99,7 @@ class Sync:
         self._admission = admission
         self._waits = waits
         self._now_ms = now_ms
+        self._woken: list[_Parked] = []
 
     def park(self, lane: Lane, requester: Requester, token: str, ask: Ask) -> bool:
         """A sync that waits without a task, and is told messages alone. False: it has to be answered by answer().
@@ -106,16 +107,18 @@ class Sync:
         ask: what is asked from the token on.
         """
         reader = self._readers.known(requester.user_id)
-        if reader is None or self._waits.seconds_max < ask.timeout_ms / 1000:
+        seconds = ask.timeout_ms / 1000
+        if reader is None or self._waits.seconds_max < seconds:
             return False
         since, told_pos = tokens.parse_both(token)
         if since != told_pos or since > self._feed.pos or since < reader.touched_after:
             return False
-        self._mailbox.acknowledge(reader, requester.device_id, told_pos)
+        if reader.messages:
+            self._mailbox.acknowledge(reader, requester.device_id, told_pos)
         if ask.wanted.lazy_load_members:
             self._introductions.go_on(requester, ask.wanted, since)
         if not reader.may_have_news(since):
-            _Parked(self, lane, reader, requester, ask, since).wait(ask.timeout_ms / 1000)
+            _Parked(self, lane, reader, requester, ask, since).wait(seconds)
             return True
         said = self._shared.say(reader, requester, since, self._feed.pos, ask.wanted, ask.state_after)
         if said is None:
@@ -125,12 +128,27 @@ class Sync:
 
     def told(self, reader: Reader, requester: Requester, ask: Ask, since: int) -> bytes | None:
         """What a parked sync is told; None where that needs more than memory."""
-        if self._waits.is_draining or self._readers.known(reader.user_id) is not reader:
+        if self._waits.is_draining or reader.is_dropped:
             return None
         if reader.may_have_news(since):
             return self._shared.say(reader, requester, since, self._feed.pos, ask.wanted, ask.state_after)
         self._introductions.tell(requester, ask.wanted, self._feed.pos)
         return self._shared.nothing(reader, requester, self._feed.pos)
+
+    def tell_soon(self, parked: "_Parked") -> None:
+        """When the feed has told everybody. One call of the loop's tells all who were woken."""
+        if not self._woken:
+            asyncio.get_running_loop().call_soon(self._tell_woken)
+        self._woken.append(parked)
+
+    def _tell_woken(self) -> None:
+        woken, self._woken = self._woken, []
+        for parked in woken:
+            try:
+                parked.go()
+            except Exception:  # the others are told all the same
+                log.exception("parked_sync_not_told")
+                parked.give_up()
 
     async def first(self, requester: Requester, ask: Ask) -> bytes | AsyncIterator[bytes]:
         """The body of the reply to a first sync; in pieces for somebody who is in many rooms."""
@@ -388,7 +406,7 @@ def _is_archived(membership: Membership, span: Span) -> bool:
 
 
 class _Parked(msgspec.Struct, eq=False):
-    """Stands among a reader's futures, and is one as far as the reader can see."""
+    """A sync that waits among a reader's waiters."""
 
     _sync: Sync
     _lane: Lane
@@ -397,29 +415,31 @@ class _Parked(msgspec.Struct, eq=False):
     _ask: Ask
     _since: int
     _is_woken: bool = False
+    _has_left: bool = False
 
     def wait(self, seconds: float) -> None:
         self._reader.waiting.add(self)
         self._lane.when_ended(self._leave)
-        self._lane.call_later(seconds, self._go)
+        self._lane.call_later(seconds, self.go)
 
     def _leave(self) -> None:
+        self._has_left = True
         self._reader.waiting.discard(self)
 
-    def done(self) -> bool:
-        return self._is_woken
+    def wake(self) -> None:
+        if not self._is_woken:
+            self._is_woken = True
+            self._sync.tell_soon(self)
 
-    def set_result(self, _: None) -> None:
-        """Woken by the feed. Like a future's, the call comes when the feed has told everybody."""
-        self._is_woken = True
-        asyncio.get_running_loop().call_soon(self._go)
+    def give_up(self) -> None:
+        self._lane.give_up()
 
-    def _go(self) -> None:
-        if not self._lane.is_open:
+    def go(self) -> None:
+        if self._has_left:
             return
         said = self._sync.told(self._reader, self._requester, self._ask, self._since)
         if said is None:
-            self._lane.give_up()
+            self.give_up()
         else:
             self._lane.answer(said)
 

@@ -149,12 +149,6 @@ class WaitingPlace:
         if self._future is not None and not self._future.done():
             self._future.set_result(None)
 
-    def done(self) -> bool:
-        return self._is_woken
-
-    def set_result(self, _: None) -> None:
-        self.wake()
-
     def leave(self) -> None:
         self.is_left = True
         self.wake()
