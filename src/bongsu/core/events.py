@@ -66,6 +66,7 @@ class Event(msgspec.Struct, kw_only=True):
     txn_id: str | None = None
     _content: Mapping[str, Any] | None = None
     _shown: bytes | None = None  # see shown_to_members
+    _thread: str | msgspec.UnsetType | None = msgspec.UNSET  # see thread_of
 
     @property
     def content(self) -> Mapping[str, Any]:

@@ -751,12 +751,17 @@ _Left = tuple[tuple[tuple[_Test, ...], Outcome], ...]
 
 
 class _Met(msgspec.Struct, frozen=True):
-    """What came of an event in a room. It keeps the content, so that no other takes its id()."""
+    """What came of an event in a room. It keeps the content, so that no other takes its id().
+
+    left: the rules that can still match it, with the tests that depend on the reader; for_all: what the first of them
+    says, where it has no such test.
+    """
 
     content: Mapping[str, Any]
     room: RoomFacts
     event: JsonObject
     left: _Left
+    for_all: Outcome | None
 
 
 class _Index:
@@ -770,26 +775,21 @@ class _Index:
         self._senders = frozenset(_named(conditions, _SENDER))
         self._candidates: dict[tuple[str, str | None, str | None], _Candidates] = {}
         self._silent: dict[str, bool] = {}
-        self._met: dict[int, _Met] = {}  # by the content's id(): of those that were met last
+        self.met: dict[int, _Met] = {}  # by the content's id(): of those that were met last
 
-    def left_for(
+    def meet(
         self, event_type: str, sender: str, state_key: str | None, content: Mapping[str, Any], room: RoomFacts
-    ) -> tuple[JsonObject, _Left]:
-        """The event as rules see it, and the rules that can still match it, with the tests that depend on the reader.
-
-        The readers of a message ask one after another, with the same objects: it is found out for the first of them.
-        """
-        met = self._met.get(id(content))
-        if met is not None and met.content is content and met.room is room:
-            return met.event, met.left
+    ) -> _Met:
+        """The readers of a message ask one after another, with the same objects: the first one's answer is kept."""
         event: JsonObject = {"type": event_type, "sender": sender, "room_id": room.room_id, "content": content}
         if state_key is not None:
             event["state_key"] = state_key
         left = self._narrowed(event, room)
-        if len(self._met) >= limits.PUSH_EVENTS_CACHED_MAX:
-            self._met.clear()
-        self._met[id(content)] = _Met(content, room, event, left)
-        return event, left
+        for_all = SILENT if not left else None if left[0][0] else left[0][1]
+        if len(self.met) >= limits.PUSH_EVENTS_CACHED_MAX:
+            self.met.clear()
+        met = self.met[id(content)] = _Met(content, room, event, left, for_all)
+        return met
 
     def _narrowed(self, event: JsonObject, room: RoomFacts) -> _Left:
         left: list[tuple[tuple[_Test, ...], Outcome]] = []
@@ -920,10 +920,14 @@ class CompiledRules:
         reader = self._user_id
         if sender == reader:
             return SILENT
-        event, left = self._index.left_for(event_type, sender, state_key, content, room)
-        for tests, outcome in left:
+        met = self._index.met.get(id(content))
+        if met is None or met.content is not content or met.room is not room:
+            met = self._index.meet(event_type, sender, state_key, content, room)
+        if met.for_all is not None:
+            return met.for_all
+        for tests, outcome in met.left:
             for test in tests:
-                if not test(event, room, reader):
+                if not test(met.event, room, reader):
                     break
             else:
                 return outcome

@@ -48,7 +48,13 @@ def state_of(changes: Iterable[Event]) -> list[Event]:
 
 
 def thread_of(event: Event) -> str | None:
-    """The root of the thread this event belongs to; None for the main timeline."""
+    """The root of the thread this event belongs to; None for the main timeline. Found out once, kept with the event."""
+    if event._thread is msgspec.UNSET:
+        event._thread = _thread_of(event)
+    return event._thread
+
+
+def _thread_of(event: Event) -> str | None:
     if b"m.thread" not in event.content_json:
         return None
     related = relates_to(event.content)

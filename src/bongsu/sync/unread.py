@@ -48,7 +48,7 @@ def read_positions(receipts: Iterable[Receipt]) -> dict[str, int]:
 
 def is_read(event: Event, thread: str | None, read_at: Mapping[str, int]) -> bool:
     """read_at: as read_positions gives it; thread: of the event."""
-    return event.pos <= max(read_at.get("", 0), read_at.get(thread or _MAIN, 0))
+    return event.pos <= read_at.get("", 0) or event.pos <= read_at.get(thread or _MAIN, 0)
 
 
 def outcome_of(reader: Reader, event: Event, facts: RoomFacts) -> Outcome:
@@ -60,11 +60,11 @@ def outcome_of(reader: Reader, event: Event, facts: RoomFacts) -> Outcome:
 
 def count(reader: Reader, room: Room, unread: Unread, events: Iterable[Event], up_to: int) -> None:
     """Adds the events in (unread.up_to, up_to] to the count."""
-    facts = facts_of(room, reader)
+    facts = facts_of(room, reader) if reader.rules.needs_display_name else room.facts
     for event in events:
         if event.pos <= unread.up_to or event.pos > up_to or event.redacted_because is not None:
             continue
-        if event.sender in reader.ignored or passes_over(reader, event):
+        if event.sender in reader.ignored or (event.state_key is not None and passes_over(reader, event)):
             continue
         thread = thread_of(event)
         if event.sender == reader.user_id and event.state_key is None:
