@@ -23,6 +23,7 @@ from bongsu.sync.waiting import Waits
 ROOM = "!room:x"
 PEOPLE = ("@anna:x", "@bert:x", "@carl:x")
 BEGIN = 100
+LAZY = SyncFilter(filters.parse({"room": {"state": {"lazy_load_members": True}}}))
 
 
 class _Feed:
@@ -101,6 +102,10 @@ class _House:
         await asyncio.sleep(0)
 
 
+def _introduced(answer: Any) -> list[str]:
+    return [event["state_key"] for event in answer["rooms"]["join"][ROOM]["state"]["events"]]
+
+
 async def test_who_cannot_be_told_keeps_nobody_else_from_being_told() -> None:
     house = _House()
     lanes = {person: _Lane(breaks=person == PEOPLE[0]) for person in PEOPLE}
@@ -117,3 +122,16 @@ async def test_one_who_is_woken_twice_at_once_is_told_once() -> None:
     await asyncio.gather(house.say(PEOPLE[1]), house.say(PEOPLE[2]))
     (answer,) = lane.answers
     assert [event["sender"] for event in answer["rooms"]["join"][ROOM]["timeline"]["events"]] == [*PEOPLE[1:]]
+
+
+async def test_of_those_who_speak_the_unknown_alone_are_introduced_from_memory() -> None:
+    house = _House()
+    lane = _Lane()
+    since = BEGIN
+    told = []
+    for senders in (PEOPLE[1:2], PEOPLE[1:], PEOPLE[1:]):
+        assert house.park(lane, PEOPLE[0], LAZY, since)
+        await house.say(*senders)
+        told.append(_introduced(lane.answers[-1]))
+        since = int(lane.answers[-1]["next_batch"][1:])
+    assert (told, lane.given_up) == ([[PEOPLE[1]], [PEOPLE[2]], []], 0)

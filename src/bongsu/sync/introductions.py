@@ -38,42 +38,54 @@ class Introductions:
 
     def begin(self, requester: Requester, wanted: SyncFilter) -> None:
         """A first sync: the device knows nobody."""
-        self._forget(_whose(requester, wanted))
+        self._forget((requester.user_id, requester.device_id, wanted))
 
     def go_on(self, requester: Requester, wanted: SyncFilter, since: int) -> None:
-        whose = _whose(requester, wanted)
-        met = self._met.get(whose)
-        if met is not None and since not in met.given:
-            self._forget(whose)
+        """The device comes with this token."""
+        whose = requester.user_id, requester.device_id, wanted
+        met = self._met.pop(whose, None)
+        if met is None:
+            return
+        if since in met.given:
+            self._met[whose] = met  # the last to be forgotten
+        else:
+            self._count -= len(met.told)
 
     def unmet(self, requester: Requester, wanted: SyncFilter, since: int, members: Iterable[Event]) -> list[Event]:
         """Those of the memberships that the device was not told up to `since`."""
-        met = self._met.get(_whose(requester, wanted))
+        met = self._met.get((requester.user_id, requester.device_id, wanted))
         if met is None or wanted.include_redundant_members:
             return list(members)
-        return [event for event in members if met.told.get(event.pos, _NEVER) > since]
+        told = met.told
+        return [event for event in members if told.get(event.pos, _NEVER) > since]
 
     def tell(self, requester: Requester, wanted: SyncFilter, up_to: int, events: Sequence[Event] = ()) -> None:
         """The device is given the token `up_to`, and these events with it."""
         if not wanted.lazy_load_members or wanted.include_redundant_members:
             return
-        whose = _whose(requester, wanted)
-        met = self._met.pop(whose, None) or _Met()
+        whose = requester.user_id, requester.device_id, wanted
+        met = self._met.get(whose)
+        is_new = met is None
+        if met is None:
+            met = self._met[whose] = _Met()
+        if up_to not in met.given:
+            met.given = (*met.given, up_to)[-_TOKENS_KEPT:]
+        if events:
+            self._introduce(met, up_to, events)
+        if events or is_new:
+            self._forget_oldest()
+
+    def _introduce(self, met: _Met, up_to: int, events: Sequence[Event]) -> None:
         before = len(met.told)
         for event in events:
             if event.type == MEMBER:
                 met.told.setdefault(event.pos, up_to)
-        if up_to not in met.given:
-            met.given = (*met.given, up_to)[-_TOKENS_KEPT:]
-        self._met[whose] = met
         self._count += len(met.told) - before
+
+    def _forget_oldest(self) -> None:
         while self._count > limits.INTRODUCTIONS_MAX or len(self._met) > limits.INTRODUCED_DEVICES_MAX:
             self._forget(next(iter(self._met)))
 
     def _forget(self, whose: Whose) -> None:
         met = self._met.pop(whose, None)
         self._count -= len(met.told) if met is not None else 0
-
-
-def _whose(requester: Requester, wanted: SyncFilter) -> Whose:
-    return requester.user_id, requester.device_id, wanted

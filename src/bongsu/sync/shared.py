@@ -7,6 +7,7 @@ is their own, the count of what they have not read. Whatever else there is to te
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
@@ -25,17 +26,41 @@ from bongsu.sync.readers import Reader, Unread
 from bongsu.sync.say import shown_to, shown_to_members
 
 
-class Part(msgspec.Struct, frozen=True):
-    """One room's part of a sync. body: its name and its JSON, all but the counts and the last brace; echoes: who sees a
-    transaction id of their own.
+class Part(msgspec.Struct):
+    """One room's part of a sync. begin: its name and its JSON up to the events that are shown; middle: what stands
+    between these and the memberships of speakers, whom lazy loading introduces; echoes: who sees a transaction id of
+    their own.
 
-    speakers: with lazy loading, those whom the body introduces; to_friends: the body for whom knows them all.
+    to_friends: all but the counts and the last brace, for others than those, who know the speakers.
     """
 
-    body: bytes
+    begin: bytes
+    middle: bytes
+    shown: Sequence[Event]
+    speakers: Sequence[Event]
     echoes: frozenset[tuple[str, str | None]]
-    speakers: Sequence[Event] = ()
-    to_friends: bytes = b""
+    to_friends: bytes
+    _to_strangers: bytes = b""  # made when the first one asks
+
+    def told_to(self, requester: Requester, unmet: Sequence[Event]) -> bytes:
+        """All but the counts and the last brace. unmet: those of the speakers whom the device does not know."""
+        if (requester.user_id, requester.device_id) in self.echoes or 0 < len(unmet) < len(self.speakers):
+            return self._said([shown_to(requester, event) for event in self.shown], unmet)
+        if not unmet:
+            return self.to_friends
+        if not self._to_strangers:
+            self._to_strangers = self._said([shown_to_members(event) for event in self.shown], self.speakers)
+        return self._to_strangers
+
+    def _said(self, events: Sequence[bytes], introduced: Sequence[Event]) -> bytes:
+        return _said(self.begin, events, self.middle, clientform.plain_events(introduced, with_room_id=False))
+
+
+def _said(begin: bytes, events: Sequence[bytes], middle: bytes, introduced: Sequence[bytes] = ()) -> bytes:
+    return b"".join((begin, b",".join(events), middle, b",".join(introduced), _END))
+
+
+_END: Final = b']},"ephemeral":{"events":[]},"account_data":{"events":[]},"summary":{}'
 
 
 class Shared:
@@ -93,26 +118,21 @@ class Shared:
     ) -> tuple[bytes, Sequence[Event]] | None:
         """The room's part of the reply, and the memberships in it."""
         room = self._rooms.known(room_id)
-        if room is None or not wanted.includes_room(room_id) or not reader.was_in(room_id, since):
+        if room is None or not reader.was_in(room_id, since):
             return None
-        if since < max(room.tail_after, room.receipts_after) or room.newest_ephemeral > since:
+        if since < room.tail_after or since < room.receipts_after or room.newest_ephemeral > since:
             return None
         events = room.after(since)
         if not events or events[-1].pos > up_to:
             return None
         part = self._part(room, events, wanted, state_after)
-        if part is not None and (requester.user_id, requester.device_id) in part.echoes:
-            part = _encoded(room, events, wanted, state_after, requester)
         if part is None:
             return None
         counted = self._counter.known(reader, room, up_to, since, events)
         if counted is None:
             return None
         unmet = self._introductions.unmet(requester, wanted, since, part.speakers) if part.speakers else ()
-        if 0 < len(unmet) < len(part.speakers):
-            return None
-        body = part.body if len(unmet) == len(part.speakers) else part.to_friends
-        return b"%b,%b}" % (body, _counts(counted, wanted)), unmet
+        return b"%b,%b}" % (part.told_to(requester, unmet), _counts(counted, wanted)), unmet
 
     def _part(self, room: Room, events: Sequence[Event], wanted: SyncFilter, state_after: bool) -> Part | None:
         """What everybody is told of these events, the newest of the room."""
@@ -136,12 +156,12 @@ def _is_plain(room: Room, event: Event) -> bool:
     )
 
 
-def _encoded(
-    room: Room, events: Sequence[Event], wanted: SyncFilter, state_after: bool, sender: Requester | None = None
-) -> Part | None:
-    """sender: for whom it is made, if not for everybody: a device that sent one of them."""
-    if not all(_is_plain(room, event) for event in events):
+def _encoded(room: Room, events: Sequence[Event], wanted: SyncFilter, state_after: bool) -> Part | None:
+    if not wanted.includes_room(room.room_id):
         return None
+    for event in events:
+        if not _is_plain(room, event):
+            return None
     matcher = wanted.timeline
     if not matcher.everything:
         events = [e for e in events if matcher.matches(e.type, e.sender, e.room_id, e.content)]
@@ -151,17 +171,15 @@ def _encoded(
     speakers = _speakers(room, shown) if wanted.lazy_load_members else []
     if speakers is None:
         return None
-    begin = b'%b:{"timeline":{"events":[%b],"limited":%b,"prev_batch":"%b"},"%b":{"events":[' % (
-        encode(room.room_id),
-        b",".join(shown_to_members(event) if sender is None else shown_to(sender, event) for event in shown),
+    begin = b'%b:{"timeline":{"events":[' % encode(room.room_id)
+    middle = b'],"limited":%b,"prev_batch":"%b"},"%b":{"events":[' % (
         b"true" if limited else b"false",
         tokens.encoded(shown[0].pos - 1),
         b"state_after" if state_after else b"state",
     )
-    end = b']},"ephemeral":{"events":[]},"account_data":{"events":[]},"summary":{}'
-    echoes = frozenset((event.sender, event.sender_device) for event in shown if event.txn_id is not None)
-    introduced = b",".join(clientform.plain_events(speakers, with_room_id=False))
-    return Part(begin + introduced + end, echoes, speakers, begin + end if speakers else b"")
+    echoes = frozenset([(event.sender, event.sender_device) for event in shown if event.txn_id is not None])
+    to_friends = _said(begin, [shown_to_members(event) for event in shown], middle)
+    return Part(begin, middle, shown, speakers, echoes, to_friends)
 
 
 def _speakers(room: Room, shown: Sequence[Event]) -> list[Event] | None:
