@@ -7,9 +7,12 @@ full.
 
 import asyncio
 import contextlib
+import fcntl
 import logging
 import resource
 import socket
+import sys
+import termios
 from asyncio import TimerHandle
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -34,7 +37,8 @@ from bongsu.http.transport import Joined
 
 KEEP_ALIVE_SECONDS_MAX: Final = 75  # longer than the 60 s of common proxies, so that the proxy is the one to close
 LINGER_SECONDS_MAX: Final = 2.0  # after a refusal we read on: closing at once would destroy the answer on its way
-STALL_SECONDS_MAX: Final = 60.0  # a client that takes nothing of its answer for this long has gone, or means harm
+STALL_SECONDS_MAX: Final = 60.0  # a client that takes no part of its answer for this long has gone, or means harm
+PART_BYTES: Final = 65_536  # in that time: a quarter of what the slowest line of a phone carries
 DESCRIPTORS_MAX: Final = 1_048_576  # more sockets than one process serves; some systems offer a thousand times more
 DESCRIPTORS_KEPT: Final = 128  # for the database, files and pipes, when connections take all the others
 
@@ -53,7 +57,8 @@ REPLY: Final = "bongsu.reply"  # Connection.reply
 class Clocks(msgspec.Struct, frozen=True):
     """How long a connection may take, in seconds.
 
-    For a request's head; between requests; after a refusal; and to take the next part of an answer.
+    For a request's head; between requests; after a refusal; and to take the next PART_BYTES of an answer: its whole may
+    take as long as it takes.
     """
 
     head_seconds: float = limits.HEAD_SECONDS_MAX
@@ -90,7 +95,8 @@ class Connection(HttpToolsProtocol):
         self.call_later = deadlines.call_later  # the lane's
         self._connections_max = connections_max
         self._deadline: TimerHandle | None = None
-        self._stall: TimerHandle | None = None
+        self._stall: TimerHandle | None = None  # runs while the client owes it to us to take its answer
+        self._untaken_bytes = 0  # when that was set
         self._head_is_open = False  # some of a head has arrived, not all
         self._head_bytes = 0  # of the open head, as far as they came in pieces
         self._header_bytes = 0  # of the complete headers of the open head
@@ -131,12 +137,12 @@ class Connection(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._forget_stall()
-        self._stall = self.loop.call_later(self._clocks.stall_seconds, self.transport.abort)
+        self._watch()
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._forget_stall()
+        if not self.transport.is_closing():
+            self._forget_stall()
 
     def _await_silence(self, seconds: float) -> None:
         self.timeout_keep_alive_task = self.call_later(  # type: ignore[assignment] # has a timer's cancel()
@@ -147,6 +153,8 @@ class Connection(HttpToolsProtocol):
         """The shorter way leaves the timer as it stands, so it may have come too early."""
         self.timeout_keep_alive_task = None
         left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if self._stall is not None:
+            left = self.timeout_keep_alive  # it still takes its answer
         if self._lane is not None:
             return  # its answer sets another
         if left > 0:
@@ -327,7 +335,7 @@ class Connection(HttpToolsProtocol):
         self._losses.popleft()
         super().on_response_complete()
         if self.transport.is_closing():
-            self._await(self._clocks.stall_seconds)  # closed when the client has taken all of the answer
+            self._watch()  # closed when the client has taken all of the answer
         elif self._body_is_open:
             self._await(self._clocks.linger_seconds)  # answered before its body had come: nobody reads the rest
 
@@ -368,6 +376,24 @@ class Connection(HttpToolsProtocol):
             self.transport.abort()
         else:
             self.transport.close()
+
+    def _watch(self) -> None:
+        self._forget_stall()
+        self._untaken_bytes = self._waiting_bytes()
+        self._stall = self.loop.call_later(self._clocks.stall_seconds, self._look)
+
+    def _look(self) -> None:
+        self._stall = None
+        if self._untaken_bytes - self._waiting_bytes() < PART_BYTES:
+            self.transport.abort()
+        else:
+            self._watch()
+
+    def _waiting_bytes(self) -> int:
+        """Of answers, what has not reached the client: here, and in the kernel, which may hold megabytes."""
+        sock = self.transport.get_extra_info("socket")
+        in_kernel = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4))
+        return self.transport.get_write_buffer_size() + int.from_bytes(in_kernel, sys.byteorder)
 
     def _forget_stall(self) -> None:
         if self._stall is not None:
