@@ -80,11 +80,11 @@ class Rows:
         for rows, length in zip(lists, mark[1:], strict=True):
             del rows[length:]
 
-    async def write_at_once(
+    def write_at_once(
         self, connection: Connection, writer_id: uuid.UUID, batch: int, after: int, *, notify: bool
-    ) -> bool:
+    ) -> Awaitable[bool]:
         """For plain events: commits them in one statement if the position is still `after`; False if it is not."""
-        return await streams.write_plain(connection, writer_id, batch, after, self.pos, self.events, notify=notify)
+        return streams.write_plain(connection, writer_id, batch, after, self.pos, self.events, notify=notify)
 
     async def write(self, connection: Connection, writer_id: uuid.UUID, batch: int) -> None:
         await streams.write_batch(connection, writer_id, batch, self.pos, self.events)

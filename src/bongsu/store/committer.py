@@ -17,7 +17,7 @@ nobody has written since and commits. If somebody has, nothing is written, and t
 import asyncio
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
 import asyncpg
@@ -191,9 +191,13 @@ class Committer:
 
     async def _try_once(self, attempt: "_Attempt") -> bool:
         """True when the batch has come to a known end."""
+        started = time.perf_counter()
         try:
-            await self._try(attempt)
-            return True
+            connection = await self._connected()
+            may_hurry = self._is_alone and attempt.is_plain and not attempt.is_unknown
+            if not (may_hurry and await self._at_once(connection, attempt)):
+                await commit(connection, attempt.run, begin=streams.LOCK)
+                self._is_alone = not attempt.met_others
         except OutcomeUnknown:
             UNKNOWN.inc()
             attempt.is_unknown = True
@@ -220,17 +224,11 @@ class Committer:
                 return False
             await self._apart(attempt, error)  # the transaction was rolled back, and its outcome is in no doubt
             return True
+        else:
+            COMMIT_SECONDS.observe(time.perf_counter() - started)
+            BATCH_SIZE.observe(len(attempt.waiting))
+            return True
         return False
-
-    async def _try(self, attempt: "_Attempt") -> None:
-        started = time.perf_counter()
-        connection = await self._connected()
-        may_hurry = self._is_alone and attempt.is_plain and not attempt.is_unknown
-        if not (may_hurry and await self._at_once(connection, attempt)):
-            await commit(connection, attempt.run, begin=streams.LOCK)
-            self._is_alone = not attempt.met_others
-        COMMIT_SECONDS.observe(time.perf_counter() - started)
-        BATCH_SIZE.observe(len(attempt.waiting))
 
     async def _at_once(self, connection: Connection, attempt: "_Attempt") -> bool:
         """One round trip instead of four, for a worker that nobody else writes beside. False: take the lock instead."""
@@ -353,9 +351,9 @@ class _Attempt:
         self.segment = batch.rows.segment(pos)
         return pos == self._feed.pos
 
-    async def write_at_once(self, connection: Connection) -> bool:
+    def write_at_once(self, connection: Connection) -> Awaitable[bool]:
         self._feed.expect(self._rows.pos)
-        return await self._rows.write_at_once(
+        return self._rows.write_at_once(
             connection, self._writer_id, self._number, self.segment.after, notify=self._feed.others_listen
         )
 
