@@ -1,6 +1,7 @@
 """What those who wait are told of a message from memory alone, and that none of them keeps another from it."""
 
 import asyncio
+import gc
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -10,6 +11,8 @@ from bongsu.core import filters
 from bongsu.core.events import MEMBER, Event
 from bongsu.core.filters import SyncFilter
 from bongsu.core.requester import Requester
+from bongsu.http.deadlines import Deadline
+from bongsu.http.lane import Lane
 from bongsu.rooms.cache import Rooms
 from bongsu.rooms.room import Room
 from bongsu.store.rooms import Membership, RoomRecord
@@ -87,7 +90,7 @@ class _House:
             self._readers._enter(reader)
         self._rooms._rooms[ROOM] = room
 
-    def park(self, lane: _Lane, person: str, wanted: SyncFilter, since: int = BEGIN) -> bool:
+    def park(self, lane: Lane | _Lane, person: str, wanted: SyncFilter, since: int = BEGIN) -> bool:
         ask = Ask(None, wanted, timeout_ms=30_000)
         return self.sync.park(lane, Requester(person, "DEVICE"), f"s{since}", ask)
 
@@ -122,6 +125,37 @@ async def test_one_who_is_woken_twice_at_once_is_told_once() -> None:
     await asyncio.gather(house.say(PEOPLE[1]), house.say(PEOPLE[2]))
     (answer,) = lane.answers
     assert [event["sender"] for event in answer["rooms"]["join"][ROOM]["timeline"]["events"]] == [*PEOPLE[1:]]
+
+
+class _Way:
+    """A connection. It counts what was written."""
+
+    def __init__(self) -> None:
+        self.answers = 0
+
+    def call_later(self, seconds: float, call: Callable[[], None]) -> Deadline:
+        return Deadline(call)
+
+    def write_answer(self, body: bytes) -> None:
+        self.answers += 1
+
+
+def _lanes() -> int:
+    return sum(type(each) is Lane for each in gc.get_objects())
+
+
+async def test_a_poll_that_was_answered_leaves_nothing_to_the_garbage_collector() -> None:
+    house = _House()
+    way = _Way()
+    gc.collect()
+    before = _lanes()
+    gc.disable()
+    try:
+        assert house.park(Lane(cast(Any, way), b""), PEOPLE[0], SyncFilter(filters.Filter()))
+        await house.say(PEOPLE[1])
+        assert (way.answers, _lanes()) == (1, before)
+    finally:
+        gc.enable()
 
 
 async def test_of_those_who_speak_the_unknown_alone_are_introduced_from_memory() -> None:

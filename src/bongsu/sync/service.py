@@ -118,7 +118,7 @@ class Sync:
         if ask.wanted.lazy_load_members:
             self._introductions.go_on(requester, ask.wanted, since)
         if not reader.may_have_news(since):
-            _Parked(self, lane, reader, requester, ask, since).wait(seconds)
+            _Parked(self, lane, reader, requester, ask, since).wait(lane, seconds)
             return True
         said = self._shared.say(reader, requester, since, self._feed.pos, ask.wanted, ask.state_after)
         if said is None:
@@ -406,24 +406,27 @@ def _is_archived(membership: Membership, span: Span) -> bool:
 
 
 class _Parked(msgspec.Struct, eq=False):
-    """A sync that waits among a reader's waiters."""
+    """A sync that waits among a reader's waiters.
+
+    It lets go of its lane when that has ended: the lane holds it, too, and a circle of them would wait for the garbage
+    collector, which held up everybody for milliseconds.
+    """
 
     _sync: Sync
-    _lane: Lane
+    _lane: Lane | None
     _reader: Reader
     _requester: Requester
     _ask: Ask
     _since: int
     _is_woken: bool = False
-    _has_left: bool = False
 
-    def wait(self, seconds: float) -> None:
+    def wait(self, lane: Lane, seconds: float) -> None:
         self._reader.waiting.add(self)
-        self._lane.when_ended(self._leave)
-        self._lane.call_later(seconds, self.go)
+        lane.when_ended(self._leave)
+        lane.call_later(seconds, self.go)
 
     def _leave(self) -> None:
-        self._has_left = True
+        self._lane = None
         self._reader.waiting.discard(self)
 
     def wake(self) -> None:
@@ -432,16 +435,18 @@ class _Parked(msgspec.Struct, eq=False):
             self._sync.tell_soon(self)
 
     def give_up(self) -> None:
-        self._lane.give_up()
+        if self._lane is not None:
+            self._lane.give_up()
 
     def go(self) -> None:
-        if self._has_left:
+        lane = self._lane
+        if lane is None:
             return
         said = self._sync.told(self._reader, self._requester, self._ask, self._since)
         if said is None:
-            self.give_up()
+            lane.give_up()
         else:
-            self._lane.answer(said)
+            lane.answer(said)
 
 
 def push_rules_event(user_id: str, stored: bytes | None) -> JsonObject:
