@@ -53,6 +53,8 @@ await run({
     async closing() {
         await host.client.sendStateEvent(roomId, "m.room.guest_access", { guest_access: "forbidden" }, "");
         await guest.until("having left", () => membership() === "leave");
-        return { people: host.room(roomId).getJoinedMembers().length };
+        const people = () => host.room(roomId).getJoinedMembers().length;
+        await host.until("being alone", () => people() === 1);
+        return { people: people() };
     },
 }, [host, guest]);
