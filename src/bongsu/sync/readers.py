@@ -56,6 +56,9 @@ class Unread(msgspec.Struct):
     threads: dict[str, list[int]] = {}
 
 
+Touch = tuple[int, str]  # position, room id; one for all readers of the room
+
+
 class Waiter(Protocol):
     """Who waits for news of a reader."""
 
@@ -64,13 +67,13 @@ class Waiter(Protocol):
 
 
 class Reader:
-    """One person. touches: (position, room id) of what happened, newest last, complete after `touched_after`."""
+    """One person. touches: where something happened, newest last, complete after `touched_after`."""
 
     def __init__(self, user_id: str, pos: int) -> None:
         self.user_id = user_id
         self.pos = pos
         self.memberships: dict[str, Membership] = {}
-        self.touches: list[tuple[int, str]] = []
+        self.touches: list[Touch] = []
         self.touched_after = pos
         self.account_data: list[AccountData] = []
         self.account_data_after = pos
@@ -133,11 +136,11 @@ class Reader:
 
     # --- what the feed tells ---
 
-    def touch(self, pos: int, room_id: str) -> None:
-        if pos <= self.pos:
+    def touch(self, touch: Touch) -> None:
+        if touch[0] <= self.pos:
             return
-        self.newest = pos
-        self.touches.append((pos, room_id))
+        self.newest = touch[0]
+        self.touches.append(touch)
         if len(self.touches) > limits.READER_CHANGES_MAX:
             half = limits.READER_CHANGES_MAX // 2
             self.touched_after = self.touches[half - 1][0]
@@ -345,8 +348,9 @@ class Readers:
 
     def _tell_room(self, pos: int, room_id: str, only: Reader | None) -> Iterable[Reader]:
         inside = self._inside(room_id, only)
+        touch = pos, room_id
         for reader in inside:
-            reader.touch(pos, room_id)
+            reader.touch(touch)
         return inside
 
     def _tell_event(self, event: Event, only: Reader | None) -> Iterable[Reader]:
@@ -367,7 +371,7 @@ class Readers:
         if event.room_id not in reader.memberships:
             return
         if reader not in self._in_room.get(event.room_id, ()):
-            reader.touch(event.pos, event.room_id)
+            reader.touch((event.pos, event.room_id))
         if reader.is_joined(event.room_id):
             self._in_room.setdefault(event.room_id, set()).add(reader)
         else:
@@ -379,7 +383,7 @@ class Readers:
             reader.count_anew(receipt.pos, receipt.room_id)
         if receipt.receipt_type == "m.read.private":
             for reader in own:
-                reader.touch(receipt.pos, receipt.room_id)
+                reader.touch((receipt.pos, receipt.room_id))
             return own
         return self._tell_room(receipt.pos, receipt.room_id, only)
 
@@ -388,7 +392,7 @@ class Readers:
         for reader in own:
             reader.see_account_data(row)
             if row.room_id:
-                reader.touch(row.pos, row.room_id)
+                reader.touch((row.pos, row.room_id))
         return own
 
     def _tell_presence(self, row: Presence, only: Reader | None) -> Iterable[Reader]:
