@@ -127,6 +127,21 @@ async def test_one_who_is_woken_twice_at_once_is_told_once() -> None:
     assert [event["sender"] for event in answer["rooms"]["join"][ROOM]["timeline"]["events"]] == [*PEOPLE[1:]]
 
 
+async def test_who_goes_on_from_elsewhere_is_told_at_once_what_is_new_from_there() -> None:
+    house = _House()
+    everything = SyncFilter(filters.Filter())
+    for sender in (PEOPLE[1], PEOPLE[2], PEOPLE[1]):
+        await house.say(sender)
+    told = []
+    for back in (1, 3, 2, 1, 3):
+        lane = _Lane()
+        assert house.park(lane, PEOPLE[0], everything, BEGIN + 3 - back)
+        (answer,) = lane.answers
+        told.append([event["event_id"] for event in answer["rooms"]["join"][ROOM]["timeline"]["events"]])
+    newest = [f"${BEGIN + number}" for number in (1, 2, 3)]
+    assert told == [newest[-1:], newest, newest[-2:], newest[-1:], newest]
+
+
 class _Way:
     """A connection. It counts what was written."""
 

@@ -56,8 +56,11 @@ class Introductions:
         met = self._met.get((requester.user_id, requester.device_id, wanted))
         if met is None or wanted.include_redundant_members:
             return list(members)
-        told = met.told
-        return [event for event in members if told.get(event.pos, _NEVER) > since]
+        told, unmet = met.told, []
+        for event in members:
+            if told.get(event.pos, _NEVER) > since:
+                unmet.append(event)
+        return unmet
 
     def tell(self, requester: Requester, wanted: SyncFilter, up_to: int, events: Sequence[Event] = ()) -> None:
         """The device is given the token `up_to`, and these events with it."""

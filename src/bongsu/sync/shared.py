@@ -25,15 +25,21 @@ from bongsu.sync.introductions import Introductions
 from bongsu.sync.readers import Reader, Unread
 from bongsu.sync.say import shown_to, shown_to_members
 
+_END: Final = b']},"ephemeral":{"events":[]},"account_data":{"events":[]},"summary":{}'
+
 
 class Part(msgspec.Struct):
     """One room's part of a sync. begin: its name and its JSON up to the events that are shown; middle: what stands
     between these and the memberships of speakers, whom lazy loading introduces; echoes: who sees a transaction id of
     their own.
 
-    to_friends: all but the counts and the last brace, for others than those, who know the speakers.
+    to_friends: all but the counts and the last brace, for others than those, who know the speakers. after: it is what
+    there is to tell to whoever goes on from there, or from a later position before `events`.
     """
 
+    room: Room
+    events: Sequence[Event]
+    after: int
     begin: bytes
     middle: bytes
     shown: Sequence[Event]
@@ -60,9 +66,6 @@ def _said(begin: bytes, events: Sequence[bytes], middle: bytes, introduced: Sequ
     return b"".join((begin, b",".join(events), middle, b",".join(introduced), _END))
 
 
-_END: Final = b']},"ephemeral":{"events":[]},"account_data":{"events":[]},"summary":{}'
-
-
 class Shared:
     """say() a sync in one go, or None where that cannot be."""
 
@@ -70,7 +73,7 @@ class Shared:
         self._rooms = rooms
         self._introductions = introductions
         self._counter = counter
-        self._parts: dict[tuple[str, int, int, SyncFilter, bool], Part | None] = {}
+        self._parts: dict[tuple[str, SyncFilter, bool, int], Part] = {}  # by position, and the rest of what is asked
 
     def say(
         self, reader: Reader, requester: Requester, since: int, up_to: int, wanted: SyncFilter, state_after: bool
@@ -117,33 +120,36 @@ class Shared:
         state_after: bool,
     ) -> tuple[bytes, Sequence[Event]] | None:
         """The room's part of the reply, and the memberships in it."""
-        room = self._rooms.known(room_id)
-        if room is None or not reader.was_in(room_id, since):
+        if not reader.was_in(room_id, since):
             return None
-        if since < room.tail_after or since < room.receipts_after or room.newest_ephemeral > since:
-            return None
-        events = room.after(since)
-        if not events or events[-1].pos > up_to:
-            return None
-        part = self._part(room, events, wanted, state_after)
+        part = self._part(room_id, since, up_to, wanted, state_after)
         if part is None:
             return None
-        counted = self._counter.known(reader, room, up_to, since, events)
+        counted = self._counter.known(reader, part.room, up_to, since, part.events)
         if counted is None:
             return None
         unmet = self._introductions.unmet(requester, wanted, since, part.speakers) if part.speakers else ()
         return b"%b,%b}" % (part.told_to(requester, unmet), _counts(counted, wanted)), unmet
 
-    def _part(self, room: Room, events: Sequence[Event], wanted: SyncFilter, state_after: bool) -> Part | None:
-        """What everybody is told of these events, the newest of the room."""
-        key = (room.room_id, events[0].pos, events[-1].pos, wanted, state_after)
-        try:
-            return self._parts[key]
-        except KeyError:
+    def _part(self, room_id: str, since: int, up_to: int, wanted: SyncFilter, state_after: bool) -> Part | None:
+        """What everybody is told of the room. Most have the same news, from wherever they go on."""
+        key = (room_id, wanted, state_after, up_to)
+        part = self._parts.get(key)
+        if part is not None and part.after <= since < part.events[0].pos:
+            return part
+        room = self._rooms.known(room_id)
+        if room is None or not wanted.includes_room(room_id):
+            return None
+        events = room.after(since)
+        after = _news_after(room, events)
+        if since < after or not events or events[-1].pos > up_to:
+            return None
+        part = _encoded(room, events, after, wanted, state_after)
+        if part is not None:
             if len(self._parts) >= limits.SHARED_PARTS_MAX:
                 self._parts.clear()  # parts are wanted for moments only
-            part = self._parts[key] = _encoded(room, events, wanted, state_after)
-            return part
+            self._parts[key] = part
+        return part
 
 
 def _is_plain(room: Room, event: Event) -> bool:
@@ -156,16 +162,22 @@ def _is_plain(room: Room, event: Event) -> bool:
     )
 
 
-def _encoded(room: Room, events: Sequence[Event], wanted: SyncFilter, state_after: bool) -> Part | None:
-    if not wanted.includes_room(room.room_id):
-        return None
+def _news_after(room: Room, events: Sequence[Event]) -> int:
+    """From where on these, its newest events, are all that is new in the room."""
+    before = len(room.tail) - len(events) - 1
+    last = room.tail[before].pos if before >= 0 else 0
+    return max(last, room.tail_after, room.receipts_after, room.newest_ephemeral)
+
+
+def _encoded(room: Room, events: Sequence[Event], after: int, wanted: SyncFilter, state_after: bool) -> Part | None:
     for event in events:
         if not _is_plain(room, event):
             return None
     matcher = wanted.timeline
+    matching = events
     if not matcher.everything:
-        events = [e for e in events if matcher.matches(e.type, e.sender, e.room_id, e.content)]
-    shown, limited = timeline.newest(events, wanted.timeline_limit)
+        matching = [e for e in events if matcher.matches(e.type, e.sender, e.room_id, e.content)]
+    shown, limited = timeline.newest(matching, wanted.timeline_limit)
     if not shown:
         return None
     speakers = _speakers(room, shown) if wanted.lazy_load_members else []
@@ -179,7 +191,7 @@ def _encoded(room: Room, events: Sequence[Event], wanted: SyncFilter, state_afte
     )
     echoes = frozenset([(event.sender, event.sender_device) for event in shown if event.txn_id is not None])
     to_friends = _said(begin, [shown_to_members(event) for event in shown], middle)
-    return Part(begin, middle, shown, speakers, echoes, to_friends)
+    return Part(room, events, after, begin, middle, shown, speakers, echoes, to_friends)
 
 
 def _speakers(room: Room, shown: Sequence[Event]) -> list[Event] | None:
