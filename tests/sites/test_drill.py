@@ -37,7 +37,8 @@ def sites() -> Iterator[LabSites]:
 async def test_nothing_is_lost_when_sites_are_hit_under_load(sites: LabSites, tmp_path: Path) -> None:
     scenes = [name for name in playable(sites.faults()) if name in SCENES]
     assert len(scenes) >= 5
-    drill = Drill(sites, Plan(scenes, len(scenes), 0, 0, seed=1, sizes=SIZES), tmp_path, Silent())
+    plan = Plan(scenes, len(scenes), 0, 0, seed=1, sizes=SIZES, calm_seconds=1.0)
+    drill = Drill(sites, plan, tmp_path, Silent())
     evidence = await drill.run()
     await asyncio.to_thread(report.save, evidence, drill.written, tmp_path)
     assert evidence.violations == []
