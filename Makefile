@@ -34,10 +34,10 @@ run: .venv/.run
 
 # Tests of three sites and three hosts run one after another: first those that share a laboratory, which then goes down,
 # then those that put up one of their own.
-IN_LAB := $(addprefix tests/sites/,test_lab.py test_page.py test_drain.py test_down.py test_web_lab.py \
-	test_services_in_a_fire.py)
-OWN_LABS := $(addprefix tests/,sites/test_lapsed_lease.py sites/test_drill.py sites/test_status_lab.py \
-	sites/test_without_root.py sites/test_wires_and_disks.py deploy/test_three_hosts.py)
+IN_LAB := $(addprefix tests/sites/,test_status_lab.py test_lapsed_lease.py test_lab.py test_page.py test_drain.py \
+	test_down.py test_web_lab.py test_services_in_a_fire.py)
+OWN_LABS := $(addprefix tests/,sites/test_drill.py sites/test_without_root.py sites/test_wires_and_disks.py \
+	deploy/test_three_hosts.py)
 
 PYTEST := $(BIN)/python -m pytest
 TESTED := $(JS)/node_modules/.package-lock.json web

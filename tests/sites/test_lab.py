@@ -8,7 +8,9 @@ import urllib.request
 import pytest
 
 from bongsu.lab import Lab
+from bongsu.lab.disks import DiskFailed
 from bongsu.lab.status import Status
+from bongsu.lab.wire import WireFailed
 from tests.sites.conftest import in_lab
 
 pytestmark = in_lab
@@ -132,3 +134,11 @@ def test_what_is_not_there_is_said_in_one_line(lab: Lab) -> None:
     said = command(lab, "burn", "atlantis")
     assert (said.returncode, said.stderr.count("\n")) == (2, 1)
     assert "seoul" in said.stderr
+
+
+def test_what_was_not_asked_for_is_said_to_be_missing(lab: Lab) -> None:
+    with pytest.raises(DiskFailed, match="--disk-mb"):
+        lab.fault("disk_full", lab.sites[0])
+    if lab.description.has_namespaces:
+        with pytest.raises(WireFailed, match="--delay-ms"):
+            lab.stretch(lab.sites[0], delay_ms=1)

@@ -5,35 +5,20 @@ of these loses thousands of rows: docs/decisions/switching.md has the figures.
 """
 
 import asyncio
-import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import IO
 
 import asyncpg
 import pytest
 
-from bongsu.lab.laboratory import Lab
+from bongsu.lab import Lab
+from tests.sites.conftest import in_lab
 
-pytestmark = [pytest.mark.xdist_group("heavy")]
+pytestmark = in_lab
 WRITERS = 4
 SWITCH_SECONDS_MAX = 60.0
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    folder = Path(tempfile.mkdtemp(prefix="bongsu-lease-"))
-    folder.chmod(0o755)
-    made = Lab.up(folder / "lab")
-    try:
-        made.wait_whole()
-        yield made
-    finally:
-        made.down(wipe=True)
-        with suppress(OSError):
-            folder.rmdir()
 
 
 class Writers:

@@ -9,9 +9,7 @@ import pytest
 
 from bongsu.lab import Lab
 from bongsu.lab.description import Wishes
-from bongsu.lab.disks import DiskFailed
 from bongsu.lab.network import has_namespaces
-from bongsu.lab.wire import WireFailed
 from tests.sites.conftest import in_lab
 
 pytestmark = in_lab
@@ -81,11 +79,3 @@ def test_a_site_with_a_full_disk_leads_no_longer_and_healing_makes_room(far_lab:
     far_lab.heal(full)
     assert write("after") == 0
     far_lab.wait_whole()
-
-
-def test_what_was_not_asked_for_is_said_to_be_missing(lab: Lab) -> None:
-    with pytest.raises(DiskFailed, match="--disk-mb"):
-        lab.fault("disk_full", lab.sites[0])
-    if lab.description.has_namespaces:
-        with pytest.raises(WireFailed, match="--delay-ms"):
-            lab.stretch(lab.sites[0], delay_ms=1)
