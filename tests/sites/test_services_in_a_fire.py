@@ -53,7 +53,7 @@ async def burn(lab: Lab) -> None:
 
 async def test_a_night_of_the_bed_board_keeps_its_word(lab: Lab) -> None:
     moments: list[Moment] = []
-    size = Size(hospitals=8, centres=4, patients=40, seconds=30, burns_at=0.3, back_at=0.8)
+    size = Size(hospitals=8, centres=4, patients=40, seconds=22, burns_at=0.2, back_at=0.85)
     verdict = await Night(LabSites(lab), size, 7, lambda _: None, moments.append).run()
     assert verdict.is_kept, verdict
     assert verdict.acknowledged > size.patients
