@@ -32,33 +32,29 @@ run: .venv/.run
 	@$(MAKE) --no-print-directory web || echo "The web client could not be built; the server starts without it" >&2
 	@exec $(BIN)/bongsu serve --data data --port $(PORT) --demo $(ARGS)
 
-# Tests of three sites and three hosts run one after another: first those that share a laboratory, which then goes down,
-# then those that put up one of their own.
-IN_LAB := $(addprefix tests/sites/,test_status_lab.py test_lapsed_lease.py test_lab.py test_page.py test_drain.py \
-	test_down.py test_web_lab.py test_services_in_a_fire.py)
-OWN_LABS := $(addprefix tests/,sites/test_drill.py sites/test_without_root.py sites/test_wires_and_disks.py \
-	deploy/test_three_hosts.py)
+# Tests of three sites and three hosts run one after another: first those that put up a laboratory of their own, then
+# those that share one, which stays up until the end.
+WITH_SITES := $(addprefix tests/,sites/test_without_root.py sites/test_drill.py deploy/test_three_hosts.py \
+	sites/test_wires_and_disks.py sites/test_status_lab.py sites/test_lapsed_lease.py sites/test_lab.py \
+	sites/test_page.py sites/test_drain.py sites/test_down.py sites/test_web_lab.py sites/test_services_in_a_fire.py)
 
 PYTEST := $(BIN)/python -m pytest
 TESTED := $(JS)/node_modules/.package-lock.json web
 BESIDE := $(MAKE) --no-print-directory --jobs 2 --output-sync
 
-# Those wait for leases and elections most of the time, so all else is done beside them: style and types first, then the
-# other tests, which give way to them; twice as many at once as the machine has cores when it has two, for they wait, too:
-# for pages, restarts and each other.
+# Those wait for leases and elections most of the time and take longest, so they begin first, and all else is done beside
+# them and gives way to them: style and types, then the other tests; twice as many at once as the machine has cores when
+# it has two, for they wait, too: for pages, restarts and each other.
 ifeq ($(ARGS),)
 test:
-	@$(BESIDE) $(TESTED) collected
+	@$(BESIDE) --silent .venv/.test $(TESTED)
 	@mkdir -p build
 	@echo "Tests that need three sites run at the same time; what they say comes at the end"
 	@others=0; with_sites=0; \
-	{ shared=0; own=0; \
-	  $(PYTEST) -o cache_dir=.pytest_cache/sites $(IN_LAB) || shared=$$?; \
-	  $(PYTEST) -o cache_dir=.pytest_cache/sites $(OWN_LABS) || own=$$?; \
-	  exit $$((shared | own)); } > build/sites.log 2>&1 & sites=$$!; \
-	give_up() { pkill -P $$sites; kill $$sites 2>/dev/null; }; trap give_up INT TERM; \
-	$(MAKE) --no-print-directory check || { give_up; exit 1; }; \
-	nice -n 10 $(PYTEST) -n 4 --dist loadgroup $(addprefix --ignore=,$(IN_LAB) $(OWN_LABS)) || others=$$?; \
+	$(PYTEST) -o cache_dir=.pytest_cache/sites $(WITH_SITES) > build/sites.log 2>&1 & sites=$$!; \
+	give_up() { kill $$sites 2>/dev/null; }; trap give_up INT TERM; \
+	nice -n 10 $(BESIDE) check collected || { give_up; exit 1; }; \
+	nice -n 10 $(PYTEST) -n 4 --dist loadgroup $(addprefix --ignore=,$(WITH_SITES)) || others=$$?; \
 	wait $$sites || with_sites=$$?; cat build/sites.log; exit $$((others | with_sites))
 else
 test: check $(TESTED)
