@@ -34,9 +34,9 @@ run: .venv/.run
 
 # Tests of three sites and three hosts run one after another: first those that put up a laboratory of their own, then
 # those that share one, which stays up until the end.
-WITH_SITES := $(addprefix tests/,sites/test_without_root.py sites/test_drill.py deploy/test_three_hosts.py \
-	sites/test_wires_and_disks.py sites/test_status_lab.py sites/test_lapsed_lease.py sites/test_lab.py \
-	sites/test_page.py sites/test_drain.py sites/test_down.py sites/test_web_lab.py sites/test_services_in_a_fire.py)
+WITH_SITES := $(addprefix tests/,sites/test_without_root.py deploy/test_three_hosts.py sites/test_wires_and_disks.py \
+	sites/test_status_lab.py sites/test_lapsed_lease.py sites/test_lab.py sites/test_page.py sites/test_drain.py \
+	sites/test_down.py sites/test_drill.py sites/test_web_lab.py sites/test_services_in_a_fire.py)
 
 PYTEST := $(BIN)/python -m pytest
 TESTED := $(JS)/node_modules/.package-lock.json web

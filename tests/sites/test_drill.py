@@ -1,11 +1,7 @@
 """A short drill on three real sites: at least five faults under load, and every promise kept."""
 
 import asyncio
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from bongsu.drill import report
 from bongsu.drill.crowd import Sizes
@@ -14,27 +10,16 @@ from bongsu.drill.laboratory import LabSites
 from bongsu.drill.scenes import playable
 from bongsu.lab import Lab
 from tests.durability.test_drill_workers import Silent
+from tests.sites.conftest import in_lab
 
-pytestmark = pytest.mark.xdist_group("lab")
+pytestmark = in_lab
 
 SCENES = ["power-off-leader", "power-off-standby", "cut-leader", "kill-postgres", "kill-worker", "kill-etcd"]
 SIZES = Sizes(writers=60, readers=6, people=3, rooms=6, rate=200.0)
 
 
-@pytest.fixture
-def sites() -> Iterator[LabSites]:
-    """A laboratory of its own, for a drill needs one that nobody else hurts."""
-    with tempfile.TemporaryDirectory(prefix="bongsu-") as folder:
-        Path(folder).chmod(0o755)  # the databases may run as another user than the tests
-        lab = Lab.up(Path(folder) / "lab")
-        try:
-            lab.wait_whole()
-            yield LabSites(lab)
-        finally:
-            lab.down(wipe=True)
-
-
-async def test_nothing_is_lost_when_sites_are_hit_under_load(sites: LabSites, tmp_path: Path) -> None:
+async def test_nothing_is_lost_when_sites_are_hit_under_load(lab: Lab, tmp_path: Path) -> None:
+    sites = LabSites(lab)
     scenes = [name for name in playable(sites.faults()) if name in SCENES]
     assert len(scenes) >= 5
     plan = Plan(scenes, len(scenes), 0, 0, seed=1, sizes=SIZES, calm_seconds=1.0)
