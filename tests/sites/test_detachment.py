@@ -11,7 +11,7 @@ import pytest
 from bongsu.cluster.detachment import proven_position
 from tests.sites.pair import Node, Pair, pair
 
-pytestmark = [pytest.mark.xdist_group("heavy")]
+pytestmark = pytest.mark.xdist_group("sites")
 ROUNDS = 15
 UNPROVEN_SECONDS = 1.0
 

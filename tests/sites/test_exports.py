@@ -13,7 +13,7 @@ from tests.api.boards import Board, make_board
 from tests.server import Server, data_folder
 from tests.sites.pair import Pair, pair
 
-pytestmark = [pytest.mark.xdist_group("heavy")]
+pytestmark = pytest.mark.xdist_group("sites")
 ANSWER_SECONDS_MAX = 60.0
 BOOKINGS = "/_bongsu/v1/bookings"
 

@@ -12,7 +12,7 @@ from tests.order.workers import Person, Workers
 from tests.server import Server, data_folder
 from tests.sites.pair import Pair, pair
 
-pytestmark = [pytest.mark.xdist_group("heavy")]
+pytestmark = pytest.mark.xdist_group("sites")
 LONG_POLL_MS = 60_000
 
 

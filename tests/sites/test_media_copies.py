@@ -25,7 +25,7 @@ from bongsu.store.database import Database
 from tests.server import free_port
 from tests.sites.three import BLOBS, SECRET, UPLOAD, Answer, Site, Three, soon, soon_known, three
 
-pytestmark = pytest.mark.xdist_group("heavy")
+pytestmark = pytest.mark.xdist_group("sites")
 MIB = 1024 * 1024
 
 

@@ -15,7 +15,7 @@ from tests.server import Server
 from tests.sites.pair import Pair, pair
 from tests.waiting import until
 
-pytestmark = [pytest.mark.xdist_group("heavy")]
+pytestmark = pytest.mark.xdist_group("sites")
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from tests.order.workers import Person, Workers
 from tests.server import Server, data_folder
 from tests.sites.pair import pair
 
-pytestmark = [pytest.mark.xdist_group("heavy")]
+pytestmark = pytest.mark.xdist_group("sites")
 LIST = {"rooms": {"ranges": [[0, 19]], "timeline_limit": 5, "required_state": [["m.room.member", "$LAZY"]]}}
 LOST_SECONDS_MAX = 60.0
 

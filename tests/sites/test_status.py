@@ -10,7 +10,7 @@ import pytest
 from tests.sites.trio import NAMES, Trio, answers, level, trio
 from tests.waiting import until
 
-pytestmark = [pytest.mark.xdist_group("heavy")]
+pytestmark = pytest.mark.xdist_group("sites")
 RECORD_SECONDS_MAX = 90.0
 
 

@@ -18,7 +18,7 @@ from bongsu.store.feed import Feed
 from tests.durability.notes import Note, Notes, PlainNote, Worker, opened, stored, worker
 from tests.sites.pair import Node, Pair, pair
 
-pytestmark = [pytest.mark.xdist_group("heavy")]
+pytestmark = pytest.mark.xdist_group("sites")
 ANSWER_SECONDS_MAX = 60.0
 
 
