@@ -183,6 +183,20 @@ async def test_a_killed_server_is_started_again(postgres: EmbeddedPostgres) -> N
         assert postgres.dsn == dsn
 
 
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="only Linux tells")
+async def test_the_system_tells_of_a_servers_end(postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has to ask again and again."""
+    for name in ("WATCH_SECONDS", "LOG_LOOK_SECONDS"):
+        monkeypatch.setattr(embedded, name, 3_600.0)
+    dsn, old = postgres.dsn, postgres.pid
+    assert old is not None
+    async with _supervised(postgres):
+        await asyncio.sleep(0.1)  # it waits
+        os.kill(old, signal.SIGKILL)
+        await _wait_dead(old)
+        await _wait_for_answer(dsn)
+
+
 async def test_a_server_that_loses_a_backend_goes_on(postgres: EmbeddedPostgres) -> None:
     async with _supervised(postgres):
         connection = await asyncpg.connect(postgres.dsn)
@@ -284,6 +298,7 @@ async def test_a_long_path_has_its_socket_elsewhere() -> None:
 
 async def test_the_log_is_bounded(postgres: EmbeddedPostgres, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded, "LOG_BYTES_MAX", 2_000)
+    monkeypatch.setattr(embedded, "LOG_LOOK_SECONDS", embedded.WATCH_SECONDS)
     log = data_dir / "logs" / "postgres.log"
     async with _supervised(postgres):
         for _ in range(60):

@@ -33,6 +33,7 @@ from urllib.parse import quote
 import msgspec
 import structlog
 
+from bongsu import pace
 from bongsu.store.postgres_install import MAJOR, PostgresFailed, Progress, RunAs, binaries, reaches, run_as
 
 log = structlog.get_logger(__name__)
@@ -42,7 +43,8 @@ LOG_BYTES_MAX: Final = 8 * 1024 * 1024  # kept twice: the log and the one before
 LOCK_SECONDS_MAX: Final = 90.0  # another process may be stopping a busy server
 READY_SECONDS_MAX: Final = 600.0  # recovery replays at most max_wal_size of log
 STOP_SECONDS_MAX: Final = 30.0  # a fast stop writes what is in memory; then it is cut short (recovery repairs)
-WATCH_SECONDS: Final = 0.25  # how soon a dead server is noticed
+WATCH_SECONDS: Final = 0.25  # how soon a dead server is noticed where the system does not tell at once
+LOG_LOOK_SECONDS: Final = 5.0  # how often its log is kept within bounds
 RETRY_SECONDS_MAX: Final = 5.0  # between attempts to start a server that does not start
 
 _SOCKET_NAME: Final = ".s.PGSQL.5432"
@@ -151,12 +153,22 @@ class EmbeddedPostgres:
         """Runs until cancelled. A server that is gone is started again; attempts never end, each is logged."""
         pause = WATCH_SECONDS
         while True:
-            await asyncio.sleep(pause)
-            self._bound_log()
-            if self._is_alive():
+            await self._until_gone()
+            if await self._restarted():
                 pause = WATCH_SECONDS
-            elif not await self._restarted():
+            else:
                 pause = min(2 * pause, RETRY_SECONDS_MAX)
+                await asyncio.sleep(pause)
+
+    async def _until_gone(self) -> None:
+        while self._is_alive():
+            self._bound_log()
+            try:
+                process = os.pidfd_open(self.pid or 0)
+            except (AttributeError, OSError):  # another system than Linux, or one that does not let us
+                await asyncio.sleep(WATCH_SECONDS)
+            else:
+                await _ends(process, LOG_LOOK_SECONDS)
 
     @property
     def dsn(self) -> str:
@@ -473,6 +485,17 @@ def _reason(said: str) -> str:
     more = itertools.takewhile(re.compile("DETAIL: ").search, lines[fatal + 1 :])
     told = (re.sub(r"^.*?(LOG|FATAL|PANIC|ERROR|error|DETAIL): +", "", line) for line in (lines[fatal], *more))
     return ". ".join(line.rstrip(".") for line in told)
+
+
+async def _ends(process: int, seconds: float) -> None:
+    """Waits for the end of a process, and so long at most. Closes its descriptor."""
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(process, ended.set)
+    try:
+        await pace.comes(ended, seconds)
+    finally:
+        loop.remove_reader(process)
+        os.close(process)
 
 
 def _taken(descriptor: int, kind: int) -> bool:
