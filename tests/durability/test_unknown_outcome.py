@@ -16,6 +16,7 @@ import asyncpg
 import pytest
 
 from bongsu.core.errors import Refusal
+from bongsu.store import incidents
 from bongsu.store.feed import Feed
 from tests.durability.notes import Note, PlainNote, Worker, opened, stored, superuser, worker
 from tests.durability.wire import Break, wire_to
@@ -398,3 +399,14 @@ async def test_a_write_beside_the_stream_whose_commit_is_lost_is_unknown_and_not
             await (database.execute(insert, name) if kind.is_plain else database.execute_many(insert, [(name,)]))
         assert not wire.plan
     assert len((await stored(dsn, name))[name]) == 1
+
+
+async def test_a_beat_goes_there_once_and_again_only_if_its_answer_is_lost(dsn: str, kind: type[Note]) -> None:
+    site = f"a site of {kind.__name__}"
+    async with wire_to(dsn, site.encode()) as wire, opened(wire.dsn) as database:
+        await incidents.beat(database, site)
+        assert wire.at_once == 1
+        wire.plan.append(Break.AFTER)
+        await incidents.beat(database, site)
+        assert not wire.plan
+        assert wire.at_once == 3

@@ -53,3 +53,19 @@ async def test_a_try_that_hangs_is_not_covered_by_a_proof() -> None:
     assert await effort.look() is Level.STOPPED
     assert await effort.look() is Level.STOPPED
     await effort.stop()
+
+
+async def test_what_comes_back_late_is_waited_for_only_so_long_and_tried_once() -> None:
+    tried, comes = Tried(), asyncio.Event()
+
+    async def late() -> None:
+        await tried.once()
+        await comes.wait()
+
+    effort = Effort(late, 60.0)
+    assert not effort.stands()
+    assert not (await effort.comes_back(0.01)).done()
+    assert not effort.stands()
+    comes.set()
+    assert await effort.tried() is Level.WORKS
+    assert tried.times == 1

@@ -700,6 +700,7 @@ PROMISE_READ_SECONDS = 2.0  # without a successful read or sync at a site that w
 PROBE_FILES_RESTS = 4  # a disk that was just written to is not written to again at each of the next looks
 PROBE_EVERY_SECONDS = 2.0  # every site looks at every site so often; jittered by a quarter, so that they do not march
 PROBE_SECONDS_MAX = 2.0  # a part that takes longer to answer does not serve people
+PROBE_AT_ONCE_SECONDS = 0.1  # a commit that comes back within it has shown that reading works, too
 PROBE_SLOW_SECONDS = 1.0  # an answer that takes longer is "delayed": people see the wait
 PROBE_WRITE_STOPPED_SECONDS = 4.0  # a write under way for so long is no delay any more
 STATUS_WINDOW_MS = 8_000  # what was seen within it decides a state: two bad looks worsen it, none betters it

@@ -47,17 +47,30 @@ class Effort:
         self._began = 0.0
 
     async def look(self) -> Level:
-        """Waits no longer than what people would call slow."""
+        return Level.WORKS if self.stands() else await self.tried()
+
+    def stands(self) -> bool:
+        """Is it known without a try that it works?"""
+        if self._task is not None:
+            return False
+        self._counts_for -= 1
+        return self._counts_for >= 0 or self._is_proven()
+
+    async def comes_back(self, seconds: float) -> "asyncio.Task[Any]":
+        """Tries, if it is not tried still, and waits so long at most for the end."""
         if self._task is None:
-            self._counts_for -= 1
-            if self._counts_for >= 0 or self._is_proven():
-                return Level.WORKS
             self._task, self._began = asyncio.ensure_future(self._run()), time.monotonic()
-        await asyncio.wait([self._task], timeout=limits.PROBE_SLOW_SECONDS)
-        age = time.monotonic() - self._began
         if not self._task.done():
+            await asyncio.wait([self._task], timeout=seconds)
+        return self._task
+
+    async def tried(self) -> Level:
+        """Waits no longer than what people would call slow."""
+        task = await self.comes_back(limits.PROBE_SLOW_SECONDS)
+        age = time.monotonic() - self._began
+        if not task.done():
             return Level.STOPPED if age > self._stopped_seconds else Level.DELAYED
-        task, self._task = self._task, None
+        self._task = None
         if task.cancelled() or task.exception() is not None:
             return Level.STOPPED
         if age > limits.PROBE_SLOW_SECONDS:
@@ -72,7 +85,7 @@ class Effort:
 
 
 class SelfProbe:
-    """look() measures all parts at once."""
+    """look() measures all parts: writing first, as a commit that comes back at once has read, too."""
 
     def __init__(self, database: Database, feed: Feed, committer: Committer, data: Path, site: str) -> None:
         self._database = database
@@ -83,18 +96,26 @@ class SelfProbe:
         self._newest = 0
         self._committed_to = 0
         self._behind_since: float | None = None
+        self._has_read = False  # since the last look, with a commit
         self._efforts = {
-            Part.READ: Effort(self._read, limits.PROBE_SECONDS_MAX),
             Part.WRITE: Effort(self._commit, limits.PROBE_WRITE_STOPPED_SECONDS, is_proven=self._has_committed),
+            Part.READ: Effort(self._read, limits.PROBE_SECONDS_MAX, is_proven=lambda: self._has_read),
             Part.DISK: Effort(_aside(self._read_disk), limits.PROBE_SECONDS_MAX, rests=limits.PROBE_FILES_RESTS),
             Part.ROOM: Effort(_aside(self._store), limits.PROBE_WRITE_STOPPED_SECONDS, rests=limits.PROBE_FILES_RESTS),
         }
 
     async def look(self) -> dict[Part, Level]:
-        shown_before = self._newest
-        levels = await asyncio.gather(*(effort.look() for effort in self._efforts.values()))
+        shown_before, self._has_read = self._newest, False
+        tried = []
+        for part, effort in self._efforts.items():
+            if not effort.stands():
+                tried.append(part)
+                if part is Part.WRITE:
+                    await effort.comes_back(limits.PROBE_AT_ONCE_SECONDS)
+        found = await asyncio.gather(*(self._efforts[part].tried() for part in tried))
         return {
-            **dict(zip(self._efforts, levels, strict=True)),
+            **dict.fromkeys(self._efforts, Level.WORKS),
+            **dict(zip(tried, found, strict=True)),
             Part.QUEUE: _by_age(self._committer.age_seconds),
             Part.FEED: self._fed(shown_before),
         }
@@ -107,7 +128,8 @@ class SelfProbe:
         self._newest = await store.position(self._database)
 
     async def _commit(self) -> None:
-        await store.beat(self._database, self._site)
+        self._newest = await store.beat(self._database, self._site)
+        self._has_read = True
         if self._database.is_full:
             await facts.look_for_room(self._database)
         if self._database.is_full:

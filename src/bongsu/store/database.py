@@ -34,6 +34,8 @@ else:
     Connection = asyncpg.Connection
     Pool = asyncpg.Pool
 LOST: Final = Counter("bongsu_primary_lost_total", "Times that the database's primary was lost")
+Work = Callable[[Connection], Awaitable[T]]
+Committing = Callable[[Connection, Work[T]], Awaitable[T]]
 UniqueViolation = asyncpg.UniqueViolationError
 
 _CANCELLED_WAIT = "01000"
@@ -524,7 +526,13 @@ class Database:
 
         An unknown outcome is looked up by running it again: what it finds is behind a commit that writes.
         """
-        return await self.to_the_end(self._write_until_known(work))
+        return await self.to_the_end(self._write_until_known(work, commit))
+
+    async def write_at_once(self, statement: Callable[[Connection], Awaitable[T]]) -> T:
+        """As write_until_known(), for one statement that does no more if it runs twice: it is a transaction by itself,
+        and goes there and back once instead of three times.
+        """
+        return await self.to_the_end(self._write_until_known(statement, commit_at_once))
 
     async def to_the_end(self, writing: Coroutine[Any, Any, T]) -> T:
         """Whoever waits may leave: it goes on, and close() waits for it."""
@@ -535,7 +543,7 @@ class Database:
 
     async def _write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         try:
-            return await self._write_once(work)
+            return await self._write_once(work, commit)
         except OutcomeUnknown as error:
             log.warning("commit_outcome_unknown")
             raise unknown_outcome() from error
@@ -543,12 +551,12 @@ class Database:
             log.error("not_stored", error=repr(error))
             raise not_stored() from error
 
-    async def _write_until_known(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+    async def _write_until_known(self, work: Work[T], committing: Committing[T]) -> T:
         give_up_at = time.monotonic() + limits.WRITE_WAIT_SECONDS_MAX
         unknown: OutcomeUnknown | None = None
         while unknown is None or time.monotonic() < give_up_at:
             try:
-                return await self._write_once(work)
+                return await self._write_once(work, committing)
             except OutcomeUnknown as error:
                 unknown = error
                 log.warning("commit_outcome_looked_up")
@@ -559,12 +567,12 @@ class Database:
             await asyncio.sleep(_RETRY_SECONDS[0])
         raise unknown_outcome() from unknown
 
-    async def _write_once(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+    async def _write_once(self, work: Work[T], committing: Committing[T]) -> T:
         """Again, if nothing was changed. Raises OutcomeUnknown."""
         seconds = limits.READ_WAIT_SECONDS_MAX if len(self._dsns) == 1 else limits.WRITE_WAIT_SECONDS_MAX
 
         async def attempt(pool: Pool) -> T:
-            return await _on_connection(pool, lambda connection: commit(connection, work))
+            return await _on_connection(pool, lambda connection: committing(connection, work))
 
         try:
             return await self._patiently(attempt, lambda: self._primary, seconds)

@@ -10,6 +10,12 @@ from bongsu.store.database import Connection, Database
 _LOCK: Final = 0x626F6E68  # whoever holds it adds entries: the next one needs the hash of the last
 
 
+_BEAT: Final = (
+    "INSERT INTO site_beats (site, seen_at) VALUES ($1, now()) ON CONFLICT (site) DO UPDATE SET seen_at = now()"
+    " RETURNING (SELECT pos FROM stream)"
+)
+
+
 class EntryRow(msgspec.Struct, frozen=True):
     """A row of incident_entries."""
 
@@ -72,12 +78,10 @@ async def hash_of(database: Database, number: int) -> str | None:
     return found
 
 
-async def beat(database: Database, site: str) -> None:
-    """A commit of this site: it returns when the row is on as many disks as every write must be."""
-    await database.execute(
-        "INSERT INTO site_beats (site, seen_at) VALUES ($1, now()) ON CONFLICT (site) DO UPDATE SET seen_at = now()",
-        site,
-    )
+async def beat(database: Database, site: str) -> int:
+    """A commit of this site: it returns when the row is on as many disks as every write must be. As position()."""
+    found: int = await database.write_at_once(lambda connection: connection.fetchval(_BEAT, site))
+    return found
 
 
 async def position(database: Database) -> int:
