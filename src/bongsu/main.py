@@ -433,7 +433,6 @@ class Worker:
             Journal(settings.data),
             Record(database, settings.data),
             now_ms=now_ms,
-            random=random.random,
             is_leaving=lambda: self._why_leaving() is not None,
             pressure=lambda: self.shedding.level,
             can_write=lambda: database.has_primary,

@@ -10,7 +10,7 @@ import math
 import time
 from typing import Final
 
-BEAT_SECONDS: Final = 0.5
+BEAT_SECONDS: Final = 1.0
 _BEGAN: Final = round(time.monotonic(), 3)
 _ROUNDING: Final = 1e-6
 

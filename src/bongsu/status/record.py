@@ -52,13 +52,19 @@ class Record:
         self._database = database
         self._data = data
         self._merged: dict[str, int] = {}
+        self._newest: tuple[int, str] | None = None
+        self._known: tuple[tuple[int, str] | None, list[Incident]] = (None, [])
         self.is_altered = False
+
+    def lacks(self, lines: Sequence[Line]) -> bool:
+        """Is there more for merge() to do?"""
+        return bool(lines) and lines[-1].sequence > self._merged.get(lines[-1].journal, 0)
 
     async def merge(self, lines: Sequence[Line]) -> int:
         """Adds what is not there yet, a bounded number at once. Returns how many were added; 0 when all is there."""
-        waiting = [line for line in lines if line.sequence > self._merged.get(line.journal, 0)]
-        if not waiting:
+        if not self.lacks(lines):
             return 0
+        waiting = [line for line in lines if line.sequence > self._merged.get(line.journal, 0)]
         batch = waiting[: limits.INCIDENT_LINES_AT_ONCE_MAX]
 
         async def add(tail: Tail) -> int:
@@ -72,9 +78,14 @@ class Record:
         return added
 
     async def recent(self) -> list[Incident]:
-        """The newest incidents, oldest first."""
-        rows = await store.entries(self._database, limits.INCIDENT_RECENT_MAX)
-        return read((line_in(row).entry, row.incident) for row in rows)
+        """The newest incidents, oldest first, with all that look_after() saw. Entries do not change: they are read when
+        there are more.
+        """
+        newest = self._newest
+        if newest is None or newest != self._known[0]:
+            rows = await store.entries(self._database, limits.INCIDENT_RECENT_MAX)
+            self._known = newest, read((line_in(row).entry, row.incident) for row in rows)
+        return self._known[1]
 
     async def look_after(self, site: str) -> None:
         """Is the record what this site noted? Then it notes how far it goes now.
@@ -83,7 +94,7 @@ class Record:
         commit may be lost with the primary.
         """
         seal = seal_in(self._data)
-        newest = await store.newest(self._database)
+        newest = self._newest = await store.newest(self._database)
         await store.beat(self._database, site)
         if seal is not None and await store.hash_of(self._database, seal.number) != seal.hash:
             if self._database.has_primary and not self.is_altered:

@@ -8,7 +8,8 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -31,9 +32,12 @@ log = structlog.get_logger(__name__)
 
 PROBE_PATH: Final = "/_bongsu/peer/v1/probe"
 ALONE: Final = "local"  # what a site is called that was given no name
+_PARTS: Final = {part.value: part for part in Part}
+_LEVELS: Final = tuple(Level)
 _FEATURE: Final = Gauge("bongsu_feature_level", "0 works, 1 partly, 2 delayed, 3 stopped", ["feature"])
 _ANSWERS: Final = Gauge("bongsu_site_answers", "1 when the site answered the last look of this worker", ["site"])
 _NOTED_MAX: Final = 1_000  # changes that wait for a disk
+Work = Callable[[], Awaitable[None]]
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -81,7 +85,6 @@ class Watch:
         record: Record,
         *,
         now_ms: Callable[[], int],
-        random: Callable[[], float],
         is_leaving: Callable[[], bool],
         pressure: Callable[[], int],
         can_write: Callable[[], bool],
@@ -99,19 +102,21 @@ class Watch:
         self._probe = probe
         self._now_ms = now_ms
         self._began_ms = now_ms()
-        self._random = random
         self._is_leaving = is_leaving
         self._pressure = pressure
         self._can_write = can_write
         self._own: tuple[int, dict[Part, Level]] = (0, {})
         self._unwritten: deque[Entry] = deque(maxlen=_NOTED_MAX)
         self._read_at = float("-inf")
+        self._noted = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        for feature in FEATURES:
+            _FEATURE.labels(feature.key).set_function(partial(self._level_of, feature.key))
 
     def start(self) -> None:
         self._tasks = [
-            asyncio.create_task(self._for_ever(self._look_and_note), name="status"),
-            asyncio.create_task(self._for_ever(self._bring_in), name="incident record"),
+            asyncio.create_task(self._for_ever(self._look_and_note, _rest), name="status"),
+            asyncio.create_task(self._for_ever(self._bring_in, self._until_noted), name="incident record"),
         ]
 
     async def stop(self) -> None:
@@ -122,16 +127,13 @@ class Watch:
         await self._probe.stop()
         self.journal.close()
 
-    async def _for_ever(self, work: Callable[[], object]) -> None:
+    async def _for_ever(self, work: Work, rest: Work) -> None:
         while True:
             try:
-                result = work()
-                assert asyncio.iscoroutine(result)
-                await result
+                await work()
             except Exception:  # what watches the others must not die of anything
                 log.exception("status_look_failed")
-            seconds = limits.PROBE_EVERY_SECONDS * (0.75 + 0.5 * self._random())
-            await pace.pause(seconds + pace.BEAT_SECONDS / 2)  # it ends that much earlier, on average
+            await rest()
 
     # --- looking ---
 
@@ -195,7 +197,9 @@ class Watch:
             for name, level in levels.items():
                 self._observe(f"{name}/{feature.key}", level, now_ms)
             self._observe(feature.key, rules.together(levels.values()), now_ms)
-            _FEATURE.labels(feature.key).set(self.tracks[feature.key].level or 0)
+
+    def _level_of(self, key: str) -> Level:
+        return self.tracks.get(key, Track()).level or Level.WORKS
 
     def _is_judged(self, peer: Peer, now_ms: int) -> bool:
         """Sites may start together: one that was never seen is no news at first."""
@@ -224,6 +228,8 @@ class Watch:
         await self.look()
         if self._unwritten or not self.journal.is_open:
             await asyncio.to_thread(self._write_down)
+            if self.record.lacks(self.journal.lines):
+                self._noted.set()
 
     def _write_down(self) -> None:
         """A worker that takes the journal over begins with what is not well now: it may stand there already."""
@@ -247,6 +253,14 @@ class Watch:
 
     # --- the record ---
 
+    async def _until_noted(self) -> None:
+        """It is read now and then; what could not be brought in is tried again soon."""
+        soon = limits.PROBE_EVERY_SECONDS
+        if not self.record.lacks(self.journal.lines):
+            soon = max(soon, self._read_at + limits.INCIDENTS_READ_EVERY_SECONDS + pace.BEAT_SECONDS - time.monotonic())
+        await pace.comes(self._noted, soon)
+        self._noted.clear()
+
     async def _bring_in(self) -> None:
         if not self._can_write():
             return
@@ -258,11 +272,14 @@ class Watch:
                 self._read_at = time.monotonic()
 
 
+async def _rest() -> None:
+    await pace.pause(limits.PROBE_EVERY_SECONDS)
+
+
 def _is_fresh(said: Said) -> bool:
     return said.age_ms <= limits.STATUS_STALE_MS
 
 
 def _levels(said: Said) -> dict[Part, Level]:
     """A site of another version may measure what this one does not know."""
-    known = {part.value for part in Part}
-    return {Part(name): Level(min(level, Level.STOPPED)) for name, level in said.levels.items() if name in known}
+    return {_PARTS[name]: _LEVELS[min(level, Level.STOPPED)] for name, level in said.levels.items() if name in _PARTS}
