@@ -1,5 +1,6 @@
 """The gauge finds the level that is enough, does not swing, and never gives up more under less pressure."""
 
+import asyncio
 import random
 
 import pytest
@@ -7,6 +8,11 @@ import pytest
 from bongsu.core import limits
 from bongsu.core.pressure import Gauge, Signals
 from bongsu.core.tiers import Level, Tier
+from bongsu.http.shedding import Shedding
+from bongsu.site import pressure
+from bongsu.store.committer import Committer
+from bongsu.store.database import Database
+from bongsu.store.feed import Feed
 
 CALM = Signals()
 TOO_MUCH = Signals(lag_ms=limits.PRESSURE_LAG_MS_MAX * 1.1)
@@ -154,3 +160,49 @@ def test_the_order_in_which_tiers_are_shed() -> None:
     assert never == {Tier.RUNNING, Tier.SIGN_IN, Tier.SYNC, Tier.PUSH, Tier.TALKING}
     assert all(tier.number == 0 for tier in never), "what never is shed comes back first"
     assert len({tier.label for tier in Tier}) == len(Tier)
+
+
+# --- what it is asked by a worker ---
+
+
+class Counted(Gauge):
+    """times: how often it was asked."""
+
+    times = 0
+
+    def step(self, signals: Signals, now_ms: int) -> Level:
+        Counted.times += 1
+        return super().step(signals, now_ms)
+
+
+class Lines:
+    """Who stands in booking lines, and how often a worker looked."""
+
+    def __init__(self) -> None:
+        self.standing = 0
+        self.looks = 0
+
+    def count(self) -> int:
+        self.looks += 1
+        return self.standing
+
+
+async def test_a_quiet_worker_asks_nothing_of_the_gauge_and_one_with_a_line_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pressure, "Gauge", Counted)
+    monkeypatch.setattr(limits, "PRESSURE_IDLE_SECONDS", 0.01)
+    monkeypatch.setattr(limits, "PRESSURE_LAG_MS_MAX", 60_000.0)  # a busy machine is none of this test's business
+    database, lines = Database("postgresql://nobody@nowhere/none"), Lines()
+    committer = Committer(database, Feed(database), lambda *_, **__: pytest.fail("nobody writes"))
+    worker = pressure.Pressure(database, committer, Shedding(), lambda: 0, lines.count)
+    running = asyncio.create_task(worker.run())
+    async with asyncio.timeout(60):
+        while lines.looks < 20:
+            await asyncio.sleep(0.01)
+        assert Counted.times == 0
+        lines.standing = limits.PRESSURE_LINES_MAX + 1
+        while worker.level == Level.CALM:
+            await asyncio.sleep(0.01)
+    running.cancel()
+    assert Counted.times > 0

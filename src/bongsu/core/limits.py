@@ -45,7 +45,8 @@ PARKED_SYNCS_PER_DEVICE_MAX = 4  # a client has one; tabs and retries bring a fe
 
 # --- pressure and what is given up under it (core/tiers.py, core/pressure.py) ---
 PRESSURE_TICK_SECONDS = 0.05  # how often the event loop is asked how late it is: costs 0.1 % of a core
-PRESSURE_QUIET_SECONDS = 0.5  # the same while nothing is going on: looking would be most of an idle worker's work
+PRESSURE_QUIET_SECONDS = 0.5  # the same while little is going on: looking would be most of an idle worker's work
+PRESSURE_IDLE_SECONDS = 1.0  # and while nothing is: then it looks when all else does
 PRESSURE_TICKS = 4  # from which the smallest counts: 0.2 s without one quiet moment is no burst
 PRESSURE_LAG_MS_MAX = 25.0  # of the event loop: a send goes round it some four times, so it takes 0.1 s
 PRESSURE_IN_FLIGHT_MAX = 2_000  # requests being answered: at 0.5 ms each, a second's work

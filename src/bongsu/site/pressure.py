@@ -66,15 +66,24 @@ class Pressure:
     async def run(self) -> None:
         """Looks seldom while it is quiet, because a look costs an idle worker more than what it serves."""
         while True:
-            ticks = limits.PRESSURE_TICKS if await self._tick(self._pause()) else 0
-            for _ in range(ticks):
-                await self._tick(limits.PRESSURE_TICK_SECONDS)
+            if await self._tick(self._pause()):
+                for _ in range(limits.PRESSURE_TICKS):
+                    await self._tick(limits.PRESSURE_TICK_SECONDS)
+            elif self._is_quiet():
+                continue
             self._decide()
 
     def _pause(self) -> float:
-        if self._gauge.level != Level.CALM or self._in_flight() >= _QUIET_IN_FLIGHT:
+        in_flight = self._in_flight()
+        if self._gauge.level != Level.CALM or in_flight >= _QUIET_IN_FLIGHT:
             return limits.PRESSURE_TICK_SECONDS
-        return pace.at(limits.PRESSURE_QUIET_SECONDS) - asyncio.get_running_loop().time()
+        if in_flight or self._committer.waiting:
+            return limits.PRESSURE_QUIET_SECONDS
+        return pace.at(limits.PRESSURE_IDLE_SECONDS) - asyncio.get_running_loop().time()
+
+    def _is_quiet(self) -> bool:
+        """After a look that called for no more: nothing that the gauge would have to hear of either."""
+        return self._in_flight() < _QUIET_IN_FLIGHT and not self._database.waiting and not self._lines()
 
     def _in_flight(self) -> int:
         """Those that are worked on. Who hung up is no request any more, and may still stand in a line."""
