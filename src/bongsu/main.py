@@ -151,7 +151,7 @@ from bongsu.status.probes import SelfProbe
 from bongsu.status.record import Record, seal_in
 from bongsu.status.routes import StatusPage
 from bongsu.status.watch import ALONE, Watch
-from bongsu.store import boards, channel_hearing, commands, facts, outbox, personal, timers
+from bongsu.store import boards, channel_hearing, commands, facts, outbox, personal, pushing, timers
 from bongsu.store import broadcasts as broadcast_rows
 from bongsu.store import webhooks as webhook_rows
 from bongsu.store.accounts import Accounts
@@ -381,7 +381,7 @@ class Worker:
             GONE: _one_after_another(of_bookings[GONE], self.staff_leaving.account_gone),
         }
         self.clock = Clock(database, handlers, self.now_ms, self._owe)
-        self.due = Due(database, self.now_ms, self._who_waits())
+        self.due = Due(database, self.feed, self.one_clock, self._who_waits())
 
     def _who_waits(self) -> dict[str, Callable[[], None]]:
         """Whom to wake when something of theirs is due."""
@@ -395,6 +395,7 @@ class Worker:
             webhook_rows.WANTED: self.delivering.hurry_reads,
             channel_hearing.WANTED: self.hearing.hurry,
             personal.TYPING_DUE: self.typing_ends.hurry,
+            pushing.WANTED: self.pushing.wanted,
         }
 
     def _serve_channels(self) -> None:
@@ -690,7 +691,6 @@ class Worker:
             self.poster.run,
             self.clock.run,
             self.due.run,
-            self.one_clock.run,
             self.statistics.run,
             self.broadcasting.run,
             self.hearing.run,

@@ -8,6 +8,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from bongsu.config import Settings
+from bongsu.core import limits
+from bongsu.main import open_worker
+from bongsu.store.pushing import Lane
 from tests.api.talking import Talker, sign_up
 from tests.gateway import SECONDS_MAX, Gateway, add_pusher
 from tests.server import Server, data_folder
@@ -66,6 +70,29 @@ async def _survives_a_stop(
         said.append(await speaker.say(room_id, "at the end"))
         await gateway.came(key, said[-1])
         assert gateway.event_ids(key) == said
+
+
+async def test_a_pusher_that_was_set_elsewhere_is_looked_after_although_nobody_says_so(
+    dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker where it was set may be gone by then."""
+    monkeypatch.setattr(limits, "PUSH_QUIET_SECONDS", 3_600.0)
+    settings = Settings(dsn=dsn, data=tmp_path, server_name="test.example")
+    async with open_worker(settings, lambda _: None) as worker:
+        worker.pushing.start()
+        await asyncio.sleep(0.5)  # it has seen that nobody has one
+        await worker.database.execute(
+            "INSERT INTO pushers (user_id, app_id, pushkey, device_id, kind, app_display_name, device_display_name,"
+            " lang, data, lane, told_pos) VALUES ('@a:test.example', 'app', 'key', '', 'http', '', '', '', '{}', 0, 0)"
+        )
+
+        async def lane() -> Lane | None:
+            return worker.pushing.lane(0)
+
+        try:
+            await until(lane, bool, SECONDS_MAX)
+        finally:
+            await worker.database.execute("DELETE FROM pushers WHERE app_id = 'app'")
 
 
 async def _tried(gateway: Gateway, count: int) -> None:

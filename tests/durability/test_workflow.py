@@ -431,13 +431,46 @@ async def test_what_is_due_wakes_who_does_it_and_nobody_else(dsn: str) -> None:
     database, woken = Database(dsn), list[str]()
     await database.open()
     hurries = {
-        "SELECT 1 WHERE $1 >= 5": lambda: woken.append("due"),
-        "SELECT 1 WHERE $1 >= 6": lambda: woken.append("not yet"),
+        "SELECT 1 WHERE $1 >= 5::bigint": lambda: woken.append("due"),
+        "SELECT 1 WHERE $1 < 5::bigint": lambda: woken.append("not any more"),
     }
-    looking = asyncio.create_task(Due(database, lambda: 5, hurries).run())
+    looking = asyncio.create_task(Due(database, Feed(database), OneClock(database, now_ms), hurries).run())
     async with asyncio.timeout(20):
         while len(woken) < 2:  # again and again, as long as it is due
             await asyncio.sleep(0.05)
     looking.cancel()
     assert set(woken) == {"due"}
+    await database.close()
+
+
+async def test_who_asks_what_is_due_puts_the_clock_right(two: tuple[Database, Database]) -> None:
+    clock = OneClock(two[0], lambda: now_ms() + MINUTES)
+    looking = asyncio.create_task(Due(two[0], Feed(two[0]), clock, {}).run())
+    async with asyncio.timeout(20):
+        while abs(clock.now_ms() - now_ms()) > MINUTES / 2:
+            await asyncio.sleep(0.05)
+    looking.cancel()
+
+
+@pytest.mark.parametrize("looks", ["the feed", "who asks what is due"])
+async def test_what_nobody_tells_of_is_shown_all_the_same(
+    dsn: str, monkeypatch: pytest.MonkeyPatch, looks: str
+) -> None:
+    database = Database(dsn)
+    await database.open()
+    if looks == "the feed":
+        monkeypatch.setattr("bongsu.store.feed.Feed.saw", lambda *_: None)
+    else:
+        monkeypatch.setattr("bongsu.store.feed._LOOK_EVERY_SECONDS", 3_600.0)
+    feed = Feed(database)
+    await feed.start(lambda: None)
+    looking = asyncio.create_task(Due(database, feed, OneClock(database, now_ms), {}).run())
+    await asyncio.sleep(0.5)  # the feed's first look is over
+    before = feed.pos
+    await database.execute("UPDATE stream SET pos = pos + 1")
+    async with asyncio.timeout(20):
+        while feed.pos <= before:
+            await asyncio.sleep(0.05)
+    looking.cancel()
+    await feed.stop()
     await database.close()

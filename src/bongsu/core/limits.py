@@ -198,7 +198,7 @@ NOTIFICATIONS_READ_MAX = 2_000  # then a page ends, however few were found: a bu
 PUSH_LEASE_SECONDS = 6.0  # a worker that dies is followed by another within so long; renewed thrice as often
 PUSH_LEASE_SPARE_SECONDS = 1.0  # before its lease ends a worker sends nothing more
 PUSH_LOOK_SECONDS = 2.0  # how often leases are renewed and pushers set elsewhere are looked for
-PUSH_QUIET_SECONDS = 5.0  # the same where nobody has a pusher
+PUSH_QUIET_SECONDS = 60.0  # the same where nobody has a pusher, which is asked with all that is due
 PUSH_SET_SECONDS = 30.0  # how long ago a pusher may have been set and only now be seen: a commit that waited
 PUSH_SEGMENTS_MAX = 1_000  # commits not yet looked at; more are found in the tables instead
 PUSH_ROOMS_CACHED_MAX = 10_000  # rooms whose people with pushers a worker keeps in memory
@@ -422,11 +422,10 @@ NOTICE_PEOPLE_PAGE = 1_000  # read at once when all are told
 NOTICES_AT_ONCE_MAX = 5  # under way together: each may make a room, some 10 ms of a commit that messages wait for
 
 # --- what services share ---
-DUE_LOOK_SECONDS = 1.0  # how often a worker asks what is due, all in one question: nobody sees a second
+DUE_LOOK_SECONDS = 1.0  # how often a worker asks what is due and what time it is, in one question: nobody sees it
 ROUND_SECONDS = 10.0  # work is looked for so often if nothing says that there is any
 DUE_ROUND_SECONDS = 60.0  # the same for what is asked after with all that is due
 REST_SECONDS_MAX = 0.5  # of work that gives way to messages, after each piece of it
-CLOCK_LOOK_SECONDS = 5.0  # how often a worker asks the database what time it is: clocks drift by seconds in a day
 CLOCK_ANSWER_MS_MAX = 400  # of an answer that says anything: half of it is what it may be wrong by
 CLOCK_NOISE_MS = 250  # a difference of clocks that nobody notices in what is due
 TIMERS_TOGETHER_MAX = 500  # of a kind that goes off for many at one moment, in one transaction
@@ -699,7 +698,7 @@ PROMISE_READ_SECONDS = 2.0  # without a successful read or sync at a site that w
 
 # --- status and incidents ---
 PROBE_FILES_RESTS = 4  # a disk that was just written to is not written to again at each of the next looks
-PROBE_EVERY_SECONDS = 2.0  # every site looks at every site so often; jittered by a quarter, so that they do not march
+PROBE_EVERY_SECONDS = 2.0  # every site looks at every site so often
 PROBE_SECONDS_MAX = 2.0  # a part that takes longer to answer does not serve people
 PROBE_AT_ONCE_SECONDS = 0.1  # a commit that comes back within it has shown that reading works, too
 PROBE_SLOW_SECONDS = 1.0  # an answer that takes longer is "delayed": people see the wait

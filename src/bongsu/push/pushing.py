@@ -56,6 +56,7 @@ class Pushing:
         self._worker_id = uuid.uuid4()
         self._lanes: dict[int, Lane] = {}
         self._good_until = 0.0
+        self._rests = False  # nobody has a pusher
         self._people = People(database, self._rounds.marked, planning.may_concern)
         self._walked = 0
         self._segments: list[Segment] = []
@@ -99,6 +100,11 @@ class Pushing:
         """A pusher was set. Whoever looks after the person elsewhere finds it at the next look."""
         self._hurry.set()
 
+    def wanted(self) -> None:
+        """Somebody has a pusher."""
+        if self._rests:
+            self._hurry.set()
+
     # --- what the rounds ask (rounds.Holder) ---
 
     @property
@@ -138,7 +144,8 @@ class Pushing:
 
     async def _look(self) -> float:
         """Renews and takes leases, and finds new pushers. Seconds until the next time."""
-        if not self._lanes and not await pushing.anybody(self._database):
+        self._rests = not self._lanes and not await pushing.anybody(self._database)
+        if self._rests:
             return limits.PUSH_QUIET_SECONDS
         now = asyncio.get_running_loop().time()
         renewed = await pushing.renew(self._database, self._worker_id, self._lanes, self._walked_to())

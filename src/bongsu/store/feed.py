@@ -1,6 +1,7 @@
 """The stream as this worker knows it: one gapless sequence of segments, its own commits and those of other workers.
 
-The table is the truth. A notification only says that it is worth looking; without one the feed looks every second.
+The table is the truth. A notification only says that it is worth looking; without one the feed looks every second,
+unless somebody who asked the database for other things saw the position meanwhile.
 A worker that is alone spares the notification of plain messages: who begins to listen says so, and now and then the
 feed sees for itself whether anybody else still does.
 A position is shown to nobody before the commit that made it has passed the barrier. Own commits are applied after
@@ -42,6 +43,8 @@ log = structlog.get_logger(__name__)
 
 CHANNEL: Final = "bongsu"
 _LOOK_EVERY_SECONDS: Final = 1.0
+_SEEN_SECONDS: Final = _LOOK_EVERY_SECONDS + pace.BEAT_SECONDS / 2  # who looks for the feed comes every second, too
+_TRUSTS_SECONDS: Final = 3.0  # so long the feed sleeps at most, whoever looks for it
 _LISTENERS_EVERY_SECONDS: Final = 10.0  # how often a worker that hears nothing sees whether it is alone
 _HELD_SECONDS: Final = 0.1
 _NEWEST_SECONDS_MAX: Final = 1.5  # then the client had better ask another site
@@ -59,6 +62,7 @@ class Feed:
         self.others_listen = True  # or may: a worker that is alone need not notify anybody
         self._was_told = False
         self._expected = 0
+        self._saw_at = float("-inf")
         self._unknown_after: int | None = None
         self._followers: list[Apply] = []
         self._learners: list[Apply] = []
@@ -107,6 +111,12 @@ class Feed:
     def expect(self, pos: int) -> None:
         """This worker is about to commit up to `pos`: no need to look for that in the table."""
         self._expected = pos
+
+    def saw(self, pos: int) -> None:
+        """Somebody read this position in the table just now. If it is new, the feed looks, behind the barrier."""
+        self._saw_at = time.monotonic()
+        if pos > max(self.pos, self._expected):
+            self._hint.set()
 
     def hold(self, after: int | None) -> None:
         """While the outcome of an own commit after this position is unknown, nothing beyond it is shown. None: it is
@@ -183,11 +193,13 @@ class Feed:
         try:
             await commit(connection, streams.announce)
             await connection.add_listener(CHANNEL, self._hear)
+            connection.add_termination_listener(self._end)
             self._hint.set()
             seen_at = float("-inf")
             while not connection.is_closed():
                 was_hinted = await self._wait_for_hint()
-                await self._look(connection)
+                if was_hinted or not self._is_seen_for():
+                    await self._look(connection)
                 if not was_hinted and time.monotonic() - seen_at >= _LISTENERS_EVERY_SECONDS:
                     await self._see_others(connection)
                     seen_at = time.monotonic()
@@ -205,9 +217,15 @@ class Feed:
             self.others_listen = self._was_told = True  # whoever told this is there
             self._hint.set()
 
+    def _end(self, _connection: Any) -> None:
+        self._hint.set()
+
+    def _is_seen_for(self) -> bool:
+        return time.monotonic() - self._saw_at <= _SEEN_SECONDS
+
     async def _wait_for_hint(self) -> bool:
         """False: there was none, and it is time to look all the same."""
-        came = await pace.comes(self._hint, _LOOK_EVERY_SECONDS)
+        came = await pace.comes(self._hint, _TRUSTS_SECONDS if self._is_seen_for() else _LOOK_EVERY_SECONDS)
         if came:
             self._hint.clear()
         return came

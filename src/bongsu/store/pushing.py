@@ -123,8 +123,11 @@ async def leave(database: Database, worker_id: uuid.UUID) -> None:
 # --- who is told ---
 
 
+WANTED: Final = "SELECT 1 FROM pushers"  # without one there is nobody to be told
+
+
 async def anybody(reads: Reads) -> bool:
-    return bool(await reads.fetch("SELECT 1 FROM pushers LIMIT 1"))
+    return bool(await reads.fetch(f"{WANTED} LIMIT 1"))
 
 
 _OWNERS: Final = "SELECT pusher_id, user_id, lane, told_pos, owing FROM pushers"

@@ -1,4 +1,7 @@
-"""One look for all work that waits in rows: those who do it are woken when some of theirs is due."""
+"""One look for all work that waits in rows: those who do it are woken when some of theirs is due.
+
+What else a worker wants to know so often is asked with it: how far the stream is, and what time it is.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import NoReturn
@@ -10,6 +13,8 @@ from bongsu.core import limits
 from bongsu.core.errors import Refusal
 from bongsu.store.database import REFUSED, Database
 from bongsu.store.due import Question
+from bongsu.store.feed import Feed
+from bongsu.workflow.one_clock import OneClock
 
 log = structlog.get_logger(__name__)
 
@@ -18,10 +23,11 @@ class Due:
     """run() for ever. hurries: by the condition that says that something is due, whom to wake then."""
 
     def __init__(
-        self, database: Database, now_ms: Callable[[], int], hurries: Mapping[str, Callable[[], None]]
+        self, database: Database, feed: Feed, clock: OneClock, hurries: Mapping[str, Callable[[], None]]
     ) -> None:
         self._database = database
-        self._now_ms = now_ms
+        self._feed = feed
+        self._clock = clock
         self._question = Question(list(hurries))
         self._hurries = list(hurries.values())
 
@@ -37,7 +43,11 @@ class Due:
                 log.exception("nobody_knows_what_is_due")
 
     async def _look(self) -> None:
-        found = await self._question.ask(self._database, self._now_ms())
-        for is_due, hurry in zip(found, self._hurries, strict=True):
+        asked_ms, has_primary = self._clock.own_ms(), self._database.has_primary
+        answer = await self._question.ask(self._database, self._clock.now_ms())
+        if has_primary:
+            self._clock.saw(asked_ms, answer.clock_ms)
+        self._feed.saw(answer.pos)
+        for is_due, hurry in zip(answer.holds, self._hurries, strict=True):
             if is_due:
                 hurry()
