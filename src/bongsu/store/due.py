@@ -19,12 +19,13 @@ class Question:
     """A condition is SQL of the module whose rows it asks about; $1 is now, in ms."""
 
     def __init__(self, conditions: Sequence[str]) -> None:
-        asked = [*(f"EXISTS ({condition})" for condition in conditions), "$1::bigint IS NULL"]
-        self._sql = (
-            f"SELECT ARRAY[{', '.join(asked)}], (SELECT pos FROM stream),"
-            " (extract(epoch FROM clock_timestamp()) * 1000)::bigint"
-        )
+        asked = [
+            *(f"EXISTS ({condition})" for condition in conditions),
+            "(SELECT pos FROM stream)",
+            "(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
+        ]
+        self._sql = f"SELECT {', '.join(asked)} WHERE $1::bigint IS NOT NULL"
 
     async def ask(self, reads: Reads, now_ms: int) -> Answer:
-        ((holds, pos, clock_ms),) = await reads.fetch(self._sql, now_ms)
-        return Answer(holds[:-1], pos, clock_ms)
+        ((*holds, pos, clock_ms),) = await reads.fetch(self._sql, now_ms)
+        return Answer(holds, pos, clock_ms)
