@@ -43,7 +43,7 @@ class Statistics:
                 log.warning("statistics_not_renewed", error=repr(error))
             for _ in range(limits.STATISTICS_QUIET_LOOKS):
                 await pace.pause(limits.STATISTICS_LOOK_SECONDS)
-                if self._feed.pos != pos:
+                if self._feed.pos >= pos + limits.STATISTICS_MUCH:
                     break
 
     async def look(self) -> None:
