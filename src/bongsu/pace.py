@@ -31,11 +31,41 @@ async def pause(seconds: float) -> None:
     await asyncio.sleep(at(seconds) - asyncio.get_running_loop().time())
 
 
-async def comes(event: asyncio.Event, seconds: float) -> bool:
-    """Whether the event came within that time."""
-    try:
-        async with asyncio.timeout_at(at(seconds)):
-            await event.wait()
-    except TimeoutError:
-        return False
-    return True
+class Bell:
+    """Wakes one who waits for news, or for a time. As asyncio.Event, but whose time is over is not cancelled for it:
+    that is most of what such a wait costs.
+    """
+
+    def __init__(self) -> None:
+        self._rang = False
+        self._waiting: asyncio.Future[None] | None = None
+
+    def set(self) -> None:
+        self._rang = True
+        if self._waiting is not None:
+            _wake(self._waiting)
+
+    def clear(self) -> None:
+        self._rang = False
+
+    def is_set(self) -> bool:
+        return self._rang
+
+    async def comes(self, seconds: float) -> bool:
+        """Whether it was set within that time, or before."""
+        if not self._rang:
+            assert self._waiting is None, "one at a time"
+            loop = asyncio.get_running_loop()
+            self._waiting = loop.create_future()
+            timer = loop.call_at(at(seconds), _wake, self._waiting)
+            try:
+                await self._waiting
+            finally:
+                timer.cancel()
+                self._waiting = None
+        return self._rang
+
+
+def _wake(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)

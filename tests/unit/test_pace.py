@@ -40,8 +40,22 @@ async def test_a_wait_that_is_shorter_than_a_beat_is_kept() -> None:
 
 
 async def test_what_comes_is_not_waited_for_any_longer() -> None:
-    event = asyncio.Event()
-    asyncio.get_running_loop().call_soon(event.set)
-    assert await pace.comes(event, 3_600)
-    event.clear()
-    assert not await pace.comes(event, BEAT_SECONDS / 10)
+    bell = pace.Bell()
+    asyncio.get_running_loop().call_soon(bell.set)
+    assert await bell.comes(3_600)
+    assert await bell.comes(3_600), "until it is cleared"
+    bell.clear()
+    assert not await bell.comes(BEAT_SECONDS / 10)
+
+
+async def test_who_goes_on_waiting_after_another_left_is_woken() -> None:
+    bell = pace.Bell()
+    left = asyncio.create_task(bell.comes(3_600))
+    await asyncio.sleep(0)
+    left.cancel()
+    await asyncio.wait([left])
+    stays = asyncio.create_task(bell.comes(3_600))
+    await asyncio.sleep(0)
+    bell.set()
+    bell.set()
+    assert await stays

@@ -413,7 +413,7 @@ SERVICE_EVENTS_MAX = 100  # in one transaction: what is sent again after a fault
 SERVICE_ROOMS_CACHED_MAX = 10_000  # rooms whose bridged people the teller of one service keeps in memory
 SERVICE_PASSED_POSITIONS = 5_000  # without anything to tell, then it is noted: one look at the table after a crash
 SERVICE_LEASE_SECONDS = 6.0  # a worker that dies is followed by another within so long; renewed thrice as often
-SERVICE_LOOK_SECONDS = 3.0  # how often others try to take the lease, and changes are looked for
+SERVICE_LOOK_SECONDS = 3.0  # how often others try to take the lease, or what failed is tried again
 SERVICE_RETRY_SECONDS_MIN = 0.5  # after the first failure, doubled with each
 SERVICE_RETRY_SECONDS_MAX = 300.0  # a bridge that was repaired pings, which ends the wait; else within five minutes
 

@@ -60,7 +60,7 @@ class Postman:
         self.is_there = server is not None
         self._server = server
         self._mails = Mails(database)
-        self._news = asyncio.Event()
+        self._news = pace.Bell()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -86,7 +86,7 @@ class Postman:
             except Exception:
                 log.exception("mail_waits")
             self._news.clear()
-            await pace.comes(self._news, limits.MAIL_LOOK_SECONDS)
+            await self._news.comes(limits.MAIL_LOOK_SECONDS)
 
     async def _round(self, server: MailServer, mails: list[Mail]) -> None:
         """Returns when all have ended: what goes wrong with one, or a stop, leaves none of them behind."""

@@ -58,7 +58,7 @@ class ServiceTellings:
         self._random = random
         self._tellings = Tellings(database)
         self._tellers: dict[str, _Teller] = {}
-        self._changed = asyncio.Event()
+        self._changed = pace.Bell()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -81,13 +81,15 @@ class ServiceTellings:
         try:
             while True:
                 self._changed.clear()
+                seconds = limits.SERVICE_LOOK_SECONDS
                 try:
                     await self._match()
+                    seconds = limits.ROUND_SECONDS  # changes are told
                 except (Refusal, *REFUSED) as error:
                     log.warning("services_not_known", error=repr(error))
                 except Exception:
                     log.exception("services_not_known")
-                await pace.comes(self._changed, limits.SERVICE_LOOK_SECONDS)
+                await self._changed.comes(seconds)
         finally:
             await _stop(list(self._tellers.values()))
 
@@ -135,7 +137,7 @@ class _Teller:
     ) -> None:
         self.service = service
         self.news = asyncio.Event()
-        self.again = asyncio.Event()
+        self.again = pace.Bell()
         self.task: asyncio.Task[None] | None = None
         self._database = database
         self._feed = feed
@@ -250,4 +252,4 @@ class _Teller:
         """Looked at now and then: another worker may have heard from the service."""
         while (seconds := await self._tellings.due_in(lease)) > 0:
             self.again.clear()
-            await pace.comes(self.again, min(seconds, limits.SERVICE_LOOK_SECONDS))
+            await self.again.comes(min(seconds, limits.SERVICE_LOOK_SECONDS))

@@ -63,7 +63,7 @@ class Pushing:
         self._overrun = False
         self._walking = asyncio.Lock()
         self._news = asyncio.Event()
-        self._hurry = asyncio.Event()
+        self._hurry = pace.Bell()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -139,7 +139,7 @@ class Pushing:
                 log.warning("push_lanes_not_renewed", error=repr(error))
             except Exception:
                 log.exception("push_lanes_not_renewed")
-            await pace.comes(self._hurry, seconds)
+            await self._hurry.comes(seconds)
             self._hurry.clear()
 
     async def _look(self) -> float:

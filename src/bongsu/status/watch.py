@@ -108,7 +108,7 @@ class Watch:
         self._own: tuple[int, dict[Part, Level]] = (0, {})
         self._unwritten: deque[Entry] = deque(maxlen=_NOTED_MAX)
         self._read_at = float("-inf")
-        self._noted = asyncio.Event()
+        self._noted = pace.Bell()
         self._tasks: list[asyncio.Task[None]] = []
         for feature in FEATURES:
             _FEATURE.labels(feature.key).set_function(partial(self._level_of, feature.key))
@@ -258,7 +258,7 @@ class Watch:
         soon = limits.PROBE_EVERY_SECONDS
         if not self.record.lacks(self.journal.lines):
             soon = max(soon, self._read_at + limits.INCIDENTS_READ_EVERY_SECONDS + pace.BEAT_SECONDS - time.monotonic())
-        await pace.comes(self._noted, soon)
+        await self._noted.comes(soon)
         self._noted.clear()
 
     async def _bring_in(self) -> None:

@@ -11,13 +11,13 @@ it alone has even when it runs as a standby; it is known by having replayed more
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import msgspec
 
+from bongsu import pace
 from bongsu.core import limits
 
 Record = asyncpg.Record
@@ -133,7 +133,7 @@ class Pulse:
 
     def __init__(self, connection: "asyncpg.Connection[Record]") -> None:
         self._connection = connection
-        self.ended = asyncio.Event()
+        self.ended = pace.Bell()
         self._silence: asyncio.TimerHandle | None = None
         connection.add_termination_listener(self._end)
 
@@ -144,9 +144,7 @@ class Pulse:
         """Returns when the primary is lost."""
         while not self.ended.is_set():
             await self._ask()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(limits.PRIMARY_ASKED_EVERY_SECONDS):
-                    await self.ended.wait()
+            await self.ended.comes(limits.PRIMARY_ASKED_EVERY_SECONDS)
         self._connection.terminate()
 
     async def _ask(self) -> None:

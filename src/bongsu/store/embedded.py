@@ -489,10 +489,10 @@ def _reason(said: str) -> str:
 
 async def _ends(process: int, seconds: float) -> None:
     """Waits for the end of a process, and so long at most. Closes its descriptor."""
-    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    loop, ended = asyncio.get_running_loop(), pace.Bell()
     loop.add_reader(process, ended.set)
     try:
-        await pace.comes(ended, seconds)
+        await ended.comes(seconds)
     finally:
         loop.remove_reader(process)
         os.close(process)

@@ -66,7 +66,7 @@ class Feed:
         self._unknown_after: int | None = None
         self._followers: list[Apply] = []
         self._learners: list[Apply] = []
-        self._hint = asyncio.Event()
+        self._hint = pace.Bell()
         self._pulling = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._asking: asyncio.Task[int] | None = None
@@ -225,7 +225,7 @@ class Feed:
 
     async def _wait_for_hint(self) -> bool:
         """False: there was none, and it is time to look all the same."""
-        came = await pace.comes(self._hint, _TRUSTS_SECONDS if self._is_seen_for() else _LOOK_EVERY_SECONDS)
+        came = await self._hint.comes(_TRUSTS_SECONDS if self._is_seen_for() else _LOOK_EVERY_SECONDS)
         if came:
             self._hint.clear()
         return came

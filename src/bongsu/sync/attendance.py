@@ -19,7 +19,7 @@ from bongsu.store.rows import Segment
 
 _REFRESH_MS: Final = 60_000
 _GONE_MS: Final = 120_000
-_SWEEP_SECONDS: Final = 5.0
+_SWEEP_SECONDS: Final = 10.0
 
 
 class Attendance:

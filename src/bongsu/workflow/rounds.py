@@ -33,7 +33,7 @@ class Rounds:
     def __init__(self, waits: str, seconds: float) -> None:
         self._waits = waits
         self._seconds = seconds
-        self._news = asyncio.Event()
+        self._news = pace.Bell()
 
     def hurry(self) -> None:
         self._news.set()
@@ -49,4 +49,4 @@ class Rounds:
                 log.warning(self._waits, error=repr(error))
             except Exception:
                 log.exception(self._waits)
-            await pace.comes(self._news, self._seconds)
+            await self._news.comes(self._seconds)
