@@ -35,3 +35,20 @@ async def test_it_is_read_again_when_there_is_more_and_not_before(
             await record.recent()
     assert len(read) == 2
     assert read[1] == read[0] + 1
+
+
+async def test_a_record_that_is_as_it_was_noted_needs_no_commit(two: tuple[Database, Database], tmp_path: Path) -> None:
+    record = Record(two[0], tmp_path)
+    await record.merge([Line("another journal", 1, Began("there", 1, ("there",)))])
+
+    async def beat_at() -> object:
+        return await two[1].fetchval("SELECT seen_at FROM site_beats WHERE site = 'there'")
+
+    await record.look_after("there")
+    before = await beat_at()
+    assert before is not None
+    await record.look_after("there")
+    assert await beat_at() == before
+    await record.merge([Line("another journal", sequence, Began("there", sequence, ("there",))) for sequence in (1, 2)])
+    await record.look_after("there")
+    assert await beat_at() != before

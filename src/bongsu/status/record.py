@@ -95,6 +95,8 @@ class Record:
         """
         seal = seal_in(self._data)
         newest = self._newest = await store.newest(self._database)
+        if seal is not None and newest == (seal.number, seal.hash):
+            return  # all that was noted is there, and no more
         await store.beat(self._database, site)
         if seal is not None and await store.hash_of(self._database, seal.number) != seal.hash:
             if self._database.has_primary and not self.is_altered:
