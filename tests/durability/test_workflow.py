@@ -18,7 +18,7 @@ from bongsu.main import open_worker
 from bongsu.rooms.batch import RoomBatch
 from bongsu.rooms.creation import CreateRoom
 from bongsu.rooms.personal import EndTyping, SetTyping
-from bongsu.store import audit, idempotency, notices, outbox, statistics, timers
+from bongsu.store import audit, idempotency, notices, outbox, personal, statistics, timers
 from bongsu.store.database import Connection, Database
 from bongsu.store.feed import Feed
 from bongsu.store.idempotency import Answer, Key
@@ -441,6 +441,41 @@ async def test_what_is_due_wakes_who_does_it_and_nobody_else(dsn: str) -> None:
     looking.cancel()
     assert set(woken) == {"due"}
     await database.close()
+
+
+async def test_a_look_at_what_is_due_reads_little_however_much_is_not(dsn: str) -> None:
+    """Also by a plan that was made for any time: it is asked every second."""
+    connection = await asyncpg.connect(dsn)
+    await connection.execute("SET plan_cache_mode = force_generic_plan; BEGIN")
+    for fill in (
+        f"INSERT INTO timers (timer_id, kind, due_at, payload) SELECT n, 'x', n * {NOW}::bigint, '' FROM {{rows}}",
+        "INSERT INTO typing (pos, room_id, user_id, until_ms) SELECT n, n::text, '@a:x', n % 2 FROM {rows}",
+    ):
+        await connection.execute(fill.format(rows="generate_series(1, 20000) n"))
+    await connection.execute("ANALYZE timers, typing")
+    for number, due in enumerate((timers.DUE, personal.TYPING_DUE)):
+        await connection.execute(f"PREPARE due{number} (bigint) AS SELECT EXISTS ({due})")
+        plan = [row[0] for row in await connection.fetch(f"EXPLAIN EXECUTE due{number} ({NOW})")]
+        assert not [line for line in plan if "Seq Scan" in line]
+        for at_ms, is_due in ((0, False), (NOW, True)):
+            assert await connection.fetchval(f"EXECUTE due{number} ({at_ms})") is is_due
+    await connection.execute("ROLLBACK")
+    await connection.close()
+
+
+async def test_who_asks_what_is_due_goes_on_when_its_session_is_ended(two: tuple[Database, Database]) -> None:
+    looks: list[int] = []
+    due = Due(two[0], Feed(two[0]), OneClock(two[0], now_ms), {"SELECT 1": lambda: looks.append(len(looks))})
+    looking = asyncio.create_task(due.run())
+    mine = "usename = current_user AND query LIKE '%clock_timestamp%' AND pid <> pg_backend_pid()"
+    async with asyncio.timeout(30):
+        for _ in range(3):
+            before = len(looks)
+            while len(looks) <= before:
+                await asyncio.sleep(0.05)
+            assert await two[1].fetchval(f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE {mine}")
+    looking.cancel()
+    await asyncio.wait([looking])
 
 
 async def test_who_asks_what_is_due_puts_the_clock_right(two: tuple[Database, Database]) -> None:

@@ -147,7 +147,7 @@ async def typing_until(reads: Reads, room_id: str, user_id: str) -> int:
 SET_FILTER: Final = (
     "INSERT INTO filters (user_id, filter_id, filter) VALUES ($1, $2, $3) ON CONFLICT (user_id, filter_id) DO NOTHING"
 )
-TYPING_DUE: Final = "SELECT 1 FROM typing WHERE until_ms > 0 AND until_ms < $1"
+TYPING_DUE: Final = "SELECT 1 WHERE (SELECT min(until_ms) FROM typing WHERE until_ms > 0) < $1"
 EXPIRED_TYPING: Final = (
     "SELECT pos, room_id, user_id, until_ms FROM typing WHERE until_ms > 0 AND until_ms < $1 LIMIT 500"
 )
