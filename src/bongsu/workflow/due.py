@@ -14,6 +14,7 @@ from bongsu.core.errors import Refusal
 from bongsu.store.database import REFUSED, Database
 from bongsu.store.due import Question
 from bongsu.store.feed import Feed
+from bongsu.store.kept import Kept
 from bongsu.workflow.one_clock import OneClock
 
 log = structlog.get_logger(__name__)
@@ -26,6 +27,7 @@ class Due:
         self, database: Database, feed: Feed, clock: OneClock, hurries: Mapping[str, Callable[[], None]]
     ) -> None:
         self._database = database
+        self._asked = Kept(database)
         self._feed = feed
         self._clock = clock
         self._question = Question(list(hurries))
@@ -33,18 +35,24 @@ class Due:
 
     async def run(self) -> NoReturn:
         """A look that fails is followed by another; and all of them look for themselves now and then."""
-        while True:
-            await pace.pause(limits.DUE_LOOK_SECONDS)
-            try:
-                await self._look()
-            except (Refusal, *REFUSED) as error:
-                log.warning("nobody_knows_what_is_due", error=repr(error))
-            except Exception:
-                log.exception("nobody_knows_what_is_due")
+        try:
+            while True:
+                await pace.pause(limits.DUE_LOOK_SECONDS)
+                await self._try()
+        finally:
+            self._asked.close()
+
+    async def _try(self) -> None:
+        try:
+            await self._look()
+        except (Refusal, *REFUSED) as error:
+            log.warning("nobody_knows_what_is_due", error=repr(error))
+        except Exception:
+            log.exception("nobody_knows_what_is_due")
 
     async def _look(self) -> None:
         asked_ms, has_primary = self._clock.own_ms(), self._database.has_primary
-        answer = await self._question.ask(self._database, self._clock.now_ms())
+        answer = await self._question.ask(self._asked, self._clock.now_ms())
         if has_primary:
             self._clock.saw(asked_ms, answer.clock_ms)
         self._feed.saw(answer.pos)
