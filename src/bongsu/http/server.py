@@ -13,10 +13,10 @@ import resource
 import socket
 import sys
 import termios
+import time
 from asyncio import TimerHandle
 from collections import deque
 from collections.abc import Callable, Sequence
-from email.utils import formatdate
 from typing import Any, Final
 
 import httptools
@@ -516,10 +516,15 @@ def _config(app: Callable[..., Any], clocks: Clocks, trusted_proxies: Sequence[s
     return config
 
 
+def date_of(seconds: float) -> str:
+    """A time since the epoch as HTTP writes it (RFC 9110, 5.6.7). In English: no locale is set in a server."""
+    return time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(seconds))
+
+
 async def _keep_date(state: ServerState) -> None:
     """The Date header, made once a second for all answers."""
     while True:
-        state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
+        state.default_headers = [(b"date", date_of(time.time()).encode())]
         await pace.pause(1)
 
 
