@@ -1,7 +1,7 @@
 """Who goes the shorter way (http/lane.py), and is answered there.
 
 What the ordinary way asks of a request is asked here, too, as far as that needs no waiting. Whoever would be refused,
-or has to wait for anything but a commit, is sent the ordinary way, which says why.
+or has to wait for anything but a commit, is sent the ordinary way, which says why; so is what fails.
 """
 
 import time
@@ -11,7 +11,6 @@ from functools import partial
 from typing import Final, Protocol
 
 from bongsu.core import guests, moderation
-from bongsu.core.errors import Refusal
 from bongsu.core.json import encode
 from bongsu.core.requester import Requester
 from bongsu.http.app import REQUESTS, SECONDS, failed
@@ -24,10 +23,10 @@ from bongsu.metrics import Count
 _POLL: Final = "/_matrix/client/v3/sync"
 _SEND: Final = "/_matrix/client/v3/rooms/-/send/-/-"
 
-Park = Callable[[Lane, Requester, bytes], bool]  # lane, who, query: answers a long poll, or says that it cannot
-Params = dict[str, str]
-Submit = Callable[[Requester, Params, bytes, Callable[[], bool]], "Future[str] | None"]
-"""Who, the path's parameters, the body, and a question that is put last: may it be now? The event id to be, or None."""
+# Lane, who, query: answers a long poll, or says that it cannot.
+Park = Callable[[Lane, Requester, bytes], bool]
+# Who, the path's parameters, the body, and a question that is put last: may it be now? The event id to be, or None.
+Submit = Callable[[Requester, dict[str, str], bytes, Callable[[], bool]], "Future[str] | None"]
 
 
 class Authenticator(Protocol):
@@ -71,7 +70,7 @@ class Shorter:
         lane.when_ended(self._poll_ended)
         try:
             is_taken = self._park(lane, requester, query)
-        except Refusal:
+        except Exception:  # the ordinary way meets it again, and says so
             is_taken = False
         if not is_taken:
             self._shedding.in_flight -= 1
@@ -97,7 +96,7 @@ class Shorter:
             if requester.is_guest:
                 guests.check(route.method, route.template, params)
             future = self._submit(requester, params, sent.body, partial(self._spends, requester))
-        except Refusal:
+        except Exception:  # as above; nothing was submitted
             return False
         if future is None:
             return False
