@@ -10,7 +10,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.api.talking import V3, room, segment
-from tests.order.model import Json, Model, position
+from tests.order.model import Json, Model, Told, position
+from tests.order.sliding import SlidingDevice, SlidingModel
 from tests.order.workers import Device, Person, Workers
 
 SEEN_SECONDS_MAX = 10.0  # a hint takes milliseconds, a worker that misses it looks every second; a machine may be busy
@@ -290,3 +291,26 @@ async def test_tokens_outlive_their_worker(workers: Workers, ann: Person, ben: P
     answer = await device.sync(1)
     assert [event["event_id"] for event in answer["rooms"]["join"][den]["timeline"]["events"]] == meanwhile
     assert device.model.rooms[den].timeline[-4:] == [before, *meanwhile]
+
+
+# --- sliding sync ---
+
+
+async def test_the_order_of_rooms_is_found_while_people_come_and_go(workers: Workers, ann: Person, ben: Person) -> None:
+    """Rooms that the other worker has in memory and rooms that it has to look up change by turns."""
+    rooms = [await ann.make_room(preset="public_chat") for _ in range(30)]
+    for room_id in rooms:
+        await ben.must(0, "POST", f"{room(room_id)}/join", {})
+    session = await ann.device(1)
+    device = SlidingDevice(workers, session.token, SlidingModel(Told(ann.user_id, {}, False)))
+
+    async def come_and_go(room_id: str) -> None:
+        for _ in range(50):
+            await ann.must(0, "POST", f"{room(room_id)}/leave", {})
+            await ann.must(0, "POST", f"{room(room_id)}/join", {})
+
+    async with asyncio.TaskGroup() as together:
+        acting = [together.create_task(come_and_go(room_id)) for room_id in rooms]
+        while not all(task.done() for task in acting):
+            await device.answer(1, None)
+    assert len((await device.answer(1, None))["rooms"]["join"]) == len(rooms)

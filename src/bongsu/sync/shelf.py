@@ -140,7 +140,7 @@ class Shelves:
             if shelf is None or touched is None:
                 self._shelves[reader] = await self._read(reader)
             elif unknown := self._follow(reader, shelf, touched, looked_up, pos):
-                looked_up = await self._look_up(unknown, shelf.pos)
+                looked_up.update(await self._look_up(unknown, shelf.pos))
                 continue  # up to the same position, for which what was looked up is good
             elif shelf.pos == self._feed.pos:
                 return shelf
