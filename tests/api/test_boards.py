@@ -12,6 +12,7 @@ from tests.api.boards import Board, told
 from tests.api.talking import Json, Talker, segment
 from tests.api.talking import room as room_path
 from tests.server import SERVER_NAME, Server
+from tests.waiting import until
 from yarl import URL
 
 from bongsu.boards import answers
@@ -299,7 +300,7 @@ async def test_a_wait_whose_owner_goes_waits_no_step_for_another(
         assert (await stays.ask("PUT", path, {"role": "observer"}))[0] == 200
     row = await escalated(board, request_id)
     assert (row["tier"], row["owner"]) == ("coordinators", stays.user_id)
-    (call,) = await board.said("escalate")
+    (call,) = await until(lambda: board.said("escalate"), bool, 20)
     assert call["m.mentions"]["user_ids"] == [stays.user_id]
 
 
@@ -325,7 +326,7 @@ async def test_a_board_whose_last_coordinator_left_calls_who_may_name_another(bo
     request_id = await board.wish()
     await board.people["coordinator"].leave(board.room_id)
     await escalated(board, request_id)
-    (call,) = await board.said("escalate")
+    (call,) = await until(lambda: board.said("escalate"), bool, 20)
     assert deputy.user_id in call["m.mentions"]["user_ids"]
     body = {"role": "coordinator"}
     await board.done("observer", "PUT", f"/roles/{deputy.user_id}", body)
@@ -346,7 +347,7 @@ async def test_a_board_goes_with_its_room(board: Board, database: asyncpg.Connec
     await board.done("coordinator", "POST", f"/requests/{request_id}/assignment", {"bed_id": bed_id})
     row = await board.let_wait(database, request_id)
     assert (row["state"], row["tier"]) == ("offered", "coordinators")
-    assert len(await board.said("escalate")) == 1
+    assert len(await until(lambda: board.said("escalate"), bool, 20)) == 1
     audit = await board.done("coordinator", "GET", "/audit?verify=true")
     assert audit["faults"] == []
     assert [each["deed"]["action"] for each in audit["entries"]][:2] == ["create", "appoint"]

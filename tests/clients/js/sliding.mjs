@@ -65,9 +65,10 @@ await run({
     },
 
     async rooms_that_fall_out_of_view() {
-        const others = [];
-        for (let n = 0; n < 3; n++) others.push((await bob.client.createRoom({ name: `other ${n}` })).room_id);
-        await bob.until("the newest", () => others.every((room) => isIn(bob, room, "join")));
+        for (let n = 0; n < 3; n++) {
+            const other = (await bob.client.createRoom({ name: `other ${n}` })).room_id;
+            await bob.until("the newest", () => isIn(bob, other, "join")); // before two more push it out of view
+        }
         const eventId = await alice.say(roomId, "up again");
         await bob.sees(roomId, eventId);
         return { last: bob.bodies(roomId).at(-1), counted: bob.sliding.getListData("rooms").joinedCount };
