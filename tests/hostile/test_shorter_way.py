@@ -185,3 +185,23 @@ async def test_who_goes_on_is_not_taken_for_silent_and_who_is_silent_is_closed()
             assert await _reply(reader) == b"%d" % number
         assert await reader.read() == b""
         writer.close()
+
+
+class Fails(Commits):
+    """Takes a message, and then says that it did not: as a fault may have it between the two."""
+
+    def send(self, lane: Lane, sent: Sent, client: str) -> bool:
+        asyncio.get_running_loop().call_later(0.05, lane.answer, b"twice")
+        return False
+
+
+async def test_what_went_the_ordinary_way_is_answered_there_alone() -> None:
+    async with asyncio.timeout(SECONDS_MAX), _serving(Fails()) as (port, _, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for number in range(3):
+            writer.write(PUT.format(number).encode())
+            assert await _reply(reader) == b"ordinary"
+            await asyncio.sleep(0.1)
+        writer.write(GET)
+        assert await _reply(reader) == b"ordinary"
+        writer.close()

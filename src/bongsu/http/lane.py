@@ -2,10 +2,10 @@
 
 On a connection that had one before, the head differs from the last one in nothing but its first line; that of a message
 also in the length of its body and, where people share a connection, in who says it. So it is recognised by comparing
-bytes, not parsed again; it waits without a task; and what it is told is
-written at once. Whatever is not just so goes the ordinary way. A poll does so even when that shows late: give_up()
-hands the same bytes to the parser as if they had only now arrived. A message that was submitted is bound: it can only
-be answered, and whatever else comes on its connection waits until then.
+bytes, not parsed again; it waits without a task; and what it is told is written at once. Whatever is not just so goes
+the ordinary way. A poll does so even when that shows late: give_up() hands the same bytes to the parser as if they had
+only now arrived. A message that was submitted is bound: it can only be answered, and whatever else comes on its
+connection waits until then.
 """
 
 import re
@@ -46,7 +46,10 @@ class Way(Protocol):
 
 
 class Lane(msgspec.Struct, eq=False):
-    """One request. It ends once: by answer(), respond(), give_up() or lost()."""
+    """One request. It ends once: by answer(), respond(), give_up() or lost(); or was never taken: leave().
+
+    is_bound: see bind().
+    """
 
     way: Way | None  # until it ends
     request: bytes
@@ -89,6 +92,10 @@ class Lane(msgspec.Struct, eq=False):
     def lost(self) -> None:
         """The client hung up."""
         self._end()
+
+    def leave(self) -> None:
+        """It goes the ordinary way, and is answered there alone, whatever somebody began here before they failed."""
+        self.way = None
 
     def _end(self) -> Way | None:
         way, self.way = self.way, None

@@ -216,6 +216,7 @@ class Connection(HttpToolsProtocol):
         else:
             is_taken = sent is not None and shorter.send(lane, sent, client)
         if not is_taken:
+            lane.leave()
             self._lane = None
         return is_taken
 
