@@ -393,6 +393,8 @@ class Connection(HttpToolsProtocol):
     def _waiting_bytes(self) -> int:
         """Of answers, what has not reached the client: here, and in the kernel, which may hold megabytes."""
         sock = self.transport.get_extra_info("socket")
+        if sock is None or sock.fileno() < 0:
+            return 0  # it is closed
         in_kernel = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4))
         return self.transport.get_write_buffer_size() + int.from_bytes(in_kernel, sys.byteorder)
 

@@ -124,9 +124,7 @@ class Sending:
     async def find_sent(self, request: Request) -> Response:
         params = request.params
         event_type = ids.check_text(params["event_type"], "the event type")
-        transaction = msgspec.structs.replace(
-            transaction_of(request.requester, request.params), device_id=params["device_id"]
-        )
+        transaction = msgspec.structs.replace(transaction_of(request.requester, params), device_id=params["device_id"])
         found = await self._committer.submit(FindSent(params["room_id"], event_type, transaction))
         if found is None:
             raise not_found("nothing was sent with this transaction id")
